@@ -1,0 +1,29 @@
+// Package hint carries advice beside an error, so that a message says what is wrong and a separate line says what to type.
+//
+// Attach advice with [With] where the error arises; the command line prints [Of] after the error itself.
+package hint
+
+import "errors"
+
+type hinted struct {
+	error
+	advice string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// With returns err with advice attached; the text of the error stays the same. It returns nil for a nil err.
+func With(err error, advice string) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, advice}
+}
+
+// Of returns the advice attached to err or to an error that it wraps, the outermost first, or "".
+func Of(err error) string {
+	if h, ok := errors.AsType[*hinted](err); ok {
+		return h.advice
+	}
+	return ""
+}

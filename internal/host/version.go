@@ -1,0 +1,90 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const nonblock = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
+
+// ErrNoSystemd says that a root has no systemd whose version could be told.
+var ErrNoSystemd = errors.New("no libsystemd-shared-NNN.so: systemd is not installed")
+
+// libraryDirs are where distributions keep systemd's private library, whose file name carries the version:
+// Debian since 252 and Fedora below a multiarch or lib64 directory, others in /usr/lib/systemd.
+var libraryDirs = []string{
+	"/usr/lib/systemd", "/usr/lib/*-linux-*/systemd", "/usr/lib64/systemd", "/lib/systemd", "/lib/*-linux-*/systemd",
+}
+
+// SystemdVersion returns the major version, such as 257, of the systemd that is installed in the root. Its error wraps
+// [ErrNoSystemd] if there is none.
+func (r Root) SystemdVersion() (int, error) {
+	best := 0
+	for _, pattern := range libraryDirs {
+		for _, dir := range r.expand(pattern) {
+			best = max(best, libraryVersion(r, dir))
+		}
+	}
+	if best == 0 {
+		return 0, fmt.Errorf("%s: %w", r.name(), ErrNoSystemd)
+	}
+	return best, nil
+}
+
+// expand resolves the one wildcard that a library directory may have.
+func (r Root) expand(pattern string) []string {
+	star := strings.Index(pattern, "*")
+	if star < 0 {
+		return []string{pattern}
+	}
+	parent := path.Dir(pattern[:star] + "x")
+	entries, _ := r.ReadDir(parent) // a missing directory has no library either
+	var dirs []string
+	for _, e := range entries {
+		dir := path.Join(parent, e.Name())
+		if ok, _ := filepath.Match(path.Dir(pattern), dir); ok {
+			dirs = append(dirs, path.Join(dir, path.Base(pattern)))
+		}
+	}
+	return dirs
+}
+
+func libraryVersion(r Root, dir string) int {
+	entries, _ := r.ReadDir(dir) // a missing directory has no library either
+	best := 0
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e.Name(), "libsystemd-shared-")
+		if !ok {
+			continue
+		}
+		digits := name[:len(name)-len(strings.TrimLeft(name, "0123456789"))]
+		if v, err := strconv.Atoi(digits); err == nil && strings.HasSuffix(name, ".so") {
+			best = max(best, v)
+		}
+	}
+	return best
+}
+
+// KernelRelease returns the release of the running kernel as uname(2) gives it, such as "6.12.1-amd64". A root has no
+// kernel of its own: trials in it run under this machine's.
+func KernelRelease() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", fmt.Errorf("uname: %w", err)
+	}
+	return string(bytes.TrimRight(u.Release[:], "\x00")), nil
+}
+
+func (r Root) name() string {
+	if r.IsHost() {
+		return "/"
+	}
+	return string(r)
+}

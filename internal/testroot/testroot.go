@@ -1,0 +1,43 @@
+// Package testroot gives tests the Debian root trees on which they try things against real systemd.
+//
+// The trees are made by testdata/roots/make-root, which the Makefile calls before the tests, and are kept outside the
+// source tree. They are shared and must not be changed: boot or mount an overlay of them.
+package testroot
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Versions lists the trees by name with the systemd version that each must have.
+var Versions = map[string]int{"bullseye": 247, "bookworm": 252, "trixie": 257, "sid": 262}
+
+// Path returns the directory of the tree name, a key of [Versions]. It skips the test without root, saying so, and fails
+// it where root could have the tree and has not.
+func Path(t testing.TB, name string) string {
+	t.Helper()
+	Need(t)
+	dir := filepath.Join(cache(), "roots", name)
+	if _, err := os.Stat(dir + ".list"); err != nil {
+		t.Fatalf("there is no %s tree: sudo testdata/roots/make-root %s (%v)", name, name, err)
+	}
+	return dir
+}
+
+// Need skips a test that needs root to run real systemd.
+func Need(t testing.TB) {
+	t.Helper()
+	if unix.Geteuid() != 0 {
+		t.Skip("needs root: boots real systemd in a container")
+	}
+}
+
+func cache() string {
+	if dir := os.Getenv("TEMPER_CACHE"); dir != "" {
+		return dir
+	}
+	return "/var/cache/temper"
+}
