@@ -1,0 +1,187 @@
+// Package check runs the smoke checks of a profile against a service that is on trial.
+//
+// Call [Run] once for each phase of a trial. It promises that a check passes only on an answer that the service gave now:
+// nothing is cached, no proxy is asked, no redirect is followed and no D-Bus name is activated. A check that fails is tried
+// again until its retry budget ends, so a service that opens its port a moment after it reports ready is not blamed.
+//
+// Limits: checks of one phase run one after another, in the order of the profile, because an earlier one may prepare what
+// a later one looks at; those that read the journal come last, so that they see what the others provoked.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"temper/harness/place"
+	"temper/internal/host"
+	"temper/profiles"
+)
+
+// Place is what checks need of the place where a trial runs; *place.Place is one.
+type Place interface {
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	Run(ctx context.Context, c place.Command) (place.Result, error)
+	Root() host.Root
+	Bus() *dbus.Conn
+}
+
+// Env is the trial that the checks look at.
+type Env struct {
+	Place Place
+	// Unit is the trial's own unit; the journal check reads what it logged.
+	Unit string
+	// Since is when the trial began. Earlier messages of a unit of the same name are not the trial's.
+	Since time.Time
+	// Environ is added to the environment of exec checks, "NAME=value" each.
+	Environ []string
+	// Gone, where not nil, is closed when the service has ended for good: what fails then is not tried again.
+	Gone <-chan struct{}
+}
+
+// Outcome is what became of one check in one phase.
+type Outcome struct {
+	Name, Kind, Phase string
+	Required          bool
+	OK                bool
+	// Detail says in one line what was seen, and of a failure also what was expected.
+	Detail string
+	// Attempts counts the tries, at least 1.
+	Attempts int
+	Took     time.Duration
+}
+
+// probe makes one attempt. It returns what it saw, or an error that says what was expected and what was seen.
+type probe func(ctx context.Context, env Env) (string, error)
+
+// final marks a failure that no further attempt can undo.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+func isFinal(err error) bool {
+	_, is := errors.AsType[final](err)
+	return is
+}
+
+// Run runs those of the checks that belong to phase (running, reloaded, restarted, stopped) and returns their outcomes in
+// the order of the checks. Once a required check has failed, the retry budgets of the others count from the start of the
+// phase instead of from their own: the trial is lost, and they had that time too.
+func Run(ctx context.Context, env Env, checks []profiles.Check, phase string) []Outcome {
+	checks = ofPhase(checks, phase)
+	outcomes := make([]Outcome, len(checks))
+	begin, lost := time.Now(), false
+	for _, i := range journalLast(checks) {
+		c := checks[i]
+		from := time.Now()
+		if lost {
+			from = begin
+		}
+		o := attempt(ctx, env, c, from.Add(c.Retry))
+		o.Name, o.Kind, o.Phase, o.Required = c.Name, c.Kind(), phase, c.Required
+		outcomes[i] = o
+		lost = lost || c.Required && !o.OK
+	}
+	return outcomes
+}
+
+func ofPhase(checks []profiles.Check, phase string) []profiles.Check {
+	var of []profiles.Check
+	for _, c := range checks {
+		if c.In(phase) {
+			of = append(of, c)
+		}
+	}
+	return of
+}
+
+// journalLast returns the indices of the checks in the order in which they run.
+func journalLast(checks []profiles.Check) []int {
+	order := make([]int, 0, len(checks))
+	for i, c := range checks {
+		if c.Journal == nil {
+			order = append(order, i)
+		}
+	}
+	for i, c := range checks {
+		if c.Journal != nil {
+			order = append(order, i)
+		}
+	}
+	return order
+}
+
+// attempt tries the check until it passes, fails for good, or until has come.
+func attempt(ctx context.Context, env Env, c profiles.Check, until time.Time) Outcome {
+	timeout := c.Timeout
+	if timeout <= 0 {
+		timeout = profiles.DefaultCheckTimeout
+	}
+	try, begin := probeOf(c), time.Now()
+	for n, pause := 1, 20*time.Millisecond; ; n, pause = n+1, min(2*pause, 250*time.Millisecond) {
+		seen, err := once(ctx, env, try, timeout)
+		if err == nil || isFinal(err) || time.Now().Add(pause).After(until) || !wait(ctx, env, pause) {
+			return outcome(seen, err, n, time.Since(begin))
+		}
+	}
+}
+
+func outcome(seen string, err error, attempts int, took time.Duration) Outcome {
+	o := Outcome{OK: err == nil, Detail: oneLine(seen), Attempts: attempts, Took: took}
+	if err != nil {
+		o.Detail = oneLine(err.Error())
+	}
+	return o
+}
+
+func once(ctx context.Context, env Env, try probe, timeout time.Duration) (string, error) {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	seen, err := try(limited, env)
+	if err == nil || ctx.Err() != nil || limited.Err() == nil {
+		return seen, err
+	}
+	return seen, fmt.Errorf("%w (gave up after %v)", err, timeout)
+}
+
+// wait pauses before the next attempt and reports whether there should be one.
+func wait(ctx context.Context, env Env, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-env.Gone:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func probeOf(c profiles.Check) probe {
+	switch {
+	case c.HTTP != nil:
+		return probeHTTP(*c.HTTP)
+	case c.TCP != nil:
+		return probeStream("tcp", *c.TCP)
+	case c.UDP != nil:
+		return probeDatagram(*c.UDP)
+	case c.Unix != nil:
+		return probeUnix(*c.Unix)
+	case c.Exec != nil:
+		return probeExec(*c.Exec)
+	case c.File != nil:
+		return probeFile(*c.File)
+	case c.DBus != nil:
+		return probeDBus(*c.DBus)
+	case c.Journal != nil:
+		return probeJournal(*c.Journal)
+	}
+	return func(context.Context, Env) (string, error) {
+		return "", final{errors.New("the check says nothing to do; want one of http, tcp, udp, unix, exec, file, dbus, journal")}
+	}
+}

@@ -1,0 +1,177 @@
+package check_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"temper/harness/check"
+	"temper/profiles"
+)
+
+func sh(script string) *profiles.ExecCheck {
+	return &profiles.ExecCheck{Command: []string{"sh", "-c", script}}
+}
+
+func TestExec(t *testing.T) {
+	env := quick(t)
+	env.Environ = []string{"STATE_DIRECTORY=/var/lib/x"}
+	with := func(script string, more func(*profiles.ExecCheck)) profiles.Check {
+		c := sh(script)
+		more(c)
+		return profiles.Check{Exec: c}
+	}
+	judge(t, env, []row{
+		{"passes", profiles.Check{Exec: sh("true")}, true, "exit status 0"},
+		{"fails", profiles.Check{Exec: sh("echo 'no  such'; echo thing >&2; exit 3")}, false, `want exit status 0, got 3: "thing"`},
+		{"wanted status", with("exit 3", func(c *profiles.ExecCheck) { c.Status = 3 }), true, "exit status 3"},
+		{"stdin and stdout", with("tr a-z A-Z", func(c *profiles.ExecCheck) { c.Stdin, c.Stdout = "ping", "PING" }), true, `"PING"`},
+		{"regexp", with("seq 3", func(c *profiles.ExecCheck) { c.Stdout = `/^1\n2/` }), true, ""},
+		{"other output", with("echo no", func(c *profiles.ExecCheck) { c.Stdout = "yes" }), false, `want output with "yes", got "no"`},
+		{"environment", with("echo $STATE_DIRECTORY", func(c *profiles.ExecCheck) { c.Stdout = "/var/lib/x" }), true, ""},
+		{"no program", profiles.Check{Exec: &profiles.ExecCheck{Command: []string{"/nonexistent"}}}, false, "no such file"},
+	})
+}
+
+func TestFile(t *testing.T) {
+	root := t.TempDir()
+	me, group := strconv.Itoa(os.Getuid()), strconv.Itoa(os.Getgid())
+	for name, text := range map[string]string{
+		"etc/passwd": "svc:x:" + me + ":0::/:\nother:x:99999:0::/:\n",
+		"etc/group":  "svcs:x:" + group + ":\n",
+		"var/data":   "one\ntwo\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/var/data", filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	file := func(c profiles.FileCheck) profiles.Check { return profiles.Check{File: &c} }
+	judge(t, check.Env{Place: here{root: root}}, []row{
+		{"exists", file(profiles.FileCheck{Path: "/var/data", Exists: true}), true, "8 bytes"},
+		{"links stay inside the root", file(profiles.FileCheck{Path: "/link", Exists: true, Contains: "/^three$/"}), false, "want /link with /^three$/"},
+		{"contains", file(profiles.FileCheck{Path: "/link", Exists: true, Contains: "/^two$/"}), true, ""},
+		{"missing", file(profiles.FileCheck{Path: "/etc/hostname", Exists: true}), false, "stat /etc/hostname: no such file"},
+		{"should be missing and is", file(profiles.FileCheck{Path: "/etc/hostname"}), true, "does not exist"},
+		{"should be missing", file(profiles.FileCheck{Path: "/var/data"}), false, "want no such file, but it exists"},
+		{"mode", file(profiles.FileCheck{Path: "/var/data", Exists: true, Mode: "0640"}), true, "-rw-r-----"},
+		{"other mode", file(profiles.FileCheck{Path: "/var/data", Exists: true, Mode: "600"}), false, "want mode 0600, got 0640"},
+		{"owner by name", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "svc:svcs"}), true, ""},
+		{"owner by number", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: me}), true, ""},
+		{"group alone", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: ":" + group}), true, ""},
+		{"other owner", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "other"}), false, "want owner other, got svc (" + me + ")"},
+		{"directory has no content", file(profiles.FileCheck{Path: "/var", Exists: true, Contains: "x"}), false, "is a directory"},
+	})
+}
+
+func TestRetry(t *testing.T) {
+	flag := filepath.Join(t.TempDir(), "count")
+	third := profiles.Check{Name: "third time", Exec: sh("echo >> " + flag + "; test $(wc -l < " + flag + ") -ge 3"), Retry: 10 * time.Second}
+	got := check.Run(t.Context(), quick(t), []profiles.Check{third}, "running")
+	if !got[0].OK || got[0].Attempts != 3 {
+		t.Errorf("got ok=%v after %d attempts, want a pass at the third", got[0].OK, got[0].Attempts)
+	}
+}
+
+func TestRetriesUntilThePortIsOpen(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		if l, err = net.Listen("tcp", address); err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
+	}()
+	late := profiles.Check{Name: "late", Retry: 10 * time.Second, TCP: &profiles.StreamCheck{Address: address}}
+	got := check.Run(t.Context(), check.Env{Place: here{}}, []profiles.Check{late}, "running")
+	if !got[0].OK || got[0].Attempts < 2 {
+		t.Errorf("got %+v, want a pass after a refusal", got[0])
+	}
+}
+
+func TestNoRetryOnceTheServiceIsGone(t *testing.T) {
+	gone := make(chan struct{})
+	close(gone)
+	env := check.Env{Place: here{}, Gone: gone}
+	begin := time.Now()
+	got := check.Run(t.Context(), env, []profiles.Check{{Name: "a", Exec: sh("false"), Retry: time.Minute}}, "running")
+	if got[0].OK || got[0].Attempts != 1 || time.Since(begin) > 10*time.Second {
+		t.Errorf("got %+v, want one attempt", got[0])
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	deaf := listen(t, "tcp", "127.0.0.1:0", func(c net.Conn) { c.Read(make([]byte, 1)) })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	c := profiles.Check{Name: "a", Timeout: time.Minute, Retry: time.Minute, TCP: &profiles.StreamCheck{Address: deaf, Expect: "x"}}
+	got := check.Run(ctx, check.Env{Place: here{}}, []profiles.Check{c}, "running")
+	if got[0].OK || time.Since(begin) > 10*time.Second {
+		t.Errorf("got %+v after %v, want a failure at once", got[0], time.Since(begin))
+	}
+}
+
+// A required failure leaves the others one attempt at least, and no budget of their own: a trial that failed must not
+// cost a budget for each of its checks.
+func TestBudgetIsSharedAfterAFailure(t *testing.T) {
+	env := quick(t)
+	checks := []profiles.Check{
+		{Name: "required", Required: true, Exec: sh("sleep 0.05; false")},
+		{Name: "second", Required: true, Exec: sh("false"), Retry: 10 * time.Millisecond},
+		{Name: "third", Exec: sh("true")},
+	}
+	var got []string
+	for _, o := range check.Run(t.Context(), env, checks, "running") {
+		got = append(got, o.Name+" "+strconv.FormatBool(o.OK)+" "+strconv.Itoa(o.Attempts))
+	}
+	if diff := cmp.Diff([]string{"required false 1", "second false 1", "third true 1"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPhasesAndOrder(t *testing.T) {
+	checks := []profiles.Check{
+		{Name: "log", Required: true, Journal: &profiles.JournalCheck{}},
+		{Name: "page", Required: true, Exec: sh("true")},
+		{Name: "gone", Phase: "stopped", Exec: sh("true")},
+	}
+	got := check.Run(t.Context(), quick(t), checks[1:], "stopped")
+	want := []check.Outcome{
+		{Name: "gone", Kind: "exec", Phase: "stopped", OK: true, Detail: "exit status 0", Attempts: 1},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(check.Outcome{}, "Took")); diff != "" {
+		t.Errorf("stopped (-want +got):\n%s", diff)
+	}
+	var names []string
+	for _, o := range check.Run(t.Context(), quick(t), checks[:2], "running") {
+		names = append(names, o.Name)
+	}
+	if diff := cmp.Diff([]string{"log", "page"}, names); diff != "" {
+		t.Errorf("outcomes are not in the order of the checks (-want +got):\n%s", diff)
+	}
+}
+
+func TestNothingToDo(t *testing.T) {
+	got := check.Run(t.Context(), quick(t), []profiles.Check{{Name: "empty"}}, "running")
+	if got[0].OK || !strings.Contains(got[0].Detail, "want one of http") {
+		t.Errorf("got %+v, want a failure that says what is missing", got[0])
+	}
+}

@@ -1,0 +1,47 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"temper/harness/place"
+	"temper/profiles"
+)
+
+// probeExec runs a command in the place, outside the service's sandbox and with what the trial adds to the environment.
+func probeExec(c profiles.ExecCheck) probe {
+	return func(ctx context.Context, env Env) (string, error) {
+		result, err := run(ctx, env, place.Command{Args: c.Command, User: c.User, Stdin: c.Stdin, Env: env.Environ})
+		if err != nil {
+			return "", err
+		}
+		if result.Status != c.Status {
+			return "", fmt.Errorf("want exit status %d, got %d%s", c.Status, result.Status, said(result))
+		}
+		if err := want("output", c.Stdout, result.Stdout); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("exit status %d%s", result.Status, said(result)), nil
+	}
+}
+
+// run runs a command in the place for no longer than ctx lasts.
+func run(ctx context.Context, env Env, c place.Command) (place.Result, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		c.Timeout = time.Until(deadline)
+	}
+	return env.Place.Run(ctx, c)
+}
+
+// said shows what a command wrote: its complaints, or else its output.
+func said(r place.Result) string {
+	text := r.Stderr
+	if text == "" {
+		text = r.Stdout
+	}
+	if text == "" {
+		return ""
+	}
+	return ": " + quoted(text)
+}

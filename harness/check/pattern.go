@@ -1,0 +1,62 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"temper/profiles"
+)
+
+// want returns an error unless text has the pattern; what names the text.
+func want(what string, p profiles.Pattern, text string) error {
+	if p.Match(text) {
+		return nil
+	}
+	return fmt.Errorf("want %s with %s, got %s", what, show(p), quoted(text))
+}
+
+// show is how a message shows a pattern: a substring in quotes, a regular expression between its slashes.
+func show(p profiles.Pattern) string {
+	if len(p) > 2 && p[0] == '/' && p[len(p)-1] == '/' {
+		return string(p)
+	}
+	return fmt.Sprintf("%q", string(p))
+}
+
+const (
+	shown    = 100 // bytes of an answer that a detail shows
+	lineSize = 400 // bytes of a detail
+)
+
+// quoted shows a text that a service gave, abbreviated and in one line.
+func quoted(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", cut(text, shown))
+}
+
+// oneLine makes a detail of any message: no line breaks, no control characters, of limited length.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return cut(strings.Join(strings.Fields(s), " "), lineSize)
+}
+
+// cut shortens s to at most size bytes and an ellipsis, between characters.
+func cut(s string, size int) string {
+	if len(s) <= size {
+		return s
+	}
+	for size > 0 && !utf8.RuneStart(s[size]) {
+		size--
+	}
+	return s[:size] + "..."
+}
