@@ -1,0 +1,381 @@
+package unit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"temper/internal/host"
+)
+
+// DefaultPath is the unit load path of the system manager, highest priority first (systemd.unit(5), "Unit File Load Path").
+// Where /lib is a link to /usr/lib the two count once.
+var DefaultPath = []string{
+	"/etc/systemd/system.control",
+	"/run/systemd/system.control",
+	"/run/systemd/transient",
+	"/run/systemd/generator.early",
+	"/etc/systemd/system",
+	"/etc/systemd/system.attached",
+	"/run/systemd/system",
+	"/run/systemd/system.attached",
+	"/run/systemd/generator",
+	"/usr/local/lib/systemd/system",
+	"/lib/systemd/system",
+	"/usr/lib/systemd/system",
+	"/run/systemd/generator.late",
+}
+
+// maxHops is how many links a name may be away from its fragment (FOLLOW_MAX in systemd).
+const maxHops = 8
+
+// tree reads directories of a root, each at most once.
+type tree struct {
+	root     host.Root
+	listings map[string]listing
+	reals    map[string]string
+}
+
+type listing struct {
+	entries []fs.DirEntry
+	err     error
+}
+
+func newTree(root host.Root) *tree {
+	return &tree{root, map[string]listing{}, map[string]string{}}
+}
+
+// list returns the entries of a directory; one that does not exist is empty.
+func (t *tree) list(dir string) ([]fs.DirEntry, error) {
+	l, ok := t.listings[dir]
+	if !ok {
+		l.entries, l.err = t.root.ReadDir(dir)
+		if errors.Is(l.err, fs.ErrNotExist) {
+			l = listing{}
+		}
+		t.listings[dir] = l
+	}
+	return l.entries, l.err
+}
+
+// real resolves the links in the name of a directory as far as it exists.
+func (t *tree) real(dir string) string {
+	if r, ok := t.reals[dir]; ok {
+		return r
+	}
+	r := t.resolve(dir)
+	t.reals[dir] = r
+	return r
+}
+
+func (t *tree) resolve(dir string) string {
+	if dir == "/" || dir == "." {
+		return "/"
+	}
+	if t.root.IsHost() {
+		if r, err := filepath.EvalSymlinks(dir); err == nil {
+			return r
+		}
+		return path.Join(t.real(dirOf(dir)), path.Base(dir))
+	}
+	r, err := t.root.Path(dir)
+	if err != nil {
+		return dir
+	}
+	return path.Join("/", strings.TrimPrefix(r, filepath.Clean(string(t.root))))
+}
+
+// entry is what a name in the load path stands for: a file, or the name of another unit.
+type entry struct {
+	file  string
+	alias string
+}
+
+// index is the load path as a whole: what systemd's name map is.
+type index struct {
+	tree     *tree
+	version  int
+	dirs     []string
+	inside   []string                // dirs, and what they resolve to
+	units    map[string]entry        // unit name -> highest entry
+	others   map[string][]string     // main name -> names that are links to it
+	dropins  map[string][]place      // name of a .d directory -> where it exists, highest first
+	skipped  map[string][]Problem    // unit name -> entries of this name that were passed over
+	problems []Problem               // directories that could not be read
+	confs    map[string]listingNames // drop-in directory -> files in it
+}
+
+type place struct {
+	rank int // of its directory in the load path
+	dir  string
+}
+
+type listingNames struct {
+	names []string
+	err   error
+}
+
+func newIndex(t *tree, version int, dirs []string) *index {
+	x := &index{
+		tree: t, version: version,
+		units: map[string]entry{}, others: map[string][]string{}, dropins: map[string][]place{},
+		skipped: map[string][]Problem{}, confs: map[string]listingNames{},
+	}
+	for _, dir := range dirs {
+		x.addDir(path.Clean("/" + dir))
+	}
+	for rank, dir := range x.dirs {
+		x.read(rank, dir)
+	}
+	for name, e := range x.units {
+		x.reverse(name, e)
+	}
+	for _, names := range x.others {
+		slices.Sort(names)
+	}
+	return x
+}
+
+// addDir appends a directory to the load path. Of two names of one directory, the one without links is kept, at the place of
+// the first.
+func (x *index) addDir(dir string) {
+	real := x.tree.real(dir)
+	for i, have := range x.dirs {
+		if x.tree.real(have) == real {
+			if dir == real {
+				x.dirs[i] = dir
+			}
+			x.inside = append(x.inside, dir)
+			return
+		}
+	}
+	x.dirs = append(x.dirs, dir)
+	x.inside = append(x.inside, dir, real)
+}
+
+// read takes every unit and every drop-in directory of one directory of the load path.
+func (x *index) read(rank int, dir string) {
+	entries, err := x.tree.list(dir)
+	if err != nil {
+		x.problems = append(x.problems, Problem{Position{Path: dir}, cause(err) + ", want a readable directory: units and drop-ins in it are not seen"})
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if of, ok := strings.CutSuffix(name, ".d"); ok {
+			if _, isType := kinds[of]; isType || ValidName(of) {
+				x.readDropinDir(rank, dir, e)
+			}
+			continue
+		}
+		if _, have := x.units[name]; have || !ValidName(name) {
+			continue
+		}
+		x.readUnit(dir, e)
+	}
+}
+
+func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
+	full := path.Join(dir, e.Name())
+	switch {
+	case e.IsDir():
+	case e.Type()&fs.ModeSymlink != 0:
+		info, err := x.tree.root.Stat(full)
+		if err != nil || !info.IsDir() {
+			return
+		}
+		full = x.tree.real(full)
+	default:
+		return
+	}
+	x.dropins[e.Name()] = append(x.dropins[e.Name()], place{rank, full})
+}
+
+func (x *index) readUnit(dir string, e fs.DirEntry) {
+	name, full := e.Name(), path.Join(dir, e.Name())
+	switch {
+	case e.Type().IsRegular():
+		x.units[name] = entry{file: full}
+	case e.Type()&fs.ModeSymlink != 0:
+		found, err := x.link(dir, name)
+		if err != nil {
+			x.skip(name, full, err.Error())
+		} else if found != (entry{}) {
+			x.units[name] = found
+		}
+	default:
+		x.skip(name, full, "is a "+typeName(e.Type())+", want a regular file or a link to one: it is passed over")
+	}
+}
+
+func (x *index) skip(name, file, message string) {
+	x.skipped[name] = append(x.skipped[name], Problem{Position{Path: file}, message})
+}
+
+// link tells what a link in the load path means. A target inside the load path makes it an alias, whatever file is there; one
+// outside makes it a unit file that lies elsewhere, or a mask. A link to its own name means nothing: a zero entry.
+func (x *index) link(dir, name string) (entry, error) {
+	full := path.Join(dir, name)
+	target, err := x.tree.root.Readlink(full)
+	if err != nil {
+		return entry{}, errors.New(cause(err) + ", want a readable link: it is passed over")
+	}
+	if !path.IsAbs(target) {
+		target = dir + "/" + target
+	}
+	target = path.Join(x.tree.real(dirOf(target)), path.Base(target))
+	if !slices.ContainsFunc(x.inside, func(d string) bool { return strings.HasPrefix(target, d+"/") }) {
+		if x.version != 0 && x.version < 248 { // the target's own name counted
+			return entry{file: target}, nil
+		}
+		return entry{file: full}, nil
+	}
+	other := path.Base(target)
+	if other == name {
+		return entry{}, nil
+	}
+	if err := checkAlias(name, other); err != nil {
+		return entry{}, err
+	}
+	return entry{alias: other}, nil
+}
+
+// dirOf returns the directory of a path with every ".." left for the links before it.
+func dirOf(name string) string {
+	dir, _ := path.Split(strings.TrimRight(name, "/"))
+	if dir = strings.TrimRight(dir, "/"); dir == "" {
+		return "/"
+	}
+	return dir
+}
+
+// checkAlias says why a link cannot make name an alias of other.
+func checkAlias(name, other string) error {
+	k := kinds[Type(name)]
+	switch {
+	case !k.alias:
+		return errors.New("a " + Type(name) + " unit cannot have an alias, want a regular file: the link is passed over")
+	case strings.Contains(name, "@") && !k.template:
+		return errors.New("a " + Type(name) + " unit cannot be a template, want a name without \"@\": the link is passed over")
+	case !ValidName(other):
+		return errors.New("the link leads to " + other + ", which is no unit name: it is passed over")
+	case Type(other) != Type(name):
+		return errors.New("the link leads to " + other + ", want a ." + Type(name) + " unit: it is passed over")
+	case IsTemplate(name) && !IsTemplate(other), IsInstance(name) && !strings.Contains(other, "@"),
+		!strings.Contains(name, "@") && strings.Contains(other, "@"):
+		return errors.New("the link leads to " + other + ", want the same sort of name, plain, template or instance: it is passed over")
+	case IsInstance(other) && Instance(other) != Instance(name):
+		return errors.New("the link leads to " + other + ", want the same instance: it is passed over")
+	}
+	return nil
+}
+
+// errAbsent says that the load path does not have a name; a chain of links that ends nowhere has an error of its own.
+var errAbsent = errors.New("no entry in the load path")
+
+// errLoop says that links lead in a circle, or that there are more than systemd follows.
+var errLoop = errors.New("the links form a loop or are too many, want at most 8")
+
+// find follows aliases by name to a file. An instance that an alias leads to and that has no entry has that of its template.
+func (x *index) find(name string) (string, error) {
+	trail := []string{name}
+	for range maxHops {
+		e, have := x.units[name]
+		if !have && len(trail) > 1 {
+			e, have = x.units[Template(name)]
+		}
+		switch {
+		case !have && len(trail) == 1:
+			return "", errAbsent
+		case !have:
+			return "", errors.New(strings.Join(trail, " -> ") + ": there is no such unit")
+		case e.file != "":
+			return e.file, nil
+		}
+		name = e.alias
+		trail = append(trail, name)
+	}
+	return "", fmt.Errorf("%s: %w", strings.Join(trail, " -> "), errLoop)
+}
+
+// reverse notes an alias under the main name that it leads to, unless that is masked.
+func (x *index) reverse(name string, e entry) {
+	if e.file != "" && path.Base(e.file) == name {
+		return
+	}
+	file, err := x.find(name)
+	if err != nil || x.hidesOthers(file) {
+		return
+	}
+	main := path.Base(file)
+	if IsTemplate(main) && IsInstance(name) {
+		if x.version != 0 && x.version < 249 {
+			return
+		}
+		if main = Instantiate(main, Instance(name)); main == "" {
+			return
+		}
+	}
+	x.others[main] = append(x.others[main], name)
+}
+
+// hidesOthers reports whether a fragment is a mask or missing.
+func (x *index) hidesOthers(file string) bool {
+	info, err := x.tree.root.Stat(file)
+	return err != nil || info.Mode()&fs.ModeCharDevice != 0 || info.Mode().IsRegular() && info.Size() == 0
+}
+
+// conf returns the drop-ins in one directory, sorted.
+func (x *index) conf(dir string) ([]string, error) {
+	c, ok := x.confs[dir]
+	if ok {
+		return c.names, c.err
+	}
+	entries, err := x.tree.list(dir)
+	c.err = err
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".conf") && !hidden(name) {
+			c.names = append(c.names, name)
+		}
+	}
+	x.confs[dir] = c
+	return c.names, c.err
+}
+
+// hidden reports whether systemd never looks at a file of this name. Names that end in .conf cannot be backups.
+func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+
+// cause is what went wrong, without the path.
+func cause(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+func typeName(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
+// realFile resolves every link in the name of a file that exists.
+func (t *tree) realFile(name string) (string, error) {
+	if t.root.IsHost() {
+		return filepath.EvalSymlinks(name)
+	}
+	if _, err := t.root.Stat(name); err != nil {
+		return "", err
+	}
+	return t.resolve(name), nil
+}

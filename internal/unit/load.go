@@ -1,0 +1,359 @@
+package unit
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"temper/internal/host"
+)
+
+// ErrNotFound says that the load path has no unit of a name.
+var ErrNotFound = errors.New("unit not found")
+
+// Loader loads units from a root. The zero value reads this machine.
+//
+// A Loader lists each directory once and keeps the listing: it sees the load path as it was when it was first used. It may be
+// used by several goroutines at once; its fields must not change after the first use.
+type Loader struct {
+	Root    host.Root
+	Path    []string // the load path, highest priority first; nil is DefaultPath
+	Version int      // systemd's major version, for the few rules that changed; 0 is the newest
+
+	mu    sync.Mutex
+	tree  *tree
+	index *index
+}
+
+// Load loads the unit of this name: its fragment and its drop-ins, found through whichever alias the name is. An instance
+// without a file of its own is loaded from its template. A unit that is masked loads, with Masked set. The error wraps
+// [ErrNotFound] if there is no fragment, unless the unit is of a type that exists without one (slice, scope, device). An
+// unreadable or malformed fragment is an error; an unreadable drop-in is one of the unit's Problems.
+func (l *Loader) Load(name string) (*Unit, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.load(l.whole(), name)
+}
+
+// LoadFile loads the unit whose fragment is the file at this path inside the root. Its directory goes in front of the load
+// path, as systemd-analyze does it. A relative path starts from the working directory.
+func (l *Loader) LoadFile(name string) (*Unit, error) {
+	if l.Root.IsHost() {
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return nil, err
+		}
+		name = abs
+	}
+	name = path.Clean("/" + name)
+	info, err := l.Root.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0:
+		return nil, fmt.Errorf("%s: is a %s, want a regular file", name, typeName(info.Mode()))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.whole() // for its listings
+	dirs := append([]string{path.Dir(name)}, l.dirs()...)
+	return l.load(newIndex(l.tree, l.Version, dirs), path.Base(name))
+}
+
+// List returns the names of all units in the load path that end in suffix, such as ".service", sorted: fragments, masks,
+// aliases, and templates as foo@.service. A name may be there and not load: a link may lead nowhere. The error joins what was
+// unreadable; the names are then those that could be seen.
+func (l *Loader) List(suffix string) ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.whole()
+	var names []string
+	for name := range x.units {
+		if strings.HasSuffix(name, suffix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var errs []error
+	for _, p := range x.problems {
+		errs = append(errs, p)
+	}
+	return names, errors.Join(errs...)
+}
+
+func (l *Loader) dirs() []string {
+	if l.Path == nil {
+		return DefaultPath
+	}
+	return l.Path
+}
+
+// whole returns the index of the load path, made on first use.
+func (l *Loader) whole() *index {
+	if l.index == nil {
+		l.tree = newTree(l.Root)
+		l.index = newIndex(l.tree, l.Version, l.dirs())
+	}
+	return l.index
+}
+
+func (l *Loader) load(x *index, name string) (*Unit, error) {
+	if !ValidName(name) {
+		return nil, fmt.Errorf("%q is no unit name, want NAME.TYPE such as %s: %w", name, example(name), ErrNotFound)
+	}
+	u := &Unit{Name: name, ID: name, root: l.Root, Problems: slices.Clone(x.problems)}
+	u.Problems = append(u.Problems, x.skipped[name]...)
+	file, err := x.fragment(name)
+	if err != nil && (!kinds[Type(name)].free || errors.Is(err, errLoop)) {
+		return nil, notFound(name, err, u.Problems)
+	}
+	u.Fragment = file
+	u.ID, u.Aliases = x.names(name, file)
+	if err := u.readFragment(); err != nil {
+		return nil, err
+	}
+	u.readDropins(x)
+	return u, nil
+}
+
+// notFound tells why there is no such unit, with what was passed over in looking for it.
+func notFound(name string, why error, problems []Problem) error {
+	err := fmt.Errorf("%s: %w", name, ErrNotFound)
+	if !errors.Is(why, errAbsent) {
+		err = fmt.Errorf("%w: %w", err, why)
+	}
+	for _, p := range problems {
+		err = fmt.Errorf("%w; %w", err, p)
+	}
+	return err
+}
+
+func example(name string) string {
+	if _, ok := kinds[Type(name)]; !ok && allIn(name, true) && name != "" && name[0] != '@' {
+		return name + ".service"
+	}
+	return "nginx.service"
+}
+
+// fragment returns the file of a unit: its own, else that of its template.
+func (x *index) fragment(name string) (string, error) {
+	file, err := x.find(name)
+	if err == nil || errors.Is(err, errLoop) || !IsInstance(name) {
+		return file, err
+	}
+	if file, terr := x.find(Template(name)); !errors.Is(terr, errAbsent) {
+		return file, terr
+	}
+	return "", err
+}
+
+// names returns the main name and all others of a unit that has this fragment.
+func (x *index) names(name, file string) (string, []string) {
+	all := slices.Clone(x.others[name])
+	id := name
+	if main := path.Base(file); file != "" && main != name {
+		if IsTemplate(main) && IsInstance(name) {
+			id = cmp.Or(Instantiate(main, Instance(name)), name)
+		} else if ValidName(main) {
+			id = main
+		}
+		for _, other := range x.others[main] {
+			if other = x.sameInstance(name, other, main); other != "" {
+				all = append(all, other)
+			}
+		}
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	all = slices.DeleteFunc(slices.Compact(all), func(n string) bool { return n == id })
+	return id, all
+}
+
+// sameInstance turns an alias of a template into the alias of the instance, "" if that name has another fragment.
+func (x *index) sameInstance(name, alias, main string) string {
+	if !IsInstance(name) || !IsTemplate(alias) {
+		return alias
+	}
+	inst := Instantiate(alias, Instance(name))
+	if file, err := x.find(inst); err == nil && path.Base(file) != main {
+		return ""
+	}
+	return inst
+}
+
+// readFragment reads the fragment, or finds that it is a mask.
+func (u *Unit) readFragment() error {
+	if u.Fragment == "" {
+		return nil
+	}
+	text, masked, err := read(u.root, u.Fragment)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: %s leads to a file that does not exist", u.Name, ErrNotFound, u.Fragment)
+	case err != nil:
+		return fmt.Errorf("%s: %w", u.Name, err)
+	case masked:
+		u.Masked = true
+		return nil
+	}
+	assignments, problems, err := parse(u.Fragment, text)
+	if err != nil {
+		return fmt.Errorf("%s does not load: %w", u.Name, err)
+	}
+	u.Assignments = assignments
+	u.Problems = append(append(u.Problems, problems...), u.unknownSections(assignments)...)
+	return nil
+}
+
+// read returns the content of a file, or that it masks: that it is empty or a device, which /dev/null is. In a root, a link
+// that leads to /dev/null masks although the root may have no devices.
+func read(root host.Root, name string) (text string, masked bool, err error) {
+	data, err := root.ReadFile(name)
+	if err == nil {
+		return string(data), len(data) == 0, nil
+	}
+	if info, serr := root.Stat(name); serr == nil && info.Mode()&fs.ModeCharDevice != 0 {
+		return "", true, nil
+	}
+	if real, perr := root.Path(name); perr == nil && !root.IsHost() && real == filepath.Join(string(root), "dev/null") {
+		return "", true, nil
+	}
+	return "", false, err
+}
+
+// readDropins reads the drop-ins of every name of the unit.
+func (u *Unit) readDropins(x *index) {
+	files, problems := x.dropinFiles(u.ID, u.Aliases)
+	u.Dropins = files
+	u.Problems = append(u.Problems, problems...)
+	for _, file := range files {
+		text, masked, err := read(u.root, file)
+		switch {
+		case err != nil:
+			u.Problems = append(u.Problems, Problem{Position{Path: file}, cause(err) + ", want a readable file: the drop-in is ignored"})
+			continue
+		case masked:
+			u.Masks = append(u.Masks, file)
+			continue
+		}
+		assignments, problems, err := parse(file, text)
+		u.Assignments = append(u.Assignments, assignments...)
+		u.Problems = append(append(u.Problems, problems...), u.unknownSections(assignments)...)
+		if p, ok := errors.AsType[Problem](err); ok {
+			u.Problems = append(u.Problems, p)
+		}
+	}
+}
+
+// dropinFiles lists the drop-ins that count. Of several with one base name the first wins: the main name's before the other
+// names', those of its type last; for each name by load path, then from the name itself to shorter and shorter prefixes.
+func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
+	var dirs []string
+	for _, name := range append([]string{id}, aliases...) {
+		dirs = append(dirs, x.dropinDirs(dropinNames(name))...)
+	}
+	dirs = append(dirs, x.dropinDirs([]string{Type(id) + ".d"})...)
+	var (
+		files    []string
+		problems []Problem
+	)
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		names, err := x.conf(dir)
+		if err != nil {
+			problems = append(problems, Problem{Position{Path: dir}, cause(err) + ", want a readable directory: drop-ins in it are not seen"})
+		}
+		for _, name := range names {
+			if !seen[name] {
+				seen[name] = true
+				files = append(files, path.Join(dir, name))
+			}
+		}
+	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(path.Base(a), path.Base(b)) })
+	return files, problems
+}
+
+// dropinDirs returns where directories of these names exist: by load path first, then in the order of the names.
+func (x *index) dropinDirs(names []string) []string {
+	var found []place
+	for _, name := range names {
+		found = append(found, x.dropins[name]...)
+	}
+	slices.SortStableFunc(found, func(a, b place) int { return a.rank - b.rank })
+	dirs := make([]string, len(found))
+	for i, f := range found {
+		dirs[i] = f.dir
+	}
+	return dirs
+}
+
+// dropinNames returns the names of the drop-in directories of one unit name, the most specific first: foo-bar@x.service has
+// foo-bar@x.service.d, foo-bar@.service.d, foo-.service.d, foo-@x.service.d and foo-@.service.d.
+func dropinNames(name string) []string {
+	var names []string
+	var walk func(string)
+	walk = func(n string) {
+		if slices.Contains(names, n+".d") {
+			return // and so are its own
+		}
+		names = append(names, n+".d")
+		if IsInstance(n) {
+			walk(Template(n))
+		}
+		prefix := shorter(Prefix(n))
+		if prefix == "" {
+			return
+		}
+		if i := Instance(n); i != "" {
+			prefix += "@" + i
+		}
+		walk(prefix + "." + Type(n))
+	}
+	walk(name)
+	return names
+}
+
+// shorter cuts a name back to the "-" before its last part and keeps the "-"; "" if there is none but at the beginning.
+func shorter(prefix string) string {
+	dash := strings.LastIndexByte(prefix, '-')
+	if dash >= 0 && dash == len(prefix)-1 { // one at the end is passed over once
+		if dash = strings.LastIndexByte(prefix[:dash], '-'); dash < 0 {
+			return ""
+		}
+	}
+	if dash <= 0 {
+		return ""
+	}
+	return prefix[:dash+1]
+}
+
+// unknownSections finds sections that systemd ignores in a unit of this type.
+func (u *Unit) unknownSections(assignments []Assignment) []Problem {
+	var problems []Problem
+	last := ""
+	own := kinds[Type(u.ID)].sections
+	for _, a := range assignments {
+		if a.Section == last {
+			continue
+		}
+		last = a.Section
+		if last == own && own != "" || last == "Unit" || last == "Install" || strings.HasPrefix(last, "X-") {
+			continue
+		}
+		want := "[Unit] or [Install]"
+		if own != "" {
+			want = "[Unit], [" + own + "] or [Install]"
+		}
+		problems = append(problems, Problem{a.Pos, fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", last, Type(u.ID), want)})
+	}
+	return problems
+}

@@ -1,0 +1,120 @@
+package unit
+
+import "strings"
+
+// maxName is the length that a unit name must stay below (UNIT_NAME_MAX in systemd).
+const maxName = 256
+
+// kinds are the unit types, with the sections that a unit of the type has beside [Unit] and [Install], and whether the
+// type exists without a fragment. Types that can have aliases and templates are marked as in systemd.
+var kinds = map[string]kind{
+	"service":   {sections: "Service", alias: true, template: true},
+	"socket":    {sections: "Socket", alias: true, template: true},
+	"target":    {sections: "", alias: true, template: true},
+	"device":    {sections: "", alias: true, free: true},
+	"mount":     {sections: "Mount"},
+	"automount": {sections: "Automount"},
+	"swap":      {sections: "Swap"},
+	"timer":     {sections: "Timer", alias: true, template: true},
+	"path":      {sections: "Path", alias: true, template: true},
+	"slice":     {sections: "Slice", free: true},
+	"scope":     {sections: "Scope", free: true},
+}
+
+type kind struct {
+	sections        string
+	alias, template bool
+	free            bool // needs no fragment
+}
+
+// ValidName reports whether name is a unit name: plain, a template or an instance (systemd.unit(5)).
+func ValidName(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	if dot <= 0 || len(name) >= maxName {
+		return false
+	}
+	if _, ok := kinds[name[dot+1:]]; !ok {
+		return false
+	}
+	return name[0] != '@' && allIn(name[:dot], true)
+}
+
+// IsTemplate reports whether name is the name of a template, such as foo@.service.
+func IsTemplate(name string) bool {
+	_, instance, ok := splitName(name)
+	return ok && instance == ""
+}
+
+// IsInstance reports whether name is the name of an instance, such as foo@bar.service.
+func IsInstance(name string) bool {
+	_, instance, _ := splitName(name)
+	return instance != ""
+}
+
+// Template returns the template of an instance or of a template: foo@.service for foo@bar.service. It is "" for other names.
+func Template(name string) string {
+	prefix, _, ok := splitName(name)
+	if !ok {
+		return ""
+	}
+	return prefix + "@." + Type(name)
+}
+
+// Type returns the unit type that the name ends in, such as "service".
+func Type(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+// Prefix returns what stands before the first "@" of an instance or a template, and before the type otherwise.
+func Prefix(name string) string {
+	if prefix, _, ok := splitName(name); ok {
+		return prefix
+	}
+	return stem(name)
+}
+
+// Instance returns what stands between the first "@" and the type, not unescaped, or "".
+func Instance(name string) string {
+	_, instance, _ := splitName(name)
+	return instance
+}
+
+// Instantiate returns the instance of a template, or the same instance of another template's instance: foo@.service and bar
+// make foo@bar.service. It returns "" if that is not a valid unit name.
+func Instantiate(template, instance string) string {
+	prefix, _, ok := splitName(template)
+	name := prefix + "@" + instance + "." + Type(template)
+	if !ok || instance == "" || !ValidName(name) {
+		return ""
+	}
+	return name
+}
+
+// splitName splits a valid name with an "@" in it.
+func splitName(name string) (prefix, instance string, ok bool) {
+	at := strings.IndexByte(name, '@')
+	if at < 0 || !ValidName(name) {
+		return "", "", false
+	}
+	return name[:at], name[at+1 : strings.LastIndexByte(name, '.')], true
+}
+
+// stem is the name without its type.
+func stem(name string) string {
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
+		return name[:dot]
+	}
+	return name
+}
+
+// allIn reports whether s has only characters of unit names.
+func allIn(s string, at bool) bool {
+	for i := 0; i < len(s); i++ {
+		if !inName(s[i]) && !(at && s[i] == '@') {
+			return false
+		}
+	}
+	return true
+}
+
+func inName(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(`:-_.\`, c) >= 0
+}

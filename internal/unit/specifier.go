@@ -1,0 +1,202 @@
+package unit
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"temper/internal/host"
+)
+
+// specifier is one row of systemd.unit(5), "Specifiers".
+type specifier struct {
+	named   bool // known from the names and files of the unit alone
+	expand  func(*Unit) (string, error)
+	runtime string // what has to run before it is known
+}
+
+// specifiers are those of unit files in systemd 262; %D is known since 255, %d since 250, %q since 250, %y and %Y since 249.
+var specifiers = map[byte]specifier{
+	'n': {named: true, expand: func(u *Unit) (string, error) { return u.ID, u.needInstance() }},
+	'N': {named: true, expand: func(u *Unit) (string, error) { return stem(u.ID), u.needInstance() }},
+	'p': {named: true, expand: func(u *Unit) (string, error) { return Prefix(u.ID), nil }},
+	'P': {named: true, expand: func(u *Unit) (string, error) { return Unescape(Prefix(u.ID)) }},
+	'i': {named: true, expand: func(u *Unit) (string, error) { return Instance(u.ID), u.needInstance() }},
+	'I': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), Unescape, Instance(u.ID)) }},
+	'j': {named: true, expand: func(u *Unit) (string, error) { return lastPart(Prefix(u.ID)), nil }},
+	'J': {named: true, expand: func(u *Unit) (string, error) { return Unescape(lastPart(Prefix(u.ID))) }},
+	'f': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), UnescapePath, pathPart(u.ID)) }},
+	'y': {named: true, expand: (*Unit).realFragment},
+	'Y': {named: true, expand: func(u *Unit) (string, error) { f, err := u.realFragment(); return path.Dir(f), err }},
+
+	'C': {expand: fixed("/var/cache")},
+	'D': {expand: fixed("/usr/share")},
+	'E': {expand: fixed("/etc")},
+	'L': {expand: fixed("/var/log")},
+	'S': {expand: fixed("/var/lib")},
+	't': {expand: fixed("/run")},
+	'T': {expand: fixed("/tmp")},
+	'V': {expand: fixed("/var/tmp")},
+	'h': {expand: fixed("/root")},
+	'u': {expand: fixed("root")},
+	'U': {expand: fixed("0")},
+	'g': {expand: fixed("root")},
+	'G': {expand: fixed("0")},
+	'd': {expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() }},
+
+	'm': {expand: func(u *Unit) (string, error) { return machineID(u.root) }},
+	'A': {expand: osRelease("IMAGE_VERSION")},
+	'B': {expand: osRelease("BUILD_ID")},
+	'M': {expand: osRelease("IMAGE_ID")},
+	'o': {expand: osRelease("ID")},
+	'w': {expand: osRelease("VERSION_ID")},
+	'W': {expand: osRelease("VARIANT_ID")},
+
+	'a': {runtime: "the running kernel"},
+	'b': {runtime: "the running kernel"},
+	'c': {runtime: "the running manager"},
+	'H': {runtime: "the running kernel"},
+	'l': {runtime: "the running kernel"},
+	'q': {runtime: "the running kernel"},
+	'r': {runtime: "the running manager"},
+	'R': {runtime: "the running manager"},
+	's': {runtime: "the running manager"},
+	'v': {runtime: "the running kernel"},
+}
+
+// Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what they
+// stand for. A specifier that does not exist is an error, and so is one that only a running system knows (such as %H or %b) or
+// that needs the instance of a template.
+func (u *Unit) Expand(value string) (string, error) {
+	return eachSpecifier(value, func(c byte) (string, error) {
+		s, known := specifiers[c]
+		switch {
+		case c == '%':
+			return "%", nil
+		case !known && isAlnum(c):
+			return "", fmt.Errorf("specifier %%%c does not exist, want %%%% for a percent sign", c)
+		case !known:
+			return "%" + string(c), nil
+		case s.expand == nil:
+			return "", fmt.Errorf("specifier %%%c is known only to %s", c, s.runtime)
+		}
+		text, err := s.expand(u)
+		if err != nil {
+			return "", fmt.Errorf("specifier %%%c: %w", c, err)
+		}
+		return text, nil
+	})
+}
+
+// ExpandNames replaces the specifiers that stand for the unit's own names and files: %n %N %p %P %i %I %j %J %f %y %Y. Every
+// other one, %% too, is left as it is, so the result is still a value in which specifiers count: a percent sign in a name
+// becomes %%. A specifier that has no value, such as %i in a template, is left too.
+func (u *Unit) ExpandNames(value string) string {
+	text, _ := eachSpecifier(value, func(c byte) (string, error) {
+		if s := specifiers[c]; s.named {
+			if text, err := s.expand(u); err == nil {
+				return strings.ReplaceAll(text, "%", "%%"), nil
+			}
+		}
+		return "%" + string(c), nil
+	})
+	return text
+}
+
+// eachSpecifier replaces every "%c". A "%" at the end stays.
+func eachSpecifier(value string, replace func(byte) (string, error)) (string, error) {
+	if strings.IndexByte(value, '%') < 0 {
+		return value, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		if value[i] != '%' || i+1 == len(value) {
+			b.WriteByte(value[i])
+			continue
+		}
+		i++
+		text, err := replace(value[i])
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+func fixed(text string) func(*Unit) (string, error) {
+	return func(*Unit) (string, error) { return text, nil }
+}
+
+func try(err error, f func(string) (string, error), arg string) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return f(arg)
+}
+
+// needInstance is an error in a template, which has no instance yet.
+func (u *Unit) needInstance() error {
+	if IsTemplate(u.ID) {
+		return fmt.Errorf("%s is a template, want an instance of it", u.ID)
+	}
+	return nil
+}
+
+func (u *Unit) realFragment() (string, error) {
+	if u.Fragment == "" {
+		return "", errors.New("the unit has no fragment")
+	}
+	return newTree(u.root).realFile(u.Fragment)
+}
+
+// lastPart is what follows the last "-".
+func lastPart(prefix string) string { return prefix[strings.LastIndexByte(prefix, '-')+1:] }
+
+// pathPart is what %f unescapes.
+func pathPart(name string) string {
+	if i := Instance(name); i != "" {
+		return i
+	}
+	return Prefix(name)
+}
+
+func machineID(root host.Root) (string, error) {
+	data, err := root.ReadFile("/etc/machine-id")
+	if err != nil {
+		return "", err
+	}
+	id := strings.TrimSpace(string(data))
+	if len(id) != 32 || strings.Trim(id, hexDigits) != "" {
+		return "", errors.New("/etc/machine-id holds no id yet")
+	}
+	return id, nil
+}
+
+// osRelease reads a field of os-release(5); one that is not there is empty.
+func osRelease(field string) func(*Unit) (string, error) {
+	return func(u *Unit) (string, error) {
+		data, err := u.root.ReadFile("/etc/os-release")
+		if err != nil {
+			if data, err = u.root.ReadFile("/usr/lib/os-release"); err != nil {
+				return "", err
+			}
+		}
+		value := ""
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(strings.Trim(line, blanks), field+"="); ok {
+				words, err := Words(v)
+				if err != nil || len(words) > 1 {
+					return "", fmt.Errorf("os-release: bad %s", line)
+				}
+				value = strings.Join(words, "")
+			}
+		}
+		return value, nil
+	}
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
