@@ -1,0 +1,87 @@
+package directive
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// addressShorthands are the names that IPAddressAllow= and IPAddressDeny= take for prefixes.
+var addressShorthands = map[string][]netip.Prefix{
+	"any":        {netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
+	"localhost":  {netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+	"link-local": {netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/64")},
+	"multicast":  {netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("ff00::/8")},
+}
+
+// Addresses is a set of address prefixes: masked, sorted, each once.
+type Addresses []netip.Prefix
+
+// Covers reports whether every address of the prefixes is in a.
+func (a Addresses) Covers(prefixes []netip.Prefix) bool {
+	for _, p := range prefixes {
+		if !slices.ContainsFunc(a, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseAddresses is [ParseIPAddresses] as the newest systemd reads the values.
+func ParseAddresses(values []string) Addresses { return ParseIPAddresses(values, newest) }
+
+// ParseIPAddresses returns the prefixes that a sequence of IPAddressAllow= or IPAddressDeny= assignments lists, as a
+// systemd version reads them. See systemd.resource-control(5).
+//
+// Words that are no prefix are ignored; up to 249 all that follows on the line as well.
+func ParseIPAddresses(values []string, version int) Addresses {
+	var list Addresses
+	for _, value := range values {
+		if value == "" {
+			list = nil
+			continue
+		}
+		words, _ := splitWords(value, wordRules{})
+		for _, word := range words {
+			prefixes, ok := ParsePrefixes(word)
+			if !ok && version < quirkBadAddressSkipped {
+				break
+			}
+			list = append(list, prefixes...)
+		}
+	}
+	slices.SortFunc(list, netip.Prefix.Compare)
+	return slices.Compact(list)
+}
+
+// ParsePrefixes returns the prefixes that one word of IPAddressAllow= or IPAddressDeny= stands for, masked: one address or
+// prefix, or a shorthand such as "localhost". ok is false if systemd does not take the word.
+func ParsePrefixes(word string) (prefixes []netip.Prefix, ok bool) {
+	if isLocalhost(word) {
+		word = "localhost"
+	}
+	if prefixes, ok := addressShorthands[word]; ok {
+		return prefixes, true
+	}
+	text, length, hasLength := strings.Cut(word, "/")
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return nil, false
+	}
+	bits := addr.BitLen()
+	if hasLength {
+		n, ok := parseInt(length)
+		if !ok || n < 0 || n > int64(bits) {
+			return nil, false
+		}
+		bits = int(n)
+	}
+	return []netip.Prefix{netip.PrefixFrom(addr, bits).Masked()}, true
+}
+
+// isLocalhost reports whether systemd takes a host name for this machine: RFC 6761, and Red Hat's localdomain.
+func isLocalhost(name string) bool {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	name = strings.TrimSuffix(name, ".localdomain")
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}

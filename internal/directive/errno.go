@@ -1,0 +1,41 @@
+package directive
+
+import (
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxErrno is the largest error number that the kernel can return.
+const maxErrno = 4095
+
+// ParseErrno returns the error number that systemd takes this for: a name of errno(3) in capitals, or a number from 0.
+func ParseErrno(s string) (int, bool) {
+	if n, ok := errnoNumbers()[s]; ok {
+		return n, true
+	}
+	n, ok := parseInt(s)
+	return int(n), ok && n >= 0 && n <= maxErrno
+}
+
+// ErrnoName returns the name of an error number, "kill" for [ErrnoKill], or "" if it has none.
+func ErrnoName(errno int) string {
+	if errno == ErrnoKill {
+		return "kill"
+	}
+	return unix.ErrnoName(syscall.Errno(errno))
+}
+
+// errnoNumbers has every name, and the second names that unix.ErrnoName does not return.
+var errnoNumbers = sync.OnceValue(func() map[string]int {
+	m := map[string]int{
+		"EWOULDBLOCK": int(unix.EWOULDBLOCK), "EDEADLOCK": int(unix.EDEADLOCK), "ENOTSUP": int(unix.ENOTSUP),
+	}
+	for n := 1; n <= maxErrno; n++ {
+		if name := unix.ErrnoName(syscall.Errno(n)); name != "" {
+			m[name] = n
+		}
+	}
+	return m
+})

@@ -1,0 +1,132 @@
+package directive
+
+import (
+	"slices"
+	"strings"
+)
+
+// addressFamilies are the names that systemd takes for the families of address_families(7), sorted. Every systemd
+// version knows them unless since says otherwise; alias is another name of the same family.
+var addressFamilies = []struct {
+	name  string
+	since int
+	alias string
+}{
+	{name: "AF_ALG"},
+	{name: "AF_APPLETALK"},
+	{name: "AF_ASH"},
+	{name: "AF_ATMPVC"},
+	{name: "AF_ATMSVC"},
+	{name: "AF_AX25"},
+	{name: "AF_BLUETOOTH"},
+	{name: "AF_BRIDGE"},
+	{name: "AF_CAIF"},
+	{name: "AF_CAN"},
+	{name: "AF_DECnet"},
+	{name: "AF_ECONET"},
+	{name: "AF_IB"},
+	{name: "AF_IEEE802154"},
+	{name: "AF_INET"},
+	{name: "AF_INET6"},
+	{name: "AF_IPX"},
+	{name: "AF_IRDA"},
+	{name: "AF_ISDN"},
+	{name: "AF_IUCV"},
+	{name: "AF_KCM"},
+	{name: "AF_KEY"},
+	{name: "AF_LLC"},
+	{name: "AF_MCTP", since: 252},
+	{name: "AF_MPLS"},
+	{name: "AF_NETBEUI"},
+	{name: "AF_NETLINK", alias: "AF_ROUTE"},
+	{name: "AF_NETROM"},
+	{name: "AF_NFC"},
+	{name: "AF_PACKET"},
+	{name: "AF_PHONET"},
+	{name: "AF_PPPOX"},
+	{name: "AF_QIPCRTR"},
+	{name: "AF_RDS"},
+	{name: "AF_ROSE"},
+	{name: "AF_RXRPC"},
+	{name: "AF_SECURITY"},
+	{name: "AF_SMC"},
+	{name: "AF_SNA"},
+	{name: "AF_TIPC"},
+	{name: "AF_UNIX", alias: "AF_LOCAL"},
+	{name: "AF_UNIX", alias: "AF_FILE"},
+	{name: "AF_VSOCK"},
+	{name: "AF_WANPIPE"},
+	{name: "AF_X25"},
+	{name: "AF_XDP"},
+}
+
+// AddressFamilies returns the names of all address families, sorted, aliases left out.
+func AddressFamilies() []string {
+	names := make([]string, 0, len(addressFamilies))
+	for _, f := range addressFamilies {
+		names = append(names, f.name)
+	}
+	return slices.Compact(names)
+}
+
+// FamilyFilter is what a sequence of RestrictAddressFamilies= assignments amounts to.
+type FamilyFilter struct {
+	Set      bool            // something is filtered
+	Allow    bool            // Families are the only ones allowed, rather than those that are denied
+	Families map[string]bool // the names on the list, as AddressFamilies has them
+}
+
+// Permits reports whether sockets of a family, named as in [AddressFamilies], can be made.
+func (f FamilyFilter) Permits(family string) bool { return f.Families[family] == f.Allow }
+
+// ParseRestrictAddressFamilies returns what a sequence of RestrictAddressFamilies= assignments amounts to, as a systemd
+// version reads them. See systemd.exec(5).
+//
+// The first assignment decides between an allow-list and a deny-list. Unknown names are ignored, and from 258 on all that
+// follows on the line as well; an allow-list of only such names allows nothing.
+func ParseRestrictAddressFamilies(values []string, version int) FamilyFilter {
+	var f FamilyFilter
+	for _, value := range values {
+		f.assign(value, version)
+	}
+	f.Set = f.Allow || len(f.Families) > 0
+	return f
+}
+
+func (f *FamilyFilter) assign(value string, version int) {
+	if value == "" {
+		*f = FamilyFilter{}
+		return
+	}
+	if value == "none" && version >= quirkFamilyNone {
+		*f = FamilyFilter{Allow: true}
+		return
+	}
+	list, inverted := strings.CutPrefix(value, "~")
+	if f.Families == nil {
+		f.Families, f.Allow = map[string]bool{}, !inverted
+	}
+	words, _ := splitWords(list, wordRules{unquote: true})
+	for _, word := range words {
+		name, ok := familyName(word, version)
+		switch {
+		case !ok && version >= quirkBadFamilyEndsLine:
+			return
+		case !ok:
+		case inverted != f.Allow:
+			f.Families[name] = true
+		default:
+			delete(f.Families, name)
+		}
+	}
+}
+
+// familyName returns the family that a word, in any case, names.
+func familyName(word string, version int) (string, bool) {
+	for _, f := range addressFamilies {
+		if strings.EqualFold(word, f.name) || f.alias != "" && strings.EqualFold(word, f.alias) {
+			return f.name, version >= f.since
+		}
+	}
+	return "", false
+}

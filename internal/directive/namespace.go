@@ -1,0 +1,101 @@
+package directive
+
+import (
+	"slices"
+	"strings"
+
+	"temper/internal/unit"
+)
+
+// namespaceNames are the namespaces of namespaces(7) in the order of the bits of a NamespaceSet.
+var namespaceNames = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
+
+// NamespaceSet is a set of the namespaces that a service may still create or enter: bit n is entry n of
+// [NamespaceNames].
+type NamespaceSet uint8
+
+// AllNamespaces is what an unrestricted service may use.
+const AllNamespaces NamespaceSet = 1<<8 - 1
+
+const timeNamespace NamespaceSet = 1 << 5
+
+// NamespaceNames returns the names that RestrictNamespaces= takes, sorted.
+func NamespaceNames() []string { return slices.Clone(namespaceNames) }
+
+// Names returns the names of the namespaces in the set, sorted.
+func (s NamespaceSet) Names() []string {
+	var names []string
+	for i, name := range namespaceNames {
+		if s&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Has reports whether the named namespace is in the set.
+func (s NamespaceSet) Has(name string) bool {
+	i := slices.Index(namespaceNames, name)
+	return i >= 0 && s&(1<<i) != 0
+}
+
+// String returns the names with a blank between them, as RestrictNamespaces= takes them.
+func (s NamespaceSet) String() string { return strings.Join(s.Names(), " ") }
+
+// ParseRestrictNamespaces returns the namespaces that a sequence of RestrictNamespaces= assignments leaves to a service,
+// as a systemd version reads them; without any, that is all. See systemd.exec(5).
+//
+// A list with an unknown name is ignored whole. Up to 257 "time" does not belong to "all": a filter that leaves the other
+// seven is none, and "~user" denies "time" too.
+func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
+	all := AllNamespaces
+	if version < quirkTimeIsNamespace {
+		all &^= timeNamespace
+	}
+	set, initial := all, true
+	for _, value := range values {
+		if value == "" {
+			set, initial = all, true
+			continue
+		}
+		if yes, ok := unit.Bool(value); ok {
+			set, initial = all, false
+			if yes {
+				set = 0
+			}
+			continue
+		}
+		list, inverted := strings.CutPrefix(value, "~")
+		names, ok := namespaceList(list)
+		switch {
+		case !ok:
+			continue
+		case initial && inverted:
+			set = all &^ names
+		case initial:
+			set = names
+		case inverted:
+			set &^= names
+		default:
+			set |= names
+		}
+		initial = false
+	}
+	if set&all == all {
+		return AllNamespaces
+	}
+	return set
+}
+
+// namespaceList returns the sum of a list; ok is false if a word is no namespace, or if the list ends in a backslash.
+func namespaceList(list string) (set NamespaceSet, ok bool) {
+	words, ok := splitWords(list, wordRules{})
+	for _, word := range words {
+		i := slices.Index(namespaceNames, word)
+		if i < 0 {
+			return 0, false
+		}
+		set |= 1 << i
+	}
+	return set, ok
+}

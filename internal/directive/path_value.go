@@ -1,0 +1,37 @@
+package directive
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxPath      = 4095
+	maxComponent = 255
+)
+
+// SimplifyPath returns a path as systemd keeps it: without doubled slashes, "." components and a trailing slash. ok is
+// false for a path that systemd refuses: empty, too long, not UTF-8, or one that still has a ".." component.
+func SimplifyPath(path string, version int) (simple string, ok bool) {
+	if path == "" || !utf8.ValidString(path) {
+		return "", false
+	}
+	absolute := strings.HasPrefix(path, "/")
+	parts := slices.DeleteFunc(strings.Split(path, "/"), func(p string) bool { return p == "" || p == "." })
+	for absolute && version >= quirkLeadingDotDot && len(parts) > 0 && parts[0] == ".." {
+		parts = parts[1:]
+	}
+	for _, p := range parts {
+		if p == ".." || len(p) > maxComponent {
+			return "", false
+		}
+	}
+	simple = strings.Join(parts, "/")
+	if absolute {
+		simple = "/" + simple
+	} else if simple == "" {
+		simple = "."
+	}
+	return simple, len(simple) <= maxPath
+}

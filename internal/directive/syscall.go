@@ -1,0 +1,170 @@
+package directive
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"strings"
+)
+
+//go:generate go run ./gen gen zz_syscalls.go
+
+// syscallRow is one system call: known has a bit for each of seccompVersions that knows the name, native one for each of
+// these and each of seccompArches that has the call.
+type syscallRow struct {
+	name   string
+	known  uint8
+	native uint32
+}
+
+type syscallGroup struct {
+	name    string
+	members []syscallMember
+}
+
+// syscallMember is a call or a group within a group, in has a bit for each of syscallVersions.
+type syscallMember struct {
+	name string
+	in   uint8
+}
+
+// Syscalls is the system calls and groups as one systemd with one libseccomp on one architecture knows them. The zero
+// value is that of systemd 247 on x86-64.
+type Syscalls struct{ groups, seccomp, arch int }
+
+// SyscallsOf returns what a systemd version knows, with the libseccomp that Debian has beside it, on x86-64. Only 247,
+// 252, 257 and 262 were looked at: any other version has the groups of the nearest of these before it, or of 247.
+func SyscallsOf(version int) Syscalls {
+	i := sort.SearchInts(syscallVersions, version+1) - 1
+	i = max(i, 0)
+	return Syscalls{groups: i, seccomp: i}
+}
+
+// On returns the same for another architecture, named as uname(1) or Go name it. ok is false for one that is not known.
+func (s Syscalls) On(arch string) (on Syscalls, ok bool) {
+	if name, ok := archAliases[arch]; ok {
+		arch = name
+	}
+	s.arch = slices.Index(seccompArches, arch)
+	return s, s.arch >= 0
+}
+
+// archAliases are Go's names and systemd's for what libseccomp calls otherwise.
+var archAliases = map[string]string{
+	"amd64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64", "386": "x86", "i386": "x86", "i486": "x86", "i586": "x86",
+	"i686": "x86", "armv7l": "arm", "armhf": "arm", "ppc64-le": "ppc64le", "ppc64el": "ppc64le", "loong64": "loongarch64",
+}
+
+// With returns the same with another libseccomp, such as "2.5.5". Of versions that were not looked at, the nearest
+// before it stands in.
+func (s Syscalls) With(libseccomp string) Syscalls {
+	s.seccomp = 0
+	for i, v := range seccompVersions {
+		if compareVersions(v, libseccomp) <= 0 {
+			s.seccomp = i
+		}
+	}
+	return s
+}
+
+// compareVersions compares dotted numbers.
+func compareVersions(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
+		if c := cmp.Compare(len(x), len(y)); c != 0 {
+			return c
+		}
+		return cmp.Compare(x, y)
+	})
+}
+
+// Known reports whether the name can stand in SystemCallFilter=. systemd ignores others, with a warning.
+func (s Syscalls) Known(call string) bool {
+	row, ok := findSyscall(call)
+	return ok && row.known&(1<<s.seccomp) != 0
+}
+
+// Native reports whether the architecture has the call.
+func (s Syscalls) Native(call string) bool {
+	row, ok := findSyscall(call)
+	return ok && row.native&(1<<(s.seccomp*len(seccompArches)+s.arch)) != 0
+}
+
+// Groups returns the names of all groups, sorted.
+func (s Syscalls) Groups() []string {
+	var names []string
+	for _, g := range syscallGroups {
+		if slices.ContainsFunc(g.members, func(m syscallMember) bool { return m.in&(1<<s.groups) != 0 }) {
+			names = append(names, g.name)
+		}
+	}
+	return names
+}
+
+// Members returns what a group such as "@mount" lists, in systemd's order: calls, and groups within it, which come first.
+// Names that no libseccomp knows are left out. It is empty if there is no such group.
+func (s Syscalls) Members(group string) []string {
+	i, ok := slices.BinarySearchFunc(syscallGroups, group, func(g syscallGroup, name string) int {
+		return strings.Compare(g.name, name)
+	})
+	if !ok {
+		return nil
+	}
+	var names []string
+	for _, m := range syscallGroups[i].members {
+		if m.in&(1<<s.groups) != 0 {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+// Group returns every call of a group, and of the groups within it, that libseccomp knows; sorted. ok is false if there
+// is no such group.
+func (s Syscalls) Group(name string) (calls []string, ok bool) {
+	members := s.Members(name)
+	for _, m := range members {
+		switch {
+		case strings.HasPrefix(m, "@"):
+			inner, _ := s.Group(m)
+			calls = append(calls, inner...)
+		case s.Known(m):
+			calls = append(calls, m)
+		}
+	}
+	slices.Sort(calls)
+	return slices.Compact(calls), len(members) > 0
+}
+
+// SyscallGroup returns every call of a group such as "@mount", and of the groups within it; sorted. ok is false if a
+// systemd version has no such group.
+func SyscallGroup(name string, version int) (calls []string, ok bool) {
+	return SyscallsOf(version).Group(name)
+}
+
+// SyscallGroups returns the names of all groups that a systemd version has, sorted.
+func SyscallGroups(version int) []string { return SyscallsOf(version).Groups() }
+
+// KnownSyscall reports whether any of the systemd versions knows the call.
+func KnownSyscall(name string) bool {
+	_, ok := findSyscall(name)
+	return ok
+}
+
+// AllSyscalls returns the names of all calls that any of the systemd versions knows, sorted.
+func AllSyscalls() []string {
+	names := make([]string, len(syscallRows))
+	for i, row := range syscallRows {
+		names[i] = row.name
+	}
+	return names
+}
+
+func findSyscall(name string) (syscallRow, bool) {
+	i, ok := slices.BinarySearchFunc(syscallRows, name, func(r syscallRow, name string) int {
+		return strings.Compare(r.name, name)
+	})
+	if !ok {
+		return syscallRow{}, false
+	}
+	return syscallRows[i], true
+}

@@ -1,0 +1,121 @@
+package directive
+
+import "strings"
+
+// ErrnoKill is the error number that stands for "kill" in [SyscallFilter].
+const ErrnoKill = 1<<31 - 2
+
+// SyscallFilter is what a sequence of SystemCallFilter= assignments amounts to.
+type SyscallFilter struct {
+	Set   bool // something is filtered
+	Allow bool // Calls are the only ones allowed, rather than those that are denied
+	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given, ErrnoKill
+	// if the process is killed. A call on an allow-list with a number that is not negative is refused with that error.
+	Calls map[string]int
+}
+
+// Permits reports whether a call is let through.
+func (f SyscallFilter) Permits(call string) bool {
+	errno, listed := f.Calls[call]
+	if f.Allow {
+		return listed && errno < 0
+	}
+	return !listed
+}
+
+// ParseSystemCallFilter returns what a sequence of SystemCallFilter= assignments amounts to, as a systemd version reads
+// them with the libseccomp that Debian has beside it. See systemd.exec(5).
+//
+// The first assignment decides between an allow-list, on which @default is as well, and a deny-list. Names that systemd
+// does not know are ignored; an allow-list of only such names is still an allow-list.
+func ParseSystemCallFilter(values []string, version int) SyscallFilter {
+	return SyscallsOf(version).ParseFilter(values, version)
+}
+
+// ParseFilter is [ParseSystemCallFilter] with the calls and groups of s.
+func (s Syscalls) ParseFilter(values []string, version int) SyscallFilter {
+	f := syscallFilterParser{syscalls: s, version: version}
+	for _, value := range values {
+		f.assign(value)
+	}
+	return SyscallFilter{Set: f.allow || len(f.calls) > 0, Allow: f.allow, Calls: f.calls}
+}
+
+type syscallFilterParser struct {
+	syscalls Syscalls
+	version  int
+	allow    bool
+	calls    map[string]int // nil until an assignment decided the kind of list
+}
+
+func (f *syscallFilterParser) assign(value string) {
+	if value == "" {
+		f.allow, f.calls = false, nil
+		return
+	}
+	list, inverted := strings.CutPrefix(value, "~")
+	if f.calls == nil {
+		f.calls = map[string]int{}
+		f.allow = !inverted
+		if f.allow {
+			f.apply("@default", -1, false)
+		}
+	}
+	words, _ := splitWords(list, wordRules{})
+	for _, word := range words {
+		name, errno, ok := f.word(word, inverted)
+		if ok {
+			f.apply(name, errno, inverted)
+		}
+	}
+}
+
+// word splits "name:errno". Up to 248 an error number on an allow-list was taken and, unless it is "kill", had no effect;
+// afterwards the word is ignored.
+func (f *syscallFilterParser) word(word string, inverted bool) (name string, errno int, ok bool) {
+	name, number, found := strings.Cut(word, ":")
+	if !found {
+		return name, -1, name != ""
+	}
+	errno, ok = parseErrnoOrKill(number)
+	if !ok || name == "" {
+		return "", 0, false
+	}
+	if inverted {
+		return name, errno, true
+	}
+	if f.version >= quirkAllowWithErrno {
+		return "", 0, false
+	}
+	if errno != ErrnoKill {
+		errno = -1
+	}
+	return name, errno, true
+}
+
+// apply puts a call, or every call of a group, on the list or takes it off. A call that is denied with an error number
+// stays on an allow-list, marked with the number.
+func (f *syscallFilterParser) apply(name string, errno int, inverted bool) {
+	if strings.HasPrefix(name, "@") {
+		for _, m := range f.syscalls.Members(name) {
+			f.apply(m, errno, inverted)
+		}
+		return
+	}
+	if !f.syscalls.Known(name) {
+		return
+	}
+	marked := inverted && f.allow && errno >= 0 && f.version >= quirkAllowWithErrno
+	if inverted != f.allow || marked {
+		f.calls[name] = errno
+	} else {
+		delete(f.calls, name)
+	}
+}
+
+func parseErrnoOrKill(s string) (int, bool) {
+	if s == "kill" {
+		return ErrnoKill, true
+	}
+	return ParseErrno(s)
+}
