@@ -1,0 +1,204 @@
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"temper/internal/hint"
+)
+
+// group is the cgroup in which one container runs.
+type group struct {
+	dir string // in cgroup2
+	fd  int
+}
+
+// groupName is temper-PID-START-ID: the process that made it, with its start time since a number comes again, and which
+// of its places it is.
+var groupName = regexp.MustCompile(`^temper-([0-9]+)-([0-9]+)-[a-z0-9]+$`)
+
+func ownName(id string) (string, error) {
+	start, err := startTime(os.Getpid())
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("temper-%d-%s-%s", os.Getpid(), start, id), nil
+}
+
+// startTime is when a process started, in clock ticks since boot: field 22 of proc_pid_stat(5).
+func startTime(pid int) (string, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := strings.Cut(string(data[max(0, strings.LastIndexByte(string(data), ')')):]), " ")
+	fields := strings.Fields(rest) // from field 3 on
+	if len(fields) < 20 {
+		return "", fmt.Errorf("/proc/%d/stat has %d fields, want 22", pid, len(fields)+2)
+	}
+	return fields[19], nil
+}
+
+// hierarchies are the mount points of every cgroup tree, cgroup2 first. Beside cgroup2 a machine of the hybrid kind has
+// version 1 trees, in one of which systemd-nspawn makes the same directory again.
+func hierarchies() (unified string, all []string, err error) {
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2", "cgroup"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, m := range mounts {
+		if m.FSType == "cgroup2" && unified == "" {
+			unified = m.Mountpoint
+		}
+		all = append(all, m.Mountpoint)
+	}
+	if unified == "" {
+		return "", nil, hint.With(errors.New("no cgroup2 file system is mounted"), "mount -t cgroup2 none /sys/fs/cgroup/unified")
+	}
+	return unified, all, nil
+}
+
+func newGroup(_ context.Context, name string) (*group, error) {
+	unified, _, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(unified, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(dir))
+	}
+	return &group{dir: dir, fd: fd}, nil
+}
+
+// leader finds PID 1 of the container and the directory that is the root of its cgroup tree.
+func (g *group) leader() (pid int, dir string, ok bool) {
+	own := namespaceDepth("self")
+	for _, pid := range pidsBelow(g.dir) {
+		// Its numbers are ours, systemd-nspawn's namespace's and 1.
+		if depth := namespaceDepth(strconv.Itoa(pid)); own == 0 || depth != own+2 {
+			continue
+		}
+		if root, ok := g.containerRoot(pid); ok {
+			return pid, root, true
+		}
+	}
+	return 0, "", false
+}
+
+// namespaceDepth counts the PID namespaces in which a process is number 1 or below, 0 if it is not the first in its own.
+func namespaceDepth(pid string) int {
+	data, err := os.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, found := strings.CutPrefix(line, "NSpid:"); found {
+			numbers := strings.Fields(value)
+			if pid != "self" && numbers[len(numbers)-1] != "1" {
+				return 0
+			}
+			return len(numbers)
+		}
+	}
+	return 0
+}
+
+// containerRoot strips init.scope, where systemd puts itself, from the cgroup of the container's PID 1.
+func (g *group) containerRoot(pid int) (string, bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return "", false
+	}
+	for line := range strings.Lines(string(data)) {
+		path, unified := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		_, rest, found := strings.Cut(path, "/"+filepath.Base(g.dir)+"/")
+		if inner, scoped := strings.CutSuffix(rest, "/init.scope"); unified && found && scoped {
+			return filepath.Join(g.dir, inner), true
+		}
+	}
+	return "", false
+}
+
+// pidsBelow lists the processes of a cgroup and of all below it.
+func pidsBelow(dir string) []int {
+	var pids []int
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "cgroup.procs" {
+			return nil // a cgroup that has just gone has no processes
+		}
+		data, _ := os.ReadFile(path)
+		for field := range strings.FieldsSeq(string(data)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
+
+// remove clears the cgroup, which must have no processes but dying ones, from every hierarchy.
+func (g *group) remove() error {
+	_ = unix.Close(g.fd)
+	_, all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, top := range all {
+		err = errors.Join(err, removeGroup(context.Background(), filepath.Join(top, filepath.Base(g.dir))))
+	}
+	return err
+}
+
+const removeWithin = 5 * time.Second
+
+// removeGroup kills what is left in the cgroup at dir and removes it with all below it. One that is not there is fine.
+func removeGroup(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, removeWithin)
+	defer cancel()
+	for {
+		err := removeTree(dir)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		for _, pid := range pidsBelow(dir) {
+			_ = unix.Kill(pid, unix.SIGKILL) // gone already is as good
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("remove cgroup: %w", err)
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// removeTree removes a tree of directories from the leaves up; the files of a cgroup go with it.
+func removeTree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeTree(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return unix.Rmdir(dir)
+}

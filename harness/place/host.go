@@ -1,0 +1,36 @@
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/godbus/dbus/v5"
+
+	"temper/internal/hint"
+)
+
+// Host is the running systemd of this machine. Its error carries a hint where systemd is not PID 1 or has no bus.
+func Host(ctx context.Context) (*Place, error) {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return nil, hint.With(errors.New("systemd does not run this machine"), "use a container: --place container")
+	}
+	unified, _, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	p := &Place{kind: "host", root: "/", leader: 1, cgroup: unified, net: -1, rootFD: -1}
+	p.close = sync.OnceValue(func() error { p.disconnect(); return nil })
+	for _, conn := range []**dbus.Conn{&p.bus, &p.control} {
+		if *conn, err = connect(ctx, busSocket); err != nil {
+			return nil, errors.Join(hint.With(fmt.Errorf("connect to the system bus: %w", err),
+				"install the package dbus (or dbus-broker) and start dbus.socket"), p.close())
+		}
+	}
+	if err := p.attach(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}

@@ -1,0 +1,141 @@
+// Package place gives a running systemd in which services can be tried.
+//
+// Call [Container] for a throwaway boot, in systemd-nspawn, of a copy of this machine or of a given root directory; call
+// [Host] for the machine's own manager. Either way the caller stays outside: it talks to the manager over [Place.Bus],
+// reads files below [Place.Root], connects to services through [Place.Dial] and runs commands with [Place.Run].
+//
+// A container promises to leave nothing behind. What is written in it goes to memory; its mounts and processes live in
+// namespaces that die with the calling process, even by kill -9. Only an empty cgroup directory can outlive that, and
+// [Sweep] clears it.
+//
+// Limits: a container has no real devices and a private network with a loopback interface only; the kernel is this
+// machine's, and some of its powers (time, modules, sysctls outside the network) are withheld.
+package place
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
+)
+
+// Options says what a container is a copy of. The zero value is a copy of this machine.
+type Options struct {
+	// Image is the root directory to copy; "" or "/" is this machine with every file system mounted below it.
+	Image string
+	// ID is 1 to 16 lower-case letters and digits and tells this process's places apart; "" is a random one.
+	ID string
+	// Unit is what to boot. "" goes no further than sysinit.target and D-Bus, and tells the generator of this project
+	// (by temper=0 on the kernel command line) to stay out. "default.target" boots as the machine would.
+	Unit string
+	// Args are more words of the place's kernel command line.
+	Args []string
+	// Files are written into the copy before it boots.
+	Files []File
+	// Timeout bounds the boot; 0 is one minute.
+	Timeout time.Duration
+	// Log, if not nil, receives the console of the place and what was left out of the copy.
+	Log io.Writer
+}
+
+// File is a file of a place. Its parent directories are made as needed.
+type File struct {
+	Name string // path inside the place
+	Data []byte
+	Mode fs.FileMode // permission bits; 0 is 0644
+}
+
+// Place is a running systemd. Its methods can be called at the same time from several goroutines.
+type Place struct {
+	kind    string
+	bus     *dbus.Conn // for the caller
+	control *dbus.Conn // for Run, whose signals and references must not mix with the caller's
+	root    host.Root
+	leader  int
+	cgroup  string
+	rootFD  int // what root is a descriptor of, -1 for the host
+	net     int // descriptor of its network namespace, -1 if that is ours
+	version int
+	release string
+	dead    <-chan struct{} // closed once it does not run any more; nil for the host
+	box     *container      // nil for the host
+	close   func() error
+}
+
+// Kind is "container" or "host".
+func (p *Place) Kind() string { return p.kind }
+
+// Bus is a connection to the system bus of the place, where org.freedesktop.systemd1 is. [Place.Close] closes it.
+func (p *Place) Bus() *dbus.Conn { return p.bus }
+
+// Root is the file tree of the place as this process sees it, what is mounted in it included. It is invalid after
+// [Place.Close], and means nothing to other processes once this one has ended.
+func (p *Place) Root() host.Root { return p.root }
+
+// Leader is the process id of the place's PID 1 as seen from here.
+func (p *Place) Leader() int { return p.leader }
+
+// Cgroup is the directory of the place's cgroup2 tree as seen from here: a unit's cgroup is Cgroup() followed by its
+// ControlGroup property.
+func (p *Place) Cgroup() string { return p.cgroup }
+
+// SystemdVersion is the major version of the running manager, such as 257.
+func (p *Place) SystemdVersion() int { return p.version }
+
+// KernelRelease is the release of the running kernel, such as "6.12.1-amd64".
+func (p *Place) KernelRelease() string { return p.release }
+
+// Done is closed when the place does not run any more: closed, killed, or shut down from inside. Nil for the host.
+func (p *Place) Done() <-chan struct{} { return p.dead }
+
+// Err returns nil while the place runs, and otherwise why it ended, with the last lines of its console.
+func (p *Place) Err() error {
+	if p.box == nil {
+		return nil
+	}
+	select {
+	case <-p.dead:
+		return p.box.ended()
+	default:
+		return nil
+	}
+}
+
+// Close ends the place and removes every trace of it. It can be called again and then returns the same.
+func (p *Place) Close() error { return p.close() }
+
+// attach completes p with what its manager tells.
+func (p *Place) attach(ctx context.Context) error {
+	version, err := managerVersion(ctx, p.bus)
+	if err != nil {
+		return err
+	}
+	p.version = version
+	if p.release, err = host.KernelRelease(); err != nil {
+		return err
+	}
+	return manager(p.control).CallWithContext(ctx, managerInterface+".Subscribe", 0).Err
+}
+
+// disconnect closes what p holds of the place; closing a closed connection is no error worth telling.
+func (p *Place) disconnect() {
+	for _, conn := range []*dbus.Conn{p.bus, p.control} {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+	for _, fd := range []int{p.net, p.rootFD} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+}
+
+// String names the place in messages.
+func (p *Place) String() string { return fmt.Sprintf("%s (systemd %d)", p.kind, p.version) }

@@ -1,0 +1,137 @@
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
+)
+
+const (
+	busSocket = "/run/dbus/system_bus_socket"
+	pollEvery = 5 * time.Millisecond
+)
+
+// poll calls try until it returns true or an error, the container ends, or ctx does.
+func (c *container) poll(ctx context.Context, try func() (bool, error)) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if done, err := try(); done || err != nil {
+			return err
+		}
+		select {
+		case <-c.dead:
+			return c.deadEarly()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *container) deadEarly() error {
+	if c.exit == nil {
+		return errors.New("systemd shut down again while booting")
+	}
+	return fmt.Errorf("systemd-nspawn: %w", c.exit)
+}
+
+// ready waits for the place to come up: a leader, its bus, its unit.
+func (c *container) ready(ctx context.Context) (*Place, error) {
+	p := &Place{kind: "container", net: -1, rootFD: -1, dead: c.dead, box: c}
+	err := c.poll(ctx, func() (bool, error) { return c.join(ctx, p) })
+	if err == nil {
+		err = c.reached(ctx, p.bus)
+	}
+	if err == nil {
+		err = p.attach(ctx)
+	}
+	if err != nil {
+		p.disconnect()
+		return nil, err
+	}
+	return p, nil
+}
+
+// join opens the bus, the root and the network of the container once they are there.
+func (c *container) join(ctx context.Context, p *Place) (bool, error) {
+	leader, dir, ok := c.group.leader()
+	if !ok {
+		return false, nil
+	}
+	base := fmt.Sprintf("/proc/%d/", leader)
+	bus, err := connect(ctx, base+"root"+busSocket)
+	if err != nil {
+		return false, nil // not yet
+	}
+	p.bus, p.leader, p.cgroup = bus, leader, dir
+	if p.control, err = connect(ctx, base+"root"+busSocket); err != nil {
+		return false, err
+	}
+	if p.net, err = unix.Open(base+"ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return false, err
+	}
+	root, err := unix.Open(base+"root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, err
+	}
+	// A descriptor stays this container's root when the leader's number has gone to another process.
+	p.rootFD = root
+	p.root = host.Root(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root))
+	return true, nil
+}
+
+// reached waits until the unit to boot is active. If nothing is queued any more and it is not, it never will be.
+func (c *container) reached(ctx context.Context, bus *dbus.Conn) error {
+	unit := c.Unit
+	if unit == "" {
+		unit = bootUnit
+	}
+	idle := 0
+	return c.poll(ctx, func() (bool, error) {
+		if !bus.Connected() {
+			return false, errors.New("its D-Bus went away while it booted")
+		}
+		state, err := activeState(ctx, bus, unit)
+		if err == nil && state == "active" {
+			return true, nil
+		}
+		var jobs uint32
+		if property(ctx, manager(bus), managerInterface, "NJobs", &jobs) != nil || jobs > 0 {
+			idle = 0
+			return false, nil
+		}
+		if idle++; idle < 3 {
+			return false, nil
+		}
+		return false, fmt.Errorf("%s did not become active%s", unit, failures(ctx, bus))
+	})
+}
+
+// failures names the failed units of a place, as "; failed: a.service b.mount".
+func failures(ctx context.Context, bus *dbus.Conn) string {
+	var units []struct {
+		Name, Description, Load, Active, Sub, Following string
+		Path                                            dbus.ObjectPath
+		Job                                             uint32
+		JobType                                         string
+		JobPath                                         dbus.ObjectPath
+	}
+	call := manager(bus).CallWithContext(ctx, managerInterface+".ListUnitsFiltered", 0, []string{"failed"})
+	if call.Store(&units) != nil || len(units) == 0 {
+		return ""
+	}
+	var names []string
+	for _, u := range units {
+		names = append(names, u.Name)
+	}
+	return "; failed: " + strings.Join(names, " ")
+}

@@ -1,0 +1,262 @@
+package place
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+)
+
+// Command is a command to run in a place.
+type Command struct {
+	// Args is the program, by path or as found in [SearchPath], and its arguments; nothing in them is expanded.
+	Args []string
+	// User is who runs it; "" is root.
+	User string
+	// Stdin is what it can read.
+	Stdin string
+	// Env is added to the manager's environment, "NAME=value" each.
+	Env []string
+	// Timeout is when it and its children are killed; 0 is never.
+	Timeout time.Duration
+}
+
+// Result is what became of a command.
+type Result struct {
+	// Status is the exit status, 128 and the number of the signal that killed it, or 127 if there is no such program.
+	// Those from 200 on can be systemd's own, of systemd.exec(5): 217 is a user that does not exist.
+	Status int
+	// Stdout and Stderr are what it wrote, at most [MaxOutput] bytes each.
+	Stdout, Stderr string
+}
+
+const (
+	// SearchPath is where programs are looked for, in this order.
+	SearchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	// MaxOutput is how much of each output of a command is kept.
+	MaxOutput = 4 << 20
+)
+
+const runDir = "/run/temper"
+
+// Run runs a command in the place, outside the sandbox of any service, and waits for it. A status other than 0 is not an
+// error; one that wraps [context.DeadlineExceeded] says that c.Timeout was up, and comes with the output so far. The
+// command is over, and with it every process that it started, when Run returns.
+func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return Result{}, errors.New("run: no command")
+	}
+	program, ok := p.program(c.Args[0])
+	if !ok {
+		return Result{Status: 127, Stderr: c.Args[0] + ": not found\n"}, nil
+	}
+	id := strings.ToLower(rand.Text()[:12])
+	r := &run{Place: p, Command: c, program: program, unit: "temper-run-" + id + ".service", dir: runDir + "/" + id}
+	if err := r.WriteFile(r.dir+"/in", []byte(c.Stdin), 0o600); err != nil {
+		return Result{}, fmt.Errorf("run %s: %w", c.Args[0], err)
+	}
+	result, err := r.do(ctx)
+	if err != nil {
+		err = fmt.Errorf("run %s: %w", c.Args[0], err)
+	}
+	if cleanup := r.clean(); err == nil {
+		err = cleanup
+	}
+	return result, err
+}
+
+// run is one Command under way.
+type run struct {
+	*Place
+	Command
+	program, unit, dir string
+}
+
+// program finds the program name in the place; systemd before 248 wants its path.
+func (p *Place) program(name string) (string, bool) {
+	if strings.Contains(name, "/") {
+		_, err := p.root.Stat(name)
+		return path.Clean("/" + name), err == nil
+	}
+	for dir := range strings.SplitSeq(SearchPath, ":") {
+		if info, err := p.root.Stat(dir + "/" + name); err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
+			return dir + "/" + name, true
+		}
+	}
+	return "", false
+}
+
+func (r *run) do(ctx context.Context) (Result, error) {
+	signals := make(chan *dbus.Signal, 64)
+	r.control.Signal(signals)
+	defer r.control.RemoveSignal(signals)
+	match := []dbus.MatchOption{
+		dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("JobRemoved"), dbus.WithMatchArg(2, r.unit),
+	}
+	if err := r.control.AddMatchSignalContext(ctx, match...); err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = r.control.RemoveMatchSignal(match...) }()
+	call := manager(r.control).CallWithContext(ctx, managerInterface+".StartTransientUnit", 0,
+		r.unit, "replace", r.properties(), []auxiliary{})
+	if call.Err != nil {
+		return Result{}, call.Err
+	}
+	if err := r.wait(ctx, signals); err != nil {
+		return r.output(0), err
+	}
+	return r.collect(ctx)
+}
+
+type (
+	setting struct {
+		Name  string
+		Value dbus.Variant
+	}
+	auxiliary struct {
+		Name       string
+		Properties []setting
+	}
+	execCommand struct {
+		Path  string
+		Args  []string
+		Flags []string
+	}
+)
+
+func (r *run) properties() []setting {
+	user := r.User
+	if user == "" {
+		user = "root" // named, so that HOME is set
+	}
+	timeout := uint64(r.Timeout / time.Microsecond)
+	if timeout == 0 {
+		timeout = ^uint64(0) // USEC_INFINITY
+	}
+	var list []setting
+	add := func(name string, value any) { list = append(list, setting{name, dbus.MakeVariant(value)}) }
+	add("Description", "temper: "+strings.ToValidUTF8(strings.Join(r.Args, " "), "?"))
+	add("Type", "oneshot")
+	add("CollectMode", "inactive-or-failed")
+	add("AddRef", true) // until its status has been read
+	add("DefaultDependencies", false)
+	add("User", user)
+	add("WorkingDirectory", "/")
+	add("Environment", append([]string{}, r.Env...))
+	add("StandardInputFile", r.dir+"/in")
+	add("StandardOutputFile", r.dir+"/out")
+	add("StandardErrorFile", r.dir+"/err")
+	add("TimeoutStartUSec", timeout)
+	add("KillSignal", int32(unix.SIGKILL))
+	add("ExecStartEx", []execCommand{{r.program, r.Args, []string{"no-env-expand"}}})
+	return list
+}
+
+// wait waits until the unit's only job, to run the command to its end, is over; then for the processes that it left.
+func (r *run) wait(ctx context.Context, signals <-chan *dbus.Signal) error {
+	for over := false; !over; {
+		select {
+		case s, open := <-signals:
+			if !open {
+				return r.lost()
+			}
+			over = len(s.Body) > 2 && s.Name == managerInterface+".JobRemoved" && s.Body[2] == any(r.unit)
+		case <-r.control.Context().Done():
+			return r.lost()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for {
+		state, err := activeState(ctx, r.control, r.unit)
+		if err != nil || state == "inactive" || state == "failed" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func (r *run) lost() error {
+	if err := r.Err(); err != nil {
+		return err
+	}
+	return errors.New("the D-Bus of the place went away")
+}
+
+// collect reads how the command ended, and what it wrote.
+func (r *run) collect(ctx context.Context) (Result, error) {
+	obj, err := unitObject(ctx, r.control, r.unit)
+	if err != nil {
+		return Result{}, err
+	}
+	var all map[string]dbus.Variant
+	if err := obj.CallWithContext(ctx, properties+".GetAll", 0, serviceInterface).Store(&all); err != nil {
+		return Result{}, err
+	}
+	code, _ := all["ExecMainCode"].Value().(int32)
+	status, _ := all["ExecMainStatus"].Value().(int32)
+	if code == cldKilled || code == cldDumped {
+		status += 128
+	}
+	result := r.output(int(status))
+	switch how, _ := all["Result"].Value().(string); {
+	case how == "timeout":
+		return result, fmt.Errorf("still running after %s: %w", r.Timeout, context.DeadlineExceeded)
+	case code == 0:
+		return result, fmt.Errorf("systemd could not start it: %s", how)
+	}
+	return result, nil
+}
+
+// Codes of waitid(2) in ExecMainCode.
+const (
+	cldKilled = 2
+	cldDumped = 3
+)
+
+func (r *run) output(status int) Result {
+	return Result{Status: status, Stdout: r.read("out"), Stderr: r.read("err")}
+}
+
+// read returns the beginning of an output, "" if the command never got as far as to open it.
+func (r *run) read(name string) string {
+	path, err := r.root.Path(r.dir + "/" + name)
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	data, _ := io.ReadAll(io.LimitReader(f, MaxOutput)) // a file in memory
+	return string(data)
+}
+
+// clean leaves nothing of the command, whatever state it is in and whether or not the caller has given up.
+func (r *run) clean() error {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
+	defer cancel()
+	m := manager(r.control)
+	_ = m.CallWithContext(ctx, managerInterface+".KillUnit", 0, r.unit, "all", int32(unix.SIGKILL)).Err // mostly over
+	_ = m.CallWithContext(ctx, managerInterface+".UnrefUnit", 0, r.unit).Err                            // goes with the place
+	dir, err := r.root.Path(r.dir)
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+const cleanWithin = 5 * time.Second

@@ -1,0 +1,193 @@
+package place
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"temper/internal/hint"
+	"temper/internal/host"
+)
+
+// Where things are in the mount namespace of a container's thread: /run is a tmpfs there, which hides the machine's own
+// (and its D-Bus, which systemd-nspawn has no business with) and holds all that is written.
+const (
+	scratch = "/run/temper"
+	merged  = "/run/temper/root"
+)
+
+// start makes the namespaces and the tree on the calling thread and starts systemd-nspawn from it, which inherits them.
+// It must run on a thread of its own, which must live as long as the container.
+func (c *container) start() error {
+	// The first process of a PID namespace is its init. os makes a short-lived process of its own when it is first asked
+	// for one, to learn whether the kernel has pidfds; that must not happen on this thread.
+	if _, err := os.FindProcess(os.Getpid()); err != nil {
+		return err
+	}
+	if err := separate(); err != nil {
+		return err
+	}
+	if err := c.mountTree(); err != nil {
+		return err
+	}
+	if err := c.furnish(host.Root(merged)); err != nil {
+		return err
+	}
+	// systemd-nspawn reads /proc/PID with the numbers that it knows. From here on this thread has no /proc/self.
+	if err := mountNew("proc", "/proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, nil); err != nil {
+		return err
+	}
+	cmd := c.command()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.cmd = cmd
+	return nil
+}
+
+// separate moves the thread to its own mount namespace, and the processes it will start to their own PID namespace.
+func separate() error {
+	err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWPID)
+	if errors.Is(err, unix.EPERM) {
+		return hint.With(fmt.Errorf("make namespaces: %w", err),
+			"this is a container itself and lacks CAP_SYS_ADMIN: start it with --privileged, or use the machine itself")
+	}
+	if err != nil {
+		return fmt.Errorf("make namespaces: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	return nil
+}
+
+// mountTree lays a copy of every layer over one tmpfs, at merged. The image itself must work out; a file system below it
+// that cannot be copied (overlayfs refuses some, such as FAT) is left out and said so.
+func (c *container) mountTree() error {
+	layers, err := openLayers(c.Image)
+	defer func() {
+		for _, l := range layers {
+			_ = unix.Close(l.fd)
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := mountNew("tmpfs", "/run", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, [][2]string{{"mode", "0755"}}); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(merged, 0o700); err != nil {
+		return err
+	}
+	for i, l := range layers {
+		err := c.addLayer(l, fmt.Sprintf("%s/%d", scratch, i))
+		if err != nil && i == 0 {
+			return fmt.Errorf("copy %s: %w", c.Image, err)
+		}
+		if err != nil {
+			fmt.Fprintf(&c.console, "temper: %s (%s) is not part of the place: %v\n", l.at, l.fstype, err)
+		}
+	}
+	return nil
+}
+
+func (c *container) addLayer(l layer, scratch string) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(l.fd, &st); err != nil {
+		return err
+	}
+	target := filepath.Join(merged, l.at)
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return l.overlay(scratch, target)
+	case unix.S_IFREG:
+		return l.copyFile(target)
+	}
+	return errors.New("neither a directory nor a regular file")
+}
+
+// furnish writes what the copy needs to boot as a place, and the caller's files.
+func (c *container) furnish(root host.Root) error {
+	files := []File{{Name: "/etc/systemd/system/" + bootUnit, Data: []byte(bootUnitText)}}
+	if !hasMachineID(root) {
+		id := make([]byte, 16)
+		_, _ = rand.Read(id) // never fails
+		files = append(files, File{Name: "/etc/machine-id", Data: []byte(hex.EncodeToString(id) + "\n"), Mode: 0o444})
+	}
+	for _, f := range append(files, c.Files...) {
+		if err := put(root, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var machineID = regexp.MustCompile(`^[0-9a-f]{32}\n?$`)
+
+// hasMachineID tells an image that has been booted from one that would take this for its first boot (machine-id(5)).
+func hasMachineID(root host.Root) bool {
+	data, err := root.ReadFile("/etc/machine-id")
+	return err == nil && machineID.Match(data)
+}
+
+// put writes one file into a tree that nobody reads yet.
+func put(root host.Root, f File) error {
+	path, err := root.Path(f.Name)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	mode := f.Mode.Perm()
+	if mode == 0 {
+		mode = 0o644
+	}
+	if err := os.WriteFile(path, f.Data, mode); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode) // the umask, or the mode of a file that was there
+}
+
+// command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
+// it runs in the cgroup made for it, and inside a PID namespace where its numbers would mean other processes to others.
+func (c *container) command() *exec.Cmd {
+	args := []string{
+		"--quiet", "--boot", "--directory=" + merged, "--machine=temper-" + c.ID,
+		"--keep-unit", "--register=no", "--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+		"--private-network", "--private-users=no", "--console=read-only",
+		"--capability=" + strings.Join(capabilities, ","), "--system-call-filter=bpf",
+	}
+	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
+		args = append(args, "--hostname="+name)
+	}
+	cmd := exec.Command(c.nspawn, append(args, c.commandLine()...)...)
+	cmd.Dir = "/"
+	cmd.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", // cgroup2 for the container where this machine is of the hybrid kind
+		"SYSTEMD_LOG_TARGET=console",         // as PID 1 of its namespace it would log to the kernel instead
+		"SYSTEMD_LOG_LEVEL=notice",
+	}
+	cmd.Stdout, cmd.Stderr = &c.console, &c.console
+	cmd.WaitDelay = 2 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid:      true, // Ctrl-C is for the caller
+		Pdeathsig:   syscall.SIGKILL,
+		UseCgroupFD: true,
+		CgroupFD:    c.group.fd,
+	}
+	return cmd
+}
+
+var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$`)

@@ -1,0 +1,43 @@
+package place
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Sweep removes what processes that were killed have left: the cgroups of their containers, and any process that is
+// still in them. Places of processes that live are not touched. Finding nothing is no error.
+func Sweep(ctx context.Context) error {
+	_, all, err := hierarchies()
+	if err != nil {
+		return nil //nolint // no cgroup2, so no container was ever made
+	}
+	var errs []error
+	for _, top := range all {
+		entries, err := os.ReadDir(top)
+		errs = append(errs, err)
+		for _, e := range entries {
+			if e.IsDir() && orphaned(e.Name()) {
+				errs = append(errs, removeGroup(ctx, filepath.Join(top, e.Name())))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// orphaned tells whether name is that of a cgroup whose maker has ended.
+func orphaned(name string) bool {
+	m := groupName.FindStringSubmatch(name)
+	if m == nil {
+		return false
+	}
+	pid, err := strconv.Atoi(m[1])
+	if err != nil {
+		return false
+	}
+	start, err := startTime(pid)
+	return err != nil || start != m[2]
+}
