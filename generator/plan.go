@@ -1,0 +1,194 @@
+// Package generator turns profiles and verdicts into drop-ins.
+//
+// [NewPlan] is the one function from a unit, a profile and demotions to what is assigned and why; [Plan.Text] is the
+// drop-in. The generator writes that text at boot and the harness puts the same bytes beside a trial, so what was proven
+// is what is applied. [Generator] decides which units get one.
+//
+// A plan never weakens a unit: see temper/internal/directive for the merge.
+package generator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"temper/internal/directive"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// Dropin is the base name of every drop-in that temper writes: it sorts before the override.conf of `systemctl edit`, and a
+// link of that name to /dev/null in /etc/systemd/system/UNIT.d opts the unit out.
+const Dropin = "50-temper.conf"
+
+// Input is everything that a plan depends on.
+type Input struct {
+	Unit      *unit.Unit // temper's own drop-in in it is disregarded
+	Profile   *profiles.Profile
+	Named     bool // the profile names the unit, it does not just match a glob
+	Demotions []verdict.Demotion
+	Secrets   []profiles.Secret // sensitive paths of other services
+	Version   int               // of systemd
+}
+
+// A Plan is what temper adds to one unit.
+type Plan struct {
+	Unit    string
+	Profile string
+	Items   []Item // in the order of the directive table
+	LeftOut []verdict.LeftOut
+}
+
+// An Item is one directive of a plan.
+type Item struct {
+	Directive *directive.Directive
+	Want      []string // what the profile asks for, demotions applied
+	Lines     []string // the values to assign, in order
+	Note      string   // how Lines differ from Want and why; "" if they do not
+	From      string   // the profile that asks for it
+	Pos       unit.Position
+}
+
+// NewPlan computes the plan for a unit. It is pure: equal inputs give equal plans.
+func NewPlan(in Input) Plan {
+	own := in.Unit.Without(Dropin)
+	plan := Plan{Unit: in.Unit.Name, Profile: in.Profile.Name}
+	c := context(own, in.Version)
+	for _, want := range wanted(in) {
+		if reason := protected(own, want.Directive, in.Named, c); reason != "" {
+			plan.leaveOut(want, reason)
+			continue
+		}
+		if want.Lines == nil {
+			plan.leaveOut(want, "demoted: the service does not survive it")
+			continue
+		}
+		merged := want.Directive.Merge(c, want.Lines)
+		vendor := len(own.All("Service", want.Directive.Name)) > 0
+		switch {
+		case merged.Lines == nil:
+			plan.leaveOut(want, merged.Note)
+			continue
+		case vendor && !in.Named && !merged.Adds:
+			a, _ := own.Last("Service", want.Directive.Name)
+			plan.leaveOut(want, fmt.Sprintf("%s: the vendor sets %q; only a profile that names the unit changes that", a.Pos, a.Value))
+			continue
+		}
+		want.Want, want.Lines, want.Note = want.Lines, merged.Lines, merged.Note
+		plan.Items = append(plan.Items, want)
+	}
+	return plan
+}
+
+func (p *Plan) leaveOut(i Item, reason string) {
+	p.LeftOut = append(p.LeftOut, verdict.LeftOut{Directive: i.Directive.Name, Reason: reason})
+}
+
+// wanted lists what the profile asks for, with demotions and the secrets of others applied, in the order of the table. Lines
+// holds the wanted values; nil where a demotion turned the directive off.
+func wanted(in Input) []Item {
+	var items []Item
+	for _, s := range in.Profile.Service {
+		if d, ok := directive.Lookup(s.Name); ok {
+			items = append(items, Item{Directive: d, Lines: s.Values, From: s.Profile, Pos: s.Pos})
+		}
+	}
+	for _, s := range in.Secrets {
+		items = addLine(items, s.Path, s.Owner)
+	}
+	for _, demotion := range in.Demotions {
+		d, ok := directive.Lookup(demotion.Directive)
+		if !ok {
+			continue // a directive that a newer temper wrote: without it nothing is enforced that was not proven
+		}
+		i := slices.IndexFunc(items, func(i Item) bool { return i.Directive == d })
+		if i < 0 {
+			items = append(items, Item{Directive: d, From: in.Profile.Name})
+			i = len(items) - 1
+		}
+		items[i].Lines = demotion.Lines()
+	}
+	slices.SortStableFunc(items, func(a, b Item) int { return directive.Compare(a.Directive, b.Directive) })
+	return items
+}
+
+// addLine adds a path that nobody but its owner may see.
+func addLine(items []Item, path, owner string) []Item {
+	d, _ := directive.Lookup("InaccessiblePaths")
+	if i := slices.IndexFunc(items, func(i Item) bool { return i.Directive == d }); i >= 0 {
+		items[i].Lines = append(slices.Clone(items[i].Lines), path)
+		return items
+	}
+	return append(items, Item{Directive: d, Lines: []string{path}, From: owner})
+}
+
+// context is the unit as the merge sees it: what is read before temper's drop-in, with the unit's own names filled in.
+func context(u *unit.Unit, version int) directive.Context {
+	return directive.Context{Version: version, Have: func(name string) []string {
+		var values []string
+		for _, a := range u.All("Service", name) {
+			values = append(values, u.ExpandNames(a.Value))
+		}
+		return values
+	}}
+}
+
+// protected returns why a directive of a unit is not temper's to touch, or "".
+func protected(u *unit.Unit, d *directive.Directive, named bool, c directive.Context) string {
+	for _, a := range u.All("Service", d.Name) {
+		switch {
+		case ByAdministrator(a.Pos.Path):
+			return fmt.Sprintf("%s: the administrator sets %q", a.Pos, a.Value)
+		case readAfter(u, a.Pos.Path):
+			return fmt.Sprintf("%s: is read after temper's drop-in and would undo it", a.Pos)
+		}
+	}
+	if a, ok := u.Last("Unit", "DefaultDependencies"); ok && d.Late {
+		if yes, valid := unit.Bool(a.Value); valid && !yes {
+			return fmt.Sprintf("%s: starts before temporary files are set up", a.Pos)
+		}
+	}
+	return ""
+}
+
+// ByAdministrator reports whether a unit file or drop-in is the administrator's own: in /etc or /run, but not made by a
+// generator.
+func ByAdministrator(path string) bool {
+	if strings.HasPrefix(path, "/run/systemd/generator") {
+		return false
+	}
+	return strings.HasPrefix(path, "/etc/") || strings.HasPrefix(path, "/run/")
+}
+
+// readAfter reports whether systemd reads a file of the unit after temper's drop-in.
+func readAfter(u *unit.Unit, path string) bool {
+	return path != u.Fragment && path[strings.LastIndex(path, "/")+1:] > Dropin
+}
+
+// Text is the drop-in: the same bytes for the same plan. An empty plan has no text.
+func (p Plan) Text() string {
+	if len(p.Items) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Written by temper-generator(8) from the profile %s. Why: temper show %s\n\n[Service]\n", p.Profile, p.Unit)
+	for _, a := range p.Applied() {
+		fmt.Fprintf(&b, "%s=%s\n", a.Directive, escape(a.Value))
+	}
+	return b.String()
+}
+
+// escape keeps systemd from reading a specifier into a value: profiles are plain text.
+func escape(value string) string { return strings.ReplaceAll(value, "%", "%%") }
+
+// Applied lists the assignments of the drop-in in order.
+func (p Plan) Applied() []verdict.Applied {
+	var applied []verdict.Applied
+	for _, i := range p.Items {
+		for _, l := range i.Lines {
+			applied = append(applied, verdict.Applied{Directive: i.Directive.Name, Value: l})
+		}
+	}
+	return applied
+}

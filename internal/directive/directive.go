@@ -1,0 +1,180 @@
+// Package directive is what temper knows about systemd's sandboxing directives: one table row each, with its values and
+// the systemd version that brought them, how it merges with what a unit already sets, its ladder down to off, what it
+// implies and which paths it takes away.
+//
+// Start with [Lookup]. [Directive.Check] validates what a profile asks for, [Directive.Merge] turns it into assignments
+// that never weaken a unit, [Directive.Rungs] and [Directive.Exceptions] are the ways down when a service breaks.
+//
+// The Parse functions give the meaning of a sequence of assignments exactly as a systemd version reads them. Facts come
+// from systemd.exec(5) and systemd.resource-control(5) and were compared with systemd 247, 252, 257 and 262.
+package directive
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Directive is one row of the table.
+type Directive struct {
+	Name    string   // as in a unit file, without "="
+	Since   int      // first systemd version that knows it; 0 = older than 231
+	Values  []Value  // of an ordered directive: from the weakest, which is also off, to the strongest
+	Default string   // of an ordered directive: what holds when nothing is assigned; "" = the weakest
+	With    string   // a directive without which this one does nothing, such as the list whose exceptions it holds
+	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
+	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
+	Paths   []PathEffect
+	Late    bool   // needs default dependencies: orders the unit after temporary files are set up
+	Man     string // the man page that documents it
+	Forbids string // one line for people: what a service can no longer do
+	Breaks  string // one line for people: what usually breaks
+	kind    kind
+	order   int
+}
+
+// A Value is one value of an ordered directive.
+type Value struct {
+	Name  string
+	Since int // first systemd version with this value; 0 = as old as the directive
+	Rank  int // greater is stronger; values of one rank forbid different things, and neither replaces the other
+}
+
+// An Effect is an assignment that a directive brings along.
+type Effect struct {
+	Directive, Value string
+	Since, Until     int // first and last systemd version that does so; 0 = no bound
+}
+
+// in reports whether the effect holds in a version.
+func (e Effect) in(version int) bool {
+	return version >= e.Since && (e.Until == 0 || version <= e.Until)
+}
+
+// A PathEffect is what a value of a directive, and every stronger one, does to a path.
+type PathEffect struct {
+	Path  string
+	Mode  PathMode
+	Value string // the weakest value that has the effect
+}
+
+// PathMode says what a service can still do with a path.
+type PathMode int
+
+const (
+	Writable PathMode = iota // nothing is taken away
+	ReadOnly
+	Hidden // inaccessible, or replaced by something empty
+)
+
+// kind is how the directives of one shape are validated and merged. See kind_*.go.
+type kind interface {
+	// check validates the assignments of a profile.
+	check(d *Directive, values []string) error
+	// merge computes what to assign so that the unit forbids what it forbade and what is wanted.
+	merge(d *Directive, c Context, want []string) Merged
+}
+
+// excepter is a kind with exact exceptions: single names that can be allowed again.
+type excepter interface {
+	refused(want []string, version int) []string
+	except(want, names []string, version int) []string
+}
+
+// Context is the unit into which directives are merged.
+type Context struct {
+	Version int                        // of systemd
+	Have    func(name string) []string // the unit's own assignments of a directive, in order, empty ones included
+}
+
+// Merged is the result of a merge. Without Lines nothing need or can be written, and Note says why.
+type Merged struct {
+	Lines []string // values to assign, in order; "" is the empty assignment
+	Note  string   // what differs from what was wanted, and why; "" if nothing does
+	Adds  bool     // Lines only add to what the unit sets, they replace nothing of it
+}
+
+// Lookup returns the row of a directive by its exact name.
+func Lookup(name string) (*Directive, bool) {
+	d, ok := byName[name]
+	return d, ok
+}
+
+// All returns the table in the order in which directives are written to a drop-in.
+func All() []*Directive { return slices.Clone(table) }
+
+// Compare orders two directives as the table does.
+func Compare(a, b *Directive) int { return a.order - b.order }
+
+// Check returns what is wrong with the assignments that a profile makes, or nil. It knows every value of the newest
+// systemd: whether the machine's systemd has it is decided when the plan is made.
+func (d *Directive) Check(values []string) error {
+	for _, v := range values {
+		if i := strings.IndexFunc(v, isControl); i >= 0 {
+			return fmt.Errorf("%s= holds the control character %q, want plain text on one line", d.Name, v[i])
+		}
+		if len(v) > maxValue {
+			return fmt.Errorf("%s= has a value of %d bytes, want at most %d", d.Name, len(v), maxValue)
+		}
+	}
+	return d.kind.check(d, values)
+}
+
+// maxValue bounds one assignment; the longest list of system calls is a tenth of it.
+const maxValue = 64 << 10
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// Merge returns the assignments that, read after the unit's own, make it forbid everything that it forbade before and,
+// as far as systemd allows, everything that want forbids.
+func (d *Directive) Merge(c Context, want []string) Merged {
+	if d.Since > c.Version {
+		return Merged{Note: fmt.Sprintf("needs systemd %d, this one is %d", d.Since, c.Version)}
+	}
+	for _, w := range d.Widens {
+		if w.in(c.Version) && c.closes(w) {
+			return Merged{Note: fmt.Sprintf("would open %s=%s, which the unit keeps closed", w.Directive, w.Value)}
+		}
+	}
+	return d.kind.merge(d, c, want)
+}
+
+// Rungs returns the weaker values below the assignments want that a systemd version knows, from the strongest to the
+// weakest. Off, no assignment at all, is always possible and not listed. Only ordered directives have rungs.
+func (d *Directive) Rungs(want []string, version int) [][]string {
+	o, ok := d.kind.(ordered)
+	if !ok || len(want) == 0 {
+		return nil
+	}
+	return o.rungs(d, want, version)
+}
+
+// Exceptions returns the names that want refuses and that could be allowed one by one: capabilities, system calls,
+// address families or namespaces. Directives without exact exceptions have none.
+func (d *Directive) Exceptions(want []string, version int) []string {
+	if e, ok := d.kind.(excepter); ok {
+		return e.refused(want, version)
+	}
+	return nil
+}
+
+// Except returns the assignments of want with names, some of its [Directive.Exceptions], allowed again.
+func (d *Directive) Except(want, names []string, version int) []string {
+	return d.kind.(excepter).except(want, names, version)
+}
+
+// Restricts reports whether the directive takes something from a service, rather than making an exception from what
+// another directive takes or saying how a refusal looks.
+func (d *Directive) Restricts() bool { return d.With == "" }
+
+// Ordered reports whether the directive has a fixed list of values.
+func (d *Directive) Ordered() bool { return len(d.Values) > 0 }
+
+var byName = func() map[string]*Directive {
+	m := make(map[string]*Directive, len(table))
+	for i, d := range table {
+		d.order = i
+		m[d.Name] = d
+	}
+	return m
+}()

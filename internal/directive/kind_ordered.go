@@ -1,0 +1,215 @@
+package directive
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"temper/internal/unit"
+)
+
+// ordered is the kind of a directive with a fixed list of values, one of which holds: the last valid assignment wins.
+type ordered struct {
+	other string // what a value that is not in the list amounts to; "" = systemd ignores it
+}
+
+func (o ordered) check(d *Directive, values []string) error {
+	if len(values) != 1 {
+		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(values))
+	}
+	if _, ok := o.value(d, values[0], newest); !ok {
+		names := valueNames(d)
+		if near := nearest(values[0], names); near != "" {
+			return fmt.Errorf("%s=%s is not a value of it, did you mean %q?", d.Name, values[0], near)
+		}
+		return fmt.Errorf("%s=%s is not a value of it, want one of %s", d.Name, values[0], strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// newest is a version that knows every value.
+const newest = 1 << 20
+
+func valueNames(d *Directive) []string {
+	names := make([]string, len(d.Values))
+	for i, v := range d.Values {
+		names[i] = v.Name
+	}
+	return names
+}
+
+// value finds the row of a value as a systemd version reads it: booleans in all their spellings, an argument after a
+// colon left aside.
+func (o ordered) value(d *Directive, text string, version int) (Value, bool) {
+	name, _, _ := strings.Cut(text, ":")
+	if b, ok := unit.Bool(text); ok {
+		name = map[bool]string{true: "yes", false: "no"}[b]
+	}
+	for _, v := range d.Values {
+		if v.Name == name && v.Since <= version {
+			return v, true
+		}
+	}
+	if o.other != "" && text != "" {
+		return o.value(d, o.other, version)
+	}
+	return Value{}, false
+}
+
+// assigned is the value that a unit's assignments amount to.
+func (o ordered) assigned(d *Directive, c Context) Value {
+	last, _ := o.value(d, d.Default, c.Version)
+	if d.Default == "" {
+		last = d.Values[0]
+	}
+	for _, text := range c.Have(d.Name) {
+		if v, ok := o.value(d, text, c.Version); ok {
+			last = v
+		}
+	}
+	return last
+}
+
+// effective is the assigned value, or a stronger one that another directive of the unit implies; by names that one.
+func (o ordered) effective(d *Directive, c Context) (v Value, by string) {
+	v, by = o.assigned(d, c), d.Name
+	for _, other := range table {
+		for _, e := range other.Implies {
+			if e.Directive != d.Name || !e.in(c.Version) || !c.full(other) {
+				continue
+			}
+			if w, ok := o.value(d, e.Value, c.Version); ok && w.Rank > v.Rank {
+				v, by = w, other.Name
+			}
+		}
+	}
+	return v, by
+}
+
+// full reports whether a unit sets an ordered directive to a value that implies what the table says.
+func (c Context) full(d *Directive) bool {
+	o, ok := d.kind.(ordered)
+	return ok && o.assigned(d, c).Rank > 0
+}
+
+func (o ordered) merge(d *Directive, c Context, want []string) Merged {
+	wanted, _ := o.value(d, want[len(want)-1], newest)
+	target := o.known(d, wanted, c.Version)
+	note := ""
+	if target.Name != wanted.Name {
+		note = fmt.Sprintf("%s needs systemd %d, this one is %d", wanted.Name, wanted.Since, c.Version)
+	}
+	have, by := o.effective(d, c)
+	switch {
+	case target.Rank == 0 && note != "":
+		return Merged{Note: note}
+	case have.Rank >= target.Rank && by != d.Name:
+		return Merged{Note: fmt.Sprintf("the unit already has %s through %s=", have.Name, by)}
+	case have.Rank >= target.Rank && len(c.Have(d.Name)) == 0:
+		return Merged{Note: fmt.Sprintf("%s is already so by default", have.Name)}
+	case have.Rank >= target.Rank:
+		return Merged{Note: fmt.Sprintf("the unit already sets %s", have.Name)}
+	case note != "":
+		note += ": " + target.Name + " instead"
+	}
+	return Merged{Lines: []string{target.Name}, Note: note}
+}
+
+// known is the strongest value up to want that a systemd version has.
+func (o ordered) known(d *Directive, want Value, version int) Value {
+	if want.Since <= version {
+		return want
+	}
+	best := d.Values[0]
+	for _, v := range d.Values {
+		if v.Since <= version && v.Rank <= want.Rank && v.Rank > best.Rank {
+			best = v
+		}
+	}
+	return best
+}
+
+func (o ordered) rungs(d *Directive, want []string, version int) [][]string {
+	top, _ := o.value(d, want[len(want)-1], newest)
+	top = o.known(d, top, version)
+	var rungs [][]string
+	for _, v := range slices.Backward(d.Values) {
+		if v.Rank > 0 && v.Rank < top.Rank && v.Since <= version {
+			rungs = append(rungs, []string{v.Name})
+		}
+	}
+	return rungs
+}
+
+// mask is the kind of UMask=: every bit that is set takes a permission away.
+type mask struct{}
+
+const defaultUMask = 0o022
+
+func (mask) parse(text string) (uint32, bool) {
+	var m uint32
+	for _, r := range text {
+		if r < '0' || r > '7' || m > 0o7777>>3 {
+			return 0, false
+		}
+		m = m<<3 | uint32(r-'0')
+	}
+	return m, text != ""
+}
+
+func (k mask) check(d *Directive, values []string) error {
+	if len(values) != 1 {
+		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(values))
+	}
+	if _, ok := k.parse(values[0]); !ok {
+		return fmt.Errorf("%s=%s is not an octal mask, want one such as 0077", d.Name, values[0])
+	}
+	return nil
+}
+
+func (k mask) merge(d *Directive, c Context, want []string) Merged {
+	have := uint32(defaultUMask)
+	for _, text := range c.Have(d.Name) {
+		if m, ok := k.parse(text); ok {
+			have = m
+		}
+	}
+	m, _ := k.parse(want[0])
+	if m|have == have {
+		return Merged{Note: fmt.Sprintf("%04o is already so", have)}
+	}
+	return Merged{Lines: []string{fmt.Sprintf("%04o", m|have)}}
+}
+
+func (k mask) rungs(_ *Directive, want []string, _ int) [][]string {
+	top, _ := k.parse(want[0])
+	var rungs [][]string
+	for _, m := range []uint32{0o077, 0o027} {
+		if weaker := top & m; weaker != top && weaker|defaultUMask != defaultUMask {
+			rungs = append(rungs, []string{fmt.Sprintf("%04o", weaker)})
+		}
+	}
+	return rungs
+}
+
+// errno is the kind of SystemCallErrorNumber=, which says how a refusal looks: the unit's own filter keeps its own.
+type errno struct{}
+
+func (errno) check(d *Directive, values []string) error {
+	if len(values) != 1 {
+		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(values))
+	}
+	if _, ok := ParseErrno(values[0]); !ok {
+		return fmt.Errorf("%s=%s is not an error, want one such as EPERM, or kill", d.Name, values[0])
+	}
+	return nil
+}
+
+func (errno) merge(d *Directive, c Context, want []string) Merged {
+	for _, name := range []string{d.Name, d.With} {
+		if len(c.Have(name)) > 0 {
+			return Merged{Note: fmt.Sprintf("the unit's own %s= decides", name)}
+		}
+	}
+	return Merged{Lines: want}
+}

@@ -1,0 +1,273 @@
+package directive
+
+// Rank 0 is off. A row's Values go from the weakest to the strongest; see systemd.exec(5) for what each means.
+var (
+	boolean  = []Value{{Name: "no"}, {Name: "yes", Rank: 1}}
+	inverted = []Value{{Name: "yes"}, {Name: "no", Rank: 1}}
+)
+
+const (
+	manExec      = "systemd.exec(5)"
+	manResources = "systemd.resource-control(5)"
+	manService   = "systemd.service(5)"
+)
+
+// table is in the order in which a drop-in lists directives: what a service sees of the file system, then devices, the
+// kernel, the network, privileges, system calls.
+var table = []*Directive{
+	{
+		Name: "ProtectSystem", kind: ordered{}, Man: manExec,
+		Values: []Value{{Name: "no"}, {Name: "yes", Rank: 1}, {Name: "full", Rank: 2}, {Name: "strict", Since: 232, Rank: 3}},
+		Paths: []PathEffect{
+			{"/usr", ReadOnly, "yes"}, {"/boot", ReadOnly, "yes"}, {"/efi", ReadOnly, "yes"},
+			{"/etc", ReadOnly, "full"}, {"/", ReadOnly, "strict"},
+		},
+		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys and ReadWritePaths=",
+		Breaks:  "services that write outside their own directories, above all logs, pid files and /etc",
+	},
+	{
+		Name: "ReadWritePaths", Since: 231, kind: openPaths{}, With: "ProtectSystem", Man: manExec,
+		Forbids: "nothing: the exceptions from ProtectSystem=strict and ReadOnlyPaths=",
+	},
+	{
+		Name: "ReadOnlyPaths", Since: 231, kind: shutPaths{ReadOnly}, Man: manExec,
+		Forbids: "write below these paths", Breaks: "services that write there",
+	},
+	{
+		Name: "InaccessiblePaths", Since: 231, kind: shutPaths{Hidden}, Man: manExec,
+		Forbids: "see anything below these paths", Breaks: "services that read there",
+	},
+	{
+		Name: "NoExecPaths", Since: 248, kind: shutPaths{}, Man: manExec,
+		Forbids: "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
+	},
+	{
+		Name: "ExecPaths", Since: 248, kind: openPaths{}, With: "NoExecPaths", Man: manExec,
+		Forbids: "nothing: the exceptions from NoExecPaths=",
+	},
+	{
+		Name: "ProtectHome", kind: ordered{}, Man: manExec,
+		Values: []Value{
+			{Name: "no"},
+			{Name: "read-only", Rank: 1},
+			{Name: "tmpfs", Since: 238, Rank: 2},
+			{Name: "yes", Rank: 3},
+		},
+		Paths: []PathEffect{
+			{"/home", ReadOnly, "read-only"}, {"/root", ReadOnly, "read-only"}, {"/run/user", ReadOnly, "read-only"},
+			{"/home", Hidden, "tmpfs"}, {"/root", Hidden, "tmpfs"}, {"/run/user", Hidden, "tmpfs"},
+		},
+		Forbids: "see /home, /root and /run/user", Breaks: "services with data or configuration in a home directory",
+	},
+	{
+		Name: "PrivateTmp", kind: ordered{}, Man: manExec, Late: true,
+		Values:  []Value{{Name: "no"}, {Name: "yes", Rank: 1}, {Name: "disconnected", Since: 257, Rank: 2}},
+		Paths:   []PathEffect{{"/tmp", Hidden, "yes"}, {"/var/tmp", Hidden, "yes"}},
+		Forbids: "see the files and sockets of others in /tmp and /var/tmp", Breaks: "sockets and caches shared through /tmp",
+	},
+	{
+		Name: "PrivateMounts", Since: 239, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "let its mounts appear in the rest of the system", Breaks: "services that mount for others",
+	},
+	{
+		Name: "ProtectProc", Since: 247, kind: ordered{}, Man: manExec,
+		Values: []Value{
+			{Name: "default"},
+			{Name: "noaccess", Rank: 1},
+			{Name: "invisible", Rank: 2},
+			{Name: "ptraceable", Rank: 3},
+		},
+		Forbids: "see the processes of other users in /proc", Breaks: "monitoring, and services that look for other processes",
+	},
+	{
+		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec,
+		Values:  []Value{{Name: "all"}, {Name: "pid", Rank: 1}},
+		Paths:   []PathEffect{{"/proc/sys", Hidden, "pid"}},
+		Forbids: "see anything in /proc but processes", Breaks: "readers of /proc/cpuinfo, /proc/meminfo, /proc/sys",
+	},
+	{
+		Name: "ProtectControlGroups", Since: 232, kind: ordered{}, Man: manExec,
+		Values: []Value{
+			{Name: "no"},
+			{Name: "yes", Rank: 1},
+			{Name: "private", Since: 257, Rank: 1},
+			{Name: "strict", Since: 257, Rank: 2},
+		},
+		Paths:   []PathEffect{{"/sys/fs/cgroup", ReadOnly, "yes"}},
+		Forbids: "write to the control group tree", Breaks: "container managers",
+	},
+	{
+		Name: "ProtectKernelTunables", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Paths: []PathEffect{
+			{"/proc/sys", ReadOnly, "yes"}, {"/proc/sysrq-trigger", ReadOnly, "yes"}, {"/proc/latency_stats", ReadOnly, "yes"},
+			{"/proc/mtrr", ReadOnly, "yes"}, {"/proc/apm", ReadOnly, "yes"}, {"/proc/acpi", ReadOnly, "yes"},
+			{"/proc/timer_stats", ReadOnly, "yes"}, {"/proc/asound", ReadOnly, "yes"}, {"/proc/bus", ReadOnly, "yes"},
+			{"/proc/fs", ReadOnly, "yes"}, {"/proc/irq", ReadOnly, "yes"}, {"/sys", ReadOnly, "yes"},
+			{"/proc/kallsyms", Hidden, "yes"}, {"/proc/kcore", Hidden, "yes"},
+		},
+		Forbids: "change kernel variables in /proc and /sys", Breaks: "network and power managers",
+	},
+	{
+		Name: "ProtectKernelModules", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_MODULE"}, {Directive: "SystemCallFilter", Value: "~@module"}},
+		Paths:   []PathEffect{{"/usr/lib/modules", Hidden, "yes"}, {"/lib/modules", Hidden, "yes"}},
+		Forbids: "load kernel modules", Breaks: "services that need modules not loaded yet",
+	},
+	{
+		Name: "ProtectKernelLogs", Since: 244, kind: ordered{}, Values: boolean, Man: manExec,
+		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYSLOG"}, {Directive: "SystemCallFilter", Value: "~syslog"}},
+		Paths:   []PathEffect{{"/dev/kmsg", Hidden, "yes"}, {"/proc/kmsg", Hidden, "yes"}},
+		Forbids: "read or write the kernel log", Breaks: "log daemons that read /proc/kmsg or /dev/kmsg",
+	},
+	{
+		Name: "ProtectClock", Since: 245, kind: ordered{}, Values: boolean, Man: manExec,
+		Implies: []Effect{
+			{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_TIME CAP_WAKE_ALARM"},
+			{Directive: "SystemCallFilter", Value: "~@clock"},
+		},
+		Widens:  []Effect{{Directive: "DeviceAllow", Value: "char-rtc r"}},
+		Forbids: "set the clock", Breaks: "time daemons; before systemd 252 also access to devices",
+	},
+	{
+		Name: "ProtectHostname", Since: 242, kind: ordered{}, Man: manExec,
+		Values:  []Value{{Name: "no"}, {Name: "private", Since: 258, Rank: 1}, {Name: "yes", Rank: 2}},
+		Implies: []Effect{{Directive: "SystemCallFilter", Value: "~sethostname setdomainname"}},
+		Forbids: "change the host name, or see it change", Breaks: "services that must notice a new host name",
+	},
+	{
+		Name: "PrivateDevices", kind: ordered{}, Values: boolean, Man: manExec,
+		Implies: []Effect{
+			{Directive: "CapabilityBoundingSet", Value: "~CAP_MKNOD CAP_SYS_RAWIO"},
+			{Directive: "SystemCallFilter", Value: "~@raw-io"}, {Directive: "DevicePolicy", Value: "closed"},
+		},
+		Forbids: "see devices other than null, zero, random, tty and their like", Breaks: "hardware access, /dev/net/tun, /dev/fuse",
+	},
+	{
+		Name: "DevicePolicy", kind: ordered{}, Man: manResources,
+		Values:  []Value{{Name: "auto"}, {Name: "closed", Rank: 1}, {Name: "strict", Rank: 2}},
+		Forbids: "open devices other than the pseudo devices and those of DeviceAllow=", Breaks: "hardware access",
+	},
+	{
+		Name: "DeviceAllow", kind: openDevices{}, With: "DevicePolicy", Man: manResources,
+		Forbids: "nothing: the exceptions from DevicePolicy=",
+	},
+	{
+		Name: "PrivateIPC", Since: 248, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "share System V IPC and message queues with others", Breaks: "databases and X clients that share memory",
+	},
+	{
+		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "see or signal processes outside the service", Breaks: "services that look for others, Type=forking",
+	},
+	{
+		Name: "PrivateUsers", Since: 232, kind: ordered{}, Man: manExec,
+		Values: []Value{
+			{Name: "no"},
+			{Name: "full", Since: 258, Rank: 1},
+			{Name: "identity", Since: 257, Rank: 1},
+			{Name: "yes", Rank: 2},
+			{Name: "managed", Since: 260, Rank: 2},
+		},
+		Forbids: "use capabilities on the host, see users other than its own", Breaks: "ports below 1024, changing user, foreign files",
+	},
+	{
+		Name: "PrivateNetwork", kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "use any network but its own loopback", Breaks: "every service that serves or uses a network",
+	},
+	{
+		Name: "IPAddressDeny", Since: 235, kind: shutAddresses{}, Man: manResources,
+		Forbids: "exchange packets with these addresses", Breaks: "services with clients or servers there",
+	},
+	{
+		Name: "IPAddressAllow", Since: 235, kind: openAddresses{}, With: "IPAddressDeny", Man: manResources,
+		Forbids: "nothing: the exceptions from IPAddressDeny=",
+	},
+	{
+		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
+		Forbids: "open sockets of other families", Breaks: "getifaddrs() without AF_NETLINK, syslog without AF_UNIX",
+	},
+	{
+		Name: "DynamicUser", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Implies: []Effect{
+			{Directive: "RemoveIPC", Value: "yes"},
+			{Directive: "ProtectSystem", Value: "strict"},
+			{Directive: "ProtectHome", Value: "read-only"},
+			{Directive: "NoNewPrivileges", Value: "yes"},
+			{Directive: "RestrictSUIDSGID", Value: "yes"},
+			{Directive: "PrivateTmp", Value: "yes", Until: 256},
+			{Directive: "PrivateTmp", Value: "disconnected", Since: 257},
+		},
+		Forbids: "run as root or as a user that owns files elsewhere", Breaks: "services with files of a fixed user",
+	},
+	{
+		Name: "NoNewPrivileges", kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "gain privileges by executing set-user-ID programs", Breaks: "sudo, sendmail, su, ping in children",
+	},
+	{
+		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec,
+		Forbids: "have any other capability", Breaks: "whatever needs a capability that is not listed",
+	},
+	{
+		Name: "AmbientCapabilities", Since: 229, kind: ambient{}, Man: manExec,
+		Forbids: "start with any other capability as an unprivileged user", Breaks: "low ports, raw sockets of unprivileged users",
+	},
+	{
+		Name: "UMask", kind: mask{}, Man: manExec,
+		Forbids: "create files that others can read or write", Breaks: "files and sockets shared with other users",
+	},
+	{
+		Name: "KeyringMode", Since: 235, kind: ordered{}, Man: manExec, Default: "private",
+		Values:  []Value{{Name: "inherit"}, {Name: "shared"}, {Name: "private", Rank: 1}},
+		Forbids: "use the kernel keyring of others", Breaks: "disk encryption helpers, Kerberos",
+	},
+	{
+		Name: "NotifyAccess", kind: ordered{}, Man: manService, Default: "none",
+		Values: []Value{
+			{Name: "all"},
+			{Name: "exec", Rank: 1},
+			{Name: "main", Rank: 2},
+			{Name: "none", Rank: 3},
+		},
+		Forbids: "tell the service manager its state from other processes", Breaks: "Type=notify services that notify from a child",
+	},
+	{
+		Name: "RemoveIPC", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "leave System V IPC objects behind", Breaks: "other units of the same user that share memory",
+	},
+	{
+		Name: "Delegate", kind: ordered{}, Values: inverted, Default: "no", Man: manResources,
+		Forbids: "manage its own control group subtree", Breaks: "container managers",
+	},
+	{
+		Name: "LockPersonality", Since: 235, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "change the kernel execution domain", Breaks: "emulators of other architectures",
+	},
+	{
+		Name: "MemoryDenyWriteExecute", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "make memory both writable and executable", Breaks: "just-in-time compilers: JavaScript, Java, PCRE, LuaJIT",
+	},
+	{
+		Name: "RestrictRealtime", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "use realtime scheduling", Breaks: "audio servers, time daemons, cluster managers",
+	},
+	{
+		Name: "RestrictSUIDSGID", Since: 242, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "set the set-user-ID or set-group-ID bit", Breaks: "log rotation with mode 2770, package managers, openat2()",
+	},
+	{
+		Name: "RestrictNamespaces", Since: 233, kind: namespaces{}, Man: manExec,
+		Forbids: "create or enter namespaces", Breaks: "browsers, containers, services that sandbox themselves",
+	},
+	{
+		Name: "SystemCallArchitectures", kind: architectures{}, Man: manExec,
+		Forbids: "use the system calls of another architecture", Breaks: "32-bit programs on a 64-bit machine",
+	},
+	{
+		Name: "SystemCallFilter", Since: 231, kind: syscalls{}, Man: manExec,
+		Forbids: "use any other system call", Breaks: "whatever needs a call that is not listed; new C libraries",
+	},
+	{
+		Name: "SystemCallErrorNumber", kind: errno{}, With: "SystemCallFilter", Man: manExec,
+		Forbids: "nothing: a refused system call returns this error instead of killing the process",
+	},
+}

@@ -1,0 +1,116 @@
+package verdict
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"temper/internal/host"
+)
+
+// Dirs are where verdicts are looked for, the first that has one for a unit wins: what this machine proved, then what a
+// packager proved and shipped.
+var Dirs = []string{"/etc/temper/verdicts", "/usr/lib/temper/verdicts"}
+
+const suffix = ".json"
+
+// A Store is the verdicts of one root.
+type Store struct {
+	Root host.Root
+	Dirs []string // nil = Dirs; the first is written to
+}
+
+func (s Store) dirs() []string {
+	if s.Dirs == nil {
+		return Dirs
+	}
+	return s.Dirs
+}
+
+// Get returns the verdict on a unit. Without one the error wraps [fs.ErrNotExist]; a damaged one is an error with its
+// path and line, and counts as none.
+func (s Store) Get(unit string) (Verdict, error) {
+	var missing error = &fs.PathError{Op: "verdict", Path: unit, Err: fs.ErrNotExist}
+	for _, dir := range s.dirs() {
+		v, err := s.read(filepath.Join(dir, unit+suffix))
+		if err == nil && v.Unit != unit {
+			err = fmt.Errorf("%s:1: is about %q, want %q", filepath.Join(dir, unit+suffix), v.Unit, unit)
+		}
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return v, err
+		}
+	}
+	return Verdict{}, missing
+}
+
+func (s Store) read(path string) (Verdict, error) {
+	data, err := s.Root.ReadFile(path)
+	if err != nil {
+		return Verdict{}, err
+	}
+	var v Verdict
+	if err := json.Unmarshal(data, &v); err != nil {
+		return Verdict{}, fmt.Errorf("%s:%d: %w, want a verdict as `temper prove` writes it", path, line(data, err), err)
+	}
+	return v, nil
+}
+
+// line returns the line of a JSON error; 1 where the error has no place.
+func line(data []byte, err error) int {
+	offset := int64(0)
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = e.Offset
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		offset = e.Offset
+	}
+	return 1 + strings.Count(string(data[:min(offset, int64(len(data)))]), "\n")
+}
+
+// Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part.
+func (s Store) Put(v Verdict) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
+	}
+	dir, err := s.Root.Path(s.dirs()[0])
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
+	}
+	return renameio.WriteFile(filepath.Join(dir, v.Unit+suffix), append(data, '\n'), 0o644)
+}
+
+// Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps
+// [fs.ErrNotExist].
+func (s Store) Remove(unit string) error {
+	path, err := s.Root.Path(filepath.Join(s.dirs()[0], unit+suffix))
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// Units lists the units that have a verdict, sorted.
+func (s Store) Units() []string {
+	var units []string
+	for _, dir := range s.dirs() {
+		entries, _ := s.Root.ReadDir(dir) // no directory, no verdicts
+		for _, e := range entries {
+			if name, ok := strings.CutSuffix(e.Name(), suffix); ok {
+				units = append(units, name)
+			}
+		}
+	}
+	slices.Sort(units)
+	return slices.Compact(units)
+}

@@ -1,0 +1,90 @@
+// Package verdict is the store that the harness writes and the generator reads: what was found out about one unit under
+// one profile, and the drop-in that was proven.
+//
+// A [Verdict] holds for the [Fingerprint] it was taken under; once that no longer matches, it is stale and proves nothing.
+// The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
+package verdict
+
+import "strings"
+
+// Results of proving a unit.
+const (
+	Proven         = "proven"          // the drop-in passed every check in a fresh trial
+	BrokenBaseline = "broken-baseline" // a check fails without any hardening: nothing can be said
+	Flaky          = "flaky"           // trials of the same drop-in disagreed
+	Inconclusive   = "inconclusive"    // the harness could not decide, Reason says why
+)
+
+// A Verdict is what was found out about one unit.
+type Verdict struct {
+	Unit        string      `json:"unit"`
+	Profile     string      `json:"profile"`
+	Result      string      `json:"verdict"` // one of the constants above
+	Reason      string      `json:"reason,omitempty"`
+	Place       string      `json:"place"`   // "container" or "host"
+	Systemd     int         `json:"systemd"` // major version in the place
+	Exposure    Exposure    `json:"exposure"`
+	Applied     []Applied   `json:"applied"`
+	Demotions   []Demotion  `json:"demotions"`
+	LeftOut     []LeftOut   `json:"left_out"`
+	Advisories  []Evidence  `json:"advisories"`
+	Dropin      string      `json:"dropin"` // the exact text that the generator writes
+	Trials      int         `json:"trials"`
+	Seconds     float64     `json:"seconds"`
+	Stale       bool        `json:"stale"`
+	StaleReason string      `json:"stale_reason,omitempty"`
+	Fingerprint Fingerprint `json:"fingerprint"`
+}
+
+// Exposure is the score of systemd-analyze security, 0.0 to 10.0, without and with the drop-in.
+type Exposure struct {
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`
+}
+
+// Applied is one assignment of the drop-in.
+type Applied struct {
+	Directive string `json:"directive"`
+	Value     string `json:"value"`
+}
+
+// LeftOut is a directive that the profile asks for and the drop-in does not have.
+type LeftOut struct {
+	Directive string `json:"directive"`
+	Reason    string `json:"reason"`
+}
+
+// A Demotion is one step down from what a profile asks for. From and To are the assignments of the directive, one a line,
+// or [Off].
+type Demotion struct {
+	Directive string     `json:"directive"`
+	From      string     `json:"from"`
+	To        string     `json:"to"`
+	Reason    string     `json:"reason"`
+	Evidence  []Evidence `json:"evidence"`
+}
+
+// Off is the To of a demotion that leaves the directive out.
+const Off = "off"
+
+// Evidence is one observation: a failed check, a line of the log, an exit status, a refused system call.
+type Evidence struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+// Join writes the assignments of a directive as a Demotion has them.
+func Join(lines []string) string {
+	if lines == nil {
+		return Off
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Lines returns the assignments that the demotion leaves; nil where the directive is off.
+func (d Demotion) Lines() []string {
+	if d.To == Off {
+		return nil
+	}
+	return strings.Split(d.To, "\n")
+}
