@@ -9,6 +9,9 @@ import (
 	"temper/internal/host"
 )
 
+// ErrRuntime says that a specifier stands for something that no file tells, such as the host name.
+var ErrRuntime = errors.New("known only at run time")
+
 // specifier is one row of systemd.unit(5), "Specifiers".
 type specifier struct {
 	named   bool // known from the names and files of the unit alone
@@ -66,8 +69,8 @@ var specifiers = map[byte]specifier{
 }
 
 // Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what they
-// stand for. A specifier that does not exist is an error, and so is one that only a running system knows (such as %H or %b) or
-// that needs the instance of a template.
+// stand for. A specifier that does not exist is an error, and so is one that needs the instance of a template. The error wraps
+// [ErrRuntime] for one that only a running system knows, such as %H or %b.
 func (u *Unit) Expand(value string) (string, error) {
 	return eachSpecifier(value, func(c byte) (string, error) {
 		s, known := specifiers[c]
@@ -79,7 +82,7 @@ func (u *Unit) Expand(value string) (string, error) {
 		case !known:
 			return "%" + string(c), nil
 		case s.expand == nil:
-			return "", fmt.Errorf("specifier %%%c is known only to %s", c, s.runtime)
+			return "", fmt.Errorf("specifier %%%c: %w: ask %s", c, ErrRuntime, s.runtime)
 		}
 		text, err := s.expand(u)
 		if err != nil {
