@@ -76,5 +76,6 @@ func activeState(ctx context.Context, conn *dbus.Conn, name string) (string, err
 		return "", err
 	}
 	var state string
-	return state, property(ctx, obj, unitInterface, "ActiveState", &state)
+	err = property(ctx, obj, unitInterface, "ActiveState", &state)
+	return state, err
 }

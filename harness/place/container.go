@@ -168,7 +168,9 @@ func (c *container) boot(ctx context.Context) (*Place, error) {
 			<-c.stop // systemd-nspawn gets SIGKILL when this thread ends
 		}
 	})
-	if err := <-started; err != nil {
+	err = <-started
+	group.occupied()
+	if err != nil {
 		close(c.dead)
 		return nil, err
 	}

@@ -20,13 +20,14 @@ import (
 
 // group is the cgroup in which one container runs.
 type group struct {
-	dir string // in cgroup2
-	fd  int
+	dir  string // in cgroup2
+	fd   int
+	hold *placeholder // until the container is in it; nil without a scope
 }
 
 // groupName is temper-PID-START-ID: the process that made it, with its start time since a number comes again, and which
-// of its places it is.
-var groupName = regexp.MustCompile(`^temper-([0-9]+)-([0-9]+)-[a-z0-9]+$`)
+// of its places it is. A scope of systemd has its suffix.
+var groupName = regexp.MustCompile(`^temper-([0-9]+)-([0-9]+)-[a-z0-9]+(\.scope)?$`)
 
 func ownName(id string) (string, error) {
 	start, err := startTime(os.Getpid())
@@ -69,20 +70,40 @@ func hierarchies() (unified string, all []string, err error) {
 	return unified, all, nil
 }
 
-func newGroup(_ context.Context, name string) (*group, error) {
+// newGroup makes the cgroup: a scope of the machine's systemd, or a directory where another program is PID 1.
+func newGroup(ctx context.Context, name string) (*group, error) {
 	unified, _, err := hierarchies()
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(unified, name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	g := &group{dir: filepath.Join(unified, name)}
+	if systemdRuns() {
+		g.dir, g.hold, err = newScope(ctx, unified, name)
+	} else {
+		err = os.Mkdir(g.dir, 0o755)
+	}
+	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	g.fd, err = unix.Open(g.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, errors.Join(err, os.Remove(dir))
+		return nil, errors.Join(err, g.remove())
 	}
-	return &group{dir: dir, fd: fd}, nil
+	return g, nil
+}
+
+// occupied tells the group that a process is in it, or that none will come.
+func (g *group) occupied() {
+	if g.hold != nil {
+		g.hold.release()
+		g.hold = nil
+	}
+}
+
+// systemdRuns is sd_booted(3).
+func systemdRuns() bool {
+	_, err := os.Lstat("/run/systemd/system")
+	return err == nil
 }
 
 // leader finds PID 1 of the container and the directory that is the root of its cgroup tree.
@@ -154,13 +175,17 @@ func pidsBelow(dir string) []int {
 
 // remove clears the cgroup, which must have no processes but dying ones, from every hierarchy.
 func (g *group) remove() error {
-	_ = unix.Close(g.fd)
-	_, all, err := hierarchies()
+	g.occupied()
+	if g.fd > 0 {
+		_ = unix.Close(g.fd)
+	}
+	unified, all, err := hierarchies()
 	if err != nil {
 		return err
 	}
+	path, err := filepath.Rel(unified, g.dir)
 	for _, top := range all {
-		err = errors.Join(err, removeGroup(context.Background(), filepath.Join(top, filepath.Base(g.dir))))
+		err = errors.Join(err, removeGroup(context.Background(), filepath.Join(top, path)))
 	}
 	return err
 }

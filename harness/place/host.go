@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/godbus/dbus/v5"
@@ -14,7 +13,7 @@ import (
 
 // Host is the running systemd of this machine. Its error carries a hint where systemd is not PID 1 or has no bus.
 func Host(ctx context.Context) (*Place, error) {
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
+	if !systemdRuns() {
 		return nil, hint.With(errors.New("systemd does not run this machine"), "use a container: --place container")
 	}
 	unified, _, err := hierarchies()

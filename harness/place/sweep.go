@@ -3,6 +3,7 @@ package place
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,16 +14,26 @@ import (
 func Sweep(ctx context.Context) error {
 	_, all, err := hierarchies()
 	if err != nil {
-		return nil //nolint // no cgroup2, so no container was ever made
+		return nil // no cgroup2, so no container was ever made
 	}
 	var errs []error
 	for _, top := range all {
-		entries, err := os.ReadDir(top)
-		errs = append(errs, err)
-		for _, e := range entries {
-			if e.IsDir() && orphaned(e.Name()) {
-				errs = append(errs, removeGroup(ctx, filepath.Join(top, e.Name())))
-			}
+		for _, dir := range []string{top, filepath.Join(top, "machine.slice")} {
+			errs = append(errs, sweepIn(ctx, dir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func sweepIn(ctx context.Context, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		if e.IsDir() && orphaned(e.Name()) {
+			errs = append(errs, removeGroup(ctx, filepath.Join(dir, e.Name())))
 		}
 	}
 	return errors.Join(errs...)
