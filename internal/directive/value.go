@@ -1,0 +1,65 @@
+package directive
+
+import (
+	"strings"
+
+	"temper/internal/unit"
+)
+
+// spelling is how the values of an ordered directive are written beyond what the table lists.
+type spelling struct {
+	aliases map[string]string // other words for a value
+	since   int               // first version with the aliases, or with the argument
+	arg     bool              // ":ARGUMENT" may follow
+	other   string            // what any other text amounts to; "" = it is ignored
+	reset   int               // first version in which an empty assignment takes back what was set; 0 = it is ignored
+}
+
+var spellings = map[string]spelling{
+	"Delegate":        {other: "yes"}, // a list of controllers, of which even a wrong one turns it on
+	"PrivateMounts":   {reset: 254},
+	"PrivateTmp":      {aliases: map[string]string{"connected": "yes"}, since: 257},
+	"PrivateUsers":    {aliases: map[string]string{"self": "yes"}, since: 257},
+	"ProtectHostname": {arg: true, since: 258, reset: 258},
+}
+
+// Value returns the row of one value of an ordered directive, as a systemd version reads it: booleans in all their
+// spellings. ok is false if systemd ignores the assignment, with a warning.
+func (d *Directive) Value(text string, version int) (v Value, ok bool) {
+	how := spellings[d.Name]
+	name := text
+	if how.arg && version >= how.since {
+		name, _, _ = strings.Cut(text, ":")
+	}
+	if on, ok := unit.Bool(name); ok {
+		name = map[bool]string{true: "yes", false: "no"}[on]
+	} else if alias, ok := how.aliases[name]; ok && version >= how.since {
+		name = alias
+	} else if how.other != "" {
+		name = how.other
+	}
+	for _, v := range d.Values {
+		if v.Name == name && v.Since <= version {
+			return v, true
+		}
+	}
+	return Value{}, false
+}
+
+// Read returns the value that a sequence of assignments of an ordered directive amounts to, as a systemd version reads
+// them: the last that is valid. set is false if none is, or if an empty one took it back; the value is then the default.
+func (d *Directive) Read(values []string, version int) (v Value, set bool) {
+	def := d.Values[0]
+	if d.Default != "" {
+		def, _ = d.Value(d.Default, version)
+	}
+	v = def
+	for _, text := range values {
+		if w, ok := d.Value(text, version); ok {
+			v, set = w, true
+		} else if reset := spellings[d.Name].reset; text == "" && reset > 0 && version >= reset {
+			v, set = def, false
+		}
+	}
+	return v, set
+}
