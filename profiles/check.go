@@ -1,0 +1,144 @@
+package profiles
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"temper/internal/unit"
+)
+
+// The phases of a trial in which checks run. A check without a phase runs in each but the last.
+const (
+	PhaseRunning   = "running"   // after the start
+	PhaseReloaded  = "reloaded"  // after a reload
+	PhaseRestarted = "restarted" // after a stop and another start
+	PhaseStopped   = "stopped"   // after the final stop
+)
+
+var phases = []string{PhaseRunning, PhaseReloaded, PhaseRestarted, PhaseStopped}
+
+// Check is one smoke check: it uses the service as a client does. Exactly one of the kinds is set.
+type Check struct {
+	Name     string        // unique within a profile
+	Required bool          // false: a failure is reported and demotes nothing
+	Timeout  time.Duration // for one attempt
+	Retry    time.Duration // a failed attempt is repeated until this long after the first began; 0: one attempt
+	Phase    string        // one of the phases, or "" for every phase in which the service runs
+
+	HTTP    *HTTPCheck
+	TCP     *StreamCheck
+	UDP     *StreamCheck
+	Unix    *StreamCheck
+	Exec    *ExecCheck
+	File    *FileCheck
+	DBus    *DBusCheck
+	Journal *JournalCheck
+
+	Pos unit.Position // of its [[check]] line
+}
+
+// HTTPCheck makes one request. Redirects are not followed.
+type HTTPCheck struct {
+	URL     string // http or https, as seen from the place
+	Method  string // default GET
+	Headers map[string]string
+	Send    string  // the body of the request
+	Status  int     // what must be answered; default 200
+	Body    Pattern // what the body of the answer must hold
+}
+
+// StreamCheck connects, sends, and waits for an answer.
+type StreamCheck struct {
+	Address string  // host:port, or for a unix socket its path, where "@" starts an abstract name
+	Send    string  // sent as it is: write the line ends
+	Expect  Pattern // what all that was answered so far must hold; "" is content with the connection
+}
+
+// ExecCheck runs a command in the place, outside the sandbox.
+type ExecCheck struct {
+	Command []string // program and arguments; the program is looked up in the place's usual path
+	User    string   // default root
+	Stdin   string
+	Status  int     // the exit status that it must have; default 0
+	Stdout  Pattern // what it must print
+}
+
+// FileCheck looks at a file of the place.
+type FileCheck struct {
+	Path     string
+	Exists   bool    // default true; false: it must not be there
+	Contains Pattern // what it must hold
+	Mode     string  // permission bits in octal such as "0640"; "" is any
+	Owner    string  // "user" or "user:group"; "" is any
+}
+
+// DBusCheck calls a method on the system bus of the place, which must not answer with an error.
+type DBusCheck struct {
+	Name      string // bus name
+	Path      string // object path
+	Interface string
+	Method    string
+	Args      []string // strings, all of them
+}
+
+// JournalCheck looks at what the service logged in this trial, message by message.
+type JournalCheck struct {
+	Must    []string // regular expressions, each of which some message must match
+	MustNot []string // regular expressions that no message may match
+}
+
+// Kind returns the name of the kind of check, such as "http".
+func (c Check) Kind() string {
+	switch {
+	case c.HTTP != nil:
+		return "http"
+	case c.TCP != nil:
+		return "tcp"
+	case c.UDP != nil:
+		return "udp"
+	case c.Unix != nil:
+		return "unix"
+	case c.Exec != nil:
+		return "exec"
+	case c.File != nil:
+		return "file"
+	case c.DBus != nil:
+		return "dbus"
+	case c.Journal != nil:
+		return "journal"
+	}
+	return ""
+}
+
+// In reports whether the check runs in a phase.
+func (c Check) In(phase string) bool {
+	if c.Phase == "" {
+		return phase != PhaseStopped
+	}
+	return c.Phase == phase
+}
+
+// Pattern is text to look for: a substring, or a regular expression of package regexp between slashes, "/like this/",
+// in which ^ and $ match at line ends. The empty Pattern matches everything.
+type Pattern string
+
+// Match reports whether s holds the pattern. A profile that loaded holds only patterns that compile; any other matches
+// nothing.
+func (p Pattern) Match(s string) bool {
+	expr, ok := p.expression()
+	if !ok {
+		return strings.Contains(s, string(p))
+	}
+	re, err := regexp.Compile(expr)
+	return err == nil && re.MatchString(s)
+}
+
+// expression returns the regular expression, if the pattern is one.
+func (p Pattern) expression() (expr string, ok bool) {
+	s := string(p)
+	if len(s) < 3 || s[0] != '/' || s[len(s)-1] != '/' {
+		return "", false
+	}
+	return "(?m)" + s[1:len(s)-1], true
+}

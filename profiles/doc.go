@@ -1,0 +1,51 @@
+// Package profiles reads the TOML files that say which units to harden, how far, and how to tell that they still work.
+//
+// Start with [Load], which reads every profile of a root in search order, and ask the [Set] for the profile of a unit
+// with [Set.For]. [LoadFile] reads one file given by its path. Both collect every problem of a file as a [Finding] with
+// path, line, what is wrong and what would be right; a bad file is skipped and nothing else is. [Lint] finds what is
+// allowed but unwise.
+//
+// What is loaded can be trusted to hold only sandboxing: each directive is one of the table in internal/directive with
+// values that this table accepts, no value can end a line or continue it, and files from the search path belong to root
+// (see [Load]). The package reads files and nothing else: it starts no process and opens no socket, so that the generator
+// can use it while PID 1 waits.
+//
+// # Format
+//
+// A profile is a TOML file of at most [MaxSize] bytes. Its name is its path below the profile directory without ".toml":
+// "nginx", or "base/daemon" for one in the subdirectory base, the only one there is.
+//
+//	description = "nginx web server"
+//	units       = ["nginx.service"]        # names, templates (foo@.service) or globs; none: only to be extended
+//	extends     = ["base/network-daemon"]  # others to start from; later ones and this file replace what earlier ones set
+//	secrets     = ["/etc/letsencrypt"]     # absolute paths that other services need not see
+//	secrets_for = ["certbot.service"]      # units besides this profile's own that may see them
+//
+//	[service]                              # directives of systemd.exec(5) and systemd.resource-control(5)
+//	ProtectSystem  = "strict"              # a string is one assignment
+//	PrivateTmp     = true                  # true is "yes", false is "no"
+//	ReadWritePaths = ["-/var/lib/nginx"]   # a list is one assignment for each element, in order
+//	AmbientCapabilities = []               # an empty list is the empty assignment
+//
+//	[prove]
+//	settle  = "1s"       # must stay up this long; default 1s
+//	timeout = "30s"      # for start, reload and stop each; default 30s
+//	reload  = true       # reload while running, then check again; default false
+//	restart = true       # stop and start again, then check again; default false
+//	setup   = ["..."]    # shell command lines, run by root in the place before the first trial; after those of the base
+//	like_baseline = true # compare sockets, processes, exit codes and log with the baseline; default true
+//	state   = "keep"     # or "restore": put the service's data directories back afterwards; default keep
+//
+//	[[check]]
+//	name     = "serves the default page"   # default: the kind and its target; the same name replaces the base's check
+//	required = true      # false: reported, demotes nothing; default true
+//	timeout  = "5s"      # for one attempt; default 5s
+//	retry    = "2s"      # try again for so long until it passes; default 2s; "0s": one attempt
+//	phase    = "running" # running, reloaded, restarted or stopped; default: whenever the service runs
+//	http     = { url = "http://127.0.0.1/", status = 200, body = "nginx" } # exactly one kind
+//
+// The kinds and their keys: http (url, method, headers, send, status, body), tcp and udp (address, send, expect), unix
+// (path, send, expect), exec (a list: the command; or command, user, stdin, status, stdout), file (path, exists,
+// contains, mode, owner), dbus (name, path, interface, method, args), journal (must, must_not). Keys that expect text
+// (body, expect, stdout, contains) hold a [Pattern]. Durations are those of [time.ParseDuration].
+package profiles

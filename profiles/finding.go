@@ -1,0 +1,94 @@
+package profiles
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"temper/internal/unit"
+)
+
+// Finding is one problem of a profile. As an error it reads "path:line: message: fix".
+type Finding struct {
+	ID        string // one of the ID constants; they never change
+	Path      string // as it is called inside the root
+	Line      int    // from 1; 0 if it concerns the whole file
+	Directive string // the directive of [service] that it is about, or ""
+	Message   string // what is wrong
+	Fix       string // what would be right, or ""
+}
+
+// Problems for which a profile is not loaded.
+const (
+	IDUnreadable       = "unreadable"        // the file cannot be read, is too large or not regular
+	IDUntrusted        = "untrusted"         // somebody else than root could have written it
+	IDSyntax           = "syntax"            // not TOML
+	IDUnknownKey       = "unknown-key"       // a key that the format does not have
+	IDMisplacedKey     = "misplaced-key"     // a key that belongs into another table
+	IDWrongType        = "wrong-type"        // a number where text is wanted, and the like
+	IDBadText          = "bad-text"          // control characters, or what would run into the next line
+	IDBadName          = "bad-name"          // not the name of a profile or a unit
+	IDBadPath          = "bad-path"          // not an absolute path
+	IDBadDuration      = "bad-duration"      // not a duration, or out of range
+	IDBadCheck         = "bad-check"         // a check that could not run
+	IDBadChoice        = "bad-choice"        // none of the words that a key takes
+	IDUnknownDirective = "unknown-directive" // systemd has no such directive, or temper does not know it
+	IDNotSandboxing    = "not-sandboxing"    // a directive of systemd that is none of a sandbox
+	IDBadValue         = "bad-value"         // a value that the directive does not take
+	IDNoSuchProfile    = "no-such-profile"   // extends what is not there or did not load
+	IDExtendsCycle     = "extends-cycle"     // extends itself
+)
+
+// Error returns the finding in one line.
+func (f Finding) Error() string {
+	s := f.Message
+	if f.Fix != "" {
+		s += ": " + f.Fix
+	}
+	switch {
+	case f.Path == "":
+		return s
+	case f.Line == 0:
+		return f.Path + ": " + s
+	}
+	return fmt.Sprintf("%v: %s", unit.Position{Path: f.Path, Line: f.Line}, s)
+}
+
+// Findings returns every finding that err is, wraps or joins, in order. An error that is none of this package becomes one
+// of [IDUnreadable] without a path.
+func Findings(err error) []Finding {
+	if err == nil {
+		return nil
+	}
+	if f, ok := err.(Finding); ok {
+		return []Finding{f}
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []Finding
+		for _, e := range joined.Unwrap() {
+			all = append(all, Findings(e)...)
+		}
+		return all
+	}
+	if f, ok := errors.AsType[Finding](err); ok {
+		return []Finding{f}
+	}
+	return []Finding{{ID: IDUnreadable, Message: err.Error()}}
+}
+
+// sortFindings orders findings by path, line and message.
+func sortFindings(fs []Finding) {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
+	})
+}
+
+// join returns findings as one error, or nil if there is none.
+func join(fs []Finding) error {
+	errs := make([]error, len(fs))
+	for i, f := range fs {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,268 @@
+package profiles
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"temper/internal/host"
+)
+
+// SearchPath is where profiles are looked for, the first directory first.
+var SearchPath = []string{
+	"/etc/temper/profiles.d", "/run/temper/profiles.d", "/usr/local/lib/temper/profiles.d", "/usr/lib/temper/profiles.d",
+}
+
+// Set is the profiles of a root. The nil and the zero Set have none.
+type Set struct {
+	files    map[string]*own // by name, those that did not load included; nil is masked
+	profiles map[string]*Profile
+	byUnit   map[string][]*Profile // by each element of Units that is no glob
+	globs    []glob
+}
+
+// Load reads the profiles of a root from dirs, or from [SearchPath] if dirs is nil. The first directory that has a file of
+// a name decides: a link to /dev/null masks the profile, and a file that cannot be used hides those behind it as well.
+// [Builtin] among dirs stands for [Library].
+//
+// Files and directories must belong to root, to the user or to whom the root directory belongs, and nobody else may be
+// able to write them; a link must lead to a file of the same search path. What is wrong comes back as errors, each a
+// [Finding] and all from all files, sorted; such files are left out of the set, and those that extend them too.
+func Load(root host.Root, dirs []string) (*Set, []error) {
+	if dirs == nil {
+		dirs = SearchPath
+	}
+	l := &loader{root: root, dirs: dirs, trust: trustOf(root), files: map[string]*own{}}
+	for _, dir := range dirs {
+		l.directory(dir)
+	}
+	s := &Set{files: l.files, profiles: map[string]*Profile{}}
+	for _, name := range slices.Sorted(maps.Keys(l.files)) {
+		o := l.files[name]
+		if o == nil { // masked
+			continue
+		}
+		p, findings := resolve(o, s.find)
+		if l.findings = append(l.findings, findings...); len(findings) == 0 {
+			s.profiles[name] = p
+		}
+	}
+	s.index()
+	return s, l.errors()
+}
+
+// LoadFile reads one profile by its path in this machine. What it extends is looked for beside it, as in a profile
+// directory of which the file is part, then in base, which may be nil. The error joins every [Finding] of the file and of
+// what it extends.
+//
+// The file was named by whoever runs temper: it may belong to anybody.
+func LoadFile(file string, base *Set) (*Profile, error) {
+	dir, name := filepath.Dir(file), strings.TrimSuffix(filepath.Base(file), ".toml")
+	if filepath.Base(dir) == "base" {
+		dir, name = filepath.Dir(dir), "base/"+name
+	}
+	data, err := host.Root("").ReadFile(absolutePath(file))
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	f := &beside{dir: dir, base: base, files: map[string]*own{}}
+	o := parse(name, file, data)
+	f.files[name] = o
+	p, findings := resolve(o, f.find)
+	return p, join(findings)
+}
+
+// find is a [finder] over the files of the set.
+func (s *Set) find(name string) (*own, []string) {
+	if o := s.files[name]; o != nil {
+		return o, nil
+	}
+	return nil, slices.Sorted(maps.Keys(s.files))
+}
+
+// Get returns the profile of a name.
+func (s *Set) Get(name string) (*Profile, bool) {
+	if s == nil {
+		return nil, false
+	}
+	p, ok := s.profiles[name]
+	return p, ok
+}
+
+// All returns every profile, bases included, by name.
+func (s *Set) All() []*Profile {
+	if s == nil {
+		return nil
+	}
+	all := make([]*Profile, 0, len(s.profiles))
+	for _, name := range slices.Sorted(maps.Keys(s.profiles)) {
+		all = append(all, s.profiles[name])
+	}
+	return all
+}
+
+// loader reads the directories of a search path.
+type loader struct {
+	root     host.Root
+	dirs     []string
+	trust    trust
+	files    map[string]*own // by name; nil is masked
+	findings []Finding
+}
+
+func (l *loader) errors() []error {
+	sortFindings(l.findings)
+	l.findings = slices.Compact(l.findings)
+	errs := make([]error, len(l.findings))
+	for i, f := range l.findings {
+		errs[i] = f
+	}
+	return errs
+}
+
+// directory reads one directory of the search path and its subdirectory base.
+func (l *loader) directory(dir string) {
+	if dir == Builtin {
+		l.builtin()
+		return
+	}
+	for _, sub := range []string{"", "base"} {
+		at := path.Join(dir, sub)
+		info, err := l.root.Stat(at)
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if err == nil {
+			if f, bad := l.trust.refuse(at, info); bad {
+				l.findings = append(l.findings, f)
+				return
+			}
+		}
+		var entries []fs.DirEntry
+		if err == nil {
+			entries, err = l.root.ReadDir(at)
+		}
+		if err != nil {
+			l.findings = append(l.findings, unreadable(at, err))
+			return
+		}
+		for _, e := range entries {
+			if name, ok := nameOf(sub, e.Name()); ok {
+				l.file(name, path.Join(at, e.Name()))
+			}
+		}
+	}
+}
+
+// nameOf returns the name of the profile in a file, and whether it is one: other files may lie beside them, such as a
+// README, what an editor leaves, or .dpkg-new.
+func nameOf(sub, file string) (string, bool) {
+	name, ok := strings.CutSuffix(file, ".toml")
+	return path.Join(sub, name), ok && name != "" && name[0] != '.'
+}
+
+// file reads one file, unless an earlier directory has one of that name.
+func (l *loader) file(name, at string) {
+	if _, ok := l.files[name]; ok {
+		return
+	}
+	target, f, bad := l.admit(name, at)
+	switch {
+	case bad:
+		l.files[name] = refused(name, f)
+		return
+	case target == null:
+		l.files[name] = nil
+		return
+	}
+	data, err := l.root.ReadFile(target)
+	if err != nil {
+		l.files[name] = refused(name, unreadable(at, err))
+		return
+	}
+	l.files[name] = parse(name, at, data)
+}
+
+// admit returns where the file of a profile really is, or why it cannot be read.
+func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
+	if id, message, fix := profileName(name); id != "" {
+		return "", Finding{ID: id, Path: at, Message: message, Fix: fix}, true
+	}
+	target, err := l.follow(at)
+	switch {
+	case err != nil:
+		return "", unreadable(at, err), true
+	case target == null:
+		return target, f, false
+	case target == "":
+		return "", Finding{ID: IDUntrusted, Path: at, Message: "is a link out of the search path", Fix: "copy the file"}, true
+	}
+	info, err := l.root.Lstat(target)
+	if err != nil {
+		return "", unreadable(at, err), true
+	}
+	f, bad = l.trust.refuse(at, info)
+	return target, f, bad
+}
+
+// null is where a link leads that masks a profile.
+const null = "/dev/null"
+
+// refused stands for a file that was not even parsed.
+func refused(name string, f Finding) *own {
+	return &own{Profile: Profile{Name: name, Path: f.Path}, findings: []Finding{f}}
+}
+
+// follow returns where a file is after at most a few links: [null], or a path in the search path, or "" if a link
+// leads out of it.
+func (l *loader) follow(at string) (string, error) {
+	for range 8 {
+		info, err := l.root.Lstat(at)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return at, err
+		}
+		target, err := l.root.Readlink(at)
+		if err != nil {
+			return "", err
+		}
+		if !path.IsAbs(target) {
+			target = path.Join(path.Dir(at), target)
+		}
+		if at = path.Clean(target); at == null {
+			return at, nil
+		}
+		inside := func(dir string) bool { return path.Dir(at) == dir || path.Dir(at) == dir+"/base" }
+		if !slices.ContainsFunc(l.dirs, inside) {
+			return "", nil
+		}
+	}
+	return "", errors.New("too many links")
+}
+
+func (l *loader) builtin() {
+	lib := Library()
+	for _, sub := range []string{".", "base"} {
+		entries, _ := fs.ReadDir(lib, sub) // what is compiled in can be read
+		for _, e := range entries {
+			name, ok := nameOf(sub, e.Name())
+			if _, have := l.files[name]; have || !ok {
+				continue
+			}
+			data, _ := fs.ReadFile(lib, path.Join(sub, e.Name()))
+			l.files[name] = parse(name, Builtin+name+".toml", data)
+		}
+	}
+}
+
+// unreadable is the finding for a file that could not be read.
+func unreadable(at string, err error) Finding {
+	message := err.Error()
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		message = pe.Op + ": " + pe.Err.Error()
+	}
+	return Finding{ID: IDUnreadable, Path: at, Message: strings.TrimPrefix(message, at+": ")}
+}

@@ -1,0 +1,152 @@
+package profiles
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"temper/internal/unit"
+)
+
+// How well a profile fits a unit, from the worst.
+const (
+	fitNone = iota
+	fitGlob
+	fitTemplate // names the template of the unit
+	fitName     // names the unit or an alias of it
+)
+
+// fit is how well one element of a profile's Units fits.
+type fit struct {
+	rank   int
+	length int // of the pattern: a longer glob is the more exact one
+}
+
+func (f fit) compare(g fit) int {
+	if c := cmp.Compare(f.rank, g.rank); c != 0 || f.rank != fitGlob {
+		return c
+	}
+	return cmp.Compare(f.length, g.length)
+}
+
+// For returns the profile that applies to a unit, or nil. One that names the unit, its main name or an alias beats one
+// that names its template, which beats a glob; a longer glob beats a shorter one; then the profile whose name sorts first
+// wins. The result named says that the profile names the unit, an alias or the template.
+func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
+	var best fit
+	consider := func(q *Profile, f fit) {
+		c := f.compare(best)
+		if c > 0 || c == 0 && p != nil && q.Name < p.Name {
+			p, best = q, f
+		}
+	}
+	names := namesOf(u)
+	for _, name := range names {
+		for _, q := range s.byUnit[name] {
+			consider(q, fit{rank: fitName})
+		}
+	}
+	if template := u.Template(); template != "" {
+		for _, q := range s.byUnit[template] {
+			consider(q, fit{rank: fitTemplate})
+		}
+	}
+	if best.rank != fitNone {
+		return p, true
+	}
+	for _, g := range s.globs {
+		if slices.ContainsFunc(names, g.matches) {
+			consider(g.profile, fit{fitGlob, len(g.pattern)})
+		}
+	}
+	return p, false
+}
+
+// namesOf returns every name of a unit.
+func namesOf(u *unit.Unit) []string {
+	names := append([]string{u.Name, u.ID}, u.Aliases...)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
+}
+
+// glob is one wildcard element of a profile's Units.
+type glob struct {
+	pattern string
+	literal string // what stands before the first wildcard: most names fail on it
+	profile *Profile
+}
+
+func (g glob) matches(name string) bool {
+	if !strings.HasPrefix(name, g.literal) {
+		return false
+	}
+	ok, _ := path.Match(g.pattern, name) // the pattern was compiled when it was read
+	return ok
+}
+
+// index makes the tables that For and SecretsFor ask.
+func (s *Set) index() {
+	s.byUnit = map[string][]*Profile{}
+	s.globs = nil
+	for _, p := range s.All() {
+		for _, u := range p.Units {
+			if !isGlob(u) {
+				s.byUnit[u] = append(s.byUnit[u], p)
+				continue
+			}
+			s.globs = append(s.globs, glob{u, literalPrefix(u), p})
+		}
+	}
+}
+
+// literalPrefix returns what every match of a glob begins with.
+func literalPrefix(pattern string) string {
+	return pattern[:strings.IndexAny(pattern, `*?[\`)]
+}
+
+// fits reports whether any name matches any of the names and globs.
+func fits(patterns, names []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		return slices.ContainsFunc(names, func(n string) bool {
+			if !isGlob(p) {
+				return p == n
+			}
+			return glob{pattern: p, literal: literalPrefix(p)}.matches(n)
+		})
+	})
+}
+
+// Secret is a path that only the units of one profile, and those that it lets in, need to see.
+type Secret struct {
+	Path    string
+	Profile string // the name of the profile to which it belongs
+}
+
+// SecretsFor returns the secrets that are none of a unit's business, sorted by path: those of every profile that neither
+// applies to units of these names nor lets them in by secrets_for. Give the unit's name and its aliases, and for an
+// instance the template. A path is left out if the unit has a secret of its own at that path or below: hiding it would
+// hide the unit's own.
+func (s *Set) SecretsFor(names ...string) []Secret {
+	var others []Secret
+	var mine []string
+	for _, p := range s.All() {
+		switch {
+		case len(p.Secrets) == 0 || len(p.Units) == 0: // nothing to hide, or a base whose heirs have its secrets
+		case fits(p.Units, names) || fits(p.SecretsFor, names):
+			mine = append(mine, p.Secrets...)
+		default:
+			for _, secret := range p.Secrets {
+				others = append(others, Secret{secret, p.Name})
+			}
+		}
+	}
+	others = slices.DeleteFunc(others, func(o Secret) bool {
+		return slices.ContainsFunc(mine, func(m string) bool { return m == o.Path || strings.HasPrefix(m, o.Path+"/") })
+	})
+	slices.SortFunc(others, func(a, b Secret) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Profile, b.Profile))
+	})
+	return slices.CompactFunc(others, func(a, b Secret) bool { return a.Path == b.Path })
+}

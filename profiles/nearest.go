@@ -1,0 +1,47 @@
+package profiles
+
+import "strings"
+
+// nearest returns the word that somebody who wrote got most likely meant, or "" if none is close: one that differs in
+// letter case, by at most a third of its letters, or that got abbreviates.
+func nearest(got string, words []string) string {
+	best, bestDistance := "", len(got)/3+2
+	for _, w := range words {
+		d := distance(strings.ToLower(got), strings.ToLower(w))
+		if len(got) > 2 && strings.HasPrefix(w, got) {
+			d = 1
+		}
+		if d < bestDistance && d < len(w) && d < max(len(got), 2) {
+			best, bestDistance = w, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete, replace or swap with their neighbour to make b of a.
+func distance(a, b string) int {
+	const limit = 64 // no key is longer; it bounds the work on hostile input
+	if len(a) > limit || len(b) > limit {
+		return max(len(a), len(b))
+	}
+	var rows [3][limit + 1]int
+	before, last, row := &rows[0], &rows[1], &rows[2]
+	for j := range len(b) + 1 {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

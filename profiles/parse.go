@@ -1,0 +1,290 @@
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
+
+	"temper/internal/directive"
+)
+
+// MaxSize is the size in bytes beyond which a profile is refused. The largest that people write has a tenth of it, and it
+// bounds what a hostile one can cost at boot.
+const MaxSize = 64 << 10
+
+// The keys of each table, as messages list them.
+var (
+	topKeys   = []string{"description", "units", "extends", "secrets", "secrets_for", "service", "prove", "check"}
+	proveKeys = []string{"settle", "timeout", "reload", "restart", "setup", "like_baseline", "state"}
+	states    = []string{StateKeep, StateRestore}
+)
+
+// homeOf returns the table to which a key belongs, or "" if it is none of the format or several tables have it.
+func homeOf(key string) string {
+	_, isDirective := directive.Lookup(key)
+	switch {
+	case isDirective:
+		return "under [service]"
+	case slices.Contains(topKeys, key):
+		return "at the top, above the first [table]"
+	case slices.Contains(proveKeys, key) && key != "timeout":
+		return "under [prove]"
+	}
+	return ""
+}
+
+// tableName says in a message where a path of the document is.
+func tableName(path string) string {
+	switch {
+	case path == "":
+		return "the top of a profile"
+	case strings.Contains(path, "]."):
+		return path[strings.LastIndex(path, "].")+2:] + " check"
+	case strings.HasPrefix(path, "check["):
+		return "[[check]]"
+	}
+	return "[" + path + "]"
+}
+
+// own is one profile file before its bases are applied.
+type own struct {
+	Profile
+	prove    map[string]bool // the keys of [prove] that it sets
+	extends  []Finding       // for each element of Extends, where it stands; Message is not set
+	findings []Finding       // what is wrong with the file; if there is any, nothing else counts
+}
+
+// parse reads one file. Path is what positions say.
+func parse(name, path string, data []byte) *own {
+	o := &own{Profile: Profile{Name: name, Path: path}}
+	r := &reader{path: path}
+	defer func() { o.findings = r.findings; sortFindings(o.findings) }()
+	if len(data) > MaxSize {
+		r.report(IDUnreadable, "", "", "has %d bytes, want at most %d", len(data), MaxSize)
+		return o
+	}
+	doc := strings.TrimPrefix(string(data), "\ufeff")
+	var deep int
+	if r.spots, deep = locate(doc); deep > 0 {
+		r.findings = append(r.findings, Finding{
+			ID: IDSyntax, Path: path, Line: deep, Message: fmt.Sprintf("keys nest deeper than %d", maxDepth), Fix: "a profile needs four",
+		})
+		return o
+	}
+	var values map[string]any
+	if _, err := toml.Decode(doc, &values); err != nil {
+		r.findings = append(r.findings, syntax(path, err))
+		return o
+	}
+	o.read(table{reader: r, values: values})
+	return o
+}
+
+// syntax turns an error of the TOML library into a finding.
+func syntax(path string, err error) Finding {
+	f := Finding{ID: IDSyntax, Path: path, Line: 1, Message: err.Error()}
+	if pe, ok := errors.AsType[toml.ParseError](err); ok {
+		f.Line, f.Message = max(pe.Position.Line, 1), pe.Message
+	}
+	f.Message = "not TOML: " + strings.Map(printable, lowerFirst(strings.TrimSuffix(f.Message, ".")))
+	return f
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
+}
+
+func lowerFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[n:]
+}
+
+func (o *own) read(t table) {
+	t.only(topKeys)
+	o.Description = t.line("description")
+	o.Units = t.each("units", unitPattern)
+	o.SecretsFor = t.each("secrets_for", unitPattern)
+	o.Secrets = t.each("secrets", absolute)
+	o.Extends = t.each("extends", profileName)
+	for i, name := range o.Extends {
+		pos := t.pos(element("extends", i))
+		o.extends = append(o.extends, Finding{Path: pos.Path, Line: pos.Line, Fix: name})
+	}
+	o.service(t.table("service"))
+	o.readProve(t.table("prove"))
+	o.checks(t.tables("check"))
+}
+
+// each reads a list of strings and keeps those that a test accepts. The test returns the finding's ID, its message and
+// its fix.
+func (t table) each(key string, test func(string) (id, message, fix string)) []string {
+	var good []string
+	for i, s := range t.texts(key) {
+		id, message, fix := test(s)
+		if at := strings.IndexFunc(s, unicode.IsControl); at >= 0 {
+			id, message, fix = IDBadText, fmt.Sprintf("%q holds a control character", s), ""
+		}
+		if id == "" && slices.Contains(good, s) {
+			id, message, fix = IDBadName, fmt.Sprintf("%q is there twice", s), "leave one out"
+		}
+		if id != "" {
+			t.report(id, element(child(t.path, key), i), fix, "%s: %s", key, message)
+			continue
+		}
+		good = append(good, s)
+	}
+	return good
+}
+
+var (
+	nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@:-]*$`)
+	// unitRule allows what systemd.unit(5) allows in a unit name, and the wildcards of a glob.
+	unitRule = regexp.MustCompile(`^[A-Za-z0-9:_.\\@*?\[\]!^-]+$`)
+)
+
+// profileName accepts "nginx" and "base/daemon".
+func profileName(s string) (id, message, fix string) {
+	if base := strings.TrimPrefix(s, "base/"); nameRule.MatchString(base) && !strings.HasSuffix(s, ".toml") && len(s) < 200 {
+		return "", "", ""
+	}
+	return IDBadName, fmt.Sprintf("%q is no name of a profile", s), `want one such as "nginx" or "base/daemon"`
+}
+
+// unitPattern accepts the names, templates and globs of service units.
+func unitPattern(s string) (id, message, fix string) {
+	_, err := path.Match(s, "")
+	switch {
+	case isGlob(s) && err != nil:
+		return IDBadName, fmt.Sprintf("%q is no glob", s), "close the bracket"
+	case strings.HasSuffix(s, ".service") && len(s) <= 255 && s != ".service" && s[0] != '@' && unitRule.MatchString(s):
+		return "", "", ""
+	case nameRule.MatchString(s) && !strings.Contains(s, "."):
+		return IDBadName, fmt.Sprintf("%q is no service unit", s), fmt.Sprintf("write %q", s+".service")
+	}
+	return IDBadName, fmt.Sprintf("%q is no service unit", s), `want a name or glob such as "nginx.service" or "php*-fpm.service"`
+}
+
+// isGlob reports whether an element of Units is a glob rather than a name.
+func isGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
+
+// absolute accepts clean absolute paths.
+func absolute(s string) (id, message, fix string) {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return IDBadPath, fmt.Sprintf("%q is no absolute path", s), `want one such as "/etc/letsencrypt"`
+	case path.Clean(s) != s:
+		return IDBadPath, fmt.Sprintf("%q is not the shortest spelling", s), fmt.Sprintf("write %q", path.Clean(s))
+	case s == "/":
+		return IDBadPath, `"/" is everything`, "name what is secret"
+	}
+	return "", "", ""
+}
+
+func (o *own) service(t table) {
+	for _, name := range t.keys() {
+		where := child(t.path, name)
+		before := len(t.findings)
+		values := t.assignments(name)
+		if len(t.findings) > before {
+			continue
+		}
+		d, ok := directive.Lookup(name)
+		if !ok {
+			t.notADirective(name)
+			continue
+		}
+		if err := d.Check(values); err != nil {
+			t.report(IDBadValue, where, "", "[service] %v", err)
+			t.findings[len(t.findings)-1].Directive = name
+			continue
+		}
+		o.Service = append(o.Service, Setting{Name: name, Values: values, Pos: t.pos(where), Profile: o.Name})
+	}
+}
+
+// notADirective reports a key of [service] that the table of directives does not have.
+func (t table) notADirective(name string) {
+	where := child(t.path, name)
+	id, message, fix := IDUnknownDirective, "is no directive", ""
+	old, near := oldNames[name], directive.Suggest(name)
+	switch {
+	case old != "":
+		fix = "write " + old
+	case foreign(name):
+		id, message, fix = IDNotSandboxing, "is no sandboxing directive", "set it in a drop-in of your own"
+	case slices.Contains(topKeys, name) || slices.Contains(proveKeys, name) && name != "timeout":
+		id, message = IDMisplacedKey, "does not belong here but "+homeOf(name)
+	case near != "":
+		fix = "write " + near
+	}
+	t.report(id, where, fix, "[service] %q %s", name, message)
+	t.findings[len(t.findings)-1].Directive = name
+}
+
+// assignments reads the value of a directive: a string, a boolean or a list of strings.
+func (t table) assignments(key string) []string {
+	var values []string
+	switch v := t.values[key].(type) {
+	case bool:
+		values = []string{map[bool]string{true: "yes", false: "no"}[v]}
+	case string:
+		values = []string{v}
+	case []any:
+		if values = t.texts(key); len(v) == 0 {
+			values = []string{""}
+		}
+	case int64:
+		t.wrong(key, fmt.Sprintf(`a string, a boolean or a list: write "%d"`, v), v)
+	default:
+		t.wrong(key, "a string, a boolean or a list", v)
+	}
+	for i, v := range values {
+		if problem := smuggles(v); problem != "" {
+			t.report(IDBadText, element(child(t.path, key), i), "", "[service] %s= %s", key, problem)
+			t.findings[len(t.findings)-1].Directive = key
+		}
+		values[i] = strings.TrimSpace(v)
+	}
+	return values
+}
+
+// smuggles says how a value would reach beyond its own line of a unit file, or "" if it would not.
+func smuggles(v string) string {
+	if at := strings.IndexFunc(v, unicode.IsControl); at >= 0 {
+		r, _ := utf8.DecodeRuneInString(v[at:])
+		return fmt.Sprintf("holds the control character %q", r)
+	}
+	if strings.HasSuffix(strings.TrimSpace(v), `\`) {
+		return "ends in a backslash, which would swallow the next line"
+	}
+	return ""
+}
+
+func (o *own) readProve(t table) {
+	t.only(proveKeys)
+	d := DefaultProve()
+	o.Prove = Prove{
+		Settle:       t.duration("settle", 0, d.Settle),
+		Timeout:      t.duration("timeout", 100*time.Millisecond, d.Timeout),
+		Reload:       t.bool("reload", d.Reload),
+		Restart:      t.bool("restart", d.Restart),
+		Setup:        t.texts("setup"),
+		LikeBaseline: t.bool("like_baseline", d.LikeBaseline),
+		State:        t.choice("state", states, d.State),
+	}
+	o.prove = make(map[string]bool, len(t.values))
+	for key := range t.values {
+		o.prove[key] = true
+	}
+}

@@ -1,0 +1,274 @@
+package profiles
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// kinds are the kinds of checks: the keys of each, and how it is read into a check from its table. The value of exec may
+// be a list as well.
+var kinds = []struct {
+	name string
+	keys []string
+	read func(c *Check, t table) (target string)
+}{
+	{"http", []string{"url", "method", "headers", "send", "status", "body"}, readHTTP},
+	{"tcp", []string{"address", "send", "expect"}, func(c *Check, t table) string {
+		c.TCP = readStream(t)
+		return c.TCP.Address
+	}},
+	{"udp", []string{"address", "send", "expect"}, func(c *Check, t table) string {
+		c.UDP = readStream(t)
+		return c.UDP.Address
+	}},
+	{"unix", []string{"path", "send", "expect"}, readUnix},
+	{"exec", []string{"command", "user", "stdin", "status", "stdout"}, readExec},
+	{"file", []string{"path", "exists", "contains", "mode", "owner"}, readFile},
+	{"dbus", []string{"name", "path", "interface", "method", "args"}, readDBus},
+	{"journal", []string{"must", "must_not"}, readJournal},
+}
+
+var checkKeys = func() []string {
+	keys := []string{"name", "required", "timeout", "retry", "phase"}
+	for _, k := range kinds {
+		keys = append(keys, k.name)
+	}
+	return keys
+}()
+
+func (o *own) checks(ts []table) {
+	names := map[string]int{}
+	for _, t := range ts {
+		c, ok := readCheck(t)
+		if !ok {
+			continue
+		}
+		if line := names[c.Name]; line > 0 {
+			t.report(IDBadCheck, t.path, "give each its own name", "check %q is already there in line %d", c.Name, line)
+			continue
+		}
+		names[c.Name] = c.Pos.Line
+		o.Checks = append(o.Checks, c)
+	}
+}
+
+// readCheck reads one [[check]]; ok is false if it has no kind or several.
+func readCheck(t table) (c Check, ok bool) {
+	t.only(checkKeys)
+	c = Check{
+		Name:     t.line("name"),
+		Required: t.bool("required", true),
+		Timeout:  t.duration("timeout", time.Millisecond, DefaultCheckTimeout),
+		Retry:    t.duration("retry", 0, DefaultCheckRetry),
+		Phase:    t.choice("phase", phases, ""),
+		Pos:      t.pos(t.path),
+	}
+	var have []string
+	for _, k := range kinds {
+		if t.has(k.name) {
+			have = append(have, k.name)
+		}
+	}
+	if len(have) != 1 {
+		t.reportKinds(have)
+		return c, false
+	}
+	k := kinds[slices.Index(checkKeys, have[0])-len(checkKeys)+len(kinds)]
+	sub := t.kindTable(k.name)
+	sub.only(k.keys)
+	target := k.read(&c, sub)
+	if c.Name == "" {
+		c.Name = strings.TrimSpace(k.name + " " + target)
+	}
+	return c, true
+}
+
+func (t table) reportKinds(have []string) {
+	if len(have) > 1 {
+		t.report(IDBadCheck, t.path, "write one [[check]] for each", "check has %s", strings.Join(have, " and "))
+		return
+	}
+	names := checkKeys[len(checkKeys)-len(kinds):]
+	t.report(IDBadCheck, t.path, "want one of "+strings.Join(names, ", "), "check has no kind")
+}
+
+// kindTable returns the table of a kind; a list, which exec allows, becomes its command.
+func (t table) kindTable(name string) table {
+	if list, ok := t.values[name].([]any); ok && name == "exec" {
+		sub := table{reader: t.reader, path: child(t.path, name)}
+		sub.values = map[string]any{"command": list}
+		for i := range list { // elements are reported where they stand
+			t.spots[element(child(sub.path, "command"), i)] = t.spots.of(element(sub.path, i))
+		}
+		return sub
+	}
+	return t.table(name)
+}
+
+// bad reports a key of a check that could not work.
+func (t table) bad(key, fix, format string, args ...any) {
+	t.report(IDBadCheck, child(t.path, key), fix, "%s", fmt.Sprintf(format, args...))
+}
+
+// need reads a string that must be there and satisfy a rule.
+func (t table) need(key string, rule *regexp.Regexp, example string) string {
+	s := t.line(key)
+	if _, isText := t.values[key].(string); t.has(key) && !isText {
+		return ""
+	}
+	switch {
+	case !t.has(key):
+		t.bad(key, fmt.Sprintf("write %s = %q", key, example), "%s has no %s", tableName(t.path), key)
+	case !rule.MatchString(s):
+		t.bad(key, fmt.Sprintf("want one such as %q", example), "%s %q is not valid", key, s)
+	}
+	return s
+}
+
+// may reads a string that may be left out and must satisfy a rule if it is there.
+func (t table) may(key string, rule *regexp.Regexp, example string) string {
+	if !t.has(key) {
+		return ""
+	}
+	return t.need(key, rule, example)
+}
+
+func (t table) pattern(key string) Pattern {
+	p := Pattern(t.text(key))
+	if expr, ok := p.expression(); ok {
+		t.compiles(child(t.path, key), key, expr)
+	}
+	return p
+}
+
+func (t table) compiles(path, key, expr string) {
+	if _, err := regexp.Compile(expr); err != nil {
+		reason := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		t.report(IDBadCheck, path, "see the syntax of RE2", "%s is no regular expression, %s", key, reason)
+	}
+}
+
+var (
+	methodRule  = regexp.MustCompile(`^[A-Z]+$`)
+	headerRule  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	userRule    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	ownerRule   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
+	modeRule    = regexp.MustCompile(`^[0-7]{3,4}$`)
+	pathRule    = regexp.MustCompile(`^/`)
+	socketRule  = regexp.MustCompile(`^[/@].`)
+	busRule     = regexp.MustCompile(`^[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+$`)
+	objectRule  = regexp.MustCompile(`^(/|(/[A-Za-z0-9_]+)+)$`)
+	ifaceRule   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
+	memberRule  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	addressRule = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$`)
+)
+
+func readHTTP(c *Check, t table) string {
+	h := &HTTPCheck{
+		URL:     t.need("url", regexp.MustCompile(`^https?://`), "http://127.0.0.1/"),
+		Method:  t.may("method", methodRule, "GET"),
+		Headers: map[string]string{},
+		Send:    t.text("send"),
+		Status:  t.number("status", 100, 599, 200),
+		Body:    t.pattern("body"),
+	}
+	if u, err := url.Parse(h.URL); h.URL != "" && (err != nil || u.Host == "") {
+		t.bad("url", `want one such as "http://127.0.0.1/"`, "url %q is not valid", h.URL)
+	}
+	if h.Method == "" {
+		h.Method = "GET"
+	}
+	headers := t.table("headers")
+	for _, name := range headers.keys() {
+		if !headerRule.MatchString(name) {
+			headers.bad(name, "", "%q is no name of a header", name)
+			continue
+		}
+		h.Headers[name] = headers.line(name)
+	}
+	c.HTTP = h
+	return h.URL
+}
+
+func readStream(t table) *StreamCheck {
+	s := &StreamCheck{
+		Address: t.need("address", addressRule, "127.0.0.1:6379"),
+		Send:    t.text("send"),
+		Expect:  t.pattern("expect"),
+	}
+	port, err := strconv.Atoi(s.Address[strings.LastIndexByte(s.Address, ':')+1:])
+	if err == nil && (port < 1 || port > 65535) {
+		t.bad("address", "want a port from 1 to 65535", "address is %q", s.Address)
+	}
+	return s
+}
+
+func readUnix(c *Check, t table) string {
+	c.Unix = &StreamCheck{
+		Address: t.need("path", socketRule, "/run/example.sock"),
+		Send:    t.text("send"),
+		Expect:  t.pattern("expect"),
+	}
+	return c.Unix.Address
+}
+
+func readExec(c *Check, t table) string {
+	c.Exec = &ExecCheck{
+		Command: t.texts("command"),
+		User:    t.may("user", userRule, "nobody"),
+		Stdin:   t.text("stdin"),
+		Status:  t.number("status", 0, 255, 0),
+		Stdout:  t.pattern("stdout"),
+	}
+	_, isList := t.values["command"].([]any)
+	if len(c.Exec.Command) > 0 && c.Exec.Command[0] != "" {
+		return strings.Map(printable, strings.Join(c.Exec.Command, " "))
+	}
+	if isList || !t.has("command") { // of any other type it has been reported
+		t.bad("command", `want a list such as ["nginx", "-t"]`, "exec has no command")
+	}
+	return ""
+}
+
+func readFile(c *Check, t table) string {
+	c.File = &FileCheck{
+		Path:     t.need("path", pathRule, "/run/example.pid"),
+		Exists:   t.bool("exists", true),
+		Contains: t.pattern("contains"),
+		Mode:     t.may("mode", modeRule, "0640"),
+		Owner:    t.may("owner", ownerRule, "root:adm"),
+	}
+	if f := c.File; !f.Exists && (f.Contains != "" || f.Mode != "" || f.Owner != "") {
+		t.bad("exists", "leave out contains, mode and owner", "a file that must not exist has none of them")
+	}
+	return c.File.Path
+}
+
+func readDBus(c *Check, t table) string {
+	c.DBus = &DBusCheck{
+		Name:      t.need("name", busRule, "org.freedesktop.hostname1"),
+		Path:      t.need("path", objectRule, "/org/freedesktop/hostname1"),
+		Interface: t.need("interface", ifaceRule, "org.freedesktop.DBus.Peer"),
+		Method:    t.need("method", memberRule, "Ping"),
+		Args:      t.texts("args"),
+	}
+	return c.DBus.Name + " " + c.DBus.Method
+}
+
+func readJournal(c *Check, t table) string {
+	c.Journal = &JournalCheck{Must: t.textOrTexts("must"), MustNot: t.textOrTexts("must_not")}
+	for key, list := range map[string][]string{"must": c.Journal.Must, "must_not": c.Journal.MustNot} {
+		for i, expr := range list {
+			t.compiles(element(child(t.path, key), i), key, expr)
+		}
+	}
+	if !t.has("must") && !t.has("must_not") {
+		t.bad("", "want must, must_not or both", "journal looks for nothing")
+	}
+	return strings.Map(printable, strings.Join(slices.Concat(c.Journal.Must, c.Journal.MustNot), " "))
+}

@@ -1,0 +1,71 @@
+package profiles
+
+import (
+	"time"
+
+	"temper/internal/unit"
+)
+
+// Profile is one profile with all that it inherits.
+type Profile struct {
+	Name        string    // path below the profile directory without ".toml": "nginx", "base/daemon"
+	Path        string    // the file, as it is called inside the root
+	Description string    // one line; not inherited
+	Units       []string  // names, templates and globs of service units; not inherited; empty: only to be extended
+	Extends     []string  // names of profiles, as written
+	Secrets     []string  // absolute paths, those of the bases first
+	SecretsFor  []string  // names and globs of units besides Units that may see Secrets
+	Service     []Setting // in order of first appearance, bases first; one for each directive
+	Prove       Prove
+	Checks      []Check  // those of the bases first
+	Sources     []string // the files of everything that it extends, then its own, in the order in which they apply
+}
+
+// Setting is one directive of a profile's [service] table.
+type Setting struct {
+	Name    string        // as systemd spells it
+	Values  []string      // one for each assignment, "" for an empty one; never empty; booleans are "yes" and "no"
+	Pos     unit.Position // where it is set
+	Profile string        // name of the profile that set it: the profile itself or a base
+}
+
+// Prove says how to try a service.
+type Prove struct {
+	Settle       time.Duration // how long it must stay up after its start
+	Timeout      time.Duration // the limit for a start, a reload and a stop each
+	Reload       bool          // reload it while it runs, then check again
+	Restart      bool          // stop and start it again, then check again
+	Setup        []string      // shell command lines for /bin/sh -c, run by root in the place before the first trial
+	LikeBaseline bool          // compare each hardened trial with the baseline
+	State        string        // [StateKeep] or [StateRestore]: what becomes of the service's data directories
+}
+
+// What becomes of a service's data directories after its trials in a place that is not thrown away.
+const (
+	StateKeep    = "keep"
+	StateRestore = "restore"
+)
+
+// Defaults of [prove] and [[check]].
+const (
+	DefaultSettle       = time.Second
+	DefaultTimeout      = 30 * time.Second
+	DefaultCheckTimeout = 5 * time.Second
+	DefaultCheckRetry   = 2 * time.Second
+	MaxDuration         = time.Hour // no duration in a profile may be longer
+)
+
+// DefaultProve returns what holds where neither a profile nor its bases say otherwise.
+func DefaultProve() Prove {
+	return Prove{Settle: DefaultSettle, Timeout: DefaultTimeout, LikeBaseline: true, State: StateKeep}
+}
+
+// Setting returns the setting of a directive, and whether the profile has one.
+func (p *Profile) Setting(name string) (Setting, bool) {
+	for _, s := range p.Service {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
