@@ -65,7 +65,7 @@ func (g *Generator) Decide(u *unit.Unit) (Decision, error) {
 	v, err := g.judge(u, d.Profile)
 	d.Verdict = v
 	fresh := v != nil && !v.Stale && v.Result == verdict.Proven
-	input := Input{Unit: u, Profile: d.Profile, Named: d.Named, Version: g.Version, Secrets: g.Profiles.SecretsFor(u.ID)}
+	input := Input{Unit: u, Profile: d.Profile, Named: d.Named, Version: g.Version, Secrets: g.Profiles.SecretsFor(NamesOf(u)...)}
 	if fresh {
 		input.Demotions = v.Demotions
 	}
@@ -148,18 +148,20 @@ func (g *Generator) Decisions() ([]Decision, []error) {
 	}
 	var decisions []Decision
 	var problems []error
+	done := map[string]bool{}
 	for _, name := range names {
 		if !g.Profiles.Matches(name) {
 			continue
 		}
-		u, err := g.Units.Load(name)
+		u, err := g.load(name)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		if u.ID != u.Name {
-			continue // an alias: the unit itself is in the list
+		if done[u.ID] {
+			continue
 		}
+		done[u.ID] = true
 		d, err := g.Decide(u)
 		if err != nil {
 			problems = append(problems, err)
@@ -168,6 +170,18 @@ func (g *Generator) Decisions() ([]Decision, []error) {
 	}
 	return decisions, problems
 }
+
+// load loads a unit under its main name, whichever name leads to it.
+func (g *Generator) load(name string) (*unit.Unit, error) {
+	u, err := g.Units.Load(name)
+	if err != nil || u.ID == u.Name {
+		return u, err
+	}
+	return g.Units.Load(u.ID)
+}
+
+// NamesOf lists the names by which a profile can let a unit in.
+func NamesOf(u *unit.Unit) []string { return append([]string{u.ID, u.Template()}, u.Aliases...) }
 
 // Write puts the drop-ins of decisions below dir, each under a temporary name first, and returns how many it wrote. It does
 // not stop at an error.

@@ -95,7 +95,7 @@ func wanted(in Input) []Item {
 		}
 	}
 	for _, s := range in.Secrets {
-		items = addLine(items, s.Path, s.Owner)
+		items = addLine(items, s.Path, s.Profile)
 	}
 	for _, demotion := range in.Demotions {
 		d, ok := directive.Lookup(demotion.Directive)

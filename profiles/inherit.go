@@ -1,6 +1,8 @@
 package profiles
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -92,7 +94,9 @@ func merge(order []*own) *Profile {
 		Name: last.Name, Path: last.Path, Description: last.Description, Units: last.Units, Extends: last.Extends,
 		Prove: DefaultProve(),
 	}
+	digest := sha256.New()
 	for _, o := range order {
+		digest.Write(o.sum[:])
 		p.Sources = append(p.Sources, o.Path)
 		p.Secrets = union(p.Secrets, o.Secrets)
 		p.SecretsFor = union(p.SecretsFor, o.SecretsFor)
@@ -104,6 +108,7 @@ func merge(order []*own) *Profile {
 		}
 		p.Prove.take(o.Prove, o.prove)
 	}
+	p.Digest = hex.EncodeToString(digest.Sum(nil)[:16])
 	return p
 }
 

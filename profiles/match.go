@@ -63,6 +63,12 @@ func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	return p, false
 }
 
+// Matches reports whether a profile names or matches a unit of this name. It knows nothing of aliases: ask for each.
+func (s *Set) Matches(name string) bool {
+	return len(s.byUnit[name]) > 0 || len(s.byUnit[unit.Template(name)]) > 0 ||
+		slices.ContainsFunc(s.globs, func(g glob) bool { return g.matches(name) })
+}
+
 // namesOf returns every name of a unit.
 func namesOf(u *unit.Unit) []string {
 	names := append([]string{u.Name, u.ID}, u.Aliases...)

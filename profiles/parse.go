@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path"
@@ -60,11 +61,12 @@ type own struct {
 	prove    map[string]bool // the keys of [prove] that it sets
 	extends  []Finding       // for each element of Extends, where it stands; Message is not set
 	findings []Finding       // what is wrong with the file; if there is any, nothing else counts
+	sum      [sha256.Size]byte
 }
 
 // parse reads one file. Path is what positions say.
 func parse(name, path string, data []byte) *own {
-	o := &own{Profile: Profile{Name: name, Path: path}}
+	o := &own{Profile: Profile{Name: name, Path: path}, sum: sha256.Sum256(data)}
 	r := &reader{path: path}
 	defer func() { o.findings = r.findings; sortFindings(o.findings) }()
 	if len(data) > MaxSize {

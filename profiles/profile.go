@@ -18,6 +18,7 @@ type Profile struct {
 	Service     []Setting // in order of first appearance, bases first; one for each directive
 	Prove       Prove
 	Checks      []Check  // those of the bases first
+	Digest      string   // of the bytes of those files: the same digest, the same profile
 	Sources     []string // the files of everything that it extends, then its own, in the order in which they apply
 }
 

@@ -95,7 +95,9 @@ func (shutAddresses) merge(d *Directive, c Context, want []string) Merged {
 // exceptions that it makes too are let through.
 type openAddresses struct{}
 
-func (openAddresses) check(d *Directive, values []string) error { return shutAddresses{}.check(d, values) }
+func (openAddresses) check(d *Directive, values []string) error {
+	return shutAddresses{}.check(d, values)
+}
 
 func (openAddresses) merge(d *Directive, c Context, want []string) Merged {
 	if len(ParseAddresses(c.Have(d.With))) == 0 {

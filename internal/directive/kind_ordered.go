@@ -4,20 +4,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"temper/internal/unit"
 )
 
 // ordered is the kind of a directive with a fixed list of values, one of which holds: the last valid assignment wins.
-type ordered struct {
-	other string // what a value that is not in the list amounts to; "" = systemd ignores it
-}
+type ordered struct{}
 
-func (o ordered) check(d *Directive, values []string) error {
+func (ordered) check(d *Directive, values []string) error {
 	if len(values) != 1 {
 		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(values))
 	}
-	if _, ok := o.value(d, values[0], newest); !ok {
+	if _, ok := d.Value(values[0], newest); !ok {
 		names := valueNames(d)
 		if near := nearest(values[0], names); near != "" {
 			return fmt.Errorf("%s=%s is not a value of it, did you mean %q?", d.Name, values[0], near)
@@ -38,47 +34,16 @@ func valueNames(d *Directive) []string {
 	return names
 }
 
-// value finds the row of a value as a systemd version reads it: booleans in all their spellings, an argument after a
-// colon left aside.
-func (o ordered) value(d *Directive, text string, version int) (Value, bool) {
-	name, _, _ := strings.Cut(text, ":")
-	if b, ok := unit.Bool(text); ok {
-		name = map[bool]string{true: "yes", false: "no"}[b]
-	}
-	for _, v := range d.Values {
-		if v.Name == name && v.Since <= version {
-			return v, true
-		}
-	}
-	if o.other != "" && text != "" {
-		return o.value(d, o.other, version)
-	}
-	return Value{}, false
-}
-
-// assigned is the value that a unit's assignments amount to.
-func (o ordered) assigned(d *Directive, c Context) Value {
-	last, _ := o.value(d, d.Default, c.Version)
-	if d.Default == "" {
-		last = d.Values[0]
-	}
-	for _, text := range c.Have(d.Name) {
-		if v, ok := o.value(d, text, c.Version); ok {
-			last = v
-		}
-	}
-	return last
-}
-
 // effective is the assigned value, or a stronger one that another directive of the unit implies; by names that one.
-func (o ordered) effective(d *Directive, c Context) (v Value, by string) {
-	v, by = o.assigned(d, c), d.Name
+func (ordered) effective(d *Directive, c Context) (v Value, by string) {
+	v, _ = d.Read(c.Have(d.Name), c.Version)
+	by = d.Name
 	for _, other := range table {
 		for _, e := range other.Implies {
 			if e.Directive != d.Name || !e.in(c.Version) || !c.full(other) {
 				continue
 			}
-			if w, ok := o.value(d, e.Value, c.Version); ok && w.Rank > v.Rank {
+			if w, ok := d.Value(e.Value, c.Version); ok && w.Rank > v.Rank {
 				v, by = w, other.Name
 			}
 		}
@@ -88,12 +53,15 @@ func (o ordered) effective(d *Directive, c Context) (v Value, by string) {
 
 // full reports whether a unit sets an ordered directive to a value that implies what the table says.
 func (c Context) full(d *Directive) bool {
-	o, ok := d.kind.(ordered)
-	return ok && o.assigned(d, c).Rank > 0
+	if _, ok := d.kind.(ordered); !ok {
+		return false
+	}
+	v, _ := d.Read(c.Have(d.Name), c.Version)
+	return v.Rank > 0
 }
 
 func (o ordered) merge(d *Directive, c Context, want []string) Merged {
-	wanted, _ := o.value(d, want[len(want)-1], newest)
+	wanted, _ := d.Value(want[len(want)-1], newest)
 	target := o.known(d, wanted, c.Version)
 	note := ""
 	if target.Name != wanted.Name {
@@ -130,7 +98,7 @@ func (o ordered) known(d *Directive, want Value, version int) Value {
 }
 
 func (o ordered) rungs(d *Directive, want []string, version int) [][]string {
-	top, _ := o.value(d, want[len(want)-1], newest)
+	top, _ := d.Value(want[len(want)-1], newest)
 	top = o.known(d, top, version)
 	var rungs [][]string
 	for _, v := range slices.Backward(d.Values) {

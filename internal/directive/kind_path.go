@@ -104,7 +104,7 @@ func (c Context) shut(d *Directive) []closedPath {
 		if o, ok := row.kind.(ordered); ok && d.With == "ProtectSystem" {
 			have, _ := o.effective(row, c)
 			for _, e := range row.Paths {
-				if v, _ := o.value(row, e.Value, newest); have.Rank >= v.Rank && have.Rank > 0 {
+				if v, _ := row.Value(e.Value, newest); have.Rank >= v.Rank && have.Rank > 0 {
 					closed = append(closed, closedPath{e.Path, row.Name + "=" + have.Name, row.Name == d.With})
 				}
 			}

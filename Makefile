@@ -1,0 +1,50 @@
+# make            build bin/temper and bin/temper-generator
+# make test       all tests; as root also those against real systemd in containers
+# make check      what CI wants of the source: format, vet, staticcheck, govulncheck, tidy, race tests
+# make demo       the main job, on a real Debian 13 in a container; needs root
+# make bench      benchmarks
+# make install    DESTDIR= PREFIX=/usr
+
+PREFIX ?= /usr
+DESTDIR ?=
+GO ?= go
+MAKE_ROOT = testdata/roots/make-root
+
+.PHONY: all build test check demo bench install roots tools clean
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: build roots
+	testdata/run-tests
+
+check:
+	test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) tool govulncheck ./...
+	$(GO) mod tidy -diff
+	$(GO) test -race ./...
+
+# The tools and trees that tests and demo need; without root nothing is installed and the tests say what they leave out.
+tools:
+	testdata/install-tools
+
+roots: tools
+	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye >/dev/null
+
+demo: build tools
+	testdata/demo/run
+
+bench: build roots
+	$(GO) test -run '^$$' -bench . ./...
+
+install: build
+	install -D -m 755 bin/temper $(DESTDIR)$(PREFIX)/bin/temper
+	install -D -m 755 bin/temper-generator $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/temper-generator
+	cd profiles/library && find . -name '*.toml' -exec install -D -m 644 '{}' '$(abspath $(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';'
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
+
+clean:
+	rm -rf bin

@@ -1,0 +1,72 @@
+// Command temper-generator is temper's systemd.generator(7): at boot and at every daemon-reload it writes the drop-ins that
+// were proven, or that the settings ask for.
+//
+// It reads and writes files, nothing else. Whatever goes wrong, the units that it does not reach stay as their vendor wrote
+// them and the boot goes on. Exit status: 0 clean, 1 where something was reported and left out, 2 wrong usage.
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"temper/generator"
+	"temper/internal/host"
+)
+
+// deadline ends the generator long before systemd loses patience with all generators (90 s).
+const deadline = 20 * time.Second
+
+func main() {
+	log := openLog()
+	time.AfterFunc(deadline, func() {
+		log.error(fmt.Errorf("not done after %s: units without a drop-in stay as they are", deadline))
+		os.Exit(1)
+	})
+	os.Exit(run(log, os.Args[1:]))
+}
+
+// run generates into the directories that systemd gives: normal, early, late; only the first is used. A panic is a report
+// like any other.
+func run(log *logger, args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.error(fmt.Errorf("bug, please report: %v", p))
+			code = 1
+		}
+	}()
+	if len(args) != 1 && len(args) != 3 {
+		log.error(fmt.Errorf("got %d directories, want 3 or 1 as in systemd.generator(7)", len(args)))
+		return 2
+	}
+	root := host.Root(os.Getenv("TEMPER_ROOT"))
+	if os.Getenv("SYSTEMD_SCOPE") == "user" || host.InInitrd(root) {
+		return 0
+	}
+	return generate(log, root, args[0])
+}
+
+func generate(log *logger, root host.Root, dir string) int {
+	if off := generator.ReadSwitches(root, host.CommandLine(root)).Off; off != "" {
+		log.info("off: " + off)
+		return 0
+	}
+	g, problems, err := generator.New(root, host.CommandLine(root))
+	if err != nil {
+		log.error(err)
+		return 1
+	}
+	decisions, more := g.Decisions()
+	problems = slices.Concat(problems, more)
+	if _, err := generator.Write(dir, decisions); err != nil {
+		problems = append(problems, err)
+	}
+	for _, p := range problems {
+		log.error(p)
+	}
+	if len(problems) > 0 {
+		return 1
+	}
+	return 0
+}
