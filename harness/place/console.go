@@ -30,7 +30,7 @@ func (c *console) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-var controls = regexp.MustCompile(`\x1b(\[[0-9;?]*[a-zA-Z]|\][^\a\x1b]*(\a|\x1b\\)?|.)|[^\n -~]`)
+var controls = regexp.MustCompile(`\x1b(\[[0-9;?]*[a-zA-Z]|\][^\a\x1b]*(\a|\x1b\\)?|.)|[^\n\t -~]`)
 
 // lines returns the last n lines without terminal control sequences, or "" if nothing was written.
 func (c *console) lines(n int) string {

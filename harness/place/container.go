@@ -22,17 +22,17 @@ import (
 // container is a systemd-nspawn and what it stands on.
 type container struct {
 	Options
-	nspawn  string // path of the program
-	name    string // of the cgroup: temper-PID-START-ID
-	group   *group
-	console console
-	cmd     *exec.Cmd
-	stop    chan struct{} // closed to let the thread go that holds the namespaces
-	gone    chan struct{} // closed when that thread is done
-	dead    chan struct{} // closed when systemd-nspawn has ended
-	exit    error         // how; to be read once dead is closed
-	once    sync.Once
-	closed  error
+	programs programs
+	name     string // of the cgroup: temper-PID-START-ID
+	group    *group
+	console  console
+	cmd      *exec.Cmd
+	stop     chan struct{} // closed to let the thread go that holds the namespaces
+	gone     chan struct{} // closed when that thread is done
+	dead     chan struct{} // closed when systemd-nspawn has ended
+	exit     error         // how; to be read once dead is closed
+	once     sync.Once
+	closed   error
 }
 
 const defaultTimeout = time.Minute
@@ -74,7 +74,7 @@ func prepare(o Options) (*container, error) {
 	if unix.Geteuid() != 0 {
 		return nil, hint.With(errors.New("only root can boot a container"), "run it with sudo")
 	}
-	nspawn, err := findNspawn()
+	found, err := findPrograms()
 	if err != nil {
 		return nil, err
 	}
@@ -89,21 +89,32 @@ func prepare(o Options) (*container, error) {
 		return nil, err
 	}
 	return &container{
-		Options: o, nspawn: nspawn, name: name, console: console{copy: o.Log},
+		Options: o, programs: found, name: name, console: console{copy: o.Log},
 		stop: make(chan struct{}), gone: make(chan struct{}), dead: make(chan struct{}),
 	}, nil
 }
 
-// findNspawn resolves every link on the way to the program: the copy of /run, where some distributions keep links to
-// all programs, is hidden when it is started.
-func findNspawn() (string, error) {
+// programs are the paths of what starts a container.
+type programs struct{ nspawn, mount string }
+
+// findPrograms resolves every link on the way to a program: some distributions keep links to all programs below /run,
+// which is hidden when they are started.
+func findPrograms() (programs, error) {
 	const advice = "install systemd-nspawn: apt-get install systemd-container " +
 		"(the package is systemd-container in Fedora and openSUSE too, and systemd itself in Arch)"
+	var found programs
 	path, err := exec.LookPath("systemd-nspawn")
 	if err != nil {
-		return "", hint.With(errors.New("systemd-nspawn is not installed"), advice)
+		return found, hint.With(errors.New("systemd-nspawn is not installed"), advice)
 	}
-	return filepath.EvalSymlinks(path)
+	if found.nspawn, err = filepath.EvalSymlinks(path); err != nil {
+		return found, err
+	}
+	if path, err = exec.LookPath("mount"); err != nil {
+		return found, hint.With(errors.New("mount(8) is not installed"), "install the package mount or util-linux")
+	}
+	found.mount, err = filepath.EvalSymlinks(path)
+	return found, err
 }
 
 // busSockets and busPrograms are where a root keeps D-Bus; dbus-broker goes without a daemon of its own name.

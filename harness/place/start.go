@@ -43,10 +43,6 @@ func (c *container) start() error {
 	if err := c.furnish(host.Root(merged)); err != nil {
 		return err
 	}
-	// systemd-nspawn reads /proc/PID with the numbers that it knows. From here on this thread has no /proc/self.
-	if err := mountNew("proc", "/proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, nil); err != nil {
-		return err
-	}
 	cmd := c.command()
 	if err := cmd.Start(); err != nil {
 		return err
@@ -71,6 +67,23 @@ func separate() error {
 	return nil
 }
 
+// sealMachine makes all file systems of the machine read-only for this thread and what it starts, cgroups excepted: what
+// systemd-nspawn should lock, note or bind into the container of the machine's own files, it cannot change.
+func sealMachine() error {
+	err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	if errors.Is(err, unix.ENOSYS) {
+		return nil // Linux before 5.12: nothing is known to write there, this is a second line
+	}
+	if err != nil {
+		return fmt.Errorf("make mounts read-only: %w", err)
+	}
+	_, trees, err := hierarchies()
+	for _, tree := range trees {
+		err = errors.Join(err, unix.MountSetattr(unix.AT_FDCWD, tree, 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}))
+	}
+	return err
+}
+
 // mountTree lays a copy of every layer over one tmpfs, at merged. The image itself must work out; a file system below it
 // that cannot be copied (overlayfs refuses some, such as FAT) is left out and said so.
 func (c *container) mountTree() error {
@@ -83,8 +96,13 @@ func (c *container) mountTree() error {
 	if err != nil {
 		return err
 	}
-	if err := mountNew("tmpfs", "/run", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, [][2]string{{"mode", "0755"}}); err != nil {
+	if err := sealMachine(); err != nil {
 		return err
+	}
+	for dir, mode := range map[string]string{"/run": "0755", "/tmp": "1777"} {
+		if err := mountNew("tmpfs", dir, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, [][2]string{{"mode", mode}}); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(merged, 0o700); err != nil {
 		return err
@@ -159,6 +177,10 @@ func put(root host.Root, f File) error {
 	return os.Chmod(path, mode) // the umask, or the mode of a file that was there
 }
 
+// withProc becomes systemd-nspawn after it has mounted the proc(5) of the new PID namespace, which only a process inside
+// can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for its own.
+const withProc = `"$0" -t proc proc /proc && exec "$@"`
+
 // command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
 // it runs in the cgroup made for it, and inside a PID namespace where its numbers would mean other processes to others.
 func (c *container) command() *exec.Cmd {
@@ -171,7 +193,8 @@ func (c *container) command() *exec.Cmd {
 	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
 		args = append(args, "--hostname="+name)
 	}
-	cmd := exec.Command(c.nspawn, append(args, c.commandLine()...)...)
+	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount, c.programs.nspawn)
+	cmd.Args = append(append(cmd.Args, args...), c.commandLine()...)
 	cmd.Dir = "/"
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
