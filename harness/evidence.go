@@ -1,0 +1,62 @@
+package harness
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"temper/internal/directive"
+	"temper/internal/verdict"
+)
+
+// readOnly finds a path in a line of a log that tells of a read-only file system (EROFS, as strerror(3) words it).
+var readOnly = regexp.MustCompile(`(/[^\s"':,()]+).*[Rr]ead-only file ?system|[Rr]ead-only file ?system.*?(/[^\s"':,()]+)`)
+
+// shared are directories that hold the files of many services: an exception names the file, never the whole directory.
+var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root"}
+
+// guess reads the evidence of a failed trial: which exact exceptions it asks for.
+func guess(t Trial, ls []*lever) []proposal {
+	d, _ := directive.Lookup("ReadWritePaths")
+	if !protects(ls, d.With) {
+		return nil
+	}
+	var list []proposal
+	for _, line := range t.Log {
+		m := readOnly.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		list = append(list, proposal{d, []string{writable(m[1] + m[2])}, verdict.Evidence{Kind: "log", Text: line}})
+	}
+	return list
+}
+
+// protects reports whether a directive is still on.
+func protects(ls []*lever, name string) bool {
+	for _, l := range ls {
+		if l.directive.Name == name && !l.isOff() {
+			return true
+		}
+	}
+	return false
+}
+
+// writable returns what must be writable for a file to be written: its directory, since services replace files by renaming
+// others over them, unless the directory is shared with the rest of the system.
+func writable(file string) string {
+	file = path.Clean(strings.TrimRight(file, "."))
+	dir := path.Dir(file)
+	for _, s := range shared {
+		if dir == s {
+			return file
+		}
+	}
+	return dir
+}
+
+// String is a proposal in words.
+func (p proposal) String() string {
+	return fmt.Sprintf("%s=%s", p.directive.Name, strings.Join(p.names, " "))
+}

@@ -1,0 +1,114 @@
+package harness
+
+import (
+	"slices"
+
+	"temper/generator"
+	"temper/internal/directive"
+	"temper/internal/verdict"
+)
+
+// A lever is one directive of the full plan and how far the search has stepped it down.
+type lever struct {
+	directive *directive.Directive
+	want      []string   // what the profile asks for
+	rungs     [][]string // the weaker values below
+	level     int        // 0: want; n: rungs[n-1]; beyond them: off
+	names     []string   // exact exceptions that were made; of a list of exceptions, what was added to it
+	evidence  []verdict.Evidence
+}
+
+// levers lists the directives of a plan that a demotion can change, exceptions included.
+func levers(plan generator.Plan, version int) []*lever {
+	var ls []*lever
+	for _, item := range plan.Items {
+		ls = append(ls, newLever(item.Directive, item.Want, version))
+	}
+	return ls
+}
+
+func newLever(d *directive.Directive, want []string, version int) *lever {
+	return &lever{directive: d, want: want, rungs: d.Rungs(want, version)}
+}
+
+func (l *lever) isOff() bool { return l.level > len(l.rungs) }
+
+func (l *lever) off() { l.level, l.names = len(l.rungs)+1, nil }
+
+func (l *lever) demoted() bool { return l.level > 0 || len(l.names) > 0 }
+
+// lines is what the lever asks for now; nil when off.
+func (l *lever) lines(version int) []string {
+	switch {
+	case l.isOff():
+		return nil
+	case l.level > 0:
+		return l.rungs[l.level-1]
+	case !l.directive.Restricts():
+		return append(slices.Clone(l.want), l.names...)
+	case len(l.names) > 0:
+		return l.directive.Except(l.want, l.names, version)
+	}
+	return l.want
+}
+
+// demotions writes down every step that the levers were taken down.
+func demotions(ls []*lever, version int) []verdict.Demotion {
+	var list []verdict.Demotion
+	for _, l := range ls {
+		if !l.demoted() {
+			continue
+		}
+		list = append(list, verdict.Demotion{
+			Directive: l.directive.Name,
+			From:      verdict.Join(l.want),
+			To:        verdict.Join(l.lines(version)),
+			Reason:    l.reason(),
+			Evidence:  l.evidence,
+		})
+	}
+	return list
+}
+
+func (l *lever) reason() string {
+	switch {
+	case l.isOff():
+		return "the service does not work with it, at any value"
+	case l.level > 0:
+		return "the service works with this value and with no stronger one"
+	case l.directive.Restricts():
+		return "the service needs exactly these exceptions"
+	}
+	return "the service writes there; the exception is exact, nothing else is given up"
+}
+
+// A step is one way to put a part of a demotion back.
+type step struct {
+	lever *lever
+	name  string // the exception to take away again; "" = one rung up
+}
+
+// steps lists every way to put something back.
+func steps(ls []*lever) []step {
+	var list []step
+	for _, l := range ls {
+		if l.level > 0 {
+			list = append(list, step{lever: l})
+		}
+		for _, n := range l.names {
+			list = append(list, step{l, n})
+		}
+	}
+	return list
+}
+
+// back puts the step back and returns how to undo that.
+func (s step) back() (undo func()) {
+	level, names := s.lever.level, s.lever.names
+	if s.name == "" {
+		s.lever.level--
+	} else {
+		s.lever.names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.name })
+	}
+	return func() { s.lever.level, s.lever.names = level, names }
+}

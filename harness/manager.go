@@ -1,0 +1,174 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	systemdName      = "org.freedesktop.systemd1"
+	systemdPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerInterface = systemdName + ".Manager"
+	unitInterface    = systemdName + ".Unit"
+	serviceInterface = systemdName + ".Service"
+)
+
+// manager talks to the systemd of a place and waits for its jobs; see org.freedesktop.systemd1(5).
+type manager struct {
+	bus     *dbus.Conn
+	object  dbus.BusObject
+	signals chan *dbus.Signal
+
+	mu      sync.Mutex
+	waiting map[dbus.ObjectPath]chan string
+	early   map[dbus.ObjectPath]string // results that came before anybody waited for them
+}
+
+func newManager(bus *dbus.Conn) (*manager, error) {
+	m := &manager{
+		bus:     bus,
+		object:  bus.Object(systemdName, systemdPath),
+		signals: make(chan *dbus.Signal, 256),
+		waiting: map[dbus.ObjectPath]chan string{},
+		early:   map[dbus.ObjectPath]string{},
+	}
+	err := bus.AddMatchSignal(dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("JobRemoved"))
+	if err != nil {
+		return nil, fmt.Errorf("watch systemd's jobs: %w", err)
+	}
+	bus.Signal(m.signals)
+	go m.dispatch()
+	if err := m.object.Call(managerInterface+".Subscribe", 0).Err; err != nil {
+		m.close()
+		return nil, fmt.Errorf("subscribe to systemd: %w", err)
+	}
+	return m, nil
+}
+
+func (m *manager) close() {
+	m.bus.RemoveSignal(m.signals)
+	close(m.signals)
+}
+
+func (m *manager) dispatch() {
+	for s := range m.signals {
+		if s.Name != managerInterface+".JobRemoved" || len(s.Body) != 4 {
+			continue
+		}
+		job, _ := s.Body[1].(dbus.ObjectPath)
+		result, _ := s.Body[3].(string)
+		m.mu.Lock()
+		if c, ok := m.waiting[job]; ok {
+			c <- result
+			delete(m.waiting, job)
+		} else {
+			m.early[job] = result
+		}
+		m.mu.Unlock()
+	}
+}
+
+// errTimeout says that a job did not end in time.
+var errTimeout = errors.New("timed out")
+
+// job starts a job by a method of the manager and returns how it ended: done, failed, timeout, dependency, canceled ...
+// The error wraps errTimeout if ctx ends first.
+func (m *manager) job(ctx context.Context, method string, args ...any) (string, error) {
+	var job dbus.ObjectPath
+	if err := m.object.CallWithContext(ctx, managerInterface+"."+method, 0, args...).Store(&job); err != nil {
+		return "", fmt.Errorf("%s: %w", method, err)
+	}
+	m.mu.Lock()
+	result, done := m.early[job]
+	delete(m.early, job)
+	c := make(chan string, 1)
+	if !done {
+		m.waiting[job] = c
+	}
+	m.mu.Unlock()
+	if done {
+		return result, nil
+	}
+	select {
+	case result = <-c:
+		return result, nil
+	case <-ctx.Done():
+		m.mu.Lock()
+		delete(m.waiting, job)
+		m.mu.Unlock()
+		return "", fmt.Errorf("%s: %w", method, errTimeout)
+	}
+}
+
+// state is what systemd says about a unit.
+type state struct {
+	Active, Sub string
+	Result      string // "success", "exit-code", "signal" ...
+	Code        int32  // CLD_EXITED (1), CLD_KILLED (2), CLD_DUMPED (3) of the last main process
+	Status      int32  // its exit status or signal
+	PID         uint32
+	ControlPID  uint32
+	Cgroup      string
+	Type        string
+	RemainAfter bool
+}
+
+func (m *manager) state(unit string) (state, error) {
+	var path dbus.ObjectPath
+	if err := m.object.Call(managerInterface+".GetUnit", 0, unit).Store(&path); err != nil {
+		return state{}, fmt.Errorf("look up %s: %w", unit, err)
+	}
+	o := m.bus.Object(systemdName, path)
+	var u, s map[string]dbus.Variant
+	if err := o.Call("org.freedesktop.DBus.Properties.GetAll", 0, unitInterface).Store(&u); err != nil {
+		return state{}, fmt.Errorf("read the state of %s: %w", unit, err)
+	}
+	if err := o.Call("org.freedesktop.DBus.Properties.GetAll", 0, serviceInterface).Store(&s); err != nil {
+		return state{}, fmt.Errorf("read the state of %s: %w", unit, err)
+	}
+	return state{
+		Active: property[string](u, "ActiveState"), Sub: property[string](u, "SubState"),
+		Result: property[string](s, "Result"), Type: property[string](s, "Type"),
+		Code: property[int32](s, "ExecMainCode"), Status: property[int32](s, "ExecMainStatus"),
+		PID: property[uint32](s, "MainPID"), ControlPID: property[uint32](s, "ControlPID"),
+		Cgroup: property[string](s, "ControlGroup"), RemainAfter: property[bool](s, "RemainAfterExit"),
+	}, nil
+}
+
+// property returns a property, the zero value where this systemd has none of that name and type.
+func property[T any](properties map[string]dbus.Variant, name string) T {
+	v, _ := properties[name].Value().(T)
+	return v
+}
+
+// start starts a transient service whose text is in its drop-ins. It stays loaded until release, so that its end can be
+// looked at.
+func (m *manager) start(ctx context.Context, unit, description string) (string, error) {
+	type property struct {
+		Name  string
+		Value dbus.Variant
+	}
+	type aux struct {
+		Name       string
+		Properties []property
+	}
+	properties := []property{
+		{"Description", dbus.MakeVariant(description)},
+		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
+		{"AddRef", dbus.MakeVariant(true)},
+	}
+	return m.job(ctx, "StartTransientUnit", unit, "replace", properties, []aux{})
+}
+
+// release stops a unit that may still run, kills what is left of it and lets systemd forget it.
+func (m *manager) release(ctx context.Context, unit string) {
+	// Each step fails where there is nothing left to do.
+	m.object.CallWithContext(ctx, managerInterface+".KillUnit", 0, unit, "all", int32(9))
+	m.job(ctx, "StopUnit", unit, "replace")
+	m.object.CallWithContext(ctx, managerInterface+".ResetFailedUnit", 0, unit)
+	m.object.CallWithContext(ctx, managerInterface+".UnrefUnit", 0, unit)
+}

@@ -1,0 +1,217 @@
+// Package harness proves by experiment what hardening a service survives.
+//
+// [Prove] launches the service in a place again and again: as its vendor wrote it, then with exactly the drop-in that the
+// generator would write at boot, then with what evidence and bisection leave of it, until the checks of its profile pass
+// and nothing that was given up can be put back. The result is a verdict.Verdict.
+//
+// A trial never touches a running service, its data, its ports or its directories; see temper/harness/place.
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"temper/analyzer"
+	"temper/generator"
+	"temper/harness/place"
+	"temper/internal/directive"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// Options say what to prove and where.
+type Options struct {
+	Place    *place.Place
+	Profiles *profiles.Set
+	Profile  *profiles.Profile // nil = the one of Profiles that applies to the unit
+	Unit     string            // a service unit of the place
+	Progress func(text string) // called with every step; nil = silent
+}
+
+// ErrNoProfile says that no profile applies to a unit.
+var ErrNoProfile = errors.New("no profile names or matches it")
+
+// Prove finds out what the unit survives. A service that cannot be judged is a verdict too; the error is set where nothing
+// could be tried at all: no such unit, no profile (wrapping [ErrNoProfile]), a place that is gone, ctx ended.
+func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
+	begin := time.Now()
+	loader := &unit.Loader{Root: o.Place.Root(), Version: o.Place.SystemdVersion()}
+	u, err := loader.Load(o.Unit)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	u = u.Without(generator.Dropin)
+	p, named := o.Profile, true
+	if p == nil {
+		p, named = o.Profiles.For(u)
+	}
+	if p == nil {
+		return verdict.Verdict{}, fmt.Errorf("%s: %w", u.Name, ErrNoProfile)
+	}
+	m, err := newManager(o.Place.Bus())
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	defer m.close()
+	if err := setup(ctx, o.Place, p); err != nil {
+		return verdict.Verdict{}, fmt.Errorf("%s: %w", p.Path, err)
+	}
+	r := &run{
+		Options: o,
+		trials:  &trials{place: o.Place, manager: m, unit: u, profile: p, stem: fmt.Sprintf("temper-trial-%d", os.Getpid())},
+		input: generator.Input{
+			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: o.Profiles.SecretsFor(generator.NamesOf(u)...),
+		},
+	}
+	v, err := r.verdict(ctx)
+	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
+	return v, err
+}
+
+// setup runs the commands of a profile in the place.
+func setup(ctx context.Context, where *place.Place, p *profiles.Profile) error {
+	for _, line := range p.Prove.Setup {
+		r, err := where.Run(ctx, place.Command{Args: []string{"/bin/sh", "-c", line}, Timeout: p.Prove.Timeout})
+		if err != nil {
+			return fmt.Errorf("setup %q: %w", line, err)
+		}
+		if r.Status != 0 {
+			return fmt.Errorf("setup %q: exit status %d: %s", line, r.Status, r.Stderr)
+		}
+	}
+	return nil
+}
+
+// run is the proving of one unit.
+type run struct {
+	Options
+	trials *trials
+	input  generator.Input
+}
+
+func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
+	s := &search{input: r.input, try: r.try, guess: guess, worth: r.worth()}
+	plan, down, err := s.run(ctx)
+	v := verdict.Verdict{
+		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
+		Systemd: r.input.Version, Trials: r.trials.count,
+		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+	}
+	if v.Result == "" {
+		return v, err
+	}
+	if err != nil {
+		v.Reason = err.Error()
+	}
+	if v.Result == verdict.Proven {
+		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
+		v.Demotions, v.LeftOut = append(v.Demotions, down...), append(v.LeftOut, plan.LeftOut...)
+		v.Advisories = append(v.Advisories, s.tried[v.Dropin].Warnings...)
+	}
+	if v.Exposure, err = exposure(r.input, v.Dropin); err != nil {
+		return v, err
+	}
+	v.Fingerprint, err = verdict.Take(r.Place.Root(), r.input.Unit, r.input.Profile.Digest, r.input.Version)
+	return v, err
+}
+
+// result is the verdict that the end of a search amounts to; "" where it is no verdict but a failure of the harness.
+func result(err error) string {
+	switch {
+	case err == nil:
+		return verdict.Proven
+	case errors.Is(err, errBroken):
+		return verdict.BrokenBaseline
+	case errors.Is(err, errFlaky):
+		return verdict.Flaky
+	}
+	return ""
+}
+
+// try is one trial of the search, with its progress.
+func (r *run) try(ctx context.Context, dropin string) (Trial, error) {
+	t, err := r.trials.run(ctx, dropin)
+	if err != nil {
+		return t, err
+	}
+	if dropin == "" && t.OK {
+		r.trials.baseline = &t
+	}
+	if r.Progress != nil {
+		r.Progress(describe(r.trials.count, t))
+	}
+	return t, nil
+}
+
+func describe(n int, t Trial) string {
+	what, end := "hardened", "ok"
+	if t.Dropin == "" {
+		what = "baseline"
+	}
+	if !t.OK {
+		end = summary(t.Failures)
+	}
+	return fmt.Sprintf("trial %d, %s, %.1fs: %s", n, what, t.Took.Seconds(), end)
+}
+
+// worth is the exposure that each directive of the full plan saves.
+func (r *run) worth() func(*directive.Directive) float64 {
+	full := generator.NewPlan(r.input)
+	base, err := exposure(r.input, full.Text())
+	saved := map[*directive.Directive]float64{}
+	for _, item := range full.Items {
+		without := full
+		without.Items = nil
+		for _, other := range full.Items {
+			if other.Directive != item.Directive {
+				without.Items = append(without.Items, other)
+			}
+		}
+		if e, scored := exposure(r.input, without.Text()); err == nil && scored == nil {
+			saved[item.Directive] = e.After - base.After
+		}
+	}
+	return func(d *directive.Directive) float64 { return saved[d] }
+}
+
+// exposure scores the unit without and with a drop-in.
+func exposure(in generator.Input, dropin string) (verdict.Exposure, error) {
+	var e verdict.Exposure
+	before, err := analyzer.Score(in.Unit, analyzer.Options{Version: in.Version})
+	if err != nil {
+		return e, err
+	}
+	e.Before, e.After = float64(before.Exposure)/10, float64(before.Exposure)/10
+	if dropin == "" {
+		return e, nil
+	}
+	hardened, err := in.Unit.With(generator.Dropin, dropin)
+	if err != nil {
+		return e, err
+	}
+	after, err := analyzer.Score(hardened, analyzer.Options{Version: in.Version})
+	e.After = float64(after.Exposure) / 10
+	return e, err
+}
+
+// Names lists the service units of a root that its profiles name, as far as they are installed: what `temper prove` proves
+// when no unit is given.
+func Names(l *unit.Loader, set *profiles.Set) []string {
+	var names []string
+	for _, p := range set.All() {
+		for _, name := range p.Units {
+			u, err := l.Load(name)
+			if errors.Is(err, fs.ErrNotExist) || err != nil || u.Masked || filepath.Ext(name) != ".service" || u.Fragment == "" {
+				continue
+			}
+			names = append(names, u.ID)
+		}
+	}
+	return names
+}

@@ -1,0 +1,271 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"temper/generator"
+	"temper/internal/directive"
+	"temper/internal/verdict"
+)
+
+// A search finds the least that must be given up of a plan for a service to work. It knows the service only through try.
+//
+// The plan is tried whole. While that fails, what the evidence names is stepped down; where the evidence names nothing, or
+// nothing that helps, the directives are applied from the most valuable on until a prefix fails, found by bisection: its last
+// directive is a culprit, and the cheapest one among alternatives. A culprit gets exact exceptions, again by bisection, or the
+// strongest value that works, or is left out. In the end each step is put back once: what can be put back is.
+type search struct {
+	input generator.Input
+	try   func(ctx context.Context, dropin string) (Trial, error)
+	guess func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
+	worth func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
+
+	levers []*lever // the most valuable first
+	tried  map[string]Trial
+}
+
+// A proposal is a step down that evidence speaks for.
+type proposal struct {
+	directive *directive.Directive
+	names     []string // exact exceptions; none = look for the culprit among its values
+	evidence  verdict.Evidence
+}
+
+// errFlaky says that two trials of one drop-in disagreed.
+var errFlaky = errors.New("trials of the same drop-in disagree")
+
+// errBroken says that the baseline fails.
+var errBroken = errors.New("it fails without any hardening")
+
+// maxExceptions bounds the exact exceptions of one directive that are looked for without evidence: beyond it the directive
+// is not worth its launches.
+const maxExceptions = 24
+
+// run searches and returns the plan that passed.
+func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, error) {
+	s.tried = map[string]Trial{}
+	if err := s.baseline(ctx); err != nil {
+		return generator.Plan{}, nil, err
+	}
+	s.levers = levers(generator.NewPlan(s.input), s.input.Version)
+	if s.worth != nil {
+		slices.SortStableFunc(s.levers, func(a, b *lever) int {
+			return int(s.worth(b.directive)*10) - int(s.worth(a.directive)*10)
+		})
+	}
+	if err := s.descend(ctx); err != nil {
+		return generator.Plan{}, nil, err
+	}
+	if err := s.climb(ctx); err != nil {
+		return generator.Plan{}, nil, err
+	}
+	plan, down := s.plan(len(s.levers)), demotions(s.levers, s.input.Version)
+	return plan, down, s.confirm(ctx, plan, down)
+}
+
+// baseline launches the service as its vendor wrote it; a failure is repeated, to tell broken from flaky.
+func (s *search) baseline(ctx context.Context) error {
+	t, err := s.try(ctx, "")
+	if err != nil || t.OK {
+		s.tried[""] = t
+		return err
+	}
+	again, err := s.try(ctx, "")
+	switch {
+	case err != nil:
+		return err
+	case again.OK:
+		return fmt.Errorf("baseline: %w: %s", errFlaky, summary(t.Failures))
+	}
+	return fmt.Errorf("%w: %s", errBroken, summary(t.Failures))
+}
+
+// plan is the plan of the first n levers as far down as they are, and of every exception.
+func (s *search) plan(n int) generator.Plan {
+	in := s.input
+	in.Demotions = demotions(s.levers, in.Version)
+	plan := generator.NewPlan(in)
+	plan.Items = slices.DeleteFunc(plan.Items, func(i generator.Item) bool {
+		return i.Directive.Restricts() && !slices.ContainsFunc(s.levers[:n], func(l *lever) bool { return l.directive == i.Directive })
+	})
+	return plan
+}
+
+// passes tries the plan of the first n levers, once for each text.
+func (s *search) passes(ctx context.Context, n int) (Trial, error) {
+	text := s.plan(n).Text()
+	if t, ok := s.tried[text]; ok {
+		return t, nil
+	}
+	t, err := s.try(ctx, text)
+	if err == nil {
+		s.tried[text] = t
+	}
+	return t, err
+}
+
+// descend steps levers down until the whole plan passes.
+func (s *search) descend(ctx context.Context) error {
+	low := 0 // this many levers are known to pass
+	for {
+		t, err := s.passes(ctx, len(s.levers))
+		if err != nil || t.OK {
+			return err
+		}
+		if s.follow(t) {
+			continue
+		}
+		if low, err = s.blame(ctx, t, low); err != nil {
+			return err
+		}
+	}
+}
+
+// follow makes the exact exceptions that the evidence of a failed trial names. It reports whether there were new ones.
+func (s *search) follow(t Trial) bool {
+	if s.guess == nil {
+		return false
+	}
+	progress := false
+	for _, p := range s.guess(t, s.levers) {
+		l := s.lever(p.directive)
+		for _, name := range p.names {
+			if !l.isOff() && !slices.Contains(l.names, name) {
+				l.names = append(slices.Clone(l.names), name)
+				l.evidence = append(l.evidence, p.evidence)
+				progress = true
+			}
+		}
+	}
+	return progress
+}
+
+// lever returns the lever of a directive; a list of exceptions that the profile does not have yet gets one.
+func (s *search) lever(d *directive.Directive) *lever {
+	for _, l := range s.levers {
+		if l.directive == d {
+			return l
+		}
+	}
+	l := newLever(d, nil, s.input.Version)
+	s.levers = append(s.levers, l)
+	return l
+}
+
+// blame finds the first lever beyond low that fails together with those before it, and steps it down until it passes. It
+// returns how many levers are then known to pass.
+func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) {
+	high, why := len(s.levers), failed
+	for high-low > 1 {
+		middle := (low + high) / 2
+		t, err := s.passes(ctx, middle)
+		if err != nil {
+			return 0, err
+		}
+		if t.OK {
+			low = middle
+		} else {
+			high, why = middle, t
+		}
+	}
+	if high <= low {
+		return 0, fmt.Errorf("%w: %s", errFlaky, summary(failed.Failures))
+	}
+	return high, s.weaken(ctx, s.levers[high-1], high, why)
+}
+
+// weaken steps the culprit, lever number n, down until the first n levers pass.
+func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
+	l.evidence = append(l.evidence, first(why.Failures, 3)...)
+	if refused := l.directive.Exceptions(l.want, s.input.Version); len(refused) > 0 && l.level == 0 {
+		if done, err := s.except(ctx, l, n, refused); done || err != nil {
+			return err
+		}
+	}
+	for l.names = nil; !l.isOff(); {
+		l.level++
+		if t, err := s.passes(ctx, n); err != nil || t.OK {
+			return err
+		}
+	}
+	return nil
+}
+
+// except finds the least set of the refused names that must be allowed, by bisection. It reports whether there is one.
+func (s *search) except(ctx context.Context, l *lever, n int, refused []string) (bool, error) {
+	var needed []string
+	pass := func(from int) (bool, error) {
+		l.names = slices.Concat(needed, refused[from:])
+		t, err := s.passes(ctx, n)
+		return t.OK, err
+	}
+	if ok, err := pass(0); err != nil || !ok {
+		return false, err // not even with everything allowed
+	}
+	for low := 0; len(needed) <= maxExceptions; low++ {
+		if ok, err := pass(len(refused)); err != nil || ok {
+			return ok, err
+		}
+		for high := len(refused); high-low > 1; {
+			middle := (low + high) / 2
+			ok, err := pass(middle)
+			if err != nil {
+				return false, err
+			}
+			if ok {
+				low = middle
+			} else {
+				high = middle
+			}
+		}
+		needed = append(needed, refused[low])
+	}
+	return false, nil
+}
+
+// climb puts every step back that can be put back, the most valuable first, until none can.
+func (s *search) climb(ctx context.Context) error {
+	for again := true; again; {
+		again = false
+		for _, step := range steps(s.levers) {
+			undo := step.back()
+			t, err := s.passes(ctx, len(s.levers))
+			if err != nil {
+				return err
+			}
+			if !t.OK {
+				undo()
+				continue
+			}
+			again = true
+			break
+		}
+	}
+	return nil
+}
+
+// confirm tries a plan with demotions once more, fresh.
+func (s *search) confirm(ctx context.Context, plan generator.Plan, down []verdict.Demotion) error {
+	if len(down) == 0 {
+		return nil
+	}
+	t, err := s.try(ctx, plan.Text())
+	if err == nil && !t.OK {
+		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
+	}
+	return err
+}
+
+func summary(failures []verdict.Evidence) string {
+	if len(failures) == 0 {
+		return "no failure was seen"
+	}
+	return failures[0].Text
+}
+
+func first(list []verdict.Evidence, n int) []verdict.Evidence {
+	return slices.Clone(list[:min(n, len(list))])
+}
