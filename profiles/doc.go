@@ -13,7 +13,8 @@
 // # Format
 //
 // A profile is a TOML file of at most [MaxSize] bytes. Its name is its path below the profile directory without ".toml":
-// "nginx", or "base/daemon" for one in the subdirectory base, the only one there is.
+// "nginx", or "base/daemon" for one in the subdirectory base, the only one there is. The file /etc/temper/profiles.d/nginx.toml
+// replaces the one of that name in /usr/lib; with extends = ["nginx"] it changes it instead.
 //
 //	description = "nginx web server"
 //	units       = ["nginx.service"]        # names, templates (foo@.service) or globs; none: only to be extended

@@ -12,8 +12,8 @@ import (
 	"temper/internal/host"
 )
 
-// finder returns a profile by name, or, if there is none, the names that there are.
-type finder func(name string) (found *own, names []string)
+// finder returns a profile that another extends by its name, or, if there is none, the names that there are.
+type finder func(from *own, name string) (found *own, names []string)
 
 // resolve applies to a profile everything that it extends. The findings are those of all files that have a part in it; if
 // there is any, the profile must not be used.
@@ -22,7 +22,7 @@ type finder func(name string) (found *own, names []string)
 // Then what a later one sets replaces what an earlier one set. So a base that two bases share never undoes what one of
 // them changed.
 func resolve(o *own, find finder) (*Profile, []Finding) {
-	c := &chain{find: find, state: map[string]int{}}
+	c := &chain{find: find, done: map[*own]bool{}}
 	c.visit(o)
 	if len(c.findings) > 0 {
 		return nil, c.findings
@@ -33,49 +33,42 @@ func resolve(o *own, find finder) (*Profile, []Finding) {
 // chain walks what a profile extends, depth first.
 type chain struct {
 	find     finder
-	state    map[string]int // walking or done
-	stack    []string
-	order    []*own
+	done     map[*own]bool
+	stack    []*own // from the profile that is resolved to the one that is being visited
+	order    []*own // bases before what extends them
 	findings []Finding
 }
 
-const (
-	walking = 1 + iota
-	done
-)
-
 func (c *chain) visit(o *own) {
 	c.findings = append(c.findings, o.findings...)
-	c.state[o.Name] = walking
-	c.stack = append(c.stack, o.Name)
+	c.stack = append(c.stack, o)
 	for _, at := range o.extends {
-		c.extend(at, at.Fix)
+		c.extend(o, at, at.Fix)
 	}
 	c.stack = c.stack[:len(c.stack)-1]
-	c.state[o.Name] = done
+	c.done[o] = true
 	c.order = append(c.order, o)
 }
 
-// extend visits one base. At is where it is named.
-func (c *chain) extend(at Finding, name string) {
+// extend visits one base of a profile. At is where it is named.
+func (c *chain) extend(from *own, at Finding, name string) {
 	at.Fix = ""
-	switch c.state[name] {
-	case done:
-		return
-	case walking:
-		from := slices.Index(c.stack, name)
-		at.ID, at.Fix = IDExtendsCycle, "leave out one of them"
-		at.Message = "extends itself: " + strings.Join(append(slices.Clone(c.stack[from:]), name), " -> ")
-		c.findings = append(c.findings, at)
-		return
-	}
-	base, names := c.find(name)
+	base, names := c.find(from, name)
 	if base == nil {
 		at.ID, at.Message = IDNoSuchProfile, fmt.Sprintf("extends %q, which does not exist", name)
-		if near := nearest(name, names); near != "" {
+		if near := nearest(name, names); near != "" && near != name {
 			at.Fix = "write " + strconv.Quote(near)
 		}
 		c.findings = append(c.findings, at)
+		return
+	}
+	if i := slices.Index(c.stack, base); i >= 0 {
+		at.ID, at.Fix = IDExtendsCycle, "leave out one of them"
+		at.Message = "extends itself: " + cycle(c.stack[i:])
+		c.findings = append(c.findings, at)
+		return
+	}
+	if c.done[base] {
 		return
 	}
 	before := len(c.findings)
@@ -85,6 +78,15 @@ func (c *chain) extend(at Finding, name string) {
 		at.Fix = "see " + c.findings[before].Path
 		c.findings = append(c.findings, at)
 	}
+}
+
+// cycle prints the names of profiles each of which extends the next, and the last the first.
+func cycle(links []*own) string {
+	var names strings.Builder
+	for _, o := range links {
+		names.WriteString(o.Name + " -> ")
+	}
+	return names.String() + links[0].Name
 }
 
 // merge applies profiles in order, the last of which is the one that results.
@@ -160,19 +162,23 @@ type beside struct {
 	files map[string]*own
 }
 
-func (b *beside) find(name string) (*own, []string) {
-	if o, ok := b.files[name]; ok {
+func (b *beside) find(from *own, name string) (*own, []string) {
+	o, ok := b.files[name]
+	if ok && o != from {
 		return o, nil
 	}
-	at := filepath.Join(b.dir, filepath.FromSlash(name)+".toml")
-	if data, err := host.Root("").ReadFile(absolutePath(at)); err == nil {
-		b.files[name] = parse(name, at, data)
-		return b.files[name], nil
+	if !ok {
+		at := filepath.Join(b.dir, filepath.FromSlash(name)+".toml")
+		data, err := host.Root("").ReadFile(absolutePath(at))
+		if err == nil {
+			b.files[name] = parse(name, at, data)
+			return b.files[name], nil
+		}
 	}
 	if b.base == nil {
 		return nil, nil
 	}
-	return b.base.find(name)
+	return b.base.find(from, name)
 }
 
 // absolutePath is for [host.Root], which knows no working directory.

@@ -19,14 +19,15 @@ var SearchPath = []string{
 
 // Set is the profiles of a root. The nil and the zero Set have none.
 type Set struct {
-	files    map[string]*own // by name, those that did not load included; nil is masked
+	files    map[string]*own // by name, those that did not load and masks included
 	profiles map[string]*Profile
 	byUnit   map[string][]*Profile // by each element of Units that is no glob
 	globs    []glob
 }
 
 // Load reads the profiles of a root from dirs, or from [SearchPath] if dirs is nil. The first directory that has a file of
-// a name decides: a link to /dev/null masks the profile, and a file that cannot be used hides those behind it as well.
+// a name decides: a link to /dev/null masks the profile, and a file that cannot be used hides those behind it as well. A
+// profile that extends its own name extends the next file of that name in the search path.
 // [Builtin] among dirs stands for [Library].
 //
 // Files and directories must belong to root, to the user or to whom the root directory belongs, and nobody else may be
@@ -43,7 +44,7 @@ func Load(root host.Root, dirs []string) (*Set, []error) {
 	s := &Set{files: l.files, profiles: map[string]*Profile{}}
 	for _, name := range slices.Sorted(maps.Keys(l.files)) {
 		o := l.files[name]
-		if o == nil { // masked
+		if o.masked {
 			continue
 		}
 		p, findings := resolve(o, s.find)
@@ -76,9 +77,13 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 	return p, join(findings)
 }
 
-// find is a [finder] over the files of the set.
-func (s *Set) find(name string) (*own, []string) {
-	if o := s.files[name]; o != nil {
+// find is a [finder] over the files of the set. A profile that extends its own name extends the file behind it.
+func (s *Set) find(from *own, name string) (*own, []string) {
+	o := s.files[name]
+	if o == from && o != nil {
+		o = o.behind
+	}
+	if o != nil && !o.masked {
 		return o, nil
 	}
 	return nil, slices.Sorted(maps.Keys(s.files))
@@ -110,7 +115,7 @@ type loader struct {
 	root     host.Root
 	dirs     []string
 	trust    trust
-	files    map[string]*own // by name; nil is masked
+	files    map[string]*own // by name, the first of the search path
 	findings []Finding
 }
 
@@ -165,26 +170,37 @@ func nameOf(sub, file string) (string, bool) {
 	return path.Join(sub, name), ok && name != "" && name[0] != '.'
 }
 
-// file reads one file, unless an earlier directory has one of that name.
+// file reads one file, if it is the first of its name or the one before it extends its own name.
 func (l *loader) file(name, at string) {
-	if _, ok := l.files[name]; ok {
+	l.add(name, func() *own {
+		target, f, bad := l.admit(name, at)
+		switch {
+		case bad:
+			return refused(name, f)
+		case target == null:
+			return &own{masked: true}
+		}
+		data, err := l.root.ReadFile(target)
+		if err != nil {
+			return refused(name, unreadable(at, err))
+		}
+		return parse(name, at, data)
+	})
+}
+
+// add puts a file behind those of its name, if they want one behind them.
+func (l *loader) add(name string, read func() *own) {
+	last, ok := l.files[name]
+	if !ok {
+		l.files[name] = read()
 		return
 	}
-	target, f, bad := l.admit(name, at)
-	switch {
-	case bad:
-		l.files[name] = refused(name, f)
-		return
-	case target == null:
-		l.files[name] = nil
-		return
+	for last.behind != nil {
+		last = last.behind
 	}
-	data, err := l.root.ReadFile(target)
-	if err != nil {
-		l.files[name] = refused(name, unreadable(at, err))
-		return
+	if slices.Contains(last.Extends, name) {
+		last.behind = read()
 	}
-	l.files[name] = parse(name, at, data)
 }
 
 // admit returns where the file of a profile really is, or why it cannot be read.
@@ -248,12 +264,12 @@ func (l *loader) builtin() {
 	for _, sub := range []string{".", "base"} {
 		entries, _ := fs.ReadDir(lib, sub) // what is compiled in can be read
 		for _, e := range entries {
-			name, ok := nameOf(sub, e.Name())
-			if _, have := l.files[name]; have || !ok {
-				continue
+			if name, ok := nameOf(sub, e.Name()); ok {
+				l.add(name, func() *own {
+					data, _ := fs.ReadFile(lib, path.Join(sub, e.Name()))
+					return parse(name, Builtin+name+".toml", data)
+				})
 			}
-			data, _ := fs.ReadFile(lib, path.Join(sub, e.Name()))
-			l.files[name] = parse(name, Builtin+name+".toml", data)
 		}
 	}
 }

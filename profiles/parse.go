@@ -61,6 +61,8 @@ type own struct {
 	prove    map[string]bool // the keys of [prove] that it sets
 	extends  []Finding       // for each element of Extends, where it stands; Message is not set
 	findings []Finding       // what is wrong with the file; if there is any, nothing else counts
+	masked   bool            // a link to /dev/null
+	behind   *own            // the next file of this name, if this one extends it
 	sum      [sha256.Size]byte
 }
 

@@ -1,0 +1,210 @@
+package profiles
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"temper/internal/directive"
+)
+
+// What Lint finds: advice, for profiles that load.
+const (
+	IDNoDescription    = "no-description"     // nobody will know what it is for
+	IDNothingApplied   = "nothing-applied"    // it names units and sets no directive
+	IDNoCheck          = "no-check"           // it names a service that nothing exercises
+	IDNoRequiredCheck  = "no-required-check"  // every check is advisory
+	IDWeakCheck        = "weak-check"         // a check that passes though the service does not work
+	IDSlowCheck        = "slow-check"         // a check that may take longer than the trial
+	IDNoEffect         = "no-effect"          // a directive that does nothing without another
+	IDPathUndoes       = "path-undoes"        // an exception that gives back what the sandbox takes
+	IDPathMustExist    = "path-must-exist"    // a path without "-" stops the service where it is missing
+	IDDenyList         = "deny-list"          // a list of what is forbidden, where the profile means to allow only what it lists
+	IDTwice            = "twice"              // the same assignment two times
+	IDSameUnit         = "same-unit"          // another profile names the unit as well
+	IDSecretsForNobody = "secrets-for-nobody" // secrets_for without secrets
+)
+
+// Lint returns what is unwise about a profile, sorted by line; nothing of it keeps the profile from being used. What the
+// profile inherits is judged where it is written, not again in each heir. Set is what the profile is loaded with; it
+// may be nil.
+func Lint(p *Profile, set *Set) []Finding {
+	l := &linter{profile: p, set: set}
+	for _, rule := range []func(*linter){
+		(*linter).whole, (*linter).checks, (*linter).settings, (*linter).units,
+	} {
+		rule(l)
+	}
+	sortFindings(l.findings)
+	return l.findings
+}
+
+type linter struct {
+	profile  *Profile
+	set      *Set
+	findings []Finding
+}
+
+func (l *linter) add(f Finding) {
+	f.Path = l.profile.Path
+	l.findings = append(l.findings, f)
+}
+
+// whole judges the profile as one.
+func (l *linter) whole() {
+	p := l.profile
+	if p.Description == "" {
+		l.add(Finding{ID: IDNoDescription, Message: "has no description", Fix: `write description = "what it is"`})
+	}
+	if len(p.Units) > 0 && len(p.Service) == 0 {
+		l.add(Finding{ID: IDNothingApplied, Message: "sets no directive", Fix: `extend one such as "base/daemon"`})
+	}
+	if len(p.SecretsFor) > 0 && len(p.Secrets) == 0 {
+		l.add(Finding{ID: IDSecretsForNobody, Message: "has secrets_for and no secrets", Fix: "leave it out"})
+	}
+	named := slices.ContainsFunc(p.Units, func(u string) bool { return !isGlob(u) })
+	required := slices.ContainsFunc(p.Checks, func(c Check) bool { return c.Required })
+	switch {
+	case len(p.Units) == 0 || required:
+	case named && len(p.Checks) == 0:
+		l.add(Finding{
+			ID: IDNoCheck, Message: "has no check: that a service is active proves nothing",
+			Fix: "write a [[check]] that uses it as a client does",
+		})
+	case len(p.Checks) > 0:
+		l.add(Finding{ID: IDNoRequiredCheck, Message: "has no required check: no failure would demote anything"})
+	case !p.Prove.LikeBaseline:
+		l.add(Finding{ID: IDNoCheck, Message: "has no check and does not compare with the baseline", Fix: "leave out like_baseline"})
+	}
+}
+
+func (l *linter) checks() {
+	for _, c := range l.profile.Checks {
+		if c.Pos.Path != l.profile.Path {
+			continue
+		}
+		if what, fix := weakness(c); what != "" {
+			l.add(Finding{ID: IDWeakCheck, Line: c.Pos.Line, Message: fmt.Sprintf("check %q %s", c.Name, what), Fix: fix})
+		}
+		if c.Timeout > l.profile.Prove.Timeout || c.Retry > l.profile.Prove.Timeout {
+			l.add(Finding{
+				ID: IDSlowCheck, Line: c.Pos.Line,
+				Message: fmt.Sprintf("check %q may take longer than the trial", c.Name), Fix: "raise timeout under [prove]",
+			})
+		}
+	}
+}
+
+// weakness says how a check passes though the service does not work.
+func weakness(c Check) (what, fix string) {
+	switch {
+	case c.HTTP != nil && c.HTTP.Body == "" && c.HTTP.Method != "HEAD" && c.HTTP.Status == 200:
+		return "is content with an empty page", `write body = "a word of the page"`
+	case c.TCP != nil && c.TCP.Expect == "", c.Unix != nil && c.Unix.Expect == "":
+		return "is content with a connection, which systemd or a dead worker accepts too", `write expect = "the answer"`
+	case c.UDP != nil && c.UDP.Expect == "":
+		return "is content when nothing answers", `write expect = "the answer"`
+	}
+	return "", ""
+}
+
+func (l *linter) settings() {
+	for _, s := range l.profile.Service {
+		if s.Profile != l.profile.Name {
+			continue
+		}
+		d, ok := directive.Lookup(s.Name)
+		if !ok { // it did not load then
+			continue
+		}
+		l.repeated(s)
+		l.paths(s)
+		if d.With != "" && !l.has(d.With) {
+			l.setting(s, IDNoEffect, "does nothing without "+d.With+"=", "set that, or leave this out")
+		}
+		if l.strict() && denies(s) {
+			l.setting(s, IDDenyList, "only lists what it forbids, in a profile that is to be strict", "list what it allows")
+		}
+	}
+}
+
+// has reports whether the profile sets a directive, to anything but an empty assignment.
+func (l *linter) has(name string) bool {
+	s, ok := l.profile.Setting(name)
+	return ok && slices.ContainsFunc(s.Values, func(v string) bool { return v != "" && v != "no" })
+}
+
+func (l *linter) setting(s Setting, id, message, fix string) {
+	l.add(Finding{ID: id, Line: s.Pos.Line, Directive: s.Name, Message: "[service] " + s.Name + "= " + message, Fix: fix})
+}
+
+func (l *linter) repeated(s Setting) {
+	for i, v := range s.Values {
+		if v != "" && slices.Contains(s.Values[:i], v) {
+			l.setting(s, IDTwice, fmt.Sprintf("has %q twice", v), "leave one out")
+		}
+	}
+}
+
+// strict reports whether the profile is or extends base/strict, wherever that lies.
+func (l *linter) strict() bool {
+	return slices.ContainsFunc(l.profile.Sources, func(s string) bool { return strings.HasSuffix(s, "base/strict.toml") })
+}
+
+// denies reports whether a setting is a list of what is forbidden.
+func denies(s Setting) bool { return strings.HasPrefix(s.Values[0], "~") }
+
+// pathLists are the directives that list paths. Those that give paths back come with the directories of which each would
+// give back the most.
+var pathLists = map[string][]string{
+	"BindPaths":         {"/"},
+	"BindReadOnlyPaths": {"/"},
+	"ExecPaths":         {"/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/var", "/home"},
+	"InaccessiblePaths": nil,
+	"NoExecPaths":       nil,
+	"ReadOnlyPaths":     nil,
+	"ReadWritePaths":    {"/", "/etc", "/usr", "/var", "/home", "/root", "/boot", "/var/lib"},
+}
+
+// everywhere are directories that every system has when services start: a path list may name them without "-".
+var everywhere = []string{
+	"/", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib",
+	"/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/tmp",
+}
+
+// paths judges the elements of a path list.
+func (l *linter) paths(s Setting) {
+	undoing, ok := pathLists[s.Name]
+	if !ok {
+		return
+	}
+	for _, v := range s.Values {
+		for word := range strings.FieldsSeq(v) {
+			name, may := strings.CutPrefix(word, "-")
+			name = path.Clean(strings.TrimPrefix(name, "+"))
+			if slices.Contains(undoing, name) {
+				l.setting(s, IDPathUndoes, "gives back all of "+name, "name the directories that the service needs")
+			}
+			if !may && path.IsAbs(name) && !slices.Contains(everywhere, name) {
+				l.setting(s, IDPathMustExist, "stops the service where "+name+" is missing", fmt.Sprintf("write \"-%s\"", name))
+			}
+		}
+	}
+}
+
+// units looks for other profiles that name the same unit: only one of them applies.
+func (l *linter) units() {
+	if l.set == nil {
+		return
+	}
+	for _, u := range l.profile.Units {
+		for _, q := range l.set.byUnit[u] {
+			if q.Name != l.profile.Name {
+				l.add(Finding{
+					ID: IDSameUnit, Message: fmt.Sprintf("profile %q names %s as well", q.Name, u), Fix: "only " + min(q.Name, l.profile.Name) + " applies",
+				})
+			}
+		}
+	}
+}
