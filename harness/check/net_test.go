@@ -27,7 +27,9 @@ func TestHTTP(t *testing.T) {
 		io.Copy(w, r.Body)
 	})
 	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) })
-	mux.HandleFunc("/bad", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no\x1b[31m backend\n", http.StatusBadGateway) })
+	mux.HandleFunc("/bad", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "no\x1b[31m backend\n", http.StatusBadGateway)
+	})
 	mux.HandleFunc("/short", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		w.Write([]byte("half"))
@@ -72,7 +74,9 @@ func TestTimeout(t *testing.T) {
 	judge(t, quick(t), []row{
 		{"http", profiles.Check{Timeout: limit, HTTP: &profiles.HTTPCheck{URL: server.URL}}, false, "(gave up after 80ms)"},
 		{
-			"tcp", profiles.Check{Timeout: limit, TCP: &profiles.StreamCheck{Address: deaf, Expect: "x"}}, false,
+			"tcp",
+			profiles.Check{Timeout: limit, TCP: &profiles.StreamCheck{Address: deaf, Expect: "x"}},
+			false,
 			`want an answer with "x", got nothing`,
 		},
 		{"exec", profiles.Check{Timeout: limit, Exec: &profiles.ExecCheck{Command: []string{"sleep", "10"}}}, false, "(gave up after 80ms)"},
@@ -127,7 +131,9 @@ func TestStreams(t *testing.T) {
 		{"greeting in pieces", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Expect: "hello"}}, true, `"hello"`},
 		{"answer", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PING\n", Expect: `/\+PONG\n$/`}}, true, "PONG"},
 		{
-			"other answer", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PONG\n", Expect: "+PONG"}}, false,
+			"other answer",
+			profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PONG\n", Expect: "+PONG"}},
+			false,
 			`want an answer with "+PONG", got "hello"`,
 		},
 		{"refused", profiles.Check{TCP: &profiles.StreamCheck{Address: "127.0.0.1:1"}}, false, "connection refused"},
