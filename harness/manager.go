@@ -50,6 +50,7 @@ func newManager(bus *dbus.Conn) (*manager, error) {
 }
 
 func (m *manager) close() {
+	m.object.Call(managerInterface+".Unsubscribe", 0) // fails only where the place is gone, and the subscription with it
 	m.bus.RemoveSignal(m.signals)
 	close(m.signals)
 }

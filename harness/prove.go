@@ -11,9 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"temper/analyzer"
@@ -200,17 +199,16 @@ func exposure(in generator.Input, dropin string) (verdict.Exposure, error) {
 	return e, err
 }
 
-// Names lists the service units of a root that its profiles name, as far as they are installed: what `temper prove` proves
-// when no unit is given.
+// Names lists the service units of a root that its profiles name, as far as they can be started: what `temper prove` proves
+// when no unit is given. A template is not among them, its instances are if they are named.
 func Names(l *unit.Loader, set *profiles.Set) []string {
 	var names []string
 	for _, p := range set.All() {
 		for _, name := range p.Units {
 			u, err := l.Load(name)
-			if errors.Is(err, fs.ErrNotExist) || err != nil || u.Masked || filepath.Ext(name) != ".service" || u.Fragment == "" {
-				continue
+			if err == nil && !u.Masked && u.Fragment != "" && !unit.IsTemplate(u.ID) && !slices.Contains(names, u.ID) {
+				names = append(names, u.ID)
 			}
-			names = append(names, u.ID)
 		}
 	}
 	return names

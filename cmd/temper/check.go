@@ -29,7 +29,7 @@ func (a *app) runCheck(files []string) error {
 			findings = append(findings, profiles.Findings(p)...)
 		}
 		for _, p := range set.All() {
-			findings = append(findings, profiles.Lint(p)...)
+			findings = append(findings, profiles.Lint(p, set)...)
 		}
 	}
 	for _, file := range files {
@@ -38,7 +38,7 @@ func (a *app) runCheck(files []string) error {
 			findings = append(findings, profiles.Findings(err)...)
 			continue
 		}
-		findings = append(findings, profiles.Lint(p)...)
+		findings = append(findings, profiles.Lint(p, set)...)
 	}
 	if err := a.printFindings(findings); err != nil {
 		return err
