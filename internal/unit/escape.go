@@ -3,6 +3,7 @@ package unit
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -48,12 +49,10 @@ func Unescape(s string) (string, error) {
 }
 
 // EscapePath makes the name of a unit out of a path as systemd-escape --path does: /dev/sda is dev-sda, and / is "-". A path
-// with ".." in it has none.
+// with ".." in it has none, and neither has ".".
 func EscapePath(name string) (string, error) {
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", fmt.Errorf("%q: has \"..\" in it, want a path without", name)
-		}
+	if name == "." || slices.Contains(strings.Split(name, "/"), "..") {
+		return "", fmt.Errorf("%q has no name, want a path without \"..\"", name)
 	}
 	if name = strings.Trim(path.Clean("/"+name), "/"); name == "" {
 		return "-", nil

@@ -104,7 +104,7 @@ type index struct {
 	units    map[string]entry        // unit name -> highest entry
 	others   map[string][]string     // main name -> names that are links to it
 	dropins  map[string][]place      // name of a .d directory -> where it exists, highest first
-	skipped  map[string][]Problem    // unit name -> entries of this name that were passed over
+	skipped  map[string][]Problem    // name of a unit or a .d directory -> entries of this name that were passed over
 	problems []Problem               // directories that could not be read
 	confs    map[string]listingNames // drop-in directory -> files in it
 }
@@ -183,8 +183,8 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 	switch {
 	case e.IsDir():
 	case e.Type()&fs.ModeSymlink != 0:
-		info, err := x.tree.root.Stat(full)
-		if err != nil || !info.IsDir() {
+		if message := x.deadDir(full); message != "" {
+			x.skip(e.Name(), full, message)
 			return
 		}
 		full = x.tree.real(full)
@@ -192,6 +192,31 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 		return
 	}
 	x.dropins[e.Name()] = append(x.dropins[e.Name()], place{rank, full})
+}
+
+// deadDir says why a link to a drop-in directory is not followed. systemd looks up a relative one from the root directory, and
+// does not find it there (is_dir() in unit_file_build_name_map(), since 250).
+func (x *index) deadDir(link string) string {
+	target, err := x.tree.root.Readlink(link)
+	if err != nil {
+		return cause(err) + ", want a readable link: it is passed over"
+	}
+	if info, err := x.tree.root.Stat(link); err != nil || !info.IsDir() {
+		return "leads to " + target + ", want a directory: it is passed over"
+	}
+	if info, err := x.tree.root.Stat("/" + target); x.since(250) && (err != nil || !info.IsDir()) {
+		return "leads to " + target + ", want an absolute path: systemd passes over a relative link to a drop-in directory"
+	}
+	return ""
+}
+
+// since reports whether the systemd of the machine is of this version or newer.
+func (x *index) since(version int) bool { return x.version == 0 || x.version >= version }
+
+// has reports whether the load path has an entry of the name.
+func (x *index) has(name string) bool {
+	_, ok := x.units[name]
+	return ok
 }
 
 func (x *index) readUnit(dir string, e fs.DirEntry) {
@@ -228,7 +253,7 @@ func (x *index) link(dir, name string) (entry, error) {
 	}
 	target = path.Join(x.tree.real(dirOf(target)), path.Base(target))
 	if !slices.ContainsFunc(x.inside, func(d string) bool { return strings.HasPrefix(target, d+"/") }) {
-		if x.version != 0 && x.version < 248 { // the target's own name counted
+		if !x.since(248) { // the target's own name counted
 			return entry{file: target}, nil
 		}
 		return entry{file: full}, nil
@@ -312,7 +337,7 @@ func (x *index) reverse(name string, e entry) {
 	}
 	main := path.Base(file)
 	if IsTemplate(main) && IsInstance(name) {
-		if x.version != 0 && x.version < 249 {
+		if !x.since(249) {
 			return
 		}
 		if main = Instantiate(main, Instance(name)); main == "" {

@@ -109,8 +109,8 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 	if !ValidName(name) {
 		return nil, fmt.Errorf("%q is no unit name, want NAME.TYPE such as %s: %w", name, example(name), ErrNotFound)
 	}
-	u := &Unit{Name: name, ID: name, root: l.Root, Problems: slices.Clone(x.problems)}
-	u.Problems = append(u.Problems, x.skipped[name]...)
+	u := &Unit{Name: name, ID: name, root: l.Root, version: l.Version}
+	u.Problems = append(slices.Clone(x.problems), x.skipped[name]...)
 	file, err := x.fragment(name)
 	if err != nil && (!kinds[Type(name)].free || errors.Is(err, errLoop)) {
 		return nil, notFound(name, err, u.Problems)
@@ -120,7 +120,9 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 	if err := u.readFragment(); err != nil {
 		return nil, err
 	}
-	u.readDropins(x)
+	if !u.Masked {
+		u.readDropins(x)
+	}
 	return u, nil
 }
 
@@ -157,23 +159,21 @@ func (x *index) fragment(name string) (string, error) {
 
 // names returns the main name and all others of a unit that has this fragment.
 func (x *index) names(name, file string) (string, []string) {
-	all := slices.Clone(x.others[name])
-	id := name
+	id, all := name, append([]string{name}, x.others[name]...)
 	if main := path.Base(file); file != "" && main != name {
-		if IsTemplate(main) && IsInstance(name) {
-			id = cmp.Or(Instantiate(main, Instance(name)), name)
-		} else if ValidName(main) {
-			id = main
+		if other := x.sameInstance(name, main, main); x.has(main) && other != "" {
+			id = other
+		} else if IsTemplate(main) && x.since(249) { // the instance has a file of its own: it is another name all the same
+			all = append(all, Instantiate(main, Instance(name)))
 		}
 		for _, other := range x.others[main] {
 			if other = x.sameInstance(name, other, main); other != "" {
 				all = append(all, other)
 			}
 		}
-		all = append(all, name)
 	}
 	slices.Sort(all)
-	all = slices.DeleteFunc(slices.Compact(all), func(n string) bool { return n == id })
+	all = slices.DeleteFunc(slices.Compact(all), func(n string) bool { return n == id || n == "" })
 	return id, all
 }
 
@@ -183,6 +183,9 @@ func (x *index) sameInstance(name, alias, main string) string {
 		return alias
 	}
 	inst := Instantiate(alias, Instance(name))
+	if inst == "" {
+		return ""
+	}
 	if file, err := x.find(inst); err == nil && path.Base(file) != main {
 		return ""
 	}
@@ -256,15 +259,21 @@ func (u *Unit) readDropins(x *index) {
 // dropinFiles lists the drop-ins that count. Of several with one base name the first wins: the main name's before the other
 // names', those of its type last; for each name by load path, then from the name itself to shorter and shorter prefixes.
 func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
-	var dirs []string
-	for _, name := range append([]string{id}, aliases...) {
-		dirs = append(dirs, x.dropinDirs(dropinNames(name))...)
+	groups := [][]string{dropinNames(id)}
+	for _, name := range aliases {
+		groups = append(groups, dropinNames(name))
 	}
-	dirs = append(dirs, x.dropinDirs([]string{Type(id) + ".d"})...)
+	groups = append(groups, []string{Type(id) + ".d"})
 	var (
-		files    []string
-		problems []Problem
+		dirs, files []string
+		problems    []Problem
 	)
+	for _, names := range groups {
+		dirs = append(dirs, x.dropinDirs(names)...)
+		for _, name := range names {
+			problems = append(problems, x.skipped[name]...)
+		}
+	}
 	seen := map[string]bool{}
 	for _, dir := range dirs {
 		names, err := x.conf(dir)

@@ -94,8 +94,7 @@ func (p *parser) line(n int, text string) error {
 	case text == "":
 		return nil
 	case !validText(text):
-		p.problem(n, "invalid UTF-8, want UTF-8: the line is ignored")
-		return nil
+		return p.fatal(n, "invalid UTF-8, want UTF-8: the rest of the file is not read")
 	case text[0] == '[':
 		return p.header(n, text)
 	case !p.inSection:

@@ -125,13 +125,17 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
-			name: "invalid UTF-8 loses its line only", text: "[S]\nA=\xff\nB=\xed\xa0\x80\nC=\xef\xbf\xbf\nD=\xf0\x9f\x92\xa9\n",
-			want: []string{"5 [S] D=💩"},
-			problems: []string{
-				"f:2: invalid UTF-8, want UTF-8: the line is ignored",
-				"f:3: invalid UTF-8, want UTF-8: the line is ignored",
-				"f:4: invalid UTF-8, want UTF-8: the line is ignored",
-			},
+			name: "invalid UTF-8 ends the file", text: "[S]\nA=\xf0\x9f\x92\xa9\nB=\xff\nC=1\n",
+			want: []string{"2 [S] A=💩"}, err: "f:3: invalid UTF-8, want UTF-8: the rest of the file is not read",
+		},
+		{
+			name: "a surrogate too", text: "[S]\nB=\xed\xa0\x80\n", err: "f:2: invalid UTF-8, want UTF-8: the rest of the file is not read",
+		},
+		{
+			name: "a code point that is no character too", text: "[S]\nB=\xef\xbf\xbf\n", err: "f:2: invalid UTF-8, want UTF-8: the rest of the file is not read",
+		},
+		{
+			name: "but not in a comment", text: "[S]\n# \xff\nA=1\n", want: []string{"3 [S] A=1"},
 		},
 		{
 			name: "odd sections", text: "[]\nA=1\n[ S ]\nB=2\n[X-a]\nC=3\n[S] # x ]\nD=4\n",

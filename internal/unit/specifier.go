@@ -15,11 +15,12 @@ var ErrRuntime = errors.New("known only at run time")
 // specifier is one row of systemd.unit(5), "Specifiers".
 type specifier struct {
 	named   bool // known from the names and files of the unit alone
+	since   int  // systemd's first version with it, 0 if older than 247
 	expand  func(*Unit) (string, error)
 	runtime string // what has to run before it is known
 }
 
-// specifiers are those of unit files in systemd 262; %D is known since 255, %d since 250, %q since 250, %y and %Y since 249.
+// specifiers are those of unit files in systemd 262.
 var specifiers = map[byte]specifier{
 	'n': {named: true, expand: func(u *Unit) (string, error) { return u.ID, u.needInstance() }},
 	'N': {named: true, expand: func(u *Unit) (string, error) { return stem(u.ID), u.needInstance() }},
@@ -30,11 +31,11 @@ var specifiers = map[byte]specifier{
 	'j': {named: true, expand: func(u *Unit) (string, error) { return lastPart(Prefix(u.ID)), nil }},
 	'J': {named: true, expand: func(u *Unit) (string, error) { return Unescape(lastPart(Prefix(u.ID))) }},
 	'f': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), UnescapePath, pathPart(u.ID)) }},
-	'y': {named: true, expand: (*Unit).realFragment},
-	'Y': {named: true, expand: func(u *Unit) (string, error) { f, err := u.realFragment(); return path.Dir(f), err }},
+	'y': {named: true, since: 251, expand: (*Unit).realFragment},
+	'Y': {named: true, since: 251, expand: func(u *Unit) (string, error) { f, err := u.realFragment(); return path.Dir(f), err }},
 
 	'C': {expand: fixed("/var/cache")},
-	'D': {expand: fixed("/usr/share")},
+	'D': {since: 256, expand: fixed("/usr/share")},
 	'E': {expand: fixed("/etc")},
 	'L': {expand: fixed("/var/log")},
 	'S': {expand: fixed("/var/lib")},
@@ -46,12 +47,12 @@ var specifiers = map[byte]specifier{
 	'U': {expand: fixed("0")},
 	'g': {expand: fixed("root")},
 	'G': {expand: fixed("0")},
-	'd': {expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() }},
+	'd': {since: 251, expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() }},
 
 	'm': {expand: func(u *Unit) (string, error) { return machineID(u.root) }},
-	'A': {expand: osRelease("IMAGE_VERSION")},
+	'A': {since: 249, expand: osRelease("IMAGE_VERSION")},
 	'B': {expand: osRelease("BUILD_ID")},
-	'M': {expand: osRelease("IMAGE_ID")},
+	'M': {since: 249, expand: osRelease("IMAGE_ID")},
 	'o': {expand: osRelease("ID")},
 	'w': {expand: osRelease("VERSION_ID")},
 	'W': {expand: osRelease("VARIANT_ID")},
@@ -61,7 +62,7 @@ var specifiers = map[byte]specifier{
 	'c': {runtime: "the running manager"},
 	'H': {runtime: "the running kernel"},
 	'l': {runtime: "the running kernel"},
-	'q': {runtime: "the running kernel"},
+	'q': {since: 251, runtime: "the running kernel"},
 	'r': {runtime: "the running manager"},
 	'R': {runtime: "the running manager"},
 	's': {runtime: "the running manager"},
@@ -77,6 +78,8 @@ func (u *Unit) Expand(value string) (string, error) {
 		switch {
 		case c == '%':
 			return "%", nil
+		case u.version != 0 && u.version < s.since:
+			return "", fmt.Errorf("specifier %%%c needs systemd %d, this is %d", c, s.since, u.version)
 		case !known && isAlnum(c):
 			return "", fmt.Errorf("specifier %%%c does not exist, want %%%% for a percent sign", c)
 		case !known:

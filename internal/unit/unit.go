@@ -62,7 +62,8 @@ type Unit struct {
 	Assignments []Assignment // the fragment's, then those of each drop-in
 	Problems    []Problem
 
-	root host.Root
+	root    host.Root
+	version int
 }
 
 // All returns every assignment of the name in the section, in the order in which they count, empty ones included.
