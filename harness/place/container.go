@@ -31,6 +31,7 @@ type container struct {
 	gone     chan struct{} // closed when that thread is done
 	dead     chan struct{} // closed when systemd-nspawn has ended
 	exit     error         // how; to be read once dead is closed
+	notYet   error         // why the bus cannot be used yet
 	once     sync.Once
 	closed   error
 }
@@ -52,12 +53,12 @@ func Container(ctx context.Context, o Options) (*Place, error) {
 		err = c.explain(boot, err)
 		return nil, errors.Join(err, c.close())
 	}
-	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
 	p.close = func() error {
-		stop()
 		c.once.Do(func() { p.disconnect(); c.closed = c.end() })
 		return c.closed
 	}
+	stop := context.AfterFunc(ctx, func() { _ = p.close() })
+	go func() { <-c.dead; stop() }()
 	return p, nil
 }
 
@@ -84,7 +85,7 @@ func prepare(o Options) (*container, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	name, err := ownName(o.ID)
+	name, err := ownName("temper", o.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -196,15 +197,25 @@ func (c *container) boot(ctx context.Context) (*Place, error) {
 func (c *container) explain(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
+		if c.notYet != nil && !errors.Is(cause, context.Canceled) {
+			err = fmt.Errorf("%w (%w)", cause, c.notYet)
+		}
 	}
-	if c.cmd == nil || errors.Is(err, context.Canceled) {
-		return fmt.Errorf("boot %s: %w", c.Image, err)
+	if c.cmd != nil && !errors.Is(err, context.Canceled) {
+		err = c.withConsole(err)
+		if c.Image != "/" {
+			err = hint.With(err, "see it boot by hand: systemd-nspawn --volatile=overlay -b -D "+c.Image)
+		}
 	}
+	return fmt.Errorf("boot %s: %w", c.Image, err)
+}
+
+// withConsole adds the last lines of the console to err.
+func (c *container) withConsole(err error) error {
 	if said := c.console.lines(consoleLines); said != "" {
-		err = fmt.Errorf("%w; its console said:\n%s", err, said)
+		return fmt.Errorf("%w; its console said:\n%s", err, said)
 	}
-	return hint.With(fmt.Errorf("boot %s: %w", c.Image, err),
-		"see it boot by hand: systemd-nspawn --volatile=overlay -b -D "+c.Image)
+	return err
 }
 
 const consoleLines = 12
@@ -215,10 +226,7 @@ func (c *container) ended() error {
 	if c.exit != nil {
 		err = fmt.Errorf("the container has ended: systemd-nspawn: %w", c.exit)
 	}
-	if said := c.console.lines(consoleLines); said != "" {
-		err = fmt.Errorf("%w; its console said:\n%s", err, said)
-	}
-	return err
+	return c.withConsole(err)
 }
 
 // close is end for a container that no Place stands for yet.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,32 +22,6 @@ type group struct {
 	dir  string // in cgroup2
 	fd   int
 	hold *placeholder // until the container is in it; nil without a scope
-}
-
-// groupName is temper-PID-START-ID: the process that made it, with its start time since a number comes again, and which
-// of its places it is. A scope of systemd has its suffix.
-var groupName = regexp.MustCompile(`^temper-([0-9]+)-([0-9]+)-[a-z0-9]+(\.scope)?$`)
-
-func ownName(id string) (string, error) {
-	start, err := startTime(os.Getpid())
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("temper-%d-%s-%s", os.Getpid(), start, id), nil
-}
-
-// startTime is when a process started, in clock ticks since boot: field 22 of proc_pid_stat(5).
-func startTime(pid int) (string, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return "", err
-	}
-	_, rest, _ := strings.Cut(string(data[max(0, strings.LastIndexByte(string(data), ')')):]), " ")
-	fields := strings.Fields(rest) // from field 3 on
-	if len(fields) < 20 {
-		return "", fmt.Errorf("/proc/%d/stat has %d fields, want 22", pid, len(fields)+2)
-	}
-	return fields[19], nil
 }
 
 // hierarchies are the mount points of every cgroup tree, cgroup2 first. Beside cgroup2 a machine of the hybrid kind has
@@ -108,10 +81,10 @@ func systemdRuns() bool {
 
 // leader finds PID 1 of the container and the directory that is the root of its cgroup tree.
 func (g *group) leader() (pid int, dir string, ok bool) {
-	own := namespaceDepth("self")
+	own := len(numbers("self"))
 	for _, pid := range pidsBelow(g.dir) {
-		// Its numbers are ours, systemd-nspawn's namespace's and 1.
-		if depth := namespaceDepth(strconv.Itoa(pid)); own == 0 || depth != own+2 {
+		// It has a number here, one beside systemd-nspawn, and is 1 in the container.
+		if n := numbers(strconv.Itoa(pid)); own == 0 || len(n) != own+2 || n[len(n)-1] != "1" {
 			continue
 		}
 		if root, ok := g.containerRoot(pid); ok {
@@ -121,22 +94,15 @@ func (g *group) leader() (pid int, dir string, ok bool) {
 	return 0, "", false
 }
 
-// namespaceDepth counts the PID namespaces in which a process is number 1 or below, 0 if it is not the first in its own.
-func namespaceDepth(pid string) int {
-	data, err := os.ReadFile("/proc/" + pid + "/status")
-	if err != nil {
-		return 0
-	}
+// numbers are the ids of a process, from the PID namespace of /proc to its own; none if it has gone.
+func numbers(pid string) []string {
+	data, _ := os.ReadFile("/proc/" + pid + "/status")
 	for line := range strings.Lines(string(data)) {
 		if value, found := strings.CutPrefix(line, "NSpid:"); found {
-			numbers := strings.Fields(value)
-			if pid != "self" && numbers[len(numbers)-1] != "1" {
-				return 0
-			}
-			return len(numbers)
+			return strings.Fields(value)
 		}
 	}
-	return 0
+	return nil
 }
 
 // containerRoot strips init.scope, where systemd puts itself, from the cgroup of the container's PID 1.

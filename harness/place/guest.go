@@ -43,9 +43,24 @@ var masked = []string{
 }
 
 // capabilities are those that systemd-nspawn(1) withholds although they reach nothing outside the container, and that
-// services ask for: locking memory, and the BPF programs by which systemd enforces DeviceAllow=, IPAddressDeny= and
-// SocketBindDeny=.
-var capabilities = []string{"CAP_BPF", "CAP_IPC_LOCK", "CAP_PERFMON"}
+// services ask for.
+var capabilities = []string{"CAP_IPC_LOCK"}
+
+// calls are allowed beside those of systemd-nspawn(1): systemd enforces DeviceAllow=, IPAddressDeny=, SocketBindDeny= and
+// RestrictNetworkInterfaces= with bpf(2), and goes on without where it is refused.
+var calls = []string{"bpf"}
+
+// settled are files of every place. Its journal stays in memory, since going on with the machine's would copy all of it,
+// and loses no message to a rate limit. A limit of one byte is how core(5) dumps are turned off: with any other the
+// kernel would hand those of a container to the machine's own systemd-coredump, which would keep them.
+var settled = []File{
+	{Name: "/etc/systemd/system/" + bootUnit, Data: []byte(bootUnitText)},
+	{
+		Name: "/etc/systemd/journald.conf.d/zz-temper-place.conf",
+		Data: []byte("[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nRateLimitBurst=0\n"),
+	},
+	{Name: "/etc/systemd/system.conf.d/zz-temper-place.conf", Data: []byte("[Manager]\nDefaultLimitCORE=1\n")},
+}
 
 // commandLine is what PID 1 of the place gets as arguments.
 func (o Options) commandLine() []string {

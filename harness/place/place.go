@@ -74,8 +74,8 @@ func (p *Place) Kind() string { return p.kind }
 // Bus is a connection to the system bus of the place, where org.freedesktop.systemd1 is. [Place.Close] closes it.
 func (p *Place) Bus() *dbus.Conn { return p.bus }
 
-// Root is the file tree of the place as this process sees it, what is mounted in it included. It is invalid after
-// [Place.Close], and means nothing to other processes once this one has ended.
+// Root is the file tree of the place, what is mounted in it included, for as long as this process lives. After
+// [Place.Close] every access through it fails.
 func (p *Place) Root() host.Root { return p.root }
 
 // Leader is the process id of the place's PID 1 as seen from here.
@@ -123,18 +123,29 @@ func (p *Place) attach(ctx context.Context) error {
 	return manager(p.control).CallWithContext(ctx, managerInterface+".Subscribe", 0).Err
 }
 
-// disconnect closes what p holds of the place; closing a closed connection is no error worth telling.
+// disconnect lets go of what p holds of the place; closing a closed connection is no error worth telling.
 func (p *Place) disconnect() {
 	for _, conn := range []*dbus.Conn{p.bus, p.control} {
 		if conn != nil {
 			_ = conn.Close()
 		}
 	}
-	for _, fd := range []int{p.net, p.rootFD} {
-		if fd >= 0 {
-			_ = unix.Close(fd)
-		}
+	blank(p.net)
+	blank(p.rootFD)
+}
+
+// blank makes a descriptor one of nothing but keeps its number taken: whoever still uses the path of a closed place must
+// get an error, not the next file that is opened.
+func blank(fd int) {
+	if fd < 0 {
+		return
 	}
+	nothing, err := unix.Open("/dev/null", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // no descriptors left; the container's memory stays until this process ends
+	}
+	_ = unix.Dup3(nothing, fd, unix.O_CLOEXEC)
+	_ = unix.Close(nothing)
 }
 
 // String names the place in messages.

@@ -70,8 +70,10 @@ func (c *container) join(ctx context.Context, p *Place) (bool, error) {
 	base := fmt.Sprintf("/proc/%d/", leader)
 	bus, err := connect(ctx, base+"root"+busSocket)
 	if err != nil {
-		return false, nil // not yet
+		c.notYet = fmt.Errorf("its D-Bus: %w", err)
+		return false, nil
 	}
+	c.notYet = nil
 	p.bus, p.leader, p.cgroup = bus, leader, dir
 	if p.control, err = connect(ctx, base+"root"+busSocket); err != nil {
 		return false, err

@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -45,22 +47,23 @@ const (
 	MaxOutput = 4 << 20
 )
 
-const runDir = "/run/temper"
-
 // Run runs a command in the place, outside the sandbox of any service, and waits for it. A status other than 0 is not an
 // error; one that wraps [context.DeadlineExceeded] says that c.Timeout was up, and comes with the output so far. The
 // command is over, and with it every process that it started, when Run returns.
 func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
-	if len(c.Args) == 0 || c.Args[0] == "" {
-		return Result{}, errors.New("run: no command")
+	if err := c.valid(); err != nil {
+		return Result{}, err
 	}
 	program, ok := p.program(c.Args[0])
 	if !ok {
 		return Result{Status: 127, Stderr: c.Args[0] + ": not found\n"}, nil
 	}
-	id := strings.ToLower(rand.Text()[:12])
-	r := &run{Place: p, Command: c, program: program, unit: "temper-run-" + id + ".service", dir: runDir + "/" + id}
-	if err := r.WriteFile(r.dir+"/in", []byte(c.Stdin), 0o600); err != nil {
+	name, err := ownName("temper-run", strings.ToLower(rand.Text()[:12]))
+	if err != nil {
+		return Result{}, err
+	}
+	r := &run{Place: p, Command: c, program: program, unit: name + ".service", dir: "/run/" + name}
+	if err := r.prepare(); err != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Args[0], err)
 	}
 	result, err := r.do(ctx)
@@ -71,6 +74,19 @@ func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
 		err = cleanup
 	}
 	return result, err
+}
+
+// valid finds what D-Bus cannot carry: its strings are UTF-8 without NUL.
+func (c Command) valid() error {
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return errors.New("run: no command")
+	}
+	for _, text := range slices.Concat(c.Args, c.Env, []string{c.User}) {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return fmt.Errorf("run %s: %q: want UTF-8 without NUL", c.Args[0], text)
+		}
+	}
+	return nil
 }
 
 // run is one Command under way.
@@ -92,6 +108,15 @@ func (p *Place) program(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// prepare makes the directory of the command's input and outputs, which systemd opens before it becomes the user.
+func (r *run) prepare() error {
+	dir, err := r.root.Path(r.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/in", []byte(r.Stdin), 0o600))
 }
 
 func (r *run) do(ctx context.Context) (Result, error) {
@@ -143,7 +168,7 @@ func (r *run) properties() []setting {
 	}
 	var list []setting
 	add := func(name string, value any) { list = append(list, setting{name, dbus.MakeVariant(value)}) }
-	add("Description", "temper: "+strings.ToValidUTF8(strings.Join(r.Args, " "), "?"))
+	add("Description", "temper: "+strings.Join(r.Args, " "))
 	add("Type", "oneshot")
 	add("CollectMode", "inactive-or-failed")
 	add("AddRef", true) // until its status has been read

@@ -44,16 +44,24 @@ func (h *placeholder) release() {
 // managerSocket is where PID 1 itself listens for root, so that a scope can be made before D-Bus is up.
 const managerSocket = "/run/systemd/private"
 
-// newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified.
-func newScope(ctx context.Context, unified, name string) (dir string, hold *placeholder, err error) {
+func dialManager(ctx context.Context) (*dbus.Conn, error) {
 	conn, err := dbus.Dial("unix:path="+managerSocket, dbus.WithContext(ctx))
 	if err != nil {
-		return "", nil, fmt.Errorf("connect to the machine's systemd: %w", err)
+		return nil, fmt.Errorf("connect to the machine's systemd: %w", err)
+	}
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("0")}); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to the machine's systemd: %w", err), conn.Close())
+	}
+	return conn, nil
+}
+
+// newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified.
+func newScope(ctx context.Context, unified, name string) (dir string, hold *placeholder, err error) {
+	conn, err := dialManager(ctx)
+	if err != nil {
+		return "", nil, err
 	}
 	defer conn.Close()
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("0")}); err != nil {
-		return "", nil, fmt.Errorf("connect to the machine's systemd: %w", err)
-	}
 	if hold, err = newPlaceholder(); err != nil {
 		return "", nil, err
 	}

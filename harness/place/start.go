@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -136,7 +137,7 @@ func (c *container) addLayer(l layer, scratch string) error {
 
 // furnish writes what the copy needs to boot as a place, and the caller's files.
 func (c *container) furnish(root host.Root) error {
-	files := []File{{Name: "/etc/systemd/system/" + bootUnit, Data: []byte(bootUnitText)}}
+	files := slices.Clone(settled)
 	if !hasMachineID(root) {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
@@ -188,7 +189,7 @@ func (c *container) command() *exec.Cmd {
 		"--quiet", "--boot", "--directory=" + merged, "--machine=temper-" + c.ID,
 		"--keep-unit", "--register=no", "--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
 		"--private-network", "--private-users=no", "--console=read-only",
-		"--capability=" + strings.Join(capabilities, ","), "--system-call-filter=bpf",
+		"--capability=" + strings.Join(capabilities, ","), "--system-call-filter=" + strings.Join(calls, " "),
 	}
 	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
 		args = append(args, "--hostname="+name)

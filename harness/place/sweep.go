@@ -6,26 +6,28 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+
+	"github.com/godbus/dbus/v5"
 )
 
-// Sweep removes what processes that were killed have left: the cgroups of their containers, and any process that is
-// still in them. Places of processes that live are not touched. Finding nothing is no error.
+// Sweep removes what killed processes have left: the cgroups of their containers with any process still in them, and
+// commands that they ran on the host. What belongs to living processes is not touched. Finding nothing is no error.
 func Sweep(ctx context.Context) error {
-	_, all, err := hierarchies()
+	errs := []error{sweepRuns(ctx)}
+	_, trees, err := hierarchies()
 	if err != nil {
-		return nil // no cgroup2, so no container was ever made
+		return errors.Join(errs...) // without cgroup2 no container was ever made
 	}
-	var errs []error
-	for _, top := range all {
+	for _, top := range trees {
 		for _, dir := range []string{top, filepath.Join(top, "machine.slice")} {
-			errs = append(errs, sweepIn(ctx, dir))
+			errs = append(errs, sweepDir(dir, func(path string) error { return removeGroup(ctx, path) }))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func sweepIn(ctx context.Context, dir string) error {
+// sweepDir calls remove for each orphaned directory in dir.
+func sweepDir(dir string, remove func(path string) error) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -33,22 +35,32 @@ func sweepIn(ctx context.Context, dir string) error {
 	errs := []error{err}
 	for _, e := range entries {
 		if e.IsDir() && orphaned(e.Name()) {
-			errs = append(errs, removeGroup(ctx, filepath.Join(dir, e.Name())))
+			errs = append(errs, remove(filepath.Join(dir, e.Name())))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// orphaned tells whether name is that of a cgroup whose maker has ended.
-func orphaned(name string) bool {
-	m := groupName.FindStringSubmatch(name)
-	if m == nil {
-		return false
+// sweepRuns stops the commands that dead processes ran on this machine's own systemd, and removes their files.
+func sweepRuns(ctx context.Context) error {
+	if !systemdRuns() {
+		return nil
 	}
-	pid, err := strconv.Atoi(m[1])
-	if err != nil {
-		return false
+	return sweepDir("/run", func(path string) error {
+		conn, err := dialManager(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		return errors.Join(stopUnit(ctx, conn, filepath.Base(path)+".service"), os.RemoveAll(path))
+	})
+}
+
+// stopUnit stops a unit, if there is such a unit, without waiting for its end.
+func stopUnit(ctx context.Context, conn *dbus.Conn, name string) error {
+	err := manager(conn).CallWithContext(ctx, managerInterface+".StopUnit", 0, name, "replace").Err
+	if e, ok := errors.AsType[dbus.Error](err); ok && e.Name == "org.freedesktop.systemd1.NoSuchUnit" {
+		return nil
 	}
-	start, err := startTime(pid)
-	return err != nil || start != m[2]
+	return err
 }
