@@ -1,0 +1,44 @@
+package witness
+
+import (
+	"slices"
+	"strings"
+)
+
+// capabilities are those that would have made a call succeed that ended with EPERM.
+func capabilities(d Denial) []string {
+	const socketIoctls = 0x89 // linux/sockios.h
+	switch {
+	case d.Syscall == "ioctl" && d.Args[1]>>8 == socketIoctls:
+		return []string{"CAP_NET_ADMIN"}
+	case d.Syscall == "ioctl":
+		return []string{"CAP_SYS_ADMIN", "CAP_SYS_RAWIO"}
+	}
+	return asked[d.Syscall]
+}
+
+// accessCapabilities are those that would have made a call succeed that ended with EACCES.
+func accessCapabilities(d Denial) []string {
+	switch {
+	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
+		return []string{"CAP_NET_BIND_SERVICE"}
+	case d.Path != "":
+		return []string{"CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"}
+	case d.Syscall == "setpriority":
+		return []string{"CAP_SYS_NICE"}
+	}
+	return nil
+}
+
+func invert(needs map[string][]string) map[string][]string {
+	asked := map[string][]string{}
+	for capability, calls := range needs {
+		for _, call := range calls {
+			asked[call] = append(asked[call], capability)
+		}
+	}
+	for _, list := range asked {
+		slices.Sort(list)
+	}
+	return asked
+}

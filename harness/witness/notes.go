@@ -1,0 +1,185 @@
+package witness
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// order is the byte order of the programs' events and maps. Both architectures are little-endian.
+var order = binary.LittleEndian
+
+// maxDenials bounds the different denials that are kept: a service that tries ever new names must not fill the memory.
+const maxDenials = 20000
+
+// notes gathers events.
+type notes struct {
+	cgroup  *cgroup
+	denials map[Denial]*tally // by what they are about, PID and Count 0
+	dropped uint64
+}
+
+// tally is how often a denial happened, and to whom first.
+type tally struct {
+	pid, count int
+	setup      bool
+}
+
+func newNotes(c *cgroup) *notes { return &notes{cgroup: c, denials: map[Denial]*tally{}} }
+
+// read takes events from the ring buffer until it has been flushed.
+func (n *notes) read(r *ringbuf.Reader) error {
+	var rec ringbuf.Record
+	for {
+		switch err := r.ReadInto(&rec); {
+		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, ringbuf.ErrClosed):
+			return nil
+		case err != nil:
+			return fmt.Errorf("ring buffer: %w", err)
+		}
+		n.add(rec.RawSample)
+	}
+}
+
+// add notes one event as program.go lays it out.
+func (n *notes) add(event []byte) {
+	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) {
+		return
+	}
+	d := decode(event)
+	pid := d.PID
+	d.PID = 0
+	t, known := n.denials[d]
+	switch {
+	case !known && len(n.denials) >= maxDenials:
+		n.dropped++
+		return
+	case !known:
+		t = &tally{pid: pid, setup: d.bySystemd()}
+		n.denials[d] = t
+	}
+	t.count++
+}
+
+// record returns what was noted.
+func (n *notes) record() Record {
+	r := Record{Dropped: n.dropped}
+	for _, d := range slices.SortedFunc(maps.Keys(n.denials), compare) {
+		t := n.denials[d]
+		d.PID, d.Count = t.pid, t.count
+		if t.setup {
+			r.Setup = append(r.Setup, d)
+		} else {
+			r.Denials = append(r.Denials, d)
+		}
+	}
+	return r
+}
+
+// bySystemd reports whether systemd itself was refused while it prepared the service: its child is called after the
+// program in parentheses until it runs it. That it may not run the program, or dies of the filter that it has just
+// installed, is the service's matter.
+func (d Denial) bySystemd() bool {
+	if d.Errno == "SIGSYS" || strings.HasPrefix(d.Syscall, "execve") && d.Errno != "ENOENT" {
+		return false
+	}
+	return strings.HasPrefix(d.Process, "(") || d.Process == "systemd" || d.Process == "systemd-executo"
+}
+
+// decode reads an event, except for its cgroup. Directories are looked up at once, while the process is likely to live.
+func decode(event []byte) Denial {
+	task := order.Uint64(event[eventTask:])
+	d := Denial{
+		Syscall:  callName(order.Uint32(event[eventNumber:]), order.Uint32(event[eventArch:])),
+		Errno:    errnoName(order.Uint32(event[eventErrno:])),
+		Process:  unix.ByteSliceToString(event[eventComm : eventComm+16]),
+		PID:      int(task >> 32),
+		Filtered: order.Uint32(event[eventFilter:]) != 0,
+	}
+	c := callOf(d.Syscall)
+	if d.Errno == "SIGSYS" {
+		return d // the signal does not have the arguments
+	}
+	var args [6]uint64
+	for i := range args {
+		args[i] = order.Uint64(event[eventArgs+8*i:])
+	}
+	for _, n := range c.Scalars {
+		d.Args[n-1] = args[n-1]
+	}
+	text := field(event[eventPath:eventPath+pathSize], event[eventPathLen:])
+	to := field(event[eventTo:eventTo+pathSize], event[eventToLen:])
+	tid := uint32(task)
+	switch {
+	case c.Data != 0:
+		d.addData(text)
+	case c.Text:
+		d.Path = unix.ByteSliceToString(text)
+	case c.Path != 0 || c.Dir != 0:
+		d.Path = resolve(tid, c.Path, c.Dir, args, unix.ByteSliceToString(text))
+	}
+	if c.To != 0 {
+		d.To = resolve(tid, c.To, c.ToDir, args, unix.ByteSliceToString(to))
+	}
+	return d
+}
+
+// field returns as much of a field as its length says.
+func field(buf, length []byte) []byte {
+	return buf[:max(0, min(int(int32(order.Uint32(length))), len(buf)))]
+}
+
+// callName names a call by its number and, if it is not the native one, its architecture.
+func callName(number, arch uint32) string {
+	const x32 = 0x40000000 // __X32_SYSCALL_BIT
+	l := layouts[runtime.GOARCH]
+	switch name, known := names[runtime.GOARCH][number]; {
+	case arch != 0 && arch != l.Arch:
+		return fmt.Sprintf("%s call %d", l.ForeignName, number)
+	case known:
+		return name
+	case runtime.GOARCH == "amd64" && number&x32 != 0:
+		return fmt.Sprintf("x32 call %d", number&^x32)
+	}
+	return fmt.Sprintf("call %d", number)
+}
+
+func errnoName(errno uint32) string {
+	if errno == 0 {
+		return "SIGSYS"
+	}
+	if name := unix.ErrnoName(unix.Errno(errno)); name != "" {
+		return name
+	}
+	return fmt.Sprintf("errno %d", errno)
+}
+
+// resolve makes the path of a call absolute if it can. A call whose path is not one, or is empty, is about the directory.
+func resolve(tid uint32, pathArg, dirArg int, args [6]uint64, path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	if pathArg != 0 && args[pathArg-1] == 0 || pathArg != 0 && path == "" && dirArg == 0 {
+		return "" // no path was given, or none that could be read
+	}
+	dir := fmt.Sprintf("/proc/%d/cwd", tid)
+	if dirArg != 0 && int32(args[dirArg-1]) != unix.AT_FDCWD {
+		dir = fmt.Sprintf("/proc/%d/fd/%d", tid, int32(args[dirArg-1]))
+	}
+	target, err := os.Readlink(dir)
+	if err != nil || !strings.HasPrefix(target, "/") {
+		return path
+	}
+	if path == "" {
+		return target
+	}
+	return strings.TrimSuffix(target, "/") + "/" + path // not cleaned: a link before ".." would be lost
+}

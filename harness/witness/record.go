@@ -1,0 +1,103 @@
+package witness
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Denial is a system call that the kernel refused.
+type Denial struct {
+	Syscall string // kernel's name; of a 32-bit program "x86 call 5"
+	Errno   string // "EPERM", or "SIGSYS" where the process was killed for the call
+	// Path is the file that the call was about, as the process sees it, or a socket's address: "/run/x.sock", "@abstract",
+	// "127.0.0.1:80". It is relative if the directory could not be learned, "" if the call has no such argument.
+	Path string
+	To   string // second path of a rename, a link or a mount
+	// Args has those arguments that are plain numbers, such as a socket's family; addresses and descriptors are 0. Of
+	// clone3 the first is the flags, of sched_setattr the second the policy.
+	Args [6]uint64
+	// Filtered is true if a seccomp filter refused the call, false if the kernel began it and refused it then.
+	Filtered bool
+	Process  string // name of the thread, at most 15 bytes
+	PID      int    // of the first process that was refused, as seen from here
+	Count    int    // how often it happened
+}
+
+// String says what was refused in one line, such as `nginx: openat("/var/log/x"): EROFS`.
+func (d Denial) String() string {
+	var args []string
+	for _, p := range []string{d.Path, d.To} {
+		if p != "" {
+			args = append(args, fmt.Sprintf("%q", p))
+		}
+	}
+	for _, n := range callOf(d.Syscall).Scalars {
+		args = append(args, d.argument(n))
+	}
+	return fmt.Sprintf("%s: %s(%s): %s", d.Process, d.Syscall, strings.Join(args, ", "), d.Errno)
+}
+
+// Record is what a witness saw, sorted: each denial once, the most telling errors first.
+type Record struct {
+	// Denials are the calls of the service itself.
+	Denials []Denial
+	// Setup are those of systemd while it prepared the service in its cgroup. Most are of no consequence; they say
+	// more where the start fails with an exit status of 200 or above.
+	Setup []Denial
+	// Dropped counts the events that were lost because they came too fast. If it is not 0, the record is incomplete.
+	Dropped uint64
+}
+
+// Minus returns what r has and the baseline has not, however often. Two denials are the same if all but PID, Count
+// and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc do not count.
+func (r Record) Minus(baseline Record) Record {
+	return Record{
+		Denials: minus(r.Denials, baseline.Denials),
+		Setup:   minus(r.Setup, baseline.Setup),
+		Dropped: r.Dropped,
+	}
+}
+
+func minus(of, without []Denial) []Denial {
+	known := map[Denial]bool{}
+	for _, d := range without {
+		known[d.class()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(of), func(d Denial) bool { return known[d.class()] })
+}
+
+var procID = regexp.MustCompile(`^/proc/[0-9]+(/task/[0-9]+)?`)
+
+// class is the denial without what differs from one run to the next.
+func (d Denial) class() Denial {
+	d.PID, d.Count, d.Filtered = 0, 0, false
+	d.Path, d.To = procID.ReplaceAllString(d.Path, "/proc/N"), procID.ReplaceAllString(d.To, "/proc/N")
+	return d
+}
+
+// rank lists errors by how much they tell; those that are not in it come between the last two.
+var rank = []string{"SIGSYS", "EROFS", "EPERM", "EACCES", "EAFNOSUPPORT", "ENOSYS", "", "ENOENT"}
+
+func rankOf(errno string) int {
+	if i := slices.Index(rank, errno); i >= 0 {
+		return i
+	}
+	return len(rank) - 2
+}
+
+func compare(a, b Denial) int {
+	return cmp.Or(
+		cmp.Compare(rankOf(a.Errno), rankOf(b.Errno)),
+		cmp.Compare(a.Errno, b.Errno),
+		cmp.Compare(a.Syscall, b.Syscall),
+		cmp.Compare(a.Path, b.Path),
+		cmp.Compare(a.To, b.To),
+		cmp.Compare(a.Process, b.Process),
+		slices.Compare(a.Args[:], b.Args[:]),
+		cmp.Compare(strconv.FormatBool(a.Filtered), strconv.FormatBool(b.Filtered)),
+	)
+}

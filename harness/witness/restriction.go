@@ -1,0 +1,292 @@
+package witness
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind is a kind of restriction, in terms of what is refused and not of who refuses it.
+type Kind string
+
+// The kinds, with what the subject is.
+const (
+	PathReadOnly  Kind = "path-readonly"  // a path that cannot be written
+	PathHidden    Kind = "path-hidden"    // a path that is not there or cannot be entered
+	PathNoExec    Kind = "path-noexec"    // a path that cannot be executed
+	MountPoint    Kind = "mount-point"    // a path that has become a mount point, or lies across one
+	Device        Kind = "device"         // path of a device node
+	Family        Kind = "family"         // "AF_INET6"
+	Capability    Kind = "capability"     // "CAP_CHOWN"
+	Syscall       Kind = "syscall"        // "mount"
+	Architecture  Kind = "architecture"   // of a foreign call: "x86", "x32", "arm"
+	Namespace     Kind = "namespace"      // "user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time"; "any" if it was not told
+	Realtime      Kind = "realtime"       // "SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"
+	WriteExecute  Kind = "write-execute"  // the call that asked for executable memory
+	SetuidBit     Kind = "setuid-bit"     // path whose mode was to be set
+	Personality   Kind = "personality"    // the number in hexadecimal
+	Network       Kind = "network"        // address that cannot be reached: "1.2.3.4:80", "@abstract"
+	SocketBind    Kind = "socket-bind"    // address that cannot be taken: "0.0.0.0:80"
+	UserMapping   Kind = "user-mapping"   // id that the user namespace does not have
+	NewPrivileges Kind = "new-privileges" // process that was to get rights from a program it ran
+	Keyring       Kind = "keyring"        // the call
+	IPC           Kind = "ipc"            // the call: an object of System V or POSIX that is not there
+	ProcessHidden Kind = "process-hidden" // the call: a process that is not there
+	Limit         Kind = "limit"          // the call: of tasks, namespaces or locked memory
+)
+
+// Restriction is what may have refused a call.
+type Restriction struct {
+	Kind    Kind
+	Subject string
+}
+
+// String is "kind subject".
+func (r Restriction) String() string { return strings.TrimSpace(string(r.Kind) + " " + r.Subject) }
+
+// Restrictions returns what may have refused the call, the likeliest first; none if the error is not one by which a sandbox
+// speaks. Whether a seccomp filter or the kernel itself refused it is known, so the one's restrictions are never
+// suspected of what the other did.
+func (d Denial) Restrictions() []Restriction {
+	var found []Restriction
+	for _, r := range rules {
+		if !r.fits(d) {
+			continue
+		}
+		for _, s := range r.Subject(d) {
+			if one := (Restriction{r.Kind, s}); !slices.Contains(found, one) {
+				found = append(found, one)
+			}
+		}
+	}
+	return found
+}
+
+// by says who refuses.
+type by int
+
+const (
+	kernel by = iota
+	seccomp
+	either
+)
+
+// rule is one way in which a restriction shows.
+type rule struct {
+	Kind    Kind
+	By      by
+	Errnos  []string // nil is any
+	Calls   []string // nil is any
+	Subject func(Denial) []string
+}
+
+func (r rule) fits(d Denial) bool {
+	return (r.By == either || (r.By == seccomp) == d.Filtered) &&
+		(r.Errnos == nil || slices.Contains(r.Errnos, d.Errno)) &&
+		(r.Calls == nil || slices.Contains(r.Calls, d.Syscall))
+}
+
+// Groups of calls that the rules speak of.
+var (
+	execCalls    = []string{"execve", "execveat"}
+	idCalls      = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid"}
+	chownCalls   = []string{"chown", "fchown", "fchownat", "lchown"}
+	moveCalls    = []string{"rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir"}
+	sendCalls    = []string{"connect", "sendto", "sendmsg", "sendmmsg"}
+	forkCalls    = []string{"fork", "vfork", "clone", "clone3", "unshare", "setuid"}
+	memoryCalls  = []string{"mmap", "mprotect", "pkey_mprotect", "shmat"}
+	lockCalls    = []string{"mlock", "mlock2", "mlockall", "mmap"}
+	ipcCalls     = []string{"mq_open", "mq_unlink", "shmget", "semget", "msgget"}
+	keyCalls     = []string{"keyctl", "add_key", "request_key"}
+	processCalls = []string{"kill", "tkill", "tgkill", "ptrace", "pidfd_open", "pidfd_send_signal"}
+)
+
+// rules are in order of likelihood.
+var rules = []rule{
+	{Architecture, seccomp, nil, nil, architecture},
+	{Family, seccomp, []string{"EAFNOSUPPORT"}, []string{"socket", "socketpair"}, family},
+	{Namespace, seccomp, []string{"EPERM", "ENOSYS"}, []string{"clone", "clone3", "unshare", "setns"}, namespaces},
+	{Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy},
+	{WriteExecute, either, []string{"EPERM", "EACCES"}, memoryCalls, executableMemory},
+	{SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit},
+	{Personality, seccomp, []string{"EPERM"}, []string{"personality"}, func(d Denial) []string { return []string{d.argument(1)} }},
+	{MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
+	{PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
+	{Device, kernel, []string{"EPERM", "EACCES", "ENOENT", "ENXIO", "ENODEV"}, nil, device},
+	{PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
+	{PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
+	{PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files},
+	{SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses},
+	{Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses},
+	{Network, kernel, []string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"}, nil, addresses},
+	{Network, kernel, []string{"ENODEV"}, []string{"setsockopt", "ioctl"}, callItself},
+	{UserMapping, kernel, []string{"EINVAL", "EOVERFLOW"}, slices.Concat(idCalls, chownCalls), ids},
+	{Keyring, kernel, []string{"ENOKEY", "EACCES", "EPERM"}, keyCalls, callItself},
+	{IPC, kernel, []string{"ENOENT", "EACCES"}, ipcCalls, callItself},
+	{ProcessHidden, kernel, []string{"ESRCH"}, processCalls, callItself},
+	{Limit, kernel, []string{"EAGAIN", "ENOSPC", "EUSERS"}, forkCalls, callItself},
+	{Limit, kernel, []string{"EAGAIN", "ENOMEM"}, lockCalls, callItself},
+	{Capability, kernel, []string{"EPERM"}, nil, capabilities},
+	{Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
+	{NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), func(d Denial) []string { return []string{d.Process} }},
+	{Syscall, seccomp, nil, nil, callItself},
+}
+
+func callItself(d Denial) []string {
+	if _, foreign := d.foreign(); foreign {
+		return nil // its number is not of this architecture
+	}
+	return []string{d.Syscall}
+}
+
+// foreign returns the architecture of a call that is not native.
+func (d Denial) foreign() (string, bool) {
+	arch, _, found := strings.Cut(d.Syscall, " call ")
+	return arch, found
+}
+
+func architecture(d Denial) []string {
+	if arch, foreign := d.foreign(); foreign {
+		return []string{arch}
+	}
+	return nil
+}
+
+func family(d Denial) []string { return []string{familyName(d.Args[0])} }
+
+// flagArg says where each call has its clone flags.
+var flagArg = map[string]int{"clone": 0, "clone3": 0, "unshare": 0, "setns": 1}
+
+// namespaceFlags are in the order of their names; the names are those of /proc/PID/ns, as in RestrictNamespaces=.
+var namespaceFlags = []struct {
+	flag uint64
+	name string
+}{
+	{unix.CLONE_NEWCGROUP, "cgroup"},
+	{unix.CLONE_NEWIPC, "ipc"},
+	{unix.CLONE_NEWNS, "mnt"},
+	{unix.CLONE_NEWNET, "net"},
+	{unix.CLONE_NEWPID, "pid"},
+	{unix.CLONE_NEWTIME, "time"},
+	{unix.CLONE_NEWUSER, "user"},
+	{unix.CLONE_NEWUTS, "uts"},
+}
+
+func namespaces(d Denial) []string {
+	flags := d.Args[flagArg[d.Syscall]]
+	if d.Syscall == "clone" {
+		flags &^= 0xff // the signal; CLONE_NEWTIME shares its bits
+	}
+	var all []string
+	for _, n := range namespaceFlags {
+		if flags&n.flag != 0 {
+			all = append(all, n.name)
+		}
+	}
+	if all == nil && d.Syscall == "setns" {
+		return []string{"any"} // flags may be 0: the descriptor decides
+	}
+	return all
+}
+
+func policy(d Denial) []string {
+	const resetOnFork = 0x40000000
+	switch d.Args[1] &^ resetOnFork {
+	case unix.SCHED_FIFO:
+		return []string{"SCHED_FIFO"}
+	case unix.SCHED_RR:
+		return []string{"SCHED_RR"}
+	case unix.SCHED_DEADLINE:
+		return []string{"SCHED_DEADLINE"}
+	}
+	return nil
+}
+
+func executableMemory(d Denial) []string {
+	const shmExec = 0o100000
+	bit := uint64(unix.PROT_EXEC)
+	if d.Syscall == "shmat" {
+		bit = shmExec
+	}
+	if d.Args[2]&bit == 0 {
+		return nil
+	}
+	return []string{d.Syscall}
+}
+
+// executableFile is a file that was to be mapped as a program; which, the call does not say.
+func executableFile(d Denial) []string {
+	if d.Args[2]&unix.PROT_EXEC == 0 || d.Args[3]&unix.MAP_ANONYMOUS != 0 {
+		return nil
+	}
+	return []string{""}
+}
+
+// modeArg says where each call has the mode of a file.
+var modeArg = map[string]int{
+	"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "mkdir": 1, "mkdirat": 2, "mknod": 1, "mknodat": 2,
+	"creat": 1, "open": 2, "openat": 3,
+}
+
+func setuidBit(d Denial) []string {
+	arg, has := modeArg[d.Syscall]
+	if d.Syscall != "openat2" && (!has || d.Args[arg]&(unix.S_ISUID|unix.S_ISGID) == 0) {
+		return nil // openat2 has its mode where a filter cannot see it, and is refused with any
+	}
+	return []string{d.Path}
+}
+
+// paths are the files of a call, "" if they are not known.
+func paths(d Denial) []string {
+	if d.To == "" {
+		return []string{d.Path}
+	}
+	if callOf(d.Syscall).Text {
+		return []string{d.To}
+	}
+	return []string{d.Path, d.To}
+}
+
+// files are the files of a call that has some, with the addresses of sockets left out.
+func files(d Denial) []string {
+	if d.Path == "" || !strings.HasPrefix(d.Path, "/") && callOf(d.Syscall).Data != 0 {
+		return nil
+	}
+	return paths(d)
+}
+
+func device(d Denial) []string {
+	if strings.HasPrefix(d.Path, "/dev/") {
+		return []string{d.Path}
+	}
+	return nil
+}
+
+// addresses are the peers of a call on a socket that are not files. An answer that nobody listens concerns the sandbox only
+// for an abstract socket, which another network namespace may have.
+func addresses(d Denial) []string {
+	if strings.HasPrefix(d.Path, "/") || d.Errno == "ECONNREFUSED" && !strings.HasPrefix(d.Path, "@") {
+		return nil
+	}
+	return []string{d.Path}
+}
+
+func ids(d Denial) []string {
+	var all []string
+	for _, n := range callOf(d.Syscall).Scalars {
+		if id := uint32(d.Args[n-1]); id != ^uint32(0) { // -1 leaves it as it is
+			all = append(all, fmt.Sprint(id))
+		}
+	}
+	return all
+}
+
+// argument shows a plain number as the call has it, counted from 1.
+func (d Denial) argument(n int) string {
+	if (d.Syscall == "socket" || d.Syscall == "socketpair") && n == 1 {
+		return familyName(d.Args[0])
+	}
+	return fmt.Sprintf("%#x", d.Args[n-1])
+}

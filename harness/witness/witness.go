@@ -1,0 +1,196 @@
+// Package witness records which system calls of a service the kernel refused, as evidence for what a sandbox broke.
+//
+// [Start] it on the service's cgroup before the service starts, which need not exist yet, and [Witness.Stop] it when the
+// trial is over. What the hardened trial has and the baseline has not ([Record.Minus]) is the evidence, and
+// [Denial.Restrictions] says in neutral terms what may have refused it.
+//
+// An eBPF program on the raw tracepoint sys_exit looks at every call of the cgroup that failed, one on sys_enter tells those
+// apart that seccomp refused, and one on signal_deliver sees deaths by seccomp. They are assembled here for the kernel that
+// runs: no compiler, no BTF, no file. Needs Linux 5.8, root and a cgroup2 file system; x86-64 and arm64. Nothing is lost silently: what found no room is counted.
+//
+// Limits: what io_uring does on behalf of a process is no system call and is not seen; a path is cut at 511 bytes; a
+// relative path whose process ended before its directory was looked up stays relative.
+package witness
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// ErrUnsupported is wrapped by the errors of [Start] that mean that this kernel, or the place where temper runs, has no
+// witness to offer. Any other error is about the cgroup that was asked for.
+var ErrUnsupported = errors.New("the kernel grants no witness")
+
+// ringSize is what the ring buffer holds, in bytes: 3,600 events that wait to be read.
+const ringSize = 4 << 20
+
+// Witness is a recording that goes on. It is not safe for concurrent use.
+type Witness struct {
+	cgroup  *cgroup
+	closers []func() error // in the order of opening
+	links   []link.Link
+	dropped *ebpf.Map
+	reader  *ringbuf.Reader
+	notes   *notes
+	done    sync.WaitGroup
+	readErr error
+}
+
+// Start records the refused calls of all processes in a cgroup, a directory such as
+// /sys/fs/cgroup/system.slice/x.service, and in those below it. The cgroup may come, go and come again while the witness
+// runs; its parent is made if it does not exist, and removed again by Stop if nobody uses it.
+func Start(path string) (*Witness, error) { return start(path, ringSize) }
+
+func start(path string, ringSize uint32) (*Witness, error) {
+	cg, err := openCgroup(path)
+	if err != nil {
+		return nil, err
+	}
+	w := &Witness{cgroup: cg, notes: newNotes(cg)}
+	w.closers = append(w.closers, cg.Close)
+	if err := w.attach(ringSize); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(err, w.close()))
+	}
+	w.done.Go(func() { w.readErr = w.notes.read(w.reader) })
+	return w, nil
+}
+
+// attach loads the programs and starts them.
+func (w *Witness) attach(ringSize uint32) error {
+	l, known := layouts[runtime.GOARCH]
+	if !known {
+		return fmt.Errorf("the registers of %s are not known", runtime.GOARCH)
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return err
+	}
+	m, ring, err := w.makeMaps(l, ringSize)
+	if err != nil {
+		return err
+	}
+	if w.reader, err = ringbuf.NewReader(ring); err != nil {
+		return fmt.Errorf("ring buffer: %w", err)
+	}
+	w.closers = append(w.closers, w.reader.Close)
+	// Enter first: a call that is not seen to enter would look like one that seccomp refused.
+	if err := w.run("sys_enter", enterProgram(m)); err != nil {
+		return err
+	}
+	if err := w.run("sys_exit", exitProgram(l, m)); err != nil {
+		return err
+	}
+	return w.run("signal_deliver", signalProgram(m))
+}
+
+// makeMaps makes the maps of the programs and fills in what they ask for.
+func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error) {
+	specs := []*ebpf.MapSpec{
+		{Name: "temper_cgroup", Type: ebpf.CGroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 1},
+		{Name: "temper_calls", Type: ebpf.Array, KeySize: 4, ValueSize: wantBytes, MaxEntries: maxNumber + 1},
+		{Name: "temper_entered", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 4, MaxEntries: 16384},
+		{Name: "temper_ring", Type: ebpf.RingBuf, MaxEntries: ringSize},
+		{Name: "temper_dropped", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1},
+	}
+	var made [5]*ebpf.Map
+	for i, spec := range specs {
+		m, err := ebpf.NewMap(spec)
+		if err != nil {
+			return tables{}, nil, fmt.Errorf("map %s: %w", spec.Name, err)
+		}
+		made[i] = m
+		w.closers = append(w.closers, m.Close)
+	}
+	if err := made[0].Put(uint32(0), uint32(w.cgroup.parent.Fd())); err != nil {
+		return tables{}, nil, fmt.Errorf("watch %s: %w", w.cgroup.parent.Name(), err)
+	}
+	for number := range uint32(maxNumber + 1) {
+		if err := made[1].Put(number, want(l, callOf(names[runtime.GOARCH][number]))); err != nil {
+			return tables{}, nil, fmt.Errorf("map of calls: %w", err)
+		}
+	}
+	w.dropped = made[4]
+	return tables{made[0].FD(), made[1].FD(), made[2].FD(), made[3].FD(), made[4].FD(), w.cgroup.id}, made[3], nil
+}
+
+// run loads a program and attaches it to a raw tracepoint.
+func (w *Witness) run(tracepoint string, spec *ebpf.ProgramSpec) error {
+	p, err := ebpf.NewProgram(spec)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", spec.Name, err)
+	}
+	defer p.Close() // the link keeps it
+	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
+	if err != nil {
+		return fmt.Errorf("attach to %s: %w", tracepoint, err)
+	}
+	w.links = append(w.links, l)
+	return nil
+}
+
+// Stop ends the recording and returns it. All processes of the cgroup should have ended, or what they do meanwhile may be
+// missing. The error is of the recording itself, which is then incomplete.
+func (w *Witness) Stop() (Record, error) {
+	err := w.detach()
+	if ferr := w.reader.Flush(); ferr != nil {
+		err = errors.Join(err, ferr, w.reader.Close())
+	}
+	w.done.Wait()
+	var perCPU []uint64
+	err = errors.Join(err, w.readErr, w.dropped.Lookup(uint32(0), &perCPU), w.close())
+	record := w.notes.record()
+	for _, n := range perCPU {
+		record.Dropped += n
+	}
+	return record, err
+}
+
+func (w *Witness) detach() error {
+	var err error
+	for _, l := range w.links {
+		err = errors.Join(err, l.Close())
+	}
+	w.links = nil
+	return err
+}
+
+// close gives back everything that was opened, the last first.
+func (w *Witness) close() error {
+	err := w.detach()
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, w.closers[i]())
+	}
+	w.closers = nil
+	return err
+}
+
+// want is the row of the map of calls for a call, as program.go lays it out.
+func want(l layout, c call) []byte {
+	var bits [2]uint64
+	for _, list := range [][]unix.Errno{usual, c.Errnos} {
+		for _, e := range list {
+			bits[e/64] |= 1 << (e % 64)
+		}
+	}
+	register := func(arg int) uint32 {
+		if arg == 0 {
+			return 0
+		}
+		return uint32(l.Args[arg-1])
+	}
+	row := make([]byte, wantBytes)
+	order.PutUint64(row[wantLow:], bits[0])
+	order.PutUint64(row[wantHigh:], bits[1])
+	order.PutUint32(row[wantPath:], register(c.Path))
+	order.PutUint32(row[wantTo:], register(c.To))
+	order.PutUint32(row[wantData:], register(c.Data))
+	order.PutUint32(row[wantSize:], register(c.Size))
+	return row
+}

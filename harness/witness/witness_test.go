@@ -1,0 +1,359 @@
+package witness_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"temper/harness/witness"
+)
+
+// newCgroup makes a cgroup for one test below the root of the cgroup2 file system.
+func newCgroup(t *testing.T) string {
+	t.Helper()
+	if unix.Geteuid() != 0 {
+		t.Skip("needs root: makes cgroups and loads eBPF programs")
+	}
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
+	if err != nil || len(mounts) == 0 {
+		t.Fatalf("no cgroup2 file system is mounted (%v)", err)
+	}
+	dir, err := os.MkdirTemp(mounts[0].Mountpoint, "temper-witness-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := removeAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// removeAll removes a cgroup and those below it. A process that has just ended may keep its cgroup busy for a moment.
+func removeAll(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			err = errors.Join(err, removeAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	for range 100 {
+		rerr := unix.Rmdir(dir)
+		if !errors.Is(rerr, unix.EBUSY) {
+			return errors.Join(err, rerr)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("%s stays busy", dir)
+}
+
+func watch(t *testing.T, cgroup string) *witness.Witness {
+	t.Helper()
+	w, err := witness.Start(cgroup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func stop(t *testing.T, w *witness.Witness) witness.Record {
+	t.Helper()
+	r, err := w.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run runs a command in a cgroup, which it makes if it is not there.
+func run(t *testing.T, cgroup string, cmd *exec.Cmd) error {
+	t.Helper()
+	if err := os.Mkdir(cgroup, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(cgroup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w: %s", err, out.String())
+	}
+	return nil
+}
+
+// provoke is the command that provokes one denial.
+func provoke(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = []string{"TEMPER_PROVOKE=" + name}
+	return cmd
+}
+
+// asNobody takes its privileges from a command.
+func asNobody(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return cmd
+}
+
+// TestDenials provokes every kind of denial with a real program and wants exactly what it did.
+func TestDenials(t *testing.T) {
+	cgroup := newCgroup(t)
+	dir := t.TempDir()
+	if err := os.MkdirAll(dir+"/sub", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ro, secret, plain := readOnly(t), file(t, 0o600), file(t, 0o644)
+	open := "openat" // unix.Open is openat(2) everywhere
+	tests := []struct {
+		name string
+		cmd  *exec.Cmd
+		want []string // denials with what may have refused them
+	}{
+		{"missing", provoke("missing", "/etc/temper-nothing"), []string{
+			open + `("/etc/temper-nothing", 0x0, 0x0): ENOENT: path-hidden /etc/temper-nothing`,
+		}},
+		{"device", provoke("missing", "/dev/temper-nothing"), []string{
+			open + `("/dev/temper-nothing", 0x0, 0x0): ENOENT: device /dev/temper-nothing, path-hidden /dev/temper-nothing`,
+		}},
+		{"relative", provoke("relative", dir), []string{
+			fmt.Sprintf(`newfstatat(%q): ENOENT: path-hidden %[1]s`, dir+"/here/nothing"),
+			fmt.Sprintf(`openat(%q, 0x0, 0x0): ENOENT: path-hidden %[1]s`, dir+"/sub/nothing"),
+		}},
+		{"read-only", provoke("readonly", ro), []string{
+			fmt.Sprintf(`openat(%q, 0x41, 0x180): EROFS: path-readonly %[1]s`, ro+"/file"),
+			fmt.Sprintf(`renameat(%q, %q): EROFS: path-readonly %[1]s, path-readonly %[2]s`, ro+"/a", ro+"/b"),
+		}},
+		{"no access", asNobody(provoke("denied", secret)), []string{
+			fmt.Sprintf(`openat(%q, 0x0, 0x0): EACCES: path-hidden %[1]s, capability CAP_DAC_OVERRIDE, capability CAP_DAC_READ_SEARCH`, secret),
+		}},
+		{"capability", asNobody(provoke("chown", plain)), []string{
+			fmt.Sprintf(`fchownat(%q, 0x0, 0x0): EPERM: capability CAP_CHOWN`, plain),
+		}},
+		{"uid", asNobody(provoke("setuid")), []string{
+			`setreuid(0xffffffffffffffff, 0x0): EPERM: capability CAP_SETUID, new-privileges provoke`,
+		}},
+		{"bind", provoke("bind"), []string{`bind("192.0.2.7:4321"): EADDRNOTAVAIL: network 192.0.2.7:4321`}},
+		{"connect", provoke("connect", "/run/temper.sock"), []string{
+			`connect("@temper-nobody"): ECONNREFUSED: network @temper-nobody`,
+			`connect("/run/temper.sock"): ENOENT: path-hidden /run/temper.sock`,
+		}},
+		{"program", provoke("noexec", plain), []string{
+			fmt.Sprintf(`execve(%q): EACCES: path-noexec %[1]s, path-hidden %[1]s, capability CAP_DAC_OVERRIDE, capability CAP_DAC_READ_SEARCH`, plain),
+		}},
+		{"filter", provoke("filter"), []string{
+			`unshare(0x50000000): EPERM: namespace net, namespace user, syscall unshare`,
+			`socket(AF_INET6, 0x2, 0x0): EAFNOSUPPORT: family AF_INET6, syscall socket`,
+		}},
+		{"clone3", provoke("clone3"), []string{`clone3(): ENOSYS: namespace user, syscall clone3`}},
+		{"realtime", provoke("realtime"), []string{`sched_setscheduler(0x2): EPERM: realtime SCHED_RR, syscall sched_setscheduler`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := watch(t, cgroup+"/unit")
+			if test.cmd.SysProcAttr != nil {
+				openUp(t, test.cmd)
+			}
+			err := run(t, cgroup+"/unit", test.cmd)
+			r := stop(t, w)
+			if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(test.want, telling(r)); diff != "" {
+				t.Errorf("denials (-want +got):\n%s", diff)
+			}
+			if r.Dropped != 0 {
+				t.Errorf("%d events were dropped", r.Dropped)
+			}
+		})
+	}
+}
+
+// openUp makes a copy of the test binary that everybody may run.
+func openUp(t *testing.T, cmd *exec.Cmd) {
+	data, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path = filepath.Join(filepath.Dir(file(t, 0o755)), "provoke")
+	if err := os.WriteFile(cmd.Path, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// telling are the denials without those of the Go runtime and of this package's own imports, with what may have refused them.
+func telling(r witness.Record) []string {
+	var all []string
+	for _, d := range r.Denials {
+		if strings.HasPrefix(d.Path, "/sys/kernel/mm/") || d.Syscall == "bpf" || d.Syscall == "epoll_ctl" || d.Errno == "EINVAL" {
+			continue
+		}
+		var why []string
+		for _, w := range d.Restrictions() {
+			why = append(why, w.String())
+		}
+		_, what, _ := strings.Cut(d.String(), ": ")
+		all = append(all, what+": "+strings.Join(why, ", "))
+	}
+	return all
+}
+
+func TestDeathByFilter(t *testing.T) {
+	cgroup := newCgroup(t)
+	w := watch(t, cgroup+"/unit")
+	err := run(t, cgroup+"/unit", provoke("kill"))
+	r := stop(t, w)
+	if ee, ok := errors.AsType[*exec.ExitError](err); !ok || ee.Sys().(syscall.WaitStatus).Signal() != unix.SIGSYS {
+		t.Fatalf("got %v, want a death by SIGSYS", err)
+	}
+	if diff := cmp.Diff([]string{`acct(): SIGSYS: syscall acct`}, telling(r)); diff != "" {
+		t.Errorf("denials (-want +got):\n%s", diff)
+	}
+}
+
+// A 32-bit program has other numbers for its calls; they must not be taken for native ones.
+func TestForeignCall(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the program is for x86")
+	}
+	cgroup := newCgroup(t)
+	name := filepath.Join(t.TempDir(), "x86")
+	if err := os.WriteFile(name, x86Program("/nothing/here"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, cgroup+"/unit")
+	err := run(t, cgroup+"/unit", exec.Command(name))
+	r := stop(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"x86 call 5(): ENOENT: "}, telling(r)); diff != "" {
+		t.Errorf("denials (-want +got):\n%s", diff)
+	}
+}
+
+// x86Program is a 32-bit ELF program that opens a file and exits with status 0.
+func x86Program(path string) []byte {
+	const base, head = 0x10000, 52 + 32
+	code := []byte{
+		0xbb, 0, 0, 0, 0, // mov ebx, path
+		0x31, 0xc9, 0x31, 0xd2, // xor ecx, ecx; xor edx, edx
+		0xb8, 5, 0, 0, 0, 0xcd, 0x80, // mov eax, 5 (open); int 0x80
+		0x31, 0xdb, // xor ebx, ebx
+		0xb8, 1, 0, 0, 0, 0xcd, 0x80, // mov eax, 1 (exit); int 0x80
+	}
+	binary.LittleEndian.PutUint32(code[1:], base+head+uint32(len(code)))
+	size := uint32(head + len(code) + len(path) + 1)
+	var b bytes.Buffer
+	b.Write([]byte{0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	for _, v := range []any{
+		uint16(2), uint16(3), uint32(1), uint32(base + head), uint32(52), uint32(0), uint32(0), // EXEC, 386
+		uint16(52), uint16(32), uint16(1), uint16(0), uint16(0), uint16(0),
+		uint32(1), uint32(0), uint32(base), uint32(base), size, size, uint32(5), uint32(0x1000), // LOAD, R+X
+	} {
+		binary.Write(&b, binary.LittleEndian, v)
+	}
+	b.Write(code)
+	b.WriteString(path + "\x00")
+	return b.Bytes()
+}
+
+// TestScope: the cgroups below the watched one belong to it, those beside it and the parent do not.
+func TestScope(t *testing.T) {
+	parent := newCgroup(t)
+	unit := parent + "/unit"
+	w := watch(t, unit)
+	if err := os.Mkdir(unit, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	places := map[string]string{"/in": unit, "/below": unit + "/below", "/beside": parent + "/other", "/parent": parent}
+	for path, cgroup := range places {
+		if err := run(t, cgroup, provoke("missing", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := provoke("missing", "/outside").Run(); err != nil {
+		t.Fatal(err)
+	}
+	// systemd removes the cgroup of a unit that it stops and makes a new one when it starts it again.
+	if err := removeAll(unit); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t, unit, provoke("missing", "/again")); err != nil {
+		t.Fatal(err)
+	}
+	r := stop(t, w)
+	var got []string
+	for _, d := range r.Denials {
+		if d.Syscall == "openat" && strings.Count(d.Path, "/") == 1 {
+			got = append(got, d.Path)
+		}
+	}
+	if diff := cmp.Diff([]string{"/again", "/below", "/in"}, got); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+func TestCounts(t *testing.T) {
+	cgroup := newCgroup(t)
+	w := watch(t, cgroup+"/unit")
+	for range 3 {
+		if err := run(t, cgroup+"/unit", provoke("missing", "/thrice")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := stop(t, w)
+	i := slices.IndexFunc(r.Denials, func(d witness.Denial) bool { return d.Path == "/thrice" })
+	if i < 0 || r.Denials[i].Count != 3 || r.Denials[i].PID == 0 {
+		t.Errorf("got %+v, want one denial that happened 3 times", r.Denials)
+	}
+}
+
+// TestOverflow: what does not fit is counted, so that nothing is lost silently.
+func TestOverflow(t *testing.T) {
+	cgroup := newCgroup(t)
+	w, err := witness.StartSized(cgroup+"/unit", uint32(os.Getpagesize()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const calls = 20000
+	err = run(t, cgroup+"/unit", provoke("flood", fmt.Sprint(calls)))
+	r := stop(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, others := 0, 0
+	for _, d := range r.Denials {
+		if strings.HasPrefix(d.Path, "/flood/") {
+			seen += d.Count
+		} else {
+			others += d.Count
+		}
+	}
+	if r.Dropped == 0 || seen == 0 {
+		t.Fatalf("saw %d calls and dropped %d, want some of each", seen, r.Dropped)
+	}
+	if lost := calls - seen; int(r.Dropped) < lost || int(r.Dropped) > lost+100 {
+		t.Errorf("saw %d of %d calls and %d others, but counted %d as dropped", seen, calls, others, r.Dropped)
+	}
+}
