@@ -140,5 +140,8 @@ func (p Pattern) expression() (expr string, ok bool) {
 	if len(s) < 3 || s[0] != '/' || s[len(s)-1] != '/' {
 		return "", false
 	}
-	return "(?m)" + s[1:len(s)-1], true
+	return multiline + s[1:len(s)-1], true
 }
+
+// multiline lets ^ and $ match at line ends.
+const multiline = "(?m)"

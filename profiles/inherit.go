@@ -63,9 +63,7 @@ func (c *chain) extend(from *own, at Finding, name string) {
 		return
 	}
 	if i := slices.Index(c.stack, base); i >= 0 {
-		at.ID, at.Fix = IDExtendsCycle, "leave out one of them"
-		at.Message = "extends itself: " + cycle(c.stack[i:])
-		c.findings = append(c.findings, at)
+		c.findings = append(c.findings, cycle(c.stack[i:]))
 		return
 	}
 	if c.done[base] {
@@ -73,20 +71,35 @@ func (c *chain) extend(from *own, at Finding, name string) {
 	}
 	before := len(c.findings)
 	c.visit(base)
-	if len(c.findings) > before {
+	direct := len(c.stack) == 1 // what a base extends is reported with that base
+	if direct && len(c.findings) > before && c.findings[before].Path != from.Path {
 		at.ID, at.Message = IDNoSuchProfile, fmt.Sprintf("extends %q, which is wrong itself", name)
 		at.Fix = "see " + c.findings[before].Path
 		c.findings = append(c.findings, at)
 	}
 }
 
-// cycle prints the names of profiles each of which extends the next, and the last the first.
-func cycle(links []*own) string {
-	var names strings.Builder
-	for _, o := range links {
-		names.WriteString(o.Name + " -> ")
+// cycle is the finding for profiles each of which extends the next, and the last the first. It is the same wherever the
+// walk entered: it stands where the one whose name sorts first names the next.
+func cycle(links []*own) Finding {
+	first := 0
+	for i, o := range links {
+		if o.Name < links[first].Name {
+			first = i
+		}
 	}
-	return names.String() + links[0].Name
+	links = slices.Concat(links[first:], links[:first+1])
+	names := make([]string, len(links))
+	for i, o := range links {
+		names[i] = o.Name
+	}
+	f := Finding{ID: IDExtendsCycle, Message: "extends itself: " + strings.Join(names, " -> "), Fix: "leave out one of them"}
+	for _, at := range links[0].extends {
+		if at.Fix == names[1] {
+			f.Path, f.Line = at.Path, at.Line
+		}
+	}
+	return f
 }
 
 // merge applies profiles in order, the last of which is the one that results.

@@ -120,7 +120,7 @@ func (l *linter) settings() {
 		}
 		l.repeated(s)
 		l.paths(s)
-		if d.With != "" && !l.has(d.With) {
+		if d.With != "" && !l.has(d.With) && !l.has(alsoWith[s.Name]) {
 			l.setting(s, IDNoEffect, "does nothing without "+d.With+"=", "set that, or leave this out")
 		}
 		if l.strict() && denies(s) {
@@ -128,6 +128,9 @@ func (l *linter) settings() {
 		}
 	}
 }
+
+// alsoWith names what else a directive makes exceptions from, besides [directive.Directive.With].
+var alsoWith = map[string]string{"ReadWritePaths": "ReadOnlyPaths"}
 
 // has reports whether the profile sets a directive, to anything but an empty assignment.
 func (l *linter) has(name string) bool {

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -233,11 +234,17 @@ func refused(name string, f Finding) *own {
 	return &own{Profile: Profile{Name: name, Path: f.Path}, findings: []Finding{f}}
 }
 
+// maxLinks is how many links a profile may be away from its file.
+const maxLinks = 8
+
 // follow returns where a file is after at most a few links: [null], or a path in the search path, or "" if a link
 // leads out of it.
 func (l *loader) follow(at string) (string, error) {
-	for range 8 {
+	for hop := range maxLinks {
 		info, err := l.root.Lstat(at)
+		if hop > 0 && errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("is a link to %s, which does not exist", at)
+		}
 		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 			return at, err
 		}
@@ -256,7 +263,7 @@ func (l *loader) follow(at string) (string, error) {
 			return "", nil
 		}
 	}
-	return "", errors.New("too many links")
+	return "", fmt.Errorf("leads over more than %d links", maxLinks)
 }
 
 func (l *loader) builtin() {

@@ -42,11 +42,17 @@ func homeOf(key string) string {
 	return ""
 }
 
-// tableName says in a message where a path of the document is.
+// where says in a message where a path of the document is.
+func where(path string) string {
+	if path == "" {
+		return "at the top of a profile"
+	}
+	return "in " + tableName(path)
+}
+
+// tableName is what a message calls the table at a path.
 func tableName(path string) string {
 	switch {
-	case path == "":
-		return "the top of a profile"
 	case strings.Contains(path, "]."):
 		return path[strings.LastIndex(path, "].")+2:] + " check"
 	case strings.HasPrefix(path, "check["):
@@ -159,7 +165,11 @@ var (
 
 // profileName accepts "nginx" and "base/daemon".
 func profileName(s string) (id, message, fix string) {
-	if base := strings.TrimPrefix(s, "base/"); nameRule.MatchString(base) && !strings.HasSuffix(s, ".toml") && len(s) < 200 {
+	ok := nameRule.MatchString(strings.TrimPrefix(s, "base/")) && len(s) < 200
+	switch bare, isFile := strings.CutSuffix(s, ".toml"); {
+	case ok && isFile:
+		return IDBadName, fmt.Sprintf("%q is a file, not the name of a profile", s), fmt.Sprintf("write %q", bare)
+	case ok:
 		return "", "", ""
 	}
 	return IDBadName, fmt.Sprintf("%q is no name of a profile", s), `want one such as "nginx" or "base/daemon"`
@@ -197,7 +207,7 @@ func absolute(s string) (id, message, fix string) {
 
 func (o *own) service(t table) {
 	for _, name := range t.keys() {
-		where := child(t.path, name)
+		at := child(t.path, name)
 		before := len(t.findings)
 		values := t.assignments(name)
 		if len(t.findings) > before {
@@ -209,17 +219,16 @@ func (o *own) service(t table) {
 			continue
 		}
 		if err := d.Check(values); err != nil {
-			t.report(IDBadValue, where, "", "[service] %v", err)
+			t.report(IDBadValue, at, "", "[service] %v", err)
 			t.findings[len(t.findings)-1].Directive = name
 			continue
 		}
-		o.Service = append(o.Service, Setting{Name: name, Values: values, Pos: t.pos(where), Profile: o.Name})
+		o.Service = append(o.Service, Setting{Name: name, Values: values, Pos: t.pos(at), Profile: o.Name})
 	}
 }
 
 // notADirective reports a key of [service] that the table of directives does not have.
 func (t table) notADirective(name string) {
-	where := child(t.path, name)
 	id, message, fix := IDUnknownDirective, "is no directive", ""
 	old, near := oldNames[name], directive.Suggest(name)
 	switch {
@@ -232,7 +241,7 @@ func (t table) notADirective(name string) {
 	case near != "":
 		fix = "write " + near
 	}
-	t.report(id, where, fix, "[service] %q %s", name, message)
+	t.report(id, child(t.path, name), fix, "[service] %q %s", name, message)
 	t.findings[len(t.findings)-1].Directive = name
 }
 

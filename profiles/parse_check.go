@@ -41,18 +41,35 @@ var checkKeys = func() []string {
 	return keys
 }()
 
+// kindOf returns the kind of check that a key belongs to, or "" if none or several have it.
+func kindOf(key string) string {
+	found := ""
+	for _, k := range kinds {
+		if slices.Contains(k.keys, key) {
+			if found != "" {
+				return ""
+			}
+			found = k.name
+		}
+	}
+	return found
+}
+
 func (o *own) checks(ts []table) {
-	names := map[string]int{}
+	lines := map[string]int{}
 	for _, t := range ts {
 		c, ok := readCheck(t)
 		if !ok {
 			continue
 		}
-		if line := names[c.Name]; line > 0 {
+		for n, bare := 2, c.Name; !t.has("name") && lines[c.Name] > 0; n++ {
+			c.Name = fmt.Sprintf("%s (%d)", bare, n)
+		}
+		if line := lines[c.Name]; line > 0 {
 			t.report(IDBadCheck, t.path, "give each its own name", "check %q is already there in line %d", c.Name, line)
 			continue
 		}
-		names[c.Name] = c.Pos.Line
+		lines[c.Name] = c.Pos.Line
 		o.Checks = append(o.Checks, c)
 	}
 }
@@ -79,7 +96,10 @@ func readCheck(t table) (c Check, ok bool) {
 		return c, false
 	}
 	k := kinds[slices.Index(checkKeys, have[0])-len(checkKeys)+len(kinds)]
-	sub := t.kindTable(k.name)
+	sub, ok := t.kindTable(k.name)
+	if !ok {
+		return c, false
+	}
 	sub.only(k.keys)
 	target := k.read(&c, sub)
 	if c.Name == "" {
@@ -98,16 +118,23 @@ func (t table) reportKinds(have []string) {
 }
 
 // kindTable returns the table of a kind; a list, which exec allows, becomes its command.
-func (t table) kindTable(name string) table {
-	if list, ok := t.values[name].([]any); ok && name == "exec" {
+func (t table) kindTable(name string) (table, bool) {
+	list, isList := t.values[name].([]any)
+	_, isText := t.values[name].(string)
+	switch {
+	case isText && name == "exec":
+		t.wrong(name, `a list such as ["nginx", "-t"]`, t.values[name])
+		return t, false
+	case isList && name == "exec":
 		sub := table{reader: t.reader, path: child(t.path, name)}
 		sub.values = map[string]any{"command": list}
 		for i := range list { // elements are reported where they stand
 			t.spots[element(child(sub.path, "command"), i)] = t.spots.of(element(sub.path, i))
 		}
-		return sub
+		return sub, true
 	}
-	return t.table(name)
+	sub := t.table(name)
+	return sub, sub.values != nil
 }
 
 // bad reports a key of a check that could not work.
@@ -141,7 +168,7 @@ func (t table) may(key string, rule *regexp.Regexp, example string) string {
 func (t table) pattern(key string) Pattern {
 	p := Pattern(t.text(key))
 	if expr, ok := p.expression(); ok {
-		t.compiles(child(t.path, key), key, expr)
+		t.compiles(child(t.path, key), key, strings.TrimPrefix(expr, multiline))
 	}
 	return p
 }
@@ -225,14 +252,11 @@ func readExec(c *Check, t table) string {
 		Status:  t.number("status", 0, 255, 0),
 		Stdout:  t.pattern("stdout"),
 	}
-	_, isList := t.values["command"].([]any)
-	if len(c.Exec.Command) > 0 && c.Exec.Command[0] != "" {
-		return strings.Map(printable, strings.Join(c.Exec.Command, " "))
-	}
-	if isList || !t.has("command") { // of any other type it has been reported
+	list, isList := t.values["command"].([]any)
+	if !t.has("command") || isList && (len(list) == 0 || list[0] == "") { // any other mistake has been reported
 		t.bad("command", `want a list such as ["nginx", "-t"]`, "exec has no command")
 	}
-	return ""
+	return strings.Map(printable, strings.Join(c.Exec.Command, " "))
 }
 
 func readFile(c *Check, t table) string {

@@ -47,15 +47,19 @@ func (t table) only(known []string) {
 		if slices.Contains(known, key) {
 			continue
 		}
-		if home := homeOf(key); home != "" && home != tableName(t.path) {
-			t.report(IDMisplacedKey, child(t.path, key), "", "%s does not belong here but %s", key, home)
+		if home := homeOf(key); home != "" {
+			t.report(IDMisplacedKey, child(t.path, key), "", "%s does not belong %s but %s", key, where(t.path), home)
+			continue
+		}
+		if kind := kindOf(key); kind != "" && tableName(t.path) == "[[check]]" {
+			t.report(IDMisplacedKey, child(t.path, key), fmt.Sprintf("write %s = { %s = ... }", kind, key), "%s does not belong %s", key, where(t.path))
 			continue
 		}
 		fix := "there are " + strings.Join(known, ", ")
 		if near := nearest(key, known); near != "" {
 			fix = "write " + near
 		}
-		t.report(IDUnknownKey, child(t.path, key), fix, "unknown key %q in %s", key, tableName(t.path))
+		t.report(IDUnknownKey, child(t.path, key), fix, "unknown key %q %s", key, where(t.path))
 	}
 }
 
@@ -121,7 +125,9 @@ func (t table) texts(key string) []string {
 			t.report(IDWrongType, path, "want a string", "%s holds %s", key, typeName(item))
 			continue
 		}
-		all = append(all, t.noNUL(path, key, s))
+		if s == "" || t.noNUL(path, key, s) != "" {
+			all = append(all, s)
+		}
 	}
 	return all
 }
