@@ -1,0 +1,91 @@
+package analyzer
+
+import (
+	"slices"
+
+	"temper/internal/directive"
+	"temper/internal/unit"
+)
+
+// imply applies what systemd itself sets once it has read all files: PID 1 does so when it loads a unit.
+func (r *reader) imply(s *Settings) {
+	for _, d := range directive.All() {
+		if !d.Ordered() || !s.on(d.Name) {
+			continue
+		}
+		for _, e := range d.Implies {
+			if r.version >= e.Since && (e.Until == 0 || r.version <= e.Until) {
+				r.apply(s, e)
+			}
+		}
+	}
+	if s.on("DynamicUser") && s.User == "" {
+		s.User = dynamicName(r.unit.ID)
+	}
+	r.implyDevices(s)
+}
+
+// apply makes an implied assignment, unless the unit has something stronger. What the seccomp filters of other directives
+// refuse is not part of SystemCallFilter=.
+func (r *reader) apply(s *Settings, e directive.Effect) {
+	target, ok := directive.Lookup(e.Directive)
+	switch {
+	case e.Directive == "CapabilityBoundingSet":
+		s.Bounding &= directive.ParseCapabilityBoundingSet([]string{e.Value}, r.version)
+	case ok && target.Ordered():
+		now, _ := target.Value(s.Values[e.Directive], r.version)
+		if implied, known := target.Value(e.Value, r.version); known && implied.Rank > now.Rank {
+			s.Values[e.Directive] = implied.Name
+		}
+	}
+}
+
+// impliedDevices are the entries that systemd adds to a list of devices, where the unit has a device policy or a list.
+var impliedDevices = []struct {
+	when         func(*reader, *Settings) bool
+	since, until int // first and last systemd version; 0 = no bound
+	entries      []string
+}{
+	{when: (*reader).mountsImages, entries: []string{
+		"/dev/loop-control:rw", "/dev/mapper/control:rw", "block-loop:rwm", "block-blkext:rwm", "block-device-mapper:rwm",
+	}},
+	{when: protectsClock, entries: []string{"char-rtc:r"}},
+	{when: (*reader).decrypts, since: 250, until: 252, entries: []string{"/dev/tpmrm0:rw"}},
+	{when: (*reader).decrypts, since: 253, until: 257, entries: []string{"char-tpm:rw"}},
+}
+
+// implyDevices adds them. systemd keeps the list backwards.
+func (r *reader) implyDevices(s *Settings) {
+	if s.Values["DevicePolicy"] != "auto" || len(s.Devices) > 0 {
+		for _, d := range impliedDevices {
+			if r.version >= d.since && (d.until == 0 || r.version <= d.until) && d.when(r, s) {
+				s.Devices = append(s.Devices, d.entries...)
+			}
+		}
+	}
+	slices.Reverse(s.Devices)
+}
+
+func protectsClock(_ *reader, s *Settings) bool { return s.on("ProtectClock") }
+
+func (r *reader) mountsImages(s *Settings) bool {
+	return s.RootImage != "" || r.holds("MountImages") || r.version >= 260 && r.lastPath("RootMStack") != ""
+}
+
+// decrypts reports whether the service has encrypted credentials.
+func (r *reader) decrypts(*Settings) bool {
+	return r.holds("LoadCredentialEncrypted") || r.holds("SetCredentialEncrypted")
+}
+
+// holds reports whether a list directive has an entry of the form A:B left, after the last empty assignment.
+func (r *reader) holds(name string) bool {
+	held := false
+	for _, v := range r.values(name) {
+		held = v != "" && (held || hasTwoParts(v))
+	}
+	return held
+}
+
+// dynamicName is the user that DynamicUser= makes of a unit's name. One that is no user name is hashed, which never makes a
+// name that counts; so it is kept.
+func dynamicName(id string) string { return unit.Prefix(id) }

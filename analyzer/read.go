@@ -1,0 +1,284 @@
+package analyzer
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"temper/internal/directive"
+	"temper/internal/unit"
+)
+
+// Read returns what a systemd version knows about a service after loading it from these files, what it implies included,
+// and the assignments that it ignores with a warning. The error wraps [ErrRefused] if it does not load the unit,
+// [ErrMasked] or [ErrNotService].
+func Read(u *unit.Unit, o Options) (Settings, []unit.Problem, error) {
+	k, err := o.knowledge()
+	switch {
+	case err != nil:
+		return Settings{}, nil, err
+	case !strings.HasSuffix(u.ID, ".service"):
+		return Settings{}, nil, fmt.Errorf("%s: %w", u.Name, ErrNotService)
+	case u.Masked:
+		return Settings{}, nil, fmt.Errorf("%s: %w", u.Name, ErrMasked)
+	}
+	r := &reader{unit: u, knowledge: k, assigned: map[string][]unit.Assignment{}, commands: map[string]int{}}
+	r.ignored = slices.Clone(u.Problems)
+	if err := r.collect(); err != nil {
+		return Settings{}, nil, err
+	}
+	s := r.settings()
+	r.imply(s)
+	if err := r.verify(s); err != nil {
+		return Settings{}, nil, err
+	}
+	if k.version < withJSON {
+		s.ImplyMounts()
+	}
+	r.findIgnored()
+	return *s, r.ignored, nil
+}
+
+// reader turns the assignments of one unit into settings.
+type reader struct {
+	knowledge
+	unit     *unit.Unit
+	assigned map[string][]unit.Assignment // of [Service] by name, of [Unit] by "Unit." and name; in order
+	commands map[string]int               // how many commands each Exec directive holds
+	ignored  []unit.Problem
+}
+
+// collect sorts the assignments by name. One that systemd refuses makes it refuse the unit if it stands in the fragment, and
+// ends the reading of a drop-in.
+func (r *reader) collect() error {
+	broken := ""
+	for _, a := range r.unit.Assignments {
+		key := a.Name
+		switch a.Section {
+		case "Service":
+		case "Unit":
+			key = "Unit." + a.Name
+		default:
+			continue
+		}
+		if broken != "" && a.Pos.Path == broken {
+			continue
+		}
+		if check := fatal[key]; check != nil {
+			if err := check(r, a); err != nil {
+				if a.Pos.Path == r.unit.Fragment {
+					return refuse(a.Pos, err.Error())
+				}
+				broken = a.Pos.Path
+				r.ignored = append(r.ignored, unit.Problem{Pos: a.Pos, Message: err.Error() + ": systemd ignores the rest of the drop-in"})
+				continue
+			}
+		}
+		r.assigned[key] = append(r.assigned[key], a)
+	}
+	return nil
+}
+
+// refuse is systemd's verdict on a unit that it does not load.
+func refuse(at unit.Position, why string) error {
+	return fmt.Errorf("%w: %w", unit.Problem{Pos: at, Message: why}, ErrRefused)
+}
+
+// values returns the values assigned to a directive of [Service], in order.
+func (r *reader) values(name string) []string {
+	list := r.assigned[name]
+	values := make([]string, len(list))
+	for i, a := range list {
+		values[i] = a.Value
+	}
+	return values
+}
+
+// settings reads every directive that exposure depends on.
+func (r *reader) settings() *Settings {
+	s := &Settings{
+		Unit:          r.unit.ID,
+		Fragment:      r.unit.Fragment,
+		Type:          r.serviceType(),
+		Early:         !r.lastBool("Unit.DefaultDependencies", true),
+		Values:        map[string]string{},
+		User:          r.lastText("User"),
+		Groups:        r.groups(),
+		RootDirectory: r.lastPath("RootDirectory"),
+		RootImage:     r.lastPath("RootImage"),
+		UMask:         r.umask(),
+		Bounding:      directive.ParseCapabilityBoundingSet(r.values("CapabilityBoundingSet"), r.version),
+		Ambient:       directive.ParseAmbientCapabilities(r.values("AmbientCapabilities"), r.version),
+		Namespaces:    directive.ParseRestrictNamespaces(r.values("RestrictNamespaces"), r.version),
+		Families:      directive.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.version),
+		Calls:         r.calls.ParseFilter(r.values("SystemCallFilter"), r.version),
+		Architectures: r.architectures(),
+		IPFilter:      r.filtersPackets(),
+	}
+	for _, d := range directive.All() {
+		if d.Ordered() && r.version >= d.Since {
+			s.Values[d.Name] = r.ordered(d)
+		}
+	}
+	s.addAddresses(r)
+	for _, rule := range directive.ParseDeviceAllow(r.values("DeviceAllow"), r.version, r.expand) {
+		s.Devices = append(s.Devices, rule.String())
+	}
+	return s
+}
+
+// ordered is the value of a directive with a fixed list of values.
+func (r *reader) ordered(d *directive.Directive) string {
+	v, set := d.Read(r.values(d.Name), r.version)
+	if !set && d.Name == unsetCounts.name && r.version >= unsetCounts.since {
+		return "unset"
+	}
+	return v.Name
+}
+
+// unsetCounts is the directive that systemd-analyze takes for set, when reading files, while it is not.
+var unsetCounts = struct {
+	name  string
+	since int
+}{"PrivateMounts", 254}
+
+func (r *reader) lastBool(name string, value bool) bool {
+	for _, v := range r.values(name) {
+		if on, ok := unit.Bool(v); ok {
+			value = on
+		}
+	}
+	return value
+}
+
+// lastText is the last value with its specifiers replaced.
+func (r *reader) lastText(name string) string {
+	values := r.values(name)
+	if len(values) == 0 {
+		return ""
+	}
+	text, _ := r.expand(values[len(values)-1])
+	return text
+}
+
+// lastPath is the last value that is an absolute path, "" after an empty one.
+func (r *reader) lastPath(name string) string {
+	last := ""
+	for _, v := range r.values(name) {
+		if v == "" {
+			last = ""
+		} else if p, err := r.absolute(v); err == nil {
+			last = p
+		}
+	}
+	return last
+}
+
+// absolute expands and simplifies a path that has to be absolute.
+func (r *reader) absolute(value string) (string, error) {
+	text, err := r.expand(value)
+	if err != nil {
+		return "", err
+	}
+	p, ok := directive.SimplifyPath(text, r.version)
+	if !ok || !path.IsAbs(p) {
+		return "", fmt.Errorf("%q is not an absolute path, or has .. in it", text)
+	}
+	return p, nil
+}
+
+func (r *reader) groups() []string {
+	var groups []string
+	for _, v := range r.values("SupplementaryGroups") {
+		if v == "" {
+			groups = nil
+		}
+		groups = append(groups, strings.Fields(v)...)
+	}
+	return groups
+}
+
+// defaultUMask is that of a system service.
+const defaultUMask = 0o022
+
+func (r *reader) umask() uint32 {
+	mask := uint64(defaultUMask)
+	for _, v := range r.values("UMask") {
+		if m, err := strconv.ParseUint(v, 8, 12); err == nil {
+			mask = m
+		}
+	}
+	return uint32(mask)
+}
+
+func (r *reader) architectures() []string {
+	var list []string
+	for _, v := range r.values("SystemCallArchitectures") {
+		if v == "" {
+			list = nil
+		}
+		words, _ := unit.Words(v)
+		for _, w := range words {
+			if r.isArchitecture(w) {
+				list = append(list, w)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// architectures are the words that SystemCallArchitectures= takes, with the first version that does.
+var architectures = map[string]int{
+	"native": 0, "x86": 0, "x86-64": 0, "x32": 0, "arm": 0, "arm64": 0, "loongarch64": 252, "mips": 0, "mips64": 0,
+	"mips64-n32": 0, "mips-le": 0, "mips64-le": 0, "mips64-le-n32": 0, "parisc": 250, "parisc64": 250, "ppc": 0, "ppc64": 0,
+	"ppc64-le": 0, "riscv64": 0, "s390": 0, "s390x": 0,
+}
+
+func (r *reader) isArchitecture(word string) bool {
+	since, ok := architectures[word]
+	return ok && r.version >= since
+}
+
+// filtersPackets reports whether BPF programs filter packets. Up to 249 systemd-analyze looked at the second list only.
+func (r *reader) filtersPackets() bool {
+	names := []string{"IPIngressFilterPath", "IPEgressFilterPath"}
+	if r.version < withJSON {
+		names = names[1:]
+	}
+	for _, name := range names {
+		set := false
+		for _, v := range r.values(name) {
+			_, err := r.absolute(v)
+			set = v != "" && (set || err == nil)
+		}
+		if set {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Settings) addAddresses(r *reader) {
+	denied := directive.ParseIPAddresses(r.values("IPAddressDeny"), r.version)
+	any, _ := directive.ParsePrefixes("any")
+	s.DenyAll = !slices.ContainsFunc(any, func(p netip.Prefix) bool { return !slices.Contains(denied, p) })
+	for _, p := range directive.ParseIPAddresses(r.values("IPAddressAllow"), r.version) {
+		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.version >= withJSON || p.Bits() == 8 || p.Bits() == 128) {
+			s.AllowLocal = true
+		} else {
+			s.AllowOther = true
+		}
+	}
+}
+
+// expand replaces specifiers. One that is known only at run time stays as it is: it is no mistake.
+func (r *reader) expand(value string) (string, error) {
+	if strings.IndexByte(value, '%') < 0 {
+		return value, nil
+	}
+	return expandAll(r.unit, value, r.version)
+}
