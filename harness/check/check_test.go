@@ -37,6 +37,7 @@ func TestExec(t *testing.T) {
 		{"regexp", with("seq 3", func(c *profiles.ExecCheck) { c.Stdout = `/^1\n2/` }), true, ""},
 		{"other output", with("echo no", func(c *profiles.ExecCheck) { c.Stdout = "yes" }), false, `want output with "yes", got "no"`},
 		{"environment", with("echo $STATE_DIRECTORY", func(c *profiles.ExecCheck) { c.Stdout = "/var/lib/x" }), true, ""},
+		{"the end says more", profiles.Check{Exec: sh("seq 1000; exit 1")}, false, `998\n999\n1000"`},
 		{"no program", profiles.Check{Exec: &profiles.ExecCheck{Command: []string{"/nonexistent"}}}, false, "no such file"},
 	})
 }

@@ -34,7 +34,7 @@ func run(ctx context.Context, env Env, c place.Command) (place.Result, error) {
 	return env.Place.Run(ctx, c)
 }
 
-// said shows what a command wrote: its complaints, or else its output.
+// said shows what a command wrote last: its complaints, or else its output.
 func said(r place.Result) string {
 	text := r.Stderr
 	if text == "" {
@@ -43,5 +43,5 @@ func said(r place.Result) string {
 	if text == "" {
 		return ""
 	}
-	return ": " + quoted(text)
+	return ": " + quotedEnd(text)
 }

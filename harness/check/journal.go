@@ -16,12 +16,17 @@ import (
 	"temper/profiles"
 )
 
-// journalctl writes out what journald still holds, then prints what one unit logged: messages of any length (--all),
-// several lines in one (json).
-const journalctl = `journalctl --sync 2>/dev/null; exec journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE "$1"`
+// journalctl writes out what journald still holds, makes sure that there is a journal at all, then prints what one unit
+// logged: messages of any length (--all), several lines in one (json).
+const journalctl = `journalctl --sync
+[ -n "$(journalctl --quiet --no-pager --lines=1)" ] || { echo there is no journal >&2; exit 1; }
+exec journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE "$1"`
 
 // probeJournal reads what the service logged in this trial. Each regular expression looks at one message at a time. What
 // must not be there and is ends the check at once; what must be there and is not yet may still come.
+//
+// Limit: journald asks the kernel who sent a message. One that a process sends to the socket of syslog(3) as its last act
+// belongs to nobody by then; what goes to standard output or error always belongs to its unit.
 func probeJournal(c profiles.JournalCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		messages, err := journal(ctx, env)

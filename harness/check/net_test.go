@@ -120,6 +120,7 @@ func TestStreams(t *testing.T) {
 	tcp := listen(t, "tcp", "127.0.0.1:0", ponger)
 	stream := listen(t, "unix", filepath.Join(dir, "stream"), ponger)
 	packet := listen(t, "unixpacket", filepath.Join(dir, "packet"), ponger)
+	rude := listen(t, "unix", filepath.Join(dir, "rude"), func(c net.Conn) { io.WriteString(c, "bye") })
 	datagram := filepath.Join(dir, "datagram")
 	sink, err := net.ListenPacket("unixgram", datagram)
 	if err != nil {
@@ -140,6 +141,7 @@ func TestStreams(t *testing.T) {
 		{"unix stream", profiles.Check{Unix: &profiles.StreamCheck{Address: stream, Send: "PING\n", Expect: "+PONG"}}, true, "PONG"},
 		{"unix packet", profiles.Check{Unix: &profiles.StreamCheck{Address: packet, Send: "PING\n", Expect: "+PONG"}}, true, "PONG"},
 		{"unix datagram", profiles.Check{Unix: &profiles.StreamCheck{Address: datagram, Send: "x"}}, true, "accepted"},
+		{"answers without listening", profiles.Check{Unix: &profiles.StreamCheck{Address: rude, Send: "PING\n", Expect: "bye"}}, true, `"bye"`},
 		{"no socket", profiles.Check{Unix: &profiles.StreamCheck{Address: dir + "/none"}}, false, "no such file"},
 	})
 }

@@ -39,6 +39,18 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q", cut(text, shown))
 }
 
+// quotedEnd is quoted for a text whose end says more than its beginning.
+func quotedEnd(text string) string {
+	text = strings.TrimSpace(text)
+	if from := len(text) - shown; from > 0 {
+		for from < len(text) && !utf8.RuneStart(text[from]) {
+			from++
+		}
+		text = "..." + text[from:]
+	}
+	return fmt.Sprintf("%q", text)
+}
+
 // oneLine makes a detail of any message: no line breaks, no control characters, of limited length.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {

@@ -99,13 +99,17 @@ func talk(ctx context.Context, env Env, network string, c profiles.StreamCheck) 
 		return "", err
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, c.Send); err != nil {
-		return "", err
+	if c.Send != "" { // an empty write would fail where the service has hung up, and be a packet of its own where it has not
+		_, err = io.WriteString(conn, c.Send)
 	}
 	if c.Expect == "" {
-		return "accepted", nil
+		return "accepted", err
 	}
-	return expect(conn, c)
+	seen, rerr := expect(conn, c) // it may have answered and hung up without listening
+	if rerr != nil {
+		rerr = errors.Join(rerr, err)
+	}
+	return seen, rerr
 }
 
 // expect reads until the text so far has the pattern. What had come when the reading ended is in the error.
