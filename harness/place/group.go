@@ -162,6 +162,11 @@ const removeWithin = 5 * time.Second
 func removeGroup(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeWithin)
 	defer cancel()
+	if strings.HasSuffix(dir, ".scope") {
+		if err := stopScope(ctx, dir); err != nil {
+			return err
+		}
+	}
 	for {
 		err := removeTree(dir)
 		if err == nil || errors.Is(err, fs.ErrNotExist) {

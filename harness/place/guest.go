@@ -28,14 +28,17 @@ var bootWords = []string{
 // quietWords are added when only the place's own target is booted.
 var quietWords = []string{"temper=0"}
 
-// masked are units that wait for a network which a place does not have, or that take time for no service's good.
+// masked are units that wait for a network which a place does not have or for somebody at its console, or that take time
+// for no service's good.
 // systemd.mask= names them to systemd-debug-generator(8), so that /etc stays as it is.
 var masked = []string{
 	"NetworkManager-wait-online.service",
 	"connman-wait-online.service",
+	"emergency.service",
 	"ifupdown-wait-online.service",
 	"ldconfig.service",
 	"networking.service",
+	"rescue.service",
 	"systemd-hwdb-update.service",
 	"systemd-journal-catalog-update.service",
 	"systemd-networkd-wait-online.service",

@@ -58,7 +58,7 @@ func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
 	if !ok {
 		return Result{Status: 127, Stderr: c.Args[0] + ": not found\n"}, nil
 	}
-	name, err := ownName("temper-run", strings.ToLower(rand.Text()[:12]))
+	name, err := p.runName()
 	if err != nil {
 		return Result{}, err
 	}
@@ -74,6 +74,16 @@ func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
 		err = cleanup
 	}
 	return result, err
+}
+
+// runName is a new name for the unit and the files of a command. On the host it is one that [Sweep] knows. A container
+// takes its commands with it, and a Sweep inside would look for this process among others.
+func (p *Place) runName() (string, error) {
+	id := strings.ToLower(rand.Text()[:12])
+	if p.box != nil {
+		return "temper-run-" + id, nil
+	}
+	return ownName("temper-run", id)
 }
 
 // valid finds what D-Bus cannot carry: its strings are UTF-8 without NUL.

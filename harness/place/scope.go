@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -107,3 +108,35 @@ func startScope(ctx context.Context, conn *dbus.Conn, scope string, pid int) (st
 		}
 	}
 }
+
+// stopScope has systemd end the scope whose cgroup is dir, and waits until it has removed that: of a cgroup that somebody
+// else removes systemd may not see the end, and would keep its scope for good.
+func stopScope(ctx context.Context, dir string) error {
+	if _, err := os.Lstat(dir); err != nil {
+		return nil
+	}
+	conn, err := dialManager(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := stopUnit(ctx, conn, filepath.Base(dir)); err != nil {
+		return err
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for end := time.After(scopeWithin); ; {
+		if _, err := os.Lstat(dir); err != nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			return nil // what it has left is removed by hand
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+const scopeWithin = 2 * time.Second
