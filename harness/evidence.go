@@ -1,9 +1,9 @@
 package harness
 
 import (
-	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"temper/internal/directive"
@@ -56,7 +56,11 @@ func writable(file string) string {
 	return dir
 }
 
-// String is a proposal in words.
-func (p proposal) String() string {
-	return fmt.Sprintf("%s=%s", p.directive.Name, strings.Join(p.names, " "))
+// evidence is what a failed trial shows of its failure: how it ended, and the last thing that the service said.
+func (t Trial) evidence() []verdict.Evidence {
+	list := slices.Clone(t.Failures[:min(len(t.Failures), 3)])
+	if n := len(t.Log); n > 0 {
+		list = append(list, verdict.Evidence{Kind: "log", Text: t.Log[n-1]})
+	}
+	return list
 }

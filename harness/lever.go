@@ -61,13 +61,21 @@ func demotions(ls []*lever, version int) []verdict.Demotion {
 		}
 		list = append(list, verdict.Demotion{
 			Directive: l.directive.Name,
-			From:      verdict.Join(l.want),
+			From:      l.from(),
 			To:        verdict.Join(l.lines(version)),
 			Reason:    l.reason(),
 			Evidence:  l.evidence,
 		})
 	}
 	return list
+}
+
+// from is what the profile asks for, as a demotion writes it: "" where a list of exceptions had none.
+func (l *lever) from() string {
+	if l.want == nil {
+		return ""
+	}
+	return verdict.Join(l.want)
 }
 
 func (l *lever) reason() string {

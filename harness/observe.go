@@ -24,18 +24,49 @@ type observation struct {
 // observe looks at the processes in the control group of a service.
 func observe(where *place.Place, s state) observation {
 	o := observation{map[string]bool{}, map[string]bool{}}
+	for _, pid := range processes(where, s) {
+		o.add(pid)
+	}
+	return o
+}
+
+// processes lists the processes of a service by their ids here, not in the place.
+func processes(where *place.Place, s state) []string {
+	var pids []string
 	if s.Cgroup == "" {
-		return o
+		return nil
 	}
 	filepath.WalkDir(filepath.Join(where.Cgroup(), s.Cgroup), func(path string, entry os.DirEntry, err error) error {
 		if err == nil && entry.Name() == "cgroup.procs" {
-			for _, pid := range readLines(path) {
-				o.add(pid)
-			}
+			pids = append(pids, readLines(path)...)
 		}
 		return nil // what is gone is not observed
 	})
-	return o
+	return pids
+}
+
+// mainPID is the id here of the main process of a service, 0 if it has none: its id in the place is one of those that the
+// process has in nested namespaces, at the depth of the place's PID 1.
+func mainPID(where *place.Place, s state) int {
+	depth := len(nested(strconv.Itoa(where.Leader())))
+	for _, pid := range processes(where, s) {
+		ids := nested(pid)
+		if len(ids) >= depth && ids[depth-1] == strconv.Itoa(int(s.PID)) {
+			id, _ := strconv.Atoi(pid)
+			return id
+		}
+	}
+	return 0
+}
+
+// nested lists the ids of a process from this namespace inwards; NSpid in proc_pid_status(5).
+func nested(pid string) []string {
+	for _, line := range readLines("/proc/" + pid + "/status") {
+		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			return strings.Fields(ids)
+		}
+	}
+	return nil
 }
 
 func (o observation) add(pid string) {

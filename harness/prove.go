@@ -134,12 +134,12 @@ func result(err error) string {
 }
 
 // try is one trial of the search, with its progress.
-func (r *run) try(ctx context.Context, dropin string) (Trial, error) {
-	t, err := r.trials.run(ctx, dropin)
+func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
+	t, err := r.trials.run(ctx, plan)
 	if err != nil {
 		return t, err
 	}
-	if dropin == "" && t.OK {
+	if t.Dropin == "" && t.OK {
 		r.trials.baseline = &t
 	}
 	if r.Progress != nil {

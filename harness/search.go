@@ -19,7 +19,7 @@ import (
 // strongest value that works, or is left out. In the end each step is put back once: what can be put back is.
 type search struct {
 	input generator.Input
-	try   func(ctx context.Context, dropin string) (Trial, error)
+	try   func(ctx context.Context, plan generator.Plan) (Trial, error)
 	guess func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
 	worth func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
 
@@ -68,12 +68,12 @@ func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, e
 
 // baseline launches the service as its vendor wrote it; a failure is repeated, to tell broken from flaky.
 func (s *search) baseline(ctx context.Context) error {
-	t, err := s.try(ctx, "")
+	t, err := s.try(ctx, generator.Plan{})
 	if err != nil || t.OK {
 		s.tried[""] = t
 		return err
 	}
-	again, err := s.try(ctx, "")
+	again, err := s.try(ctx, generator.Plan{})
 	switch {
 	case err != nil:
 		return err
@@ -96,13 +96,13 @@ func (s *search) plan(n int) generator.Plan {
 
 // passes tries the plan of the first n levers, once for each text.
 func (s *search) passes(ctx context.Context, n int) (Trial, error) {
-	text := s.plan(n).Text()
-	if t, ok := s.tried[text]; ok {
+	plan := s.plan(n)
+	if t, ok := s.tried[plan.Text()]; ok {
 		return t, nil
 	}
-	t, err := s.try(ctx, text)
+	t, err := s.try(ctx, plan)
 	if err == nil {
-		s.tried[text] = t
+		s.tried[plan.Text()] = t
 	}
 	return t, err
 }
@@ -179,7 +179,7 @@ func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) 
 
 // weaken steps the culprit, lever number n, down until the first n levers pass.
 func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
-	l.evidence = append(l.evidence, first(why.Failures, 3)...)
+	l.evidence = append(l.evidence, why.evidence()...)
 	if refused := l.directive.Exceptions(l.want, s.input.Version); len(refused) > 0 && l.level == 0 {
 		if done, err := s.except(ctx, l, n, refused); done || err != nil {
 			return err
@@ -252,7 +252,7 @@ func (s *search) confirm(ctx context.Context, plan generator.Plan, down []verdic
 	if len(down) == 0 {
 		return nil
 	}
-	t, err := s.try(ctx, plan.Text())
+	t, err := s.try(ctx, plan)
 	if err == nil && !t.OK {
 		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
 	}
@@ -264,8 +264,4 @@ func summary(failures []verdict.Evidence) string {
 		return "no failure was seen"
 	}
 	return failures[0].Text
-}
-
-func first(list []verdict.Evidence, n int) []verdict.Evidence {
-	return slices.Clone(list[:min(n, len(list))])
 }

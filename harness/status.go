@@ -31,6 +31,11 @@ func (s state) ended() string {
 	return fmt.Sprintf("status %d, result %s", s.Status, s.Result)
 }
 
+// failed reports whether the service has ended, and not well.
+func (s state) failed() bool {
+	return s.Result != "" && s.Result != "success" || s.Active == "failed"
+}
+
 func splitLines(s string) []string {
 	s = strings.TrimRight(s, "\n")
 	if s == "" {

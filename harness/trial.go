@@ -24,7 +24,7 @@ type Trial struct {
 	Dropin   string             // temper's drop-in; "" in the baseline
 	OK       bool               // it started, stayed up, passed every required check and stopped
 	Failures []verdict.Evidence // why not, the most telling first
-	Warnings []verdict.Evidence // advisory checks that failed
+	Warnings []verdict.Evidence // advisory checks that failed, directives without effect
 	Log      []string           // what the service logged
 	Status   int32              // exit status of the main process, 0 while it runs
 	Took     time.Duration
@@ -46,18 +46,18 @@ type trials struct {
 	baseline *Trial // what hardened trials are compared with; nil until it has passed
 }
 
-// run launches the service with a drop-in. The error is set only where nothing can be said about the service: the place is
+// run launches the service under a plan. The error is set only where nothing can be said about the service: the place is
 // gone, or ctx has ended.
-func (t *trials) run(ctx context.Context, dropin string) (Trial, error) {
+func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	t.count++
-	result := Trial{Dropin: dropin}
+	result := Trial{Dropin: plan.Text()}
 	name := fmt.Sprintf("%s-%d.service", t.stem, t.count)
 	begin := time.Now()
-	if err := t.write(name, dropin); err != nil {
+	if err := t.write(name, result.Dropin); err != nil {
 		return result, err
 	}
 	defer t.clear(ctx, name)
-	l := &launch{trials: t, name: name, begin: begin, result: &result}
+	l := &launch{trials: t, plan: plan, name: name, begin: begin, result: &result}
 	if err := l.life(ctx); err != nil {
 		return result, fmt.Errorf("trial of %s: %w", t.unit.Name, err)
 	}
@@ -93,6 +93,7 @@ func (t *trials) clear(ctx context.Context, name string) {
 // launch is a trial while it runs.
 type launch struct {
 	*trials
+	plan   generator.Plan
 	name   string
 	begin  time.Time
 	result *Trial
@@ -172,7 +173,29 @@ func (l *launch) running(ctx context.Context) error {
 		return err
 	}
 	l.result.seen = after.both(before)
+	if err := l.confined(); err != nil {
+		return err
+	}
 	return l.compare()
+}
+
+// confined notes the directives of the trial that /proc does not show: what has no effect was not proven.
+func (l *launch) confined() error {
+	s, err := l.manager.state(l.name)
+	if err != nil || s.PID == 0 || l.result.Dropin == "" {
+		return err // a service that has done its work has no process to look at
+	}
+	pid := mainPID(l.place, s)
+	if pid == 0 {
+		return nil
+	}
+	_, ineffective, err := Confined(pid, l.place.Leader(), l.place.SystemdVersion(), l.plan)
+	for _, name := range slices.Sorted(maps.Keys(ineffective)) {
+		l.result.Warnings = append(l.result.Warnings, verdict.Evidence{
+			Kind: "no-effect", Text: fmt.Sprintf("%s=: %s", name, ineffective[name]),
+		})
+	}
+	return err
 }
 
 func (l *launch) observe() (observation, error) {
@@ -222,7 +245,7 @@ func (l *launch) alive(when string) error {
 		return err
 	}
 	l.result.Status = s.Status
-	if s.Result != "" && s.Result != "success" || s.Active == "failed" {
+	if s.failed() {
 		return l.fail("exit", "%s: %s", when, s.ended())
 	}
 	return nil
@@ -230,27 +253,43 @@ func (l *launch) alive(when string) error {
 
 // check runs the checks of a phase.
 func (l *launch) check(ctx context.Context, phase string) error {
-	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin}
-	for _, o := range check.Run(ctx, env, l.profile.Checks, phase) {
-		switch {
-		case o.OK:
-		case o.Required:
-			l.fail("check", "%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
-		default:
-			text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
-			l.result.Warnings = append(l.result.Warnings, verdict.Evidence{Kind: "check", Text: text})
-		}
-	}
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin, Gone: l.gone(watch)}
+	outcomes := check.Run(ctx, env, l.profile.Checks, phase)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := l.alive(phase); err != nil {
-		return err
+	over := l.alive(phase) // the end of a service tells more than the checks that it failed
+	for _, o := range outcomes {
+		text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
+		switch {
+		case o.OK:
+		case o.Required:
+			over = l.fail("check", "%s", text)
+		default:
+			l.result.Warnings = append(l.result.Warnings, verdict.Evidence{Kind: "check", Text: text})
+		}
 	}
-	if len(l.result.Failures) > 0 {
-		return errOver
-	}
-	return nil
+	return over
+}
+
+// gone is closed once the service has ended badly: what fails then need not be tried again.
+func (l *launch) gone(ctx context.Context) <-chan struct{} {
+	gone := make(chan struct{})
+	go func() {
+		for ctx.Err() == nil {
+			if s, err := l.manager.state(l.name); err != nil || s.failed() {
+				close(gone)
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	return gone
 }
 
 // again is the phase after a job on the running service.
@@ -283,7 +322,7 @@ func (l *launch) stop(ctx context.Context) error {
 // log returns what the service logged, for evidence.
 func (l *launch) log(ctx context.Context) []string {
 	r, err := l.place.Run(ctx, place.Command{
-		Args: []string{"journalctl", "--no-pager", "-o", "cat", "-n", "200", "-u", l.name}, Timeout: 5 * time.Second,
+		Args: []string{"journalctl", "--no-pager", "-o", "cat", "-n", "200", "_SYSTEMD_UNIT=" + l.name}, Timeout: 5 * time.Second,
 	})
 	if err != nil {
 		return nil // the log only explains, it decides nothing

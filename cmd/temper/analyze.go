@@ -90,19 +90,19 @@ func (a *app) printReports(reports []analyzer.Report, all bool) error {
 		slices.SortStableFunc(reports, func(x, y analyzer.Report) int { return strings.Compare(x.Unit, y.Unit) })
 		rows := [][]string{{"UNIT", "EXPOSURE", "PREDICATE"}}
 		for _, r := range reports {
-			rows = append(rows, []string{r.Unit, score(float64(r.Exposure) / 10), r.Level})
+			rows = append(rows, []string{r.Unit, analyzer.Points(r.Exposure), r.Level})
 		}
 		return a.table(rows)
 	}
 	for _, r := range reports {
 		rows := [][]string{{"NAME", "DESCRIPTION", "EXPOSURE"}}
 		for _, row := range r.Rows {
-			rows = append(rows, []string{row.Name, row.Description, row.Exposure})
+			rows = append(rows, []string{row.Name, row.Description, row.Exposure.String()})
 		}
 		if err := a.table(rows); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "Overall exposure of %s: %.1f %s\n", r.Unit, float64(r.Exposure)/10, r.Level)
+		fmt.Fprintf(a.out, "Overall exposure of %s: %s %s\n", r.Unit, analyzer.Points(r.Exposure), r.Level)
 	}
 	return nil
 }

@@ -37,11 +37,31 @@ func (a *app) printVerdict(v verdict.Verdict) {
 	if v.Reason != "" {
 		fmt.Fprintf(a.out, "  %s\n", v.Reason)
 	}
+	a.printApplied(v.Applied)
 	for _, d := range v.Demotions {
 		a.printDemotion(d)
 	}
 	for _, e := range v.Advisories {
 		fmt.Fprintf(a.out, "  advisory: %s: %s\n", e.Kind, e.Text)
+	}
+}
+
+// width is where lines for people are broken.
+const width = 120
+
+// printApplied prints the assignments of a drop-in as a paragraph.
+func (a *app) printApplied(list []verdict.Applied) {
+	line := "  applied"
+	for _, x := range list {
+		word := " " + x.Directive + "=" + x.Value
+		if len(line)+len(word) > width {
+			fmt.Fprintln(a.out, line)
+			line = "   "
+		}
+		line += word
+	}
+	if len(list) > 0 {
+		fmt.Fprintln(a.out, line)
 	}
 }
 

@@ -25,6 +25,7 @@ type Directive struct {
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
 	Paths   []PathEffect
+	Trace   Trace  // what shows in /proc once it holds, besides Paths
 	Late    bool   // needs default dependencies: orders the unit after temporary files are set up
 	Man     string // the man page that documents it
 	Forbids string // one line for people: what a service can no longer do
@@ -66,6 +67,38 @@ const (
 	ReadOnly
 	Hidden // inaccessible, or replaced by something empty
 )
+
+// A Trace is where it shows in the /proc/PID directory of a process that a directive holds; see proc(5). The zero Trace shows
+// nowhere.
+type Trace struct {
+	Kind  TraceKind
+	Name  string // the namespace, the field of status, or the mount point
+	Value string // of the field
+}
+
+// TraceKind says where a Trace shows.
+type TraceKind int
+
+// NoTrace is the kind of the zero Trace.
+const (
+	NoTrace  TraceKind = iota
+	InStatus           // the field Name of status is Value
+	OwnNS              // the namespace ns/Name is not that of PID 1
+	OwnMount           // something is mounted at Name
+	CapBnd             // status shows the capability bounding set
+)
+
+// SeccompTrace is that of every directive that is a system call filter.
+var SeccompTrace = StatusTrace("Seccomp", "2")
+
+// StatusTrace shows as a field of /proc/PID/status.
+func StatusTrace(field, value string) Trace { return Trace{InStatus, field, value} }
+
+// NamespaceTrace shows as a namespace of its own: "mnt", "net", "ipc", "uts", "pid", "user" or "cgroup".
+func NamespaceTrace(name string) Trace { return Trace{Kind: OwnNS, Name: name} }
+
+// MountTrace shows as a mount of its own at a path.
+func MountTrace(path string) Trace { return Trace{Kind: OwnMount, Name: path} }
 
 // kind is how the directives of one shape are validated and merged. See kind_*.go.
 type kind interface {
@@ -161,6 +194,33 @@ func (d *Directive) Exceptions(want []string, version int) []string {
 // Except returns the assignments of want with names, some of its [Directive.Exceptions], allowed again.
 func (d *Directive) Except(want, names []string, version int) []string {
 	return d.kind.(excepter).except(want, names, version)
+}
+
+// PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
+func (d *Directive) PathsOf(lines []string) []PathEffect {
+	if k, ok := d.kind.(shutPaths); ok && k.mode != Writable {
+		var effects []PathEffect
+		for _, w := range pathWords(lines) {
+			effects = append(effects, PathEffect{Path: barePath(w), Mode: k.mode})
+		}
+		return effects
+	}
+	if len(d.Paths) == 0 || len(lines) == 0 {
+		return nil
+	}
+	set, _ := d.Value(lines[len(lines)-1], newest)
+	return slices.DeleteFunc(slices.Clone(d.Paths), func(e PathEffect) bool {
+		v, _ := d.Value(e.Value, newest)
+		return v.Rank > set.Rank || e.Mode == ReadOnly && d.hides(e.Path, set)
+	})
+}
+
+// hides reports whether a value takes a path away altogether.
+func (d *Directive) hides(path string, set Value) bool {
+	return slices.ContainsFunc(d.Paths, func(e PathEffect) bool {
+		v, _ := d.Value(e.Value, newest)
+		return e.Path == path && e.Mode == Hidden && v.Rank <= set.Rank
+	})
 }
 
 // Restricts reports whether the directive takes something from a service, rather than making an exception from what

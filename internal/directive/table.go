@@ -67,6 +67,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "PrivateMounts", Since: 239, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   NamespaceTrace("mnt"),
 		Forbids: "let its mounts appear in the rest of the system", Breaks: "services that mount for others",
 	},
 	{
@@ -132,6 +133,7 @@ var table = []*Directive{
 		Name: "ProtectHostname", Since: 242, kind: ordered{}, Man: manExec,
 		Values:  []Value{{Name: "no"}, {Name: "private", Since: 258, Rank: 1}, {Name: "yes", Rank: 2}},
 		Implies: []Effect{{Directive: "SystemCallFilter", Value: "~sethostname setdomainname"}},
+		Trace:   NamespaceTrace("uts"),
 		Forbids: "change the host name, or see it change", Breaks: "services that must notice a new host name",
 	},
 	{
@@ -140,6 +142,7 @@ var table = []*Directive{
 			{Directive: "CapabilityBoundingSet", Value: "~CAP_MKNOD CAP_SYS_RAWIO"},
 			{Directive: "SystemCallFilter", Value: "~@raw-io"}, {Directive: "DevicePolicy", Value: "closed"},
 		},
+		Trace:   MountTrace("/dev"),
 		Forbids: "see devices other than null, zero, random, tty and their like", Breaks: "hardware access, /dev/net/tun, /dev/fuse",
 	},
 	{
@@ -153,10 +156,12 @@ var table = []*Directive{
 	},
 	{
 		Name: "PrivateIPC", Since: 248, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   NamespaceTrace("ipc"),
 		Forbids: "share System V IPC and message queues with others", Breaks: "databases and X clients that share memory",
 	},
 	{
 		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   NamespaceTrace("pid"),
 		Forbids: "see or signal processes outside the service", Breaks: "services that look for others, Type=forking",
 	},
 	{
@@ -168,10 +173,12 @@ var table = []*Directive{
 			{Name: "yes", Rank: 2},
 			{Name: "managed", Since: 260, Rank: 2},
 		},
+		Trace:   NamespaceTrace("user"),
 		Forbids: "use capabilities on the host, see users other than its own", Breaks: "ports below 1024, changing user, foreign files",
 	},
 	{
 		Name: "PrivateNetwork", kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   NamespaceTrace("net"),
 		Forbids: "use any network but its own loopback", Breaks: "every service that serves or uses a network",
 	},
 	{
@@ -184,6 +191,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "open sockets of other families", Breaks: "getifaddrs() without AF_NETLINK, syslog without AF_UNIX",
 	},
 	{
@@ -201,10 +209,12 @@ var table = []*Directive{
 	},
 	{
 		Name: "NoNewPrivileges", kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   StatusTrace("NoNewPrivs", "1"),
 		Forbids: "gain privileges by executing set-user-ID programs", Breaks: "sudo, sendmail, su, ping in children",
 	},
 	{
 		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec,
+		Trace:   Trace{Kind: CapBnd},
 		Forbids: "have any other capability", Breaks: "whatever needs a capability that is not listed",
 	},
 	{
@@ -240,6 +250,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "LockPersonality", Since: 235, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "change the kernel execution domain", Breaks: "emulators of other architectures",
 	},
 	{
@@ -248,22 +259,27 @@ var table = []*Directive{
 	},
 	{
 		Name: "RestrictRealtime", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "use realtime scheduling", Breaks: "audio servers, time daemons, cluster managers",
 	},
 	{
 		Name: "RestrictSUIDSGID", Since: 242, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "set the set-user-ID or set-group-ID bit", Breaks: "log rotation with mode 2770, package managers, openat2()",
 	},
 	{
 		Name: "RestrictNamespaces", Since: 233, kind: namespaces{}, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "create or enter namespaces", Breaks: "browsers, containers, services that sandbox themselves",
 	},
 	{
 		Name: "SystemCallArchitectures", kind: architectures{}, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "use the system calls of another architecture", Breaks: "32-bit programs on a 64-bit machine",
 	},
 	{
 		Name: "SystemCallFilter", Since: 231, kind: syscalls{}, Man: manExec,
+		Trace:   SeccompTrace,
 		Forbids: "use any other system call", Breaks: "whatever needs a call that is not listed; new C libraries",
 	},
 	{

@@ -1,0 +1,124 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+	"strconv"
+
+	"temper/generator"
+	"temper/harness/check"
+	"temper/harness/place"
+	"temper/internal/directive"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// Inspection is what a unit that really runs, no trial, looks like.
+type Inspection struct {
+	Active      bool
+	Confirmed   []string          // directives of the verdict that /proc shows to hold
+	Ineffective map[string]string // directives that it shows not to hold, with what was seen instead
+	Status      map[string]string // of the main process: Seccomp, NoNewPrivs, CapBnd
+	Checks      []check.Outcome   // of its profile, phase running
+}
+
+// OK reports whether the unit runs, is confined as its verdict says and passes its checks.
+func (i Inspection) OK() bool {
+	return i.Active && len(i.Ineffective) == 0 && len(i.Confirmed) > 0 &&
+		!slices.ContainsFunc(i.Checks, func(o check.Outcome) bool { return o.Required && !o.OK })
+}
+
+// Confinement is the state of the main process in words.
+func (i Inspection) Confinement() string {
+	if !i.Active {
+		return "NOT running"
+	}
+	text := fmt.Sprintf("%d directives seen in /proc, seccomp %s, capabilities %s", len(i.Confirmed), i.Status["Seccomp"],
+		capabilities(i.Status["CapBnd"]))
+	for _, name := range slices.Sorted(maps.Keys(i.Ineffective)) {
+		text += fmt.Sprintf(", NOT %s= (%s)", name, i.Ineffective[name])
+	}
+	return text
+}
+
+// capabilities counts the bits of a set as /proc shows it.
+func capabilities(set string) string {
+	n, _ := strconv.ParseUint(set, 16, 64) // /proc writes hexadecimal numbers
+	return fmt.Sprintf("%d of %d", bits.OnesCount64(n), len(directive.CapabilityNames()))
+}
+
+// Inspect looks at a unit that runs in a place, with the verdict and the profile that the place has for it.
+func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name string) (Inspection, error) {
+	v, err := verdict.Store{Root: where.Root()}.Get(name)
+	if err != nil {
+		return Inspection{}, err
+	}
+	u, err := (&unit.Loader{Root: where.Root(), Version: where.SystemdVersion()}).Load(name)
+	if err != nil {
+		return Inspection{}, err
+	}
+	p, _ := set.For(u)
+	if p == nil {
+		return Inspection{}, fmt.Errorf("%s: %w", name, ErrNoProfile)
+	}
+	m, err := newManager(where.Bus())
+	if err != nil {
+		return Inspection{}, err
+	}
+	defer m.close()
+	if err := prepare(ctx, where, m, p, name); err != nil {
+		return Inspection{}, err
+	}
+	s, err := m.state(name)
+	if err != nil {
+		return Inspection{}, err
+	}
+	i := Inspection{Active: s.Active == "active"}
+	pid := mainPID(where, s)
+	if pid == 0 {
+		return i, nil
+	}
+	i.Confirmed, i.Ineffective, err = Confined(pid, where.Leader(), where.SystemdVersion(), planOf(v))
+	if err != nil {
+		return i, err
+	}
+	main, err := readProcess(pid, where.Leader())
+	i.Status = main.status
+	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name}, p.Checks, "running")
+	return i, err
+}
+
+// prepare runs the set-up of a profile and starts the unit again, so that it finds what the checks look for.
+func prepare(ctx context.Context, where *place.Place, m *manager, p *profiles.Profile, name string) error {
+	if len(p.Prove.Setup) == 0 {
+		return nil
+	}
+	if err := setup(ctx, where, p); err != nil {
+		return fmt.Errorf("%s: %w", p.Path, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Prove.Timeout)
+	defer cancel()
+	_, err := m.job(ctx, "RestartUnit", name, "replace")
+	return err
+}
+
+// planOf is the plan that a verdict's assignments amount to.
+func planOf(v verdict.Verdict) generator.Plan {
+	plan := generator.Plan{Unit: v.Unit, Profile: v.Profile}
+	for _, a := range v.Applied {
+		d, ok := directive.Lookup(a.Directive)
+		if !ok {
+			continue
+		}
+		if n := len(plan.Items); n == 0 || plan.Items[n-1].Directive != d {
+			plan.Items = append(plan.Items, generator.Item{Directive: d})
+		}
+		last := &plan.Items[len(plan.Items)-1]
+		last.Lines = append(last.Lines, a.Value)
+	}
+	return plan
+}

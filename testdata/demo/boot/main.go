@@ -1,0 +1,88 @@
+// Command boot boots a root in which temper is installed and looks at each unit named: the generator wrote at boot what was
+// proven, the running process is confined as /proc shows it, and the service answers. It exits with 1 if any is not so.
+//
+//	boot ROOT UNIT...
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"temper/generator"
+	"temper/harness"
+	"temper/harness/check"
+	"temper/harness/place"
+	"temper/internal/host"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	ok, err := boot(ctx, os.Args[1], os.Args[2:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1)
+	}
+}
+
+func boot(ctx context.Context, root string, units []string) (bool, error) {
+	begin := time.Now()
+	where, err := place.Container(ctx, place.Options{Image: root, Unit: "multi-user.target"})
+	if err != nil {
+		return false, err
+	}
+	defer where.Close()
+	fmt.Printf("booted in %.1f s (systemd %d)\n", time.Since(begin).Seconds(), where.SystemdVersion())
+	set, problems := profiles.Load(where.Root(), nil)
+	if len(problems) > 0 {
+		return false, problems[0]
+	}
+	all := true
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "UNIT\tDROP-IN\tCONFINED\tANSWERS")
+	for _, name := range units {
+		s, err := harness.Inspect(ctx, where, set, name)
+		if err != nil {
+			return false, err
+		}
+		v, err := verdict.Store{Root: host.Root(root)}.Get(name)
+		if err != nil {
+			return false, err
+		}
+		written, _ := where.Root().ReadFile(path.Join("/run/systemd/generator", name+".d", generator.Dropin)) // missing is not the same
+		same := string(written) == v.Dropin && v.Dropin != ""
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, word(same, "written at boot, as proven"), s.Confinement(), answers(s.Checks))
+		all = all && same && s.OK()
+	}
+	return all, w.Flush()
+}
+
+func word(ok bool, text string) string {
+	if ok {
+		return text
+	}
+	return "NOT " + text
+}
+
+func answers(checks []check.Outcome) string {
+	var bad []string
+	for _, o := range checks {
+		if o.Required && !o.OK {
+			bad = append(bad, o.Name+": "+o.Detail)
+		}
+	}
+	if len(bad) > 0 {
+		return "NO: " + strings.Join(bad, "; ")
+	}
+	return fmt.Sprintf("yes, %d checks", len(checks))
+}
