@@ -51,13 +51,28 @@ type Report struct {
 
 // Row is one line of the table that systemd-analyze prints.
 type Row struct {
-	Set         *bool  `json:"set"`  // whether the row is good; nil if it does not apply
-	Name        string `json:"name"` // such as "PrivateTmp="
-	JSONField   string `json:"json_field"`
-	Description string `json:"description"`
-	Exposure    Tenths `json:"exposure"` // what the row adds; 0 for a good row, and for one that does not apply
+	Set         *bool  // whether the row is good; nil if it does not apply
+	Name        string // such as "PrivateTmp="
+	JSONField   string // its name in JSON and in policies, such as "PrivateTmp"
+	Description string // what that means; systemd has no words for ProtectProc=noaccess
+	Exposure    Tenths // what the row adds; 0 for a good row, and for one that does not apply
 
 	badness, weight, span int // badness is notApplicable if the row does not count
+}
+
+// MarshalJSON writes the row to the byte as systemd-analyze does.
+func (r Row) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Set         *bool   `json:"set"`
+		Name        string  `json:"name"`
+		JSONField   string  `json:"json_field"`
+		Description *string `json:"description"`
+		Exposure    Tenths  `json:"exposure"`
+	}{r.Set, r.Name, r.JSONField, &r.Description, r.Exposure}
+	if r.Description == "" {
+		out.Description = nil
+	}
+	return json.Marshal(out)
 }
 
 // Tenths is an exposure in tenths of a point. As text and as JSON it is systemd's "0.4", and null if it is 0.

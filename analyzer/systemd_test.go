@@ -1,0 +1,182 @@
+package analyzer_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/analyzer"
+	"temper/analyzer/load"
+	"temper/internal/host"
+	"temper/internal/testroot"
+)
+
+var update = flag.Bool("update", false, "write testdata/golden.json.gz from what systemd says")
+
+// withOffline are the trees whose systemd-analyze has --offline.
+var withOffline = []string{"bookworm", "trixie", "sid"}
+
+// scored is what systemd-analyze says of one unit.
+type scored struct {
+	Unit    string          `json:"unit"`
+	Overall string          `json:"overall"` // "9.6 UNSAFE"
+	Rows    json.RawMessage `json:"rows"`
+}
+
+// inTree runs a command in a throwaway copy of a tree: an overlay in a mount namespace of its own, with /proc, /sys and
+// cgroup2, because systemd before 262 does not load a unit with IPIngressFilterPath= without. copies are "FROM:TO".
+const inTree = `set -e
+tree=$1 work=$2 copies=$3; shift 3
+mount -t tmpfs tmpfs "$work"
+mkdir "$work/upper" "$work/work" "$work/root"
+root=$work/root
+mount -t overlay overlay -o "lowerdir=$tree,upperdir=$work/upper,workdir=$work/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+for copy in $copies; do
+	mkdir -p "$root${copy#*:}"
+	cp -a "${copy%:*}/." "$root${copy#*:}"
+done
+exec chroot "$root" "$@"`
+
+// security runs the tree's own systemd-analyze over files of it.
+func security(t *testing.T, tree, copies string, env []string, files ...string) []scored {
+	t.Helper()
+	run := func(args ...string) (stdout, stderr string) {
+		t.Helper()
+		args = slices.Concat([]string{"--mount", "sh", "-c", inTree, "sh", tree, t.TempDir(), copies, "env"}, env,
+			[]string{"systemd-analyze", "security", "--offline=yes", "--no-pager"}, args, files)
+		c := exec.Command("unshare", args...)
+		var out, errs bytes.Buffer
+		c.Stdout, c.Stderr = &out, &errs
+		// It exits with 1 if any unit is refused.
+		if err := c.Run(); err != nil && out.Len() == 0 {
+			t.Logf("systemd-analyze: %v: %s", err, errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	table, complaints := run()
+	overalls := regexp.MustCompile(`(?m)^.*Overall exposure level for (\S+): (\S+ [A-Z]+)`).FindAllStringSubmatch(table, -1)
+	docs, _ := run("--json=short")
+	decoder := json.NewDecoder(strings.NewReader(docs))
+	var all []scored
+	for _, o := range overalls {
+		s := scored{Unit: o[1], Overall: o[2]}
+		if err := decoder.Decode(&s.Rows); err != nil {
+			t.Fatalf("%s: %v: %s", s.Unit, err, complaints)
+		}
+		all = append(all, s)
+	}
+	if decoder.More() {
+		t.Fatal("there are more tables than summaries")
+	}
+	return all
+}
+
+// score scores the same files with this package. failures are the errors, by file.
+func score(t *testing.T, src load.Source, files ...string) (all []scored, failures []error) {
+	t.Helper()
+	for u, err := range src.Files(files) {
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		r, err := analyzer.Score(u, analyzer.Options{Version: src.Version, Arch: "x86_64"})
+		if err != nil {
+			if !errors.Is(err, analyzer.ErrRefused) && !errors.Is(err, analyzer.ErrMasked) {
+				t.Errorf("%s: %v", u.Name, err)
+			}
+			failures = append(failures, err)
+			continue
+		}
+		rows, err := json.Marshal(r.Rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, scored{r.Unit, analyzer.Points(r.Exposure) + " " + r.Level, rows})
+	}
+	return all, failures
+}
+
+// same fails the test where the two differ, unit by unit.
+func same(t *testing.T, want, got []scored, failures []error) {
+	t.Helper()
+	names := func(list []scored) []string {
+		var names []string
+		for _, s := range list {
+			names = append(names, s.Unit)
+		}
+		return names
+	}
+	if diff := cmp.Diff(names(want), names(got)); diff != "" {
+		t.Fatalf("systemd (-) and temper (+) load different units:\n%s%v", diff, errors.Join(failures...))
+	}
+	for i := range want {
+		if want[i].Overall != got[i].Overall {
+			t.Errorf("%s: got %s, systemd says %s", want[i].Unit, got[i].Overall, want[i].Overall)
+		}
+		if a, b := string(want[i].Rows), string(got[i].Rows); a != b {
+			t.Errorf("%s: rows differ:\n%s", want[i].Unit, cmp.Diff(strings.Split(a, "},"), strings.Split(b, "},")))
+		}
+	}
+}
+
+// TestSystemdGolden compares every unit of testdata/golden.txtar with the real systemd-analyze, byte for byte.
+func TestSystemdGolden(t *testing.T) {
+	results := map[string][]scored{}
+	for _, name := range withOffline {
+		t.Run(name, func(t *testing.T) {
+			tree := testroot.Path(t, name)
+			root := extract(t, "testdata/golden.txtar")
+			files := services(t, filepath.Join(root, "ut"), "/ut")
+			want := security(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, files...)
+			results[name] = want
+			got, failures := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			same(t, want, got, failures)
+		})
+	}
+	if *update {
+		writeGolden(t, results)
+	}
+}
+
+// TestSystemdRoots compares every service of the trees.
+func TestSystemdRoots(t *testing.T) {
+	for _, name := range withOffline {
+		t.Run(name, func(t *testing.T) {
+			tree := testroot.Path(t, name)
+			files := services(t, filepath.Join(tree, "usr/lib/systemd/system"), "/usr/lib/systemd/system")
+			want := security(t, tree, "", nil, files...)
+			got, failures := score(t, load.Source{Root: host.Root(tree), Version: testroot.Versions[name]}, files...)
+			same(t, want, got, failures)
+			t.Logf("%d of %d units of %s are the same, systemd refuses %d", len(want), len(files), name, len(failures))
+		})
+	}
+}
+
+// services lists the service units in a directory by the names that they have inside the tree.
+func services(t *testing.T, dir, inside string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".service") {
+			files = append(files, filepath.Join(inside, e.Name()))
+		}
+	}
+	return files
+}
