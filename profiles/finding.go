@@ -58,21 +58,20 @@ func (f Finding) Error() string {
 // Findings returns every finding that err is, wraps or joins, in order. An error that is none of this package becomes one
 // of [IDUnreadable] without a path.
 func Findings(err error) []Finding {
-	if err == nil {
+	switch e := err.(type) {
+	case nil:
 		return nil
-	}
-	if f, ok := err.(Finding); ok {
-		return []Finding{f}
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	case Finding:
+		return []Finding{e}
+	case interface{ Unwrap() []error }:
 		var all []Finding
-		for _, e := range joined.Unwrap() {
-			all = append(all, Findings(e)...)
+		for _, one := range e.Unwrap() {
+			all = append(all, Findings(one)...)
 		}
 		return all
 	}
-	if f, ok := errors.AsType[Finding](err); ok {
-		return []Finding{f}
+	if _, wraps := errors.AsType[Finding](err); wraps {
+		return Findings(errors.Unwrap(err))
 	}
 	return []Finding{{ID: IDUnreadable, Message: err.Error()}}
 }

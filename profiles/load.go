@@ -7,8 +7,11 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"temper/internal/host"
 )
@@ -38,13 +41,13 @@ func Load(root host.Root, dirs []string) (*Set, []error) {
 	if dirs == nil {
 		dirs = SearchPath
 	}
-	l := &loader{root: root, dirs: dirs, trust: trustOf(root), files: map[string]*own{}}
+	l := &loader{root: root, dirs: dirs, trust: trustOf(root), readers: map[string][]func() *own{}}
 	for _, dir := range dirs {
 		l.directory(dir)
 	}
-	s := &Set{files: l.files, profiles: map[string]*Profile{}}
-	for _, name := range slices.Sorted(maps.Keys(l.files)) {
-		o := l.files[name]
+	s := &Set{files: l.read(), profiles: map[string]*Profile{}}
+	for _, name := range slices.Sorted(maps.Keys(s.files)) {
+		o := s.files[name]
 		if o.masked {
 			continue
 		}
@@ -116,7 +119,7 @@ type loader struct {
 	root     host.Root
 	dirs     []string
 	trust    trust
-	files    map[string]*own // by name, the first of the search path
+	readers  map[string][]func() *own // by name, in the order of the search path
 	findings []Finding
 }
 
@@ -158,7 +161,8 @@ func (l *loader) directory(dir string) {
 		}
 		for _, e := range entries {
 			if name, ok := nameOf(sub, e.Name()); ok {
-				l.file(name, path.Join(at, e.Name()))
+				file := path.Join(at, e.Name())
+				l.add(name, func() *own { return l.file(name, file) })
 			}
 		}
 	}
@@ -171,37 +175,53 @@ func nameOf(sub, file string) (string, bool) {
 	return path.Join(sub, name), ok && name != "" && name[0] != '.'
 }
 
-// file reads one file, if it is the first of its name or the one before it extends its own name.
-func (l *loader) file(name, at string) {
-	l.add(name, func() *own {
-		target, f, bad := l.admit(name, at)
-		switch {
-		case bad:
-			return refused(name, f)
-		case target == null:
-			return &own{masked: true}
-		}
-		data, err := l.root.ReadFile(target)
-		if err != nil {
-			return refused(name, unreadable(at, err))
-		}
-		return parse(name, at, data)
-	})
+// read reads the first file of each name, and what is behind one that extends its own name. Names are independent of each
+// other: all processors work on them.
+func (l *loader) read() map[string]*own {
+	names := slices.Sorted(maps.Keys(l.readers))
+	files := make([]*own, len(names))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(names)) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+				files[i] = firstOf(names[i], l.readers[names[i]])
+			}
+		})
+	}
+	group.Wait()
+	byName := make(map[string]*own, len(names))
+	for i, name := range names {
+		byName[name] = files[i]
+	}
+	return byName
 }
 
-// add puts a file behind those of its name, if they want one behind them.
-func (l *loader) add(name string, read func() *own) {
-	last, ok := l.files[name]
-	if !ok {
-		l.files[name] = read()
-		return
+// firstOf reads the first of the files of one name, and those behind it that count as well.
+func firstOf(name string, readers []func() *own) *own {
+	o := readers[0]()
+	if len(readers) > 1 && slices.Contains(o.Extends, name) {
+		o.behind = firstOf(name, readers[1:])
 	}
-	for last.behind != nil {
-		last = last.behind
+	return o
+}
+
+func (l *loader) add(name string, read func() *own) { l.readers[name] = append(l.readers[name], read) }
+
+// file reads one file.
+func (l *loader) file(name, at string) *own {
+	target, f, bad := l.admit(name, at)
+	switch {
+	case bad:
+		return refused(name, f)
+	case target == null:
+		return &own{masked: true}
 	}
-	if slices.Contains(last.Extends, name) {
-		last.behind = read()
+	data, err := l.root.ReadFile(target)
+	if err != nil {
+		return refused(name, unreadable(at, err))
 	}
+	return parse(name, at, data)
 }
 
 // admit returns where the file of a profile really is, or why it cannot be read.

@@ -34,6 +34,9 @@ func (f fit) compare(g fit) int {
 // that names its template, which beats a glob; a longer glob beats a shorter one; then the profile whose name sorts first
 // wins. The result named says that the profile names the unit, an alias or the template.
 func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
+	if s == nil {
+		return nil, false
+	}
 	var best fit
 	consider := func(q *Profile, f fit) {
 		c := f.compare(best)

@@ -5,13 +5,13 @@ import "strings"
 // nearest returns the word that somebody who wrote got most likely meant, or "" if none is close: one that differs in
 // letter case, by at most a third of its letters, or that got abbreviates.
 func nearest(got string, words []string) string {
-	best, bestDistance := "", len(got)/3+2
+	best, bestDistance := "", max((len(got)+1)/3, 1)+1
 	for _, w := range words {
 		d := distance(strings.ToLower(got), strings.ToLower(w))
 		if len(got) > 2 && strings.HasPrefix(w, got) {
 			d = 1
 		}
-		if d < bestDistance && d < len(w) && d < max(len(got), 2) {
+		if d < bestDistance && d < len(w) && d < len(got) {
 			best, bestDistance = w, d
 		}
 	}

@@ -181,6 +181,7 @@ func (t table) compiles(path, key, expr string) {
 }
 
 var (
+	urlRule     = regexp.MustCompile(`^https?://`)
 	methodRule  = regexp.MustCompile(`^[A-Z]+$`)
 	headerRule  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 	userRule    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
@@ -197,7 +198,7 @@ var (
 
 func readHTTP(c *Check, t table) string {
 	h := &HTTPCheck{
-		URL:     t.need("url", regexp.MustCompile(`^https?://`), "http://127.0.0.1/"),
+		URL:     t.need("url", urlRule, "http://127.0.0.1/"),
 		Method:  t.may("method", methodRule, "GET"),
 		Headers: map[string]string{},
 		Send:    t.text("send"),
