@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"temper/internal/host"
 )
 
 // DefaultPath is the unit load path of the system manager, highest priority first (systemd.unit(5), "Unit File Load Path").
@@ -33,62 +30,6 @@ var DefaultPath = []string{
 // maxHops is how many links a name may be away from its fragment (FOLLOW_MAX in systemd).
 const maxHops = 8
 
-// tree reads directories of a root, each at most once.
-type tree struct {
-	root     host.Root
-	listings map[string]listing
-	reals    map[string]string
-}
-
-type listing struct {
-	entries []fs.DirEntry
-	err     error
-}
-
-func newTree(root host.Root) *tree {
-	return &tree{root, map[string]listing{}, map[string]string{}}
-}
-
-// list returns the entries of a directory; one that does not exist is empty.
-func (t *tree) list(dir string) ([]fs.DirEntry, error) {
-	l, ok := t.listings[dir]
-	if !ok {
-		l.entries, l.err = t.root.ReadDir(dir)
-		if errors.Is(l.err, fs.ErrNotExist) {
-			l = listing{}
-		}
-		t.listings[dir] = l
-	}
-	return l.entries, l.err
-}
-
-// real resolves the links in the name of a directory as far as it exists.
-func (t *tree) real(dir string) string {
-	if r, ok := t.reals[dir]; ok {
-		return r
-	}
-	r := t.resolve(dir)
-	t.reals[dir] = r
-	return r
-}
-
-func (t *tree) resolve(dir string) string {
-	if dir == "/" || dir == "." {
-		return "/"
-	}
-	if t.root.IsHost() {
-		if r, err := filepath.EvalSymlinks(dir); err == nil {
-			return r
-		}
-		return path.Join(t.real(dirOf(dir)), path.Base(dir))
-	}
-	r, err := t.root.Path(dir)
-	if err != nil {
-		return dir
-	}
-	return path.Join("/", strings.TrimPrefix(r, filepath.Clean(string(t.root))))
-}
-
 // entry is what a name in the load path stands for: a file, or the name of another unit.
 type entry struct {
 	file  string
@@ -107,6 +48,7 @@ type index struct {
 	skipped  map[string][]Problem    // name of a unit or a .d directory -> entries of this name that were passed over
 	problems []Problem               // directories that could not be read
 	confs    map[string]listingNames // drop-in directory -> files in it
+	contents map[string]content      // drop-ins of more than one unit
 }
 
 type place struct {
@@ -123,7 +65,7 @@ func newIndex(t *tree, version int, dirs []string) *index {
 	x := &index{
 		tree: t, version: version,
 		units: map[string]entry{}, others: map[string][]string{}, dropins: map[string][]place{},
-		skipped: map[string][]Problem{}, confs: map[string]listingNames{},
+		skipped: map[string][]Problem{}, confs: map[string]listingNames{}, contents: map[string]content{},
 	}
 	for _, dir := range dirs {
 		x.addDir(path.Clean("/" + dir))
@@ -161,7 +103,7 @@ func (x *index) addDir(dir string) {
 func (x *index) read(rank int, dir string) {
 	entries, err := x.tree.list(dir)
 	if err != nil {
-		x.problems = append(x.problems, Problem{Position{Path: dir}, cause(err) + ", want a readable directory: units and drop-ins in it are not seen"})
+		x.problems = append(x.problems, Problem{Position{Path: dir}, cause(dir, err) + ": units and drop-ins in it are not seen"})
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -176,38 +118,6 @@ func (x *index) read(rank int, dir string) {
 		}
 		x.readUnit(dir, e)
 	}
-}
-
-func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
-	full := path.Join(dir, e.Name())
-	switch {
-	case e.IsDir():
-	case e.Type()&fs.ModeSymlink != 0:
-		if message := x.deadDir(full); message != "" {
-			x.skip(e.Name(), full, message)
-			return
-		}
-		full = x.tree.real(full)
-	default:
-		return
-	}
-	x.dropins[e.Name()] = append(x.dropins[e.Name()], place{rank, full})
-}
-
-// deadDir says why a link to a drop-in directory is not followed. systemd looks up a relative one from the root directory, and
-// does not find it there (is_dir() in unit_file_build_name_map(), since 250).
-func (x *index) deadDir(link string) string {
-	target, err := x.tree.root.Readlink(link)
-	if err != nil {
-		return cause(err) + ", want a readable link: it is passed over"
-	}
-	if info, err := x.tree.root.Stat(link); err != nil || !info.IsDir() {
-		return "leads to " + target + ", want a directory: it is passed over"
-	}
-	if info, err := x.tree.root.Stat("/" + target); x.since(250) && (err != nil || !info.IsDir()) {
-		return "leads to " + target + ", want an absolute path: systemd passes over a relative link to a drop-in directory"
-	}
-	return ""
 }
 
 // since reports whether the systemd of the machine is of this version or newer.
@@ -246,13 +156,13 @@ func (x *index) link(dir, name string) (entry, error) {
 	full := path.Join(dir, name)
 	target, err := x.tree.root.Readlink(full)
 	if err != nil {
-		return entry{}, errors.New(cause(err) + ", want a readable link: it is passed over")
+		return entry{}, errors.New(cause(full, err) + ": it is passed over")
 	}
 	if !path.IsAbs(target) {
 		target = dir + "/" + target
 	}
 	target = path.Join(x.tree.real(dirOf(target)), path.Base(target))
-	if !slices.ContainsFunc(x.inside, func(d string) bool { return strings.HasPrefix(target, d+"/") }) {
+	if !slices.ContainsFunc(x.inside, func(d string) bool { return strings.HasPrefix(target, strings.TrimRight(d, "/")+"/") }) {
 		if !x.since(248) { // the target's own name counted
 			return entry{file: target}, nil
 		}
@@ -351,56 +261,4 @@ func (x *index) reverse(name string, e entry) {
 func (x *index) hidesOthers(file string) bool {
 	info, err := x.tree.root.Stat(file)
 	return err != nil || info.Mode()&fs.ModeCharDevice != 0 || info.Mode().IsRegular() && info.Size() == 0
-}
-
-// conf returns the drop-ins in one directory, sorted.
-func (x *index) conf(dir string) ([]string, error) {
-	c, ok := x.confs[dir]
-	if ok {
-		return c.names, c.err
-	}
-	entries, err := x.tree.list(dir)
-	c.err = err
-	for _, e := range entries {
-		if name := e.Name(); strings.HasSuffix(name, ".conf") && !hidden(name) {
-			c.names = append(c.names, name)
-		}
-	}
-	x.confs[dir] = c
-	return c.names, c.err
-}
-
-// hidden reports whether systemd never looks at a file of this name. Names that end in .conf cannot be backups.
-func hidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-// cause is what went wrong, without the path.
-func cause(err error) string {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err.Error()
-	}
-	return err.Error()
-}
-
-func typeName(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "directory"
-	case mode&fs.ModeNamedPipe != 0:
-		return "FIFO"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	}
-	return "device"
-}
-
-// realFile resolves every link in the name of a file that exists.
-func (t *tree) realFile(name string) (string, error) {
-	if t.root.IsHost() {
-		return filepath.EvalSymlinks(name)
-	}
-	if _, err := t.root.Stat(name); err != nil {
-		return "", err
-	}
-	return t.resolve(name), nil
 }

@@ -1,7 +1,6 @@
 package unit
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -202,6 +201,9 @@ func (u *Unit) readFragment() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %w: %s leads to a file that does not exist", u.Name, ErrNotFound, u.Fragment)
 	case err != nil:
+		if pe, ok := errors.AsType[*fs.PathError](err); ok { // whose path may be one outside of the root
+			err = fmt.Errorf("%s: %w", u.Fragment, pe.Err)
+		}
 		return fmt.Errorf("%s: %w", u.Name, err)
 	case masked:
 		u.Masked = true
@@ -238,131 +240,58 @@ func (u *Unit) readDropins(x *index) {
 	u.Dropins = files
 	u.Problems = append(u.Problems, problems...)
 	for _, file := range files {
-		text, masked, err := read(u.root, file)
-		switch {
-		case err != nil:
-			u.Problems = append(u.Problems, Problem{Position{Path: file}, cause(err) + ", want a readable file: the drop-in is ignored"})
-			continue
-		case masked:
+		d := x.dropin(u, file)
+		if d.masked {
 			u.Masks = append(u.Masks, file)
-			continue
 		}
-		assignments, problems, err := parse(file, text)
-		u.Assignments = append(u.Assignments, assignments...)
-		u.Problems = append(append(u.Problems, problems...), u.unknownSections(assignments)...)
-		if p, ok := errors.AsType[Problem](err); ok {
-			u.Problems = append(u.Problems, p)
-		}
+		u.Assignments = append(u.Assignments, d.assignments...)
+		u.Problems = append(u.Problems, d.problems...)
 	}
 }
 
-// dropinFiles lists the drop-ins that count. Of several with one base name the first wins: the main name's before the other
-// names', those of its type last; for each name by load path, then from the name itself to shorter and shorter prefixes.
-func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
-	groups := [][]string{dropinNames(id)}
-	for _, name := range aliases {
-		groups = append(groups, dropinNames(name))
-	}
-	groups = append(groups, []string{Type(id) + ".d"})
-	var (
-		dirs, files []string
-		problems    []Problem
-	)
-	for _, names := range groups {
-		dirs = append(dirs, x.dropinDirs(names)...)
-		for _, name := range names {
-			problems = append(problems, x.skipped[name]...)
-		}
-	}
-	seen := map[string]bool{}
-	for _, dir := range dirs {
-		names, err := x.conf(dir)
-		if err != nil {
-			problems = append(problems, Problem{Position{Path: dir}, cause(err) + ", want a readable directory: drop-ins in it are not seen"})
-		}
-		for _, name := range names {
-			if !seen[name] {
-				seen[name] = true
-				files = append(files, path.Join(dir, name))
-			}
-		}
-	}
-	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(path.Base(a), path.Base(b)) })
-	return files, problems
+// content is what a drop-in says.
+type content struct {
+	masked      bool
+	assignments []Assignment
+	problems    []Problem
 }
 
-// dropinDirs returns where directories of these names exist: by load path first, then in the order of the names.
-func (x *index) dropinDirs(names []string) []string {
-	var found []place
-	for _, name := range names {
-		found = append(found, x.dropins[name]...)
+// dropin reads a drop-in. One that other units may have too, such as those in service.d, is read once.
+func (x *index) dropin(u *Unit, file string) content {
+	shared := path.Base(path.Dir(file)) != u.ID+".d"
+	if d, ok := x.contents[file]; ok && shared {
+		return d
 	}
-	slices.SortStableFunc(found, func(a, b place) int { return a.rank - b.rank })
-	dirs := make([]string, len(found))
-	for i, f := range found {
-		dirs[i] = f.dir
+	text, masked, err := read(u.root, file)
+	if err != nil {
+		return content{problems: []Problem{{Position{Path: file}, cause(file, err) + ": the drop-in is ignored"}}}
 	}
-	return dirs
-}
-
-// dropinNames returns the names of the drop-in directories of one unit name, the most specific first: foo-bar@x.service has
-// foo-bar@x.service.d, foo-bar@.service.d, foo-.service.d, foo-@x.service.d and foo-@.service.d.
-func dropinNames(name string) []string {
-	var names []string
-	var walk func(string)
-	walk = func(n string) {
-		if slices.Contains(names, n+".d") {
-			return // and so are its own
-		}
-		names = append(names, n+".d")
-		if IsInstance(n) {
-			walk(Template(n))
-		}
-		prefix := shorter(Prefix(n))
-		if prefix == "" {
-			return
-		}
-		if i := Instance(n); i != "" {
-			prefix += "@" + i
-		}
-		walk(prefix + "." + Type(n))
+	d := content{masked: masked}
+	d.assignments, d.problems, err = parse(file, text)
+	d.problems = append(d.problems, u.unknownSections(d.assignments)...)
+	if p, ok := errors.AsType[Problem](err); ok {
+		d.problems = append(d.problems, p)
 	}
-	walk(name)
-	return names
-}
-
-// shorter cuts a name back to the "-" before its last part and keeps the "-"; "" if there is none but at the beginning.
-func shorter(prefix string) string {
-	dash := strings.LastIndexByte(prefix, '-')
-	if dash >= 0 && dash == len(prefix)-1 { // one at the end is passed over once
-		if dash = strings.LastIndexByte(prefix[:dash], '-'); dash < 0 {
-			return ""
-		}
+	if shared {
+		x.contents[file] = d
 	}
-	if dash <= 0 {
-		return ""
-	}
-	return prefix[:dash+1]
+	return d
 }
 
 // unknownSections finds sections that systemd ignores in a unit of this type.
 func (u *Unit) unknownSections(assignments []Assignment) []Problem {
 	var problems []Problem
-	last := ""
 	own := kinds[Type(u.ID)].sections
-	for _, a := range assignments {
-		if a.Section == last {
-			continue
-		}
-		last = a.Section
-		if last == own && own != "" || last == "Unit" || last == "Install" || strings.HasPrefix(last, "X-") {
+	for i, a := range assignments {
+		s := a.Section
+		if i > 0 && s == assignments[i-1].Section || s == own && own != "" || s == "Unit" || s == "Install" || strings.HasPrefix(s, "X-") {
 			continue
 		}
 		want := "[Unit] or [Install]"
 		if own != "" {
 			want = "[Unit], [" + own + "] or [Install]"
 		}
-		problems = append(problems, Problem{a.Pos, fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", last, Type(u.ID), want)})
+		problems = append(problems, Problem{a.Pos, fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", s, Type(u.ID), want)})
 	}
 	return problems
 }

@@ -70,8 +70,9 @@ var specifiers = map[byte]specifier{
 }
 
 // Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what they
-// stand for. A specifier that does not exist is an error, and so is one that needs the instance of a template. The error wraps
-// [ErrRuntime] for one that only a running system knows, such as %H or %b.
+// stand for. The unit's names are those of its main name; systemd has an alias there while the unit is loaded by it. A
+// specifier that does not exist, that is younger than the systemd the unit was loaded for, or that needs the instance of a
+// template is an error. The error wraps [ErrRuntime] for one that only a running system knows, such as %H or %b.
 func (u *Unit) Expand(value string) (string, error) {
 	return eachSpecifier(value, func(c byte) (string, error) {
 		s, known := specifiers[c]

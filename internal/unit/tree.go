@@ -1,0 +1,98 @@
+package unit
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"temper/internal/host"
+)
+
+// tree reads directories of a root, each at most once.
+type tree struct {
+	root     host.Root
+	listings map[string]listing
+	reals    map[string]string
+}
+
+type listing struct {
+	entries []fs.DirEntry
+	err     error
+}
+
+func newTree(root host.Root) *tree {
+	return &tree{root, map[string]listing{}, map[string]string{}}
+}
+
+// list returns the entries of a directory; one that does not exist is empty.
+func (t *tree) list(dir string) ([]fs.DirEntry, error) {
+	l, ok := t.listings[dir]
+	if !ok {
+		l.entries, l.err = t.root.ReadDir(dir)
+		if errors.Is(l.err, fs.ErrNotExist) {
+			l = listing{}
+		}
+		t.listings[dir] = l
+	}
+	return l.entries, l.err
+}
+
+// real resolves the links in the name of a directory as far as it exists.
+func (t *tree) real(dir string) string {
+	if r, ok := t.reals[dir]; ok {
+		return r
+	}
+	r := t.resolve(dir)
+	t.reals[dir] = r
+	return r
+}
+
+func (t *tree) resolve(dir string) string {
+	if dir == "/" || dir == "." {
+		return "/"
+	}
+	if t.root.IsHost() {
+		if r, err := filepath.EvalSymlinks(dir); err == nil {
+			return r
+		}
+		return path.Join(t.real(dirOf(dir)), path.Base(dir))
+	}
+	r, err := t.root.Path(dir)
+	if err != nil {
+		return dir
+	}
+	return path.Join("/", strings.TrimPrefix(r, filepath.Clean(string(t.root))))
+}
+
+// realFile resolves every link in the name of a file that exists.
+func (t *tree) realFile(name string) (string, error) {
+	if t.root.IsHost() {
+		return filepath.EvalSymlinks(name)
+	}
+	if _, err := t.root.Stat(name); err != nil {
+		return "", err
+	}
+	return t.resolve(name), nil
+}
+
+// cause is what went wrong with a file, without its name.
+func cause(name string, err error) string {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err.Error()
+	}
+	return strings.TrimPrefix(err.Error(), name+": ")
+}
+
+func typeName(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
