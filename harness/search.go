@@ -202,8 +202,18 @@ func (s *search) except(ctx context.Context, l *lever, n int, refused []string) 
 		t, err := s.passes(ctx, n)
 		return t.OK, err
 	}
-	if ok, err := pass(0); err != nil || !ok {
-		return false, err // not even with everything allowed
+	for _, only := range probes(len(refused)) {
+		l.names = slices.Delete(slices.Clone(refused), only, only+1)
+		t, err := s.passes(ctx, n)
+		if err != nil {
+			return false, err
+		}
+		if t.OK {
+			break
+		}
+		if only == len(refused)-1 {
+			return false, nil // whichever name is refused: it is the directive itself
+		}
 	}
 	for low := 0; len(needed) <= maxExceptions; low++ {
 		if ok, err := pass(len(refused)); err != nil || ok {
@@ -224,6 +234,12 @@ func (s *search) except(ctx context.Context, l *lever, n int, refused []string) 
 		needed = append(needed, refused[low])
 	}
 	return false, nil
+}
+
+// probes are the names, by index, that are refused one at a time to tell a need of some names from a directive that breaks
+// the service whatever it refuses.
+func probes(n int) []int {
+	return slices.Compact([]int{0, n / 2, n - 1})
 }
 
 // climb puts every step back that can be put back, the most valuable first, until none can.

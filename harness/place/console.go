@@ -30,14 +30,15 @@ func (c *console) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-var controls = regexp.MustCompile(`\x1b(\[[0-9;?]*[a-zA-Z]|\][^\a\x1b]*(\a|\x1b\\)?|.)|[^\n\t -~]`)
+// controls are terminal sequences and control characters.
+var controls = regexp.MustCompile(`\x1b(\[[0-9;?]*[a-zA-Z]|\][^\a\x1b]*(\a|\x1b\\)?|.)|[\x00-\x08\x0b-\x1f\x7f]`)
 
 // lines returns the last n lines without terminal control sequences, or "" if nothing was written.
 func (c *console) lines(n int) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var kept []string
-	for line := range strings.SplitSeq(controls.ReplaceAllString(string(c.tail), ""), "\n") {
+	for line := range strings.SplitSeq(controls.ReplaceAllString(strings.ToValidUTF8(string(c.tail), ""), ""), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			kept = append(kept, line)
 		}

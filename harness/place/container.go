@@ -57,8 +57,13 @@ func Container(ctx context.Context, o Options) (*Place, error) {
 		c.once.Do(func() { p.disconnect(); c.closed = c.end() })
 		return c.closed
 	}
-	stop := context.AfterFunc(ctx, func() { _ = p.close() })
-	go func() { <-c.dead; stop() }()
+	go func() {
+		select {
+		case <-ctx.Done():
+			_ = p.close() // told to whoever calls Close
+		case <-c.gone:
+		}
+	}()
 	return p, nil
 }
 

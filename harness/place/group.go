@@ -53,7 +53,7 @@ func newGroup(ctx context.Context, name string) (*group, error) {
 	if systemdRuns() {
 		g.dir, g.hold, err = newScope(ctx, unified, name)
 	} else {
-		err = os.Mkdir(g.dir, 0o755)
+		err = privileged(os.Mkdir(g.dir, 0o755))
 	}
 	if err != nil {
 		return nil, err
@@ -172,14 +172,23 @@ func removeGroup(ctx context.Context, dir string) error {
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		for _, pid := range pidsBelow(dir) {
-			_ = unix.Kill(pid, unix.SIGKILL) // gone already is as good
-		}
+		killGroup(dir)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("remove cgroup: %w", err)
 		case <-time.After(pollEvery):
 		}
+	}
+}
+
+// killGroup kills the processes of a cgroup and of all below it, one by one where the kernel does not do it (version 1
+// trees, and Linux before 5.14). Those that have gone already are as good.
+func killGroup(dir string) {
+	if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) == nil {
+		return
+	}
+	for _, pid := range pidsBelow(dir) {
+		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }
 

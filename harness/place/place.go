@@ -8,7 +8,8 @@
 // namespaces that die with the calling process, even by kill -9. Only an empty cgroup directory can outlive that, and
 // [Sweep] clears it.
 //
-// Limits: a container has no real devices and a private network with a loopback interface only; the kernel is this
+// Limits: a copy of this machine is one of files that live services go on changing, as a backup would find them; two
+// mounts of the same directory become two copies. A container has no real devices and a private network with a loopback interface only; the kernel is this
 // machine's, and some of its powers (time, modules, sysctls outside the network) are withheld.
 package place
 

@@ -96,6 +96,21 @@ func TestSystemdOwnMachine(t *testing.T) {
 	if got, rerr := p.Root().ReadFile("/etc/passwd"); !bytes.Equal(got, want) || err != nil || rerr != nil {
 		t.Errorf("the copy has another /etc/passwd (%v, %v)", err, rerr)
 	}
+	// A socket of the live machine is a name in the copy, and nobody listens there.
+	dir, err := os.MkdirTemp("/var/tmp", "temper-place")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	live, err := net.Listen("unix", dir+"/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	if conn, err := p.Dial(t.Context(), "unix", live.Addr().String()); err == nil {
+		conn.Close()
+		t.Error("the place reaches a socket of the live machine")
+	}
 	if err := p.WriteFile("/etc/hostname", []byte("elsewhere\n"), 0o644); err != nil {
 		t.Error(err)
 	}

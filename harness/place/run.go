@@ -67,11 +67,12 @@ func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, fmt.Errorf("run %s: %w", c.Args[0], err)
 	}
 	result, err := r.do(ctx)
+	cleanup := r.clean(err)
+	if err == nil {
+		err = cleanup // otherwise one error is enough: mostly the place is gone, and takes all with it
+	}
 	if err != nil {
 		err = fmt.Errorf("run %s: %w", c.Args[0], err)
-	}
-	if cleanup := r.clean(); err == nil {
-		err = cleanup
 	}
 	return result, err
 }
@@ -210,6 +211,11 @@ func (r *run) wait(ctx context.Context, signals <-chan *dbus.Signal) error {
 			return ctx.Err()
 		}
 	}
+	return r.inactive(ctx)
+}
+
+// inactive waits until no process of the unit is left.
+func (r *run) inactive(ctx context.Context) error {
 	for {
 		state, err := activeState(ctx, r.control, r.unit)
 		if err != nil || state == "inactive" || state == "failed" {
@@ -280,13 +286,15 @@ func (r *run) read(name string) string {
 	return string(data)
 }
 
-// clean leaves nothing of the command, whatever state it is in and whether or not the caller has given up.
-func (r *run) clean() error {
+// clean leaves nothing of the command, whatever state it is in and whether or not the caller has given up. After a
+// failure the unit may be queued or running, and is stopped, which for it means SIGKILL.
+func (r *run) clean(failure error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
 	defer cancel()
-	m := manager(r.control)
-	_ = m.CallWithContext(ctx, managerInterface+".KillUnit", 0, r.unit, "all", int32(unix.SIGKILL)).Err // mostly over
-	_ = m.CallWithContext(ctx, managerInterface+".UnrefUnit", 0, r.unit).Err                            // goes with the place
+	if failure != nil && stopUnit(ctx, r.control, r.unit) == nil {
+		_ = r.inactive(ctx) // it can be unloaded by now, which is an error and what is wanted
+	}
+	_ = manager(r.control).CallWithContext(ctx, managerInterface+".UnrefUnit", 0, r.unit).Err // it may be unloaded
 	dir, err := r.root.Path(r.dir)
 	if err != nil {
 		return err

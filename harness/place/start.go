@@ -55,17 +55,21 @@ func (c *container) start() error {
 // separate moves the thread to its own mount namespace, and the processes it will start to their own PID namespace.
 func separate() error {
 	err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWPID)
-	if errors.Is(err, unix.EPERM) {
-		return hint.With(fmt.Errorf("make namespaces: %w", err),
-			"this is a container itself and lacks CAP_SYS_ADMIN: start it with --privileged, or use the machine itself")
-	}
 	if err != nil {
-		return fmt.Errorf("make namespaces: %w", err)
+		return privileged(fmt.Errorf("make namespaces: %w", err))
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	return nil
+}
+
+// privileged adds to err what to do where root has been denied something that root may do.
+func privileged(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+		return hint.With(err, "this seems to be a container without privileges: start it with --privileged, or use the machine itself")
+	}
+	return err
 }
 
 // sealMachine makes all file systems of the machine read-only for this thread and what it starts, cgroups excepted: what
@@ -78,11 +82,17 @@ func sealMachine() error {
 	if err != nil {
 		return fmt.Errorf("make mounts read-only: %w", err)
 	}
-	_, trees, err := hierarchies()
-	for _, tree := range trees {
-		err = errors.Join(err, unix.MountSetattr(unix.AT_FDCWD, tree, 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}))
+	unified, trees, err := hierarchies()
+	if err != nil {
+		return err
 	}
-	return err
+	for _, tree := range trees {
+		err := unix.MountSetattr(unix.AT_FDCWD, tree, 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
+		if err != nil && tree == unified { // of the others systemd-nspawn needs at most one, and says so
+			return fmt.Errorf("make %s writable again: %w", tree, err)
+		}
+	}
+	return nil
 }
 
 // mountTree lays a copy of every layer over one tmpfs, at merged. The image itself must work out; a file system below it

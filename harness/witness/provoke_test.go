@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"temper/harness/witness"
 )
 
 // The tests run this test binary again inside a cgroup, where it provokes one denial and ends.
@@ -121,6 +123,13 @@ var provocations = map[string]func(args []string) error{
 		param := int32(1)
 		_, _, err := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_RR, uintptr(unsafe.Pointer(&param)))
 		return wants(unix.EPERM, err)
+	},
+	"start": func(a []string) error {
+		_, err := witness.Start(a[0])
+		if !errors.Is(err, witness.ErrUnsupported) {
+			return fmt.Errorf("got %v, want an error that wraps ErrUnsupported", err)
+		}
+		return nil
 	},
 	"noexec": func(a []string) error { return wants(unix.EACCES, unix.Exec(a[0], []string{"x"}, nil)) },
 }

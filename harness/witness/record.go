@@ -3,10 +3,15 @@ package witness
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
 
 // Denial is a system call that the kernel refused.
@@ -53,7 +58,8 @@ type Record struct {
 }
 
 // Minus returns what r has and the baseline has not, however often. Two denials are the same if all but PID, Count
-// and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc do not count.
+// and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc, and numbers at
+// the end of names of threads, do not count.
 func (r Record) Minus(baseline Record) Record {
 	return Record{
 		Denials: minus(r.Denials, baseline.Denials),
@@ -70,13 +76,45 @@ func minus(of, without []Denial) []Denial {
 	return slices.DeleteFunc(slices.Clone(of), func(d Denial) bool { return known[d.class()] })
 }
 
-var procID = regexp.MustCompile(`^/proc/[0-9]+(/task/[0-9]+)?`)
+var (
+	procID   = regexp.MustCompile(`^/proc/[0-9]+(/task/[0-9]+)?`)
+	threadID = regexp.MustCompile(`[0-9]+$`)
+)
 
 // class is the denial without what differs from one run to the next.
 func (d Denial) class() Denial {
 	d.PID, d.Count, d.Filtered = 0, 0, false
+	d.Process = threadID.ReplaceAllString(d.Process, "N")
 	d.Path, d.To = procID.ReplaceAllString(d.Path, "/proc/N"), procID.ReplaceAllString(d.To, "/proc/N")
 	return d
+}
+
+// Hidden returns r without those ENOENT that any process would get in the file tree at root: of files that are not there
+// outside the sandbox either. A program that fails looks for many of them, such as translations of its message.
+func (r Record) Hidden(root host.Root) Record {
+	absent := func(d Denial) bool { return d.Errno == "ENOENT" && strings.HasPrefix(d.Path, "/") && !d.findable(root) }
+	return Record{
+		Denials: slices.DeleteFunc(slices.Clone(r.Denials), absent),
+		Setup:   slices.DeleteFunc(slices.Clone(r.Setup), absent),
+		Dropped: r.Dropped,
+	}
+}
+
+// creates are the calls that make the file that they name: its directory must be there, and not the file itself.
+var creates = []string{"bind", "creat", "mkdir", "mkdirat", "mknod", "mknodat"}
+
+// findable reports whether the call would find its file outside the sandbox.
+func (d Denial) findable(root host.Root) bool {
+	name := d.Path
+	flags, opens := map[string]uint64{"open": d.Args[1], "openat": d.Args[2]}[d.Syscall]
+	if slices.Contains(creates, d.Syscall) || opens && flags&unix.O_CREAT != 0 {
+		name = path.Dir(name)
+	}
+	if callOf(d.Syscall).Text && d.To != "" {
+		name = path.Dir(d.To)
+	}
+	_, err := root.Stat(name)
+	return err == nil
 }
 
 // rank lists errors by how much they tell; those that are not in it come between the last two.

@@ -16,6 +16,7 @@ const (
 	PathReadOnly  Kind = "path-readonly"  // a path that cannot be written
 	PathHidden    Kind = "path-hidden"    // a path that is not there or cannot be entered
 	PathNoExec    Kind = "path-noexec"    // a path that cannot be executed
+	FileSystem    Kind = "file-system"    // a path on a kind of file system that may not be opened
 	MountPoint    Kind = "mount-point"    // a path that has become a mount point, or lies across one
 	Device        Kind = "device"         // path of a device node
 	Family        Kind = "family"         // "AF_INET6"
@@ -118,6 +119,7 @@ var rules = []rule{
 	{PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
 	{PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
 	{PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files},
+	{FileSystem, kernel, []string{"EPERM"}, []string{"open", "openat", "openat2", "creat"}, paths},
 	{SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses},
 	{Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses},
 	{Network, kernel, []string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"}, nil, addresses},

@@ -36,6 +36,9 @@ func newCgroup(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := removeAll(dir); err != nil {
 			t.Error(err)
@@ -326,6 +329,64 @@ func TestCounts(t *testing.T) {
 	i := slices.IndexFunc(r.Denials, func(d witness.Denial) bool { return d.Path == "/thrice" })
 	if i < 0 || r.Denials[i].Count != 3 || r.Denials[i].PID == 0 {
 		t.Errorf("got %+v, want one denial that happened 3 times", r.Denials)
+	}
+}
+
+// TestStartErrors: a machine without a witness is told from a cgroup that is none.
+func TestStartErrors(t *testing.T) {
+	cgroup := newCgroup(t)
+	cmd := asNobody(provoke("start", cgroup+"/unit"))
+	openUp(t, cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("without privileges: %v: %s", err, out)
+	}
+	for _, path := range []string{t.TempDir() + "/unit", "unit"} {
+		w, err := witness.Start(path)
+		if err == nil {
+			w.Stop()
+			t.Fatalf("%s: got no error, want one", path)
+		}
+		if errors.Is(err, witness.ErrUnsupported) || !strings.Contains(err.Error(), "cgroup") {
+			t.Errorf("%s: got %q, want an error about the cgroup", path, err)
+		}
+	}
+}
+
+// TestLeavesNothing: parents that were made are removed again, unless somebody uses them.
+func TestLeavesNothing(t *testing.T) {
+	cgroup := newCgroup(t)
+	for _, use := range []bool{false, true} {
+		w := watch(t, cgroup+"/a.slice/b.slice/unit")
+		if use {
+			if err := os.Mkdir(cgroup+"/a.slice/other", 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop(t, w)
+		_, errA := os.Stat(cgroup + "/a.slice")
+		_, errB := os.Stat(cgroup + "/a.slice/b.slice")
+		if (errA == nil) != use || errB == nil {
+			t.Errorf("used %v: a.slice: %v, b.slice: %v", use, errA, errB)
+		}
+	}
+}
+
+// TestOwner: in the cgroups of a container whose root is shifted, what is made belongs to that root.
+func TestOwner(t *testing.T) {
+	cgroup := newCgroup(t)
+	if err := os.Chown(cgroup, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, cgroup+"/a.slice/unit")
+	defer stop(t, w)
+	for _, name := range []string{"", "cgroup.procs"} {
+		info, err := os.Stat(filepath.Join(cgroup, "a.slice", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 65534 {
+			t.Errorf("a.slice/%s belongs to %d, want the owner of the cgroup above", name, uid)
+		}
 	}
 }
 

@@ -108,6 +108,11 @@ type kind interface {
 	merge(d *Directive, c Context, want []string) Merged
 }
 
+// stepper is a kind with weaker values.
+type stepper interface {
+	rungs(d *Directive, want []string, version int) [][]string
+}
+
 // excepter is a kind with exact exceptions: single names that can be allowed again.
 type excepter interface {
 	refused(want []string, version int) []string
@@ -173,13 +178,13 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 }
 
 // Rungs returns the weaker values below the assignments want that a systemd version knows, from the strongest to the
-// weakest. Off, no assignment at all, is always possible and not listed. Only ordered directives have rungs.
+// weakest. Off, no assignment at all, is always possible and not listed. Only ordered directives and masks have rungs.
 func (d *Directive) Rungs(want []string, version int) [][]string {
-	o, ok := d.kind.(ordered)
+	k, ok := d.kind.(stepper)
 	if !ok || len(want) == 0 {
 		return nil
 	}
-	return o.rungs(d, want, version)
+	return k.rungs(d, want, version)
 }
 
 // Exceptions returns the names that want refuses and that could be allowed one by one: capabilities, system calls,
