@@ -104,11 +104,11 @@ func TestSystemdDoesNotBoot(t *testing.T) {
 			unit("slow.service", "[Service]\nType=oneshot\nExecStart=sleep 1000\n"),
 		}}},
 		{"a socket that is masked", "dbus.socket is masked", place.Options{Image: trixie, Args: []string{"systemd.mask=dbus.socket"}}},
-		{"a bus that does not start", "its D-Bus", place.Options{Image: trixie, Timeout: 1500 * time.Millisecond, Files: []place.File{
+		{"a bus that does not start", "its D-Bus", place.Options{Image: trixie, Timeout: 2500 * time.Millisecond, Files: []place.File{
 			unit("dbus.service.d/x.conf", "[Service]\nExecStart=\nExecStart=sleep 1000\n"),
 		}}},
 		{"it shuts down", "shut down", place.Options{Image: trixie, Unit: "poweroff.target"}},
-		{"unknown unit", "nowhere.target", place.Options{Image: trixie, Unit: "nowhere.target", Timeout: 2 * time.Second}},
+		{"unknown unit", "nowhere.target", place.Options{Image: trixie, Unit: "nowhere.target"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			refused(t, tc.options, tc.want, "systemd-nspawn --volatile=overlay")

@@ -180,7 +180,7 @@ func TestSystemdRunTimeout(t *testing.T) {
 	if _, err := p.Run(ctx, place.Command{Args: []string{"sleep", "1000"}}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("end of the context: %v", err)
 	}
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 15*time.Second {
 		t.Errorf("it took %s to time out twice", took)
 	}
 	noRuns(t, p)
@@ -197,9 +197,12 @@ func TestSystemdRunTimeout(t *testing.T) {
 // noRuns checks that no command has left a unit or a file.
 func noRuns(t *testing.T, p *place.Place) {
 	t.Helper()
-	time.Sleep(50 * time.Millisecond) // for the manager to forget the unit that was killed last
-	got := output(t, p, "systemctl list-units --all --no-legend --plain 'temper-run-*' | wc -l; ls -d /run/temper-run-* | wc -l")
-	if got != "1\n1\n" {
+	const alone = "1\n1\n" // the command that asks
+	var got string
+	for end := time.Now().Add(5 * time.Second); got != alone && time.Now().Before(end); {
+		got = output(t, p, "systemctl list-units --all --no-legend --plain 'temper-run-*' | wc -l; ls -d /run/temper-run-* | wc -l")
+	}
+	if got != alone {
 		t.Errorf("units and directories of commands: %q, want this one alone", got)
 	}
 }

@@ -108,9 +108,9 @@ func identity(pid string) string {
 	return pid + " started at " + fields[19]
 }
 
-// alive returns those processes that still run, giving them a second to die.
+// alive returns those processes that still run, giving them time to die.
 func alive(ids []string) []string {
-	for end := time.Now().Add(time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 			pid, _, _ := strings.Cut(id, " ")
 			return identity(pid) != id
