@@ -39,7 +39,8 @@ type Env struct {
 	Since time.Time
 	// Environ is added to the environment of exec checks, "NAME=value" each.
 	Environ []string
-	// Gone, where not nil, is closed when the service has ended for good: what fails then is not tried again.
+	// Gone, where not nil, is closed when the service has ended for good: what fails then is not tried again. Leave it
+	// nil in the phase stopped.
 	Gone <-chan struct{}
 }
 

@@ -63,7 +63,8 @@ func journal(ctx context.Context, env Env) ([]string, error) {
 	return decode(result.Stdout, env.Since)
 }
 
-// decode reads the output of journalctl(1) --output=json and leaves out what is older than since.
+// decode reads the output of journalctl(1) --output=json and leaves out what is older than since. Output that was cut at
+// [place.MaxOutput], several thousand messages, counts as far as it goes.
 func decode(text string, since time.Time) ([]string, error) {
 	var messages []string
 	for dec := json.NewDecoder(strings.NewReader(text)); ; {
@@ -71,7 +72,7 @@ func decode(text string, since time.Time) ([]string, error) {
 			Time    string `json:"__REALTIME_TIMESTAMP"`
 			Message json.RawMessage
 		}
-		if err := dec.Decode(&entry); errors.Is(err, io.EOF) {
+		if err := dec.Decode(&entry); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && len(text) >= place.MaxOutput {
 			return messages, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("journalctl: %w", err)

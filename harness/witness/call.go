@@ -22,7 +22,7 @@ type call struct {
 	// Data is an argument that points to a structure, whose beginning is recorded in place of a path; Size is the
 	// argument with its length, without one 64 bytes are taken.
 	Data, Size int
-	// Scalars are the arguments that tell something by themselves. All others are addresses and descriptors, which differ
+	// Scalars are the arguments that tell something by themselves; 32 bits of each count. All others are addresses and descriptors, which differ
 	// from one run to the next.
 	Scalars []int
 	// Errnos are recorded besides the usual ones.
@@ -124,7 +124,7 @@ var calls = []call{
 	{Name: "pidfd_send_signal", Scalars: []int{2}, Errnos: noTarget},
 	{Name: "pivot_root", Path: 1, To: 2},
 	{Name: "pkey_mprotect", Scalars: []int{3}},
-	{Name: "prctl", Scalars: []int{1, 2}},
+	{Name: "prctl", Scalars: []int{1}},
 	{Name: "prlimit64", Scalars: []int{2}},
 	{Name: "ptrace", Scalars: []int{1}, Errnos: noTarget},
 	{Name: "quotactl", Path: 2, Scalars: []int{1}},

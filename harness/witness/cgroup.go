@@ -135,7 +135,7 @@ func (c *cgroup) scan() {
 
 // has reports whether the child with this id is the watched cgroup. 0 is the parent itself.
 func (c *cgroup) has(id uint64) bool {
-	if id == 0 {
+	if id == 0 || id == c.id {
 		return false
 	}
 	if name, known := c.nameOf(id); known {

@@ -113,7 +113,7 @@ func decode(event []byte) Denial {
 		args[i] = order.Uint64(event[eventArgs+8*i:])
 	}
 	for _, n := range c.Scalars {
-		d.Args[n-1] = args[n-1]
+		d.Args[n-1] = uint64(uint32(args[n-1])) // the upper half of an int is not defined
 	}
 	text := field(event[eventPath:eventPath+pathSize], event[eventPathLen:])
 	to := field(event[eventTo:eventTo+pathSize], event[eventToLen:])

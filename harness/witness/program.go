@@ -43,8 +43,8 @@ const (
 	maxNumber = 1023
 )
 
-// maxDepth is how many cgroups deep the watched one may lie.
-const maxDepth = 12
+// maxDepth is how many cgroups deep the watched one may lie for its children to be told apart.
+const maxDepth = 16
 
 // Local variables, as offsets from the frame pointer.
 const (
@@ -259,7 +259,8 @@ func reserve(m tables) asm.Instructions {
 }
 
 // child notes the id of the cgroup that is the task's own or its ancestor just below the watched one. How deep the
-// watched one lies cannot be known from inside a cgroup namespace, so its id is looked for; 0 is the watched one itself.
+// watched one lies cannot be known from inside a cgroup namespace, so its id is looked for. It notes 0 for a task of the
+// watched one itself, and the task's own cgroup where the watched one lies too deep.
 func child(m tables) asm.Instructions {
 	code := set(asm.R6, eventCgroup, 0)
 	for level := range int32(maxDepth) {
@@ -275,7 +276,11 @@ func child(m tables) asm.Instructions {
 			asm.Mov.Imm(asm.R0, 0).WithSymbol(above(level)),
 		)
 	}
-	return append(code, asm.Mov.Imm(asm.R0, 0).WithSymbol("child"))
+	return append(code,
+		asm.FnGetCurrentCgroupId.Call(),
+		asm.StoreMem(asm.R6, eventCgroup, asm.R0, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("child"),
+	)
 }
 
 func above(level int32) string { return "above" + string(rune('a'+level)) }

@@ -39,6 +39,7 @@ func wants(want, got error) error {
 
 // provocations each do something that the kernel refuses, and check that it did.
 var provocations = map[string]func(args []string) error{
+	"nothing": func([]string) error { return nil },
 	"missing": func(a []string) error {
 		_, err := unix.Open(a[0], unix.O_RDONLY, 0)
 		return wants(unix.ENOENT, err)

@@ -93,6 +93,7 @@ func (r rule) fits(d Denial) bool {
 var (
 	execCalls    = []string{"execve", "execveat"}
 	idCalls      = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid"}
+	openCalls    = []string{"open", "openat", "openat2", "creat"}
 	chownCalls   = []string{"chown", "fchown", "fchownat", "lchown"}
 	moveCalls    = []string{"rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir"}
 	sendCalls    = []string{"connect", "sendto", "sendmsg", "sendmmsg"}
@@ -115,11 +116,12 @@ var rules = []rule{
 	{Personality, seccomp, []string{"EPERM"}, []string{"personality"}, func(d Denial) []string { return []string{d.argument(1)} }},
 	{MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
 	{PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
-	{Device, kernel, []string{"EPERM", "EACCES", "ENOENT", "ENXIO", "ENODEV"}, nil, device},
+	{Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device},
+	{Device, kernel, []string{"EPERM", "EACCES"}, slices.Concat(openCalls, []string{"mknod", "mknodat"}), device},
 	{PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
 	{PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
 	{PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files},
-	{FileSystem, kernel, []string{"EPERM"}, []string{"open", "openat", "openat2", "creat"}, paths},
+	{FileSystem, kernel, []string{"EPERM"}, openCalls, paths},
 	{SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses},
 	{Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses},
 	{Network, kernel, []string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"}, nil, addresses},
