@@ -79,7 +79,7 @@ func (u *Unit) Expand(value string) (string, error) {
 		switch {
 		case c == '%':
 			return "%", nil
-		case u.version != 0 && u.version < s.since:
+		case !u.knows(s):
 			return "", fmt.Errorf("specifier %%%c needs systemd %d, this is %d", c, s.since, u.version)
 		case !known && isAlnum(c):
 			return "", fmt.Errorf("specifier %%%c does not exist, want %%%% for a percent sign", c)
@@ -101,7 +101,7 @@ func (u *Unit) Expand(value string) (string, error) {
 // becomes %%. A specifier that has no value, such as %i in a template, is left too.
 func (u *Unit) ExpandNames(value string) string {
 	text, _ := eachSpecifier(value, func(c byte) (string, error) {
-		if s := specifiers[c]; s.named {
+		if s := specifiers[c]; s.named && u.knows(s) {
 			if text, err := s.expand(u); err == nil {
 				return strings.ReplaceAll(text, "%", "%%"), nil
 			}
@@ -110,6 +110,9 @@ func (u *Unit) ExpandNames(value string) string {
 	})
 	return text
 }
+
+// knows reports whether the systemd that the unit was loaded for has the specifier.
+func (u *Unit) knows(s specifier) bool { return u.version == 0 || u.version >= s.since }
 
 // eachSpecifier replaces every "%c". A "%" at the end stays.
 func eachSpecifier(value string, replace func(byte) (string, error)) (string, error) {

@@ -88,8 +88,12 @@ func TestExpandByVersion(t *testing.T) {
 		ok      bool
 	}{{247, "%y", false}, {250, "%d", false}, {251, "%d", true}, {252, "%D", false}, {257, "%D", true}, {248, "%A", false}, {249, "%A", true}}
 	for _, tt := range tests {
-		if got, err := named(t, tt.version)["plain"].Expand(tt.value); (err == nil) != tt.ok {
+		u := named(t, tt.version)["plain"]
+		if got, err := u.Expand(tt.value); (err == nil) != tt.ok {
 			t.Errorf("%s in %d: %q, %v", tt.value, tt.version, got, err)
+		}
+		if got := u.ExpandNames(tt.value); !tt.ok && got != tt.value {
+			t.Errorf("%s in %d becomes %q", tt.value, tt.version, got)
 		}
 	}
 }
