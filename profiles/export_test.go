@@ -16,5 +16,10 @@ func Lines(doc string) (map[string]int, int) {
 	return lines, deep
 }
 
+// Broken reads a file whose reading panics.
+func Broken(fault any) []Finding {
+	return safely("a", reading{"/etc/a.toml", func() *own { panic(fault) }}).findings
+}
+
 // Nearest is nearest.
 var Nearest = nearest

@@ -5,18 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"temper/internal/unit"
 )
 
 // Finding is one problem of a profile. As an error it reads "path:line: message: fix".
 type Finding struct {
-	ID        string // one of the ID constants; they never change
-	Path      string // as it is called inside the root
-	Line      int    // from 1; 0 if it concerns the whole file
-	Directive string // the directive of [service] that it is about, or ""
-	Message   string // what is wrong
-	Fix       string // what would be right, or ""
+	ID        string `json:"id"`        // one of the ID constants; they never change
+	Path      string `json:"path"`      // as it is called inside the root
+	Line      int    `json:"line"`      // from 1; 0 if it concerns the whole file
+	Directive string `json:"directive"` // the directive of [service] that it is about, or ""
+	Message   string `json:"message"`   // what is wrong
+	Fix       string `json:"fix"`       // what would be right, or ""
 }
 
 // Problems for which a profile is not loaded.
@@ -40,8 +41,10 @@ const (
 	IDExtendsCycle     = "extends-cycle"     // extends itself
 )
 
-// Error returns the finding in one line.
-func (f Finding) Error() string {
+// Error returns the finding in one line, whatever the name of the file is.
+func (f Finding) Error() string { return strings.Map(printable, f.text()) }
+
+func (f Finding) text() string {
 	s := f.Message
 	if f.Fix != "" {
 		s += ": " + f.Fix

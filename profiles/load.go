@@ -41,8 +41,14 @@ func Load(root host.Root, dirs []string) (*Set, []error) {
 	if dirs == nil {
 		dirs = SearchPath
 	}
-	l := &loader{root: root, dirs: dirs, trust: trustOf(root), readers: map[string][]func() *own{}}
+	l := &loader{root: root, trust: trustOf(root), readers: map[string][]reading{}}
 	for _, dir := range dirs {
+		if dir != Builtin {
+			dir = path.Clean("/" + dir)
+		}
+		l.dirs = append(l.dirs, dir)
+	}
+	for _, dir := range l.dirs {
 		l.directory(dir)
 	}
 	s := &Set{files: l.read(), profiles: map[string]*Profile{}}
@@ -119,7 +125,7 @@ type loader struct {
 	root     host.Root
 	dirs     []string
 	trust    trust
-	readers  map[string][]func() *own // by name, in the order of the search path
+	readers  map[string][]reading // by name, in the order of the search path
 	findings []Finding
 }
 
@@ -133,39 +139,49 @@ func (l *loader) errors() []error {
 	return errs
 }
 
-// directory reads one directory of the search path and its subdirectory base.
+// directory looks for files in one directory of the search path and in its subdirectory base.
 func (l *loader) directory(dir string) {
 	if dir == Builtin {
 		l.builtin()
 		return
 	}
-	for _, sub := range []string{"", "base"} {
-		at := path.Join(dir, sub)
-		info, err := l.root.Stat(at)
-		if errors.Is(err, fs.ErrNotExist) {
-			return
+	if !l.list(dir, "") {
+		return
+	}
+	base := path.Join(dir, "base")
+	if info, err := l.root.Lstat(base); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		l.findings = append(l.findings, Finding{ID: IDUntrusted, Path: base, Message: "is a link", Fix: "make it a directory"})
+		return
+	}
+	l.list(dir, "base")
+}
+
+// list looks for files in one directory, and reports whether there is one that can be trusted.
+func (l *loader) list(dir, sub string) bool {
+	at := path.Join(dir, sub)
+	info, err := l.root.Stat(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	var entries []fs.DirEntry
+	if err == nil {
+		if f, bad := l.trust.refuse(at, info); bad {
+			l.findings = append(l.findings, f)
+			return false
 		}
-		if err == nil {
-			if f, bad := l.trust.refuse(at, info); bad {
-				l.findings = append(l.findings, f)
-				return
-			}
-		}
-		var entries []fs.DirEntry
-		if err == nil {
-			entries, err = l.root.ReadDir(at)
-		}
-		if err != nil {
-			l.findings = append(l.findings, unreadable(at, err))
-			return
-		}
-		for _, e := range entries {
-			if name, ok := nameOf(sub, e.Name()); ok {
-				file := path.Join(at, e.Name())
-				l.add(name, func() *own { return l.file(name, file) })
-			}
+		entries, err = l.root.ReadDir(at)
+	}
+	if err != nil {
+		l.findings = append(l.findings, unreadable(at, err))
+		return false
+	}
+	for _, e := range entries {
+		if name, ok := nameOf(sub, e.Name()); ok {
+			file := path.Join(at, e.Name())
+			l.add(name, file, func() *own { return l.file(name, file) })
 		}
 	}
+	return true
 }
 
 // nameOf returns the name of the profile in a file, and whether it is one: other files may lie beside them, such as a
@@ -197,16 +213,35 @@ func (l *loader) read() map[string]*own {
 	return byName
 }
 
+// reading is one file that is still to be read.
+type reading struct {
+	path string
+	read func() *own
+}
+
 // firstOf reads the first of the files of one name, and those behind it that count as well.
-func firstOf(name string, readers []func() *own) *own {
-	o := readers[0]()
-	if len(readers) > 1 && slices.Contains(o.Extends, name) {
-		o.behind = firstOf(name, readers[1:])
+func firstOf(name string, files []reading) *own {
+	o := safely(name, files[0])
+	if len(files) > 1 && slices.Contains(o.Extends, name) {
+		o.behind = firstOf(name, files[1:])
 	}
 	return o
 }
 
-func (l *loader) add(name string, read func() *own) { l.readers[name] = append(l.readers[name], read) }
+// safely reads a file. Where that panics, which is a fault of ours, the file is bad: it runs in a goroutine, whose panic
+// nobody else could stop, and a boot must go on.
+func safely(name string, file reading) (o *own) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			o = refused(name, Finding{ID: IDUnreadable, Path: file.path, Message: fmt.Sprintf("a fault of temper: %v", fault)})
+		}
+	}()
+	return file.read()
+}
+
+func (l *loader) add(name, at string, read func() *own) {
+	l.readers[name] = append(l.readers[name], reading{at, read})
+}
 
 // file reads one file.
 func (l *loader) file(name, at string) *own {
@@ -238,12 +273,20 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	case target == "":
 		return "", Finding{ID: IDUntrusted, Path: at, Message: "is a link out of the search path", Fix: "copy the file"}, true
 	}
-	info, err := l.root.Lstat(target)
-	if err != nil {
-		return "", unreadable(at, err), true
+	for _, part := range []string{path.Dir(target), target} { // the directory too: a link may lead to one that was refused
+		info, err := l.root.Lstat(part)
+		if part != target {
+			info, err = l.root.Stat(part)
+		}
+		if err != nil {
+			return "", unreadable(at, err), true
+		}
+		if f, bad := l.trust.refuse(part, info); bad {
+			f.Path = at
+			return "", f, true
+		}
 	}
-	f, bad = l.trust.refuse(at, info)
-	return target, f, bad
+	return target, Finding{}, false
 }
 
 // null is where a link leads that masks a profile.
@@ -292,7 +335,7 @@ func (l *loader) builtin() {
 		entries, _ := fs.ReadDir(lib, sub) // what is compiled in can be read
 		for _, e := range entries {
 			if name, ok := nameOf(sub, e.Name()); ok {
-				l.add(name, func() *own {
+				l.add(name, Builtin+name+".toml", func() *own {
 					data, _ := fs.ReadFile(lib, path.Join(sub, e.Name()))
 					return parse(name, Builtin+name+".toml", data)
 				})

@@ -87,6 +87,16 @@ type glob struct {
 	profile *Profile
 }
 
+// newGlob reads a glob as glob(7) has it: [!a] excludes, which package path spells [^a]. A backslash is part of the name,
+// as in "a\x2db.service".
+func newGlob(pattern string, p *Profile) glob {
+	return glob{
+		pattern: strings.NewReplacer("[!", "[^", `\`, `\\`).Replace(pattern),
+		literal: pattern[:strings.IndexAny(pattern, `*?[\`)],
+		profile: p,
+	}
+}
+
 func (g glob) matches(name string) bool {
 	if !strings.HasPrefix(name, g.literal) {
 		return false
@@ -105,14 +115,9 @@ func (s *Set) index() {
 				s.byUnit[u] = append(s.byUnit[u], p)
 				continue
 			}
-			s.globs = append(s.globs, glob{u, literalPrefix(u), p})
+			s.globs = append(s.globs, newGlob(u, p))
 		}
 	}
-}
-
-// literalPrefix returns what every match of a glob begins with.
-func literalPrefix(pattern string) string {
-	return pattern[:strings.IndexAny(pattern, `*?[\`)]
 }
 
 // fits reports whether any name matches any of the names and globs.
@@ -122,7 +127,7 @@ func fits(patterns, names []string) bool {
 			if !isGlob(p) {
 				return p == n
 			}
-			return glob{pattern: p, literal: literalPrefix(p)}.matches(n)
+			return newGlob(p, nil).matches(n)
 		})
 	})
 }

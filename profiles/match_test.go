@@ -43,6 +43,7 @@ func TestFor(t *testing.T) {
 		"ng-also.toml":    `units = ["??*.service", "ng*.service"]`,
 		"template.toml":   `units = ["php@.service"]`,
 		"instance.toml":   `units = ["php@8.service"]`,
+		"negated.toml":    `units = ["n[!a-y].service", "e\\x2d*.service"]`,
 		"classes.toml":    `units = ["db-[0-9].service"]`,
 		"escaped.toml":    `units = ["a\\x2db.service"]`,
 		"base/base.toml":  ``,
@@ -65,6 +66,9 @@ func TestFor(t *testing.T) {
 		{"other instance", unit.Unit{Name: "php@7.service", ID: "php@7.service"}, "template", true},
 		{"the template itself", unit.Unit{Name: "php@.service", ID: "php@.service"}, "template", true},
 		{"escaped name", unit.Unit{Name: `a\x2db.service`, ID: `a\x2db.service`}, "escaped", true},
+		{"not in the negated class", unit.Unit{Name: "nz.service", ID: "nz.service"}, "negated", false},
+		{"in the negated class", unit.Unit{Name: "nb.service", ID: "nb.service"}, "ng-also", false},
+		{"escape in a glob", unit.Unit{Name: `e\x2df.service`, ID: `e\x2df.service`}, "negated", false},
 		{"another type", unit.Unit{Name: "nginx.socket", ID: "nginx.socket"}, "", false},
 	} {
 		t.Run(row.about, func(t *testing.T) {

@@ -78,7 +78,8 @@ func parse(name, path string, data []byte) *own {
 	r := &reader{path: path}
 	defer func() { o.findings = r.findings; sortFindings(o.findings) }()
 	if len(data) > MaxSize {
-		r.report(IDUnreadable, "", "", "has %d bytes, want at most %d", len(data), MaxSize)
+		message := fmt.Sprintf("has %d bytes, want at most %d", len(data), MaxSize)
+		r.findings = []Finding{{ID: IDUnreadable, Path: path, Message: message}}
 		return o
 	}
 	doc := strings.TrimPrefix(string(data), "\ufeff")
@@ -177,10 +178,12 @@ func profileName(s string) (id, message, fix string) {
 
 // unitPattern accepts the names, templates and globs of service units.
 func unitPattern(s string) (id, message, fix string) {
-	_, err := path.Match(s, "")
+	if isGlob(s) {
+		if _, err := path.Match(newGlob(s, nil).pattern, ""); err != nil {
+			return IDBadName, fmt.Sprintf("%q is no glob", s), "close the bracket"
+		}
+	}
 	switch {
-	case isGlob(s) && err != nil:
-		return IDBadName, fmt.Sprintf("%q is no glob", s), "close the bracket"
 	case strings.HasSuffix(s, ".service") && len(s) <= 255 && s != ".service" && s[0] != '@' && unitRule.MatchString(s):
 		return "", "", ""
 	case nameRule.MatchString(s) && !strings.Contains(s, "."):
@@ -192,7 +195,7 @@ func unitPattern(s string) (id, message, fix string) {
 // isGlob reports whether an element of Units is a glob rather than a name.
 func isGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
 
-// absolute accepts clean absolute paths.
+// absolute accepts clean absolute paths that mean in a unit file what they say.
 func absolute(s string) (id, message, fix string) {
 	switch {
 	case !strings.HasPrefix(s, "/"):
@@ -201,6 +204,8 @@ func absolute(s string) (id, message, fix string) {
 		return IDBadPath, fmt.Sprintf("%q is not the shortest spelling", s), fmt.Sprintf("write %q", path.Clean(s))
 	case s == "/":
 		return IDBadPath, `"/" is everything`, "name what is secret"
+	case strings.ContainsAny(s, " \"'\\%"):
+		return IDBadPath, fmt.Sprintf("%q holds a blank, quote, backslash or %%, which unit files read otherwise", s), "name its directory"
 	}
 	return "", "", ""
 }

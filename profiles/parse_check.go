@@ -103,9 +103,17 @@ func readCheck(t table) (c Check, ok bool) {
 	sub.only(k.keys)
 	target := k.read(&c, sub)
 	if c.Name == "" {
-		c.Name = strings.TrimSpace(k.name + " " + target)
+		c.Name = strings.TrimSpace(k.name + " " + short(target))
 	}
 	return c, true
+}
+
+// short cuts what is to be a name.
+func short(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:57]) + "..."
+	}
+	return s
 }
 
 func (t table) reportKinds(have []string) {

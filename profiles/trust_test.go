@@ -11,6 +11,13 @@ import (
 	"temper/profiles"
 )
 
+func TestPanicIsAFinding(t *testing.T) {
+	got := lines(profiles.Broken("index out of range"))
+	if want := "/etc/a.toml: a fault of temper: index out of range\n"; string(got) != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
+
 // TestTrust changes one thing about a good tree at a time: nothing of it may be loaded then, and the rest must be.
 func TestTrust(t *testing.T) {
 	chown := func(name string) func(t *testing.T, root string) {
@@ -58,7 +65,7 @@ func TestTrust(t *testing.T) {
 		{"device", replace(file, func(p string) error { return os.Symlink("/dev/zero", p) }), "/etc/temper/profiles.d/a.toml: is a link out of the search path: copy the file"},
 		{"too large", replace(file, func(p string) error {
 			return os.WriteFile(p, []byte(strings.Repeat("# comment\n", profiles.MaxSize/10+1)), 0o644)
-		}), "/etc/temper/profiles.d/a.toml:1: has 65540 bytes, want at most 65536"},
+		}), "/etc/temper/profiles.d/a.toml: has 65540 bytes, want at most 65536"},
 		{"far too large", replace(file, func(p string) error {
 			err := os.WriteFile(p, nil, 0o644)
 			if err == nil {
@@ -66,6 +73,16 @@ func TestTrust(t *testing.T) {
 			}
 			return err
 		}), "/etc/temper/profiles.d/a.toml: has 104857600 bytes, want at most 4194304"},
+		{"base is a link", replace(dir+"/base", func(p string) error { return os.Symlink("/tmp", p) }), "/etc/temper/profiles.d/base: is a link: make it a directory"},
+		{"link into a directory that all can write", func(t *testing.T, root string) {
+			write(t, filepath.Join(root, "usr/local/lib/temper/profiles.d/b.toml"), "")
+			chmod("usr/local/lib/temper/profiles.d", 0o777)(t, root)
+			replace(file, func(p string) error { return os.Symlink("/usr/local/lib/temper/profiles.d/b.toml", p) })(t, root)
+		}, "/etc/temper/profiles.d/a.toml: others can write it (mode 0777): chmod go-w /usr/local/lib/temper/profiles.d\n" +
+			"/usr/local/lib/temper/profiles.d: others can write it (mode 0777): chmod go-w /usr/local/lib/temper/profiles.d"},
+		{"a name that would forge a line of the log", replace(file, func(p string) error {
+			return os.WriteFile(filepath.Join(filepath.Dir(p), "a\n<0>b.toml"), nil, 0o644)
+		}), `/etc/temper/profiles.d/a <0>b.toml: "a\n<0>b" is no name of a profile: want one such as "nginx" or "base/daemon"`},
 		{"a file where the directory should be", replace(dir, func(p string) error { return os.WriteFile(p, nil, 0o644) }), "/etc/temper/profiles.d: open: not a directory"},
 	} {
 		t.Run(row.about, func(t *testing.T) {
@@ -77,7 +94,7 @@ func TestTrust(t *testing.T) {
 			if got := strings.TrimSpace(string(lines(errs))); got != row.want {
 				t.Errorf("got  %s\nwant %s", got, row.want)
 			}
-			if _, ok := set.Get("a"); ok != (row.want == "") {
+			if _, ok := set.Get("a"); ok != (row.want == "" || row.about == "base is a link") {
 				t.Errorf("loaded: %t", ok)
 			}
 			if _, ok := set.Get("other"); !ok {
