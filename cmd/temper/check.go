@@ -22,7 +22,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run.`,
 }
 
 func (a *app) runCheck(files []string) error {
-	set, problems := profiles.Load(a.host(), nil)
+	set, problems := loadProfiles(a.host())
 	findings := []profiles.Finding{}
 	if len(files) == 0 {
 		for _, p := range problems {

@@ -52,7 +52,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if f.image != "" {
 		root = host.Root(f.image)
 	}
-	set, problems := profiles.Load(root, slices.Concat(profiles.SearchPath, []string{profiles.Builtin}))
+	set, problems := loadProfiles(root)
 	bad := a.warnAll(problems)
 	p, err := profileFlag(f.profile, set)
 	if err != nil {

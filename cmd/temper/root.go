@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/profiles"
 )
 
 // Exit codes, the same in every verb.
@@ -41,6 +43,12 @@ type app struct {
 }
 
 func (a *app) host() host.Root { return host.Root(a.root) }
+
+// loadProfiles reads the profiles of a root and, behind them, those that temper is built with: a machine without any, or an
+// image, can then be proven too.
+func loadProfiles(root host.Root) (*profiles.Set, []error) {
+	return profiles.Load(root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
+}
 
 // warn prints a problem that does not stop the command.
 func (a *app) warn(err error) { fmt.Fprintf(a.err, "temper: %v\n", err) }
@@ -104,6 +112,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 			}
 			return nil
 		},
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{hint.With(fmt.Errorf("there is no verb %q", args[0]), suggestion(c, args[0]))}
@@ -111,6 +120,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 			return c.Help()
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{hint.With(err, c.CommandPath()+" --help")}
 	})

@@ -69,6 +69,9 @@ func (a *app) explain(d generator.Decision, v verdict.Verdict) {
 	}
 	rows := [][]string{}
 	for _, i := range d.Plan.Items {
+		if !i.Directive.Restricts() {
+			continue
+		}
 		why := i.Directive.Forbids
 		if i.Note != "" {
 			why += " (" + i.Note + ")"
