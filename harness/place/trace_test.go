@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,19 +52,24 @@ func look(t *testing.T, pid int) machine {
 	}
 	var m machine
 	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, "temper") || strings.Contains(line, "nspawn") {
+		if strings.Contains(line, " temper ") || strings.Contains(line, "/run/temper") { // source, or where it is mounted
 			m.Mounts = append(m.Mounts, line)
 		}
 	}
 	m.Groups = groups(pid)
 	for _, dir := range []string{"/run/systemd/nspawn", "/run/systemd/machines", "/var/lib/machines", "/run/temper"} {
 		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
-			m.Runtime = append(m.Runtime, path)
+			if ours.MatchString(path) {
+				m.Runtime = append(m.Runtime, path)
+			}
 			return nil
 		})
 	}
 	return m
 }
+
+// ours tells the runtime files of a place from those of other containers, which may come and go meanwhile.
+var ours = regexp.MustCompile(`/(temper|[.#]*temper-[a-z0-9]{1,16}(\.lck)?)$`)
 
 // groups are the cgroups of process pid's places, in every hierarchy.
 func groups(pid int) []string {
