@@ -134,7 +134,7 @@ func (m *machine) answer(t *testing.T, name string) string {
 // nspawn runs the container until it powers itself off. The Debian tree stays as it is: the container writes to an overlay.
 func (m *machine) nspawn(t *testing.T) (console string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	id := fmt.Sprintf("temper-unit-%s-%d", m.name, os.Getpid())
 	args := []string{
