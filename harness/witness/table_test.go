@@ -1,7 +1,6 @@
 package witness
 
 import (
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -105,24 +104,6 @@ func recorded(names []string) []unix.Errno {
 		all = append(all, callOf(n).Errnos...)
 	}
 	return all
-}
-
-// ptrace(2) shows the registers in the order in which the kernel keeps them.
-func TestLayoutIsThatOfPtrace(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("golang.org/x/sys has struct user_regs_struct of the architecture that runs; this row is for x86-64")
-	}
-	var r unix.PtraceRegs
-	l := layouts["amd64"]
-	want := [...]uintptr{
-		unsafe.Offsetof(r.Rdi), unsafe.Offsetof(r.Rsi), unsafe.Offsetof(r.Rdx), unsafe.Offsetof(r.R10),
-		unsafe.Offsetof(r.R8), unsafe.Offsetof(r.R9), unsafe.Offsetof(r.Orig_rax), unsafe.Offsetof(r.Cs),
-	}
-	for i, got := range append(l.Args[:], l.Number, l.Mode) {
-		if uintptr(got) != want[i] {
-			t.Errorf("register %d is at %d, want %d", i, got, want[i])
-		}
-	}
 }
 
 // The rows of arm64 that a mistake would ruin, spelt out from struct pt_regs of arch/arm64/include/asm/ptrace.h.
