@@ -67,18 +67,19 @@ func (s CapSet) String() string { return strings.Join(s.Names(), " ") }
 // An assignment that names no known capability replaces the set: with nothing, or with everything if it starts with "~".
 func ParseCapabilityBoundingSet(values []string, version int) CapSet {
 	unset := ^uint64(0)
-	return parseCapabilities(values, version, unset)
+	return CapSet(parseCapabilities(values, version, unset)) & AllCapabilities
 }
 
 // ParseAmbientCapabilities returns the capabilities that a sequence of AmbientCapabilities= assignments gives to a
-// service, as a systemd version reads them. Without any, that is none. See systemd.exec(5).
+// service, as a systemd version reads them. Without any, that is none. Bits without a name stand for numbers that no
+// capability has yet. See systemd.exec(5).
 func ParseAmbientCapabilities(values []string, version int) CapSet {
-	return parseCapabilities(values, version, 0)
+	return CapSet(parseCapabilities(values, version, 0))
 }
 
 // parseCapabilities applies the assignments to a set that starts as unset. While it has that value the next assignment
 // replaces it, afterwards it is merged.
-func parseCapabilities(values []string, version int, unset uint64) CapSet {
+func parseCapabilities(values []string, version int, unset uint64) uint64 {
 	set := unset
 	for _, value := range values {
 		list, inverted := strings.CutPrefix(value, "~")
@@ -97,7 +98,7 @@ func parseCapabilities(values []string, version int, unset uint64) CapSet {
 			set |= sum
 		}
 	}
-	return CapSet(set) & AllCapabilities
+	return set
 }
 
 // capabilityBits returns the sum of a list. Words that are not capabilities are skipped. Up to 252 the list ends at an

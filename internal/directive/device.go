@@ -42,11 +42,17 @@ func parseDeviceRule(value string, version int, expand func(string) (string, err
 	}
 	if !strings.HasPrefix(path, "char-") && !strings.HasPrefix(path, "block-") {
 		path, ok = SimplifyPath(path, version)
-		if !ok || !strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/run/systemd/inaccessible/") {
+		if !ok || !isBelow(path, "/dev") && !isBelow(path, "/run/systemd/inaccessible") {
 			return DeviceRule{}, false
 		}
 	}
 	return DeviceRule{Path: path, Access: sortAccess(access)}, true
+}
+
+// isBelow reports whether a path is a directory, which systemd takes too, or in it.
+func isBelow(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // sortAccess returns the letters in systemd's order, each once; none means all.

@@ -1,6 +1,8 @@
 package directive
 
 import (
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -10,9 +12,9 @@ import (
 // maxErrno is the largest error number that the kernel can return.
 const maxErrno = 4095
 
-// ParseErrno returns the error number that systemd takes this for: a name of errno(3) in capitals, or a number from 0.
+// ParseErrno returns the error number that systemd takes this for: a name of errno(3) in any case, or a number from 0.
 func ParseErrno(s string) (int, bool) {
-	if n, ok := errnoNumbers()[s]; ok {
+	if n, ok := errnoNumbers()[strings.ToUpper(s)]; ok {
 		return n, true
 	}
 	n, ok := parseInt(s)
@@ -25,6 +27,14 @@ func ErrnoName(errno int) string {
 		return "kill"
 	}
 	return unix.ErrnoName(syscall.Errno(errno))
+}
+
+// errnoWord returns an error number as [ParseErrno] and "kill" read it.
+func errnoWord(errno int) string {
+	if name := ErrnoName(errno); name != "" {
+		return name
+	}
+	return strconv.Itoa(errno)
 }
 
 // errnoNumbers has every name, and the second names that unix.ErrnoName does not return.

@@ -10,8 +10,8 @@ import (
 type spelling struct {
 	aliases map[string]string // other words for a value
 	since   int               // first version with the aliases, or with the argument
-	arg     bool              // ":ARGUMENT" may follow
-	other   string            // what any other text amounts to; "" = it is ignored
+	arg     bool              // ":HOSTNAME" may follow
+	other   string            // what any other list of words amounts to; "" = it is ignored
 	reset   int               // first version in which an empty assignment takes back what was set; 0 = it is ignored
 }
 
@@ -28,14 +28,17 @@ var spellings = map[string]spelling{
 func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 	how := spellings[d.Name]
 	name := text
-	if how.arg && version >= how.since {
-		name, _, _ = strings.Cut(text, ":")
+	if host := ""; how.arg && version >= how.since {
+		found := false
+		if name, host, found = strings.Cut(text, ":"); found && !isHostname(host) {
+			return Value{}, false
+		}
 	}
 	if on, ok := unit.Bool(name); ok {
 		name = map[bool]string{true: "yes", false: "no"}[on]
 	} else if alias, ok := how.aliases[name]; ok && version >= how.since {
 		name = alias
-	} else if how.other != "" {
+	} else if _, err := unit.Words(text); how.other != "" && err == nil {
 		name = how.other
 	}
 	for _, v := range d.Values {
@@ -45,6 +48,18 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 	}
 	return Value{}, false
 }
+
+// isHostname reports whether systemd takes a name for a host: see hostname(7).
+func isHostname(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, hostLetters) != "" {
+			return false
+		}
+	}
+	return len(name) <= 64
+}
+
+const hostLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
 // Read returns the value that a sequence of assignments of an ordered directive amounts to, as a systemd version reads
 // them: the last that is valid. set is false if none is, or if an empty one took it back; the value is then the default.

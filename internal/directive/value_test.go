@@ -66,8 +66,9 @@ func TestParseAmbientCapabilities(t *testing.T) {
 		{"unset", nil, 0},
 		{"list", []string{"CAP_KILL"}, directive.CapabilitySet("CAP_KILL")},
 		{"reset", []string{"CAP_KILL", ""}, 0},
-		{"a bare tilde is everything", []string{"~"}, directive.AllCapabilities},
-		{"denied at first", []string{"~CAP_KILL"}, directive.AllCapabilities &^ directive.CapabilitySet("CAP_KILL")},
+		{"a bare tilde is everything", []string{"~"}, ^directive.CapSet(0)},
+		{"a number without a name", []string{"62"}, 1 << 62},
+		{"denied at first", []string{"~CAP_KILL"}, ^directive.CapabilitySet("CAP_KILL")},
 		{"denied later", []string{"CAP_KILL CAP_CHOWN", "~CAP_KILL"}, directive.CapabilitySet("CAP_CHOWN")},
 	}
 	for _, tt := range tests {
@@ -317,7 +318,8 @@ func TestParseDeviceAllow(t *testing.T) {
 		{"reset", []string{"/dev/kvm", "", "/dev/null r"}, "/dev/null:r"},
 		{"simplified", []string{"//dev/./null  r"}, "/dev/null:r"},
 		{"specifiers", []string{"/dev/%i rw", "/dev/%z"}, "/dev/tty1:rw"},
-		{"not a device", []string{"/etc/passwd", "kvm", "/dev/../etc/passwd", "/dev"}, ""},
+		{"not a device", []string{"/etc/passwd", "kvm", "/dev/../etc/passwd", "/devil"}, ""},
+		{"the directory itself", []string{"/dev/ r"}, "/dev:r"},
 		{"bad access", []string{"/dev/kvm rx", "/dev/kvm r w"}, ""},
 		{"twice", []string{"/dev/kvm r", "/dev/kvm w"}, "/dev/kvm:r /dev/kvm:w"},
 		{"inaccessible nodes", []string{"/run/systemd/inaccessible/chr"}, "/run/systemd/inaccessible/chr:rwm"},
@@ -359,12 +361,12 @@ func TestSimplifyPath(t *testing.T) {
 }
 
 func TestErrno(t *testing.T) {
-	for text, want := range map[string]int{"EPERM": 1, "0": 0, "4095": 4095, "EWOULDBLOCK": 11, "ENOTSUP": 95} {
+	for text, want := range map[string]int{"EPERM": 1, "0": 0, "4095": 4095, "EWOULDBLOCK": 11, "ENOTSUP": 95, "eperm": 1} {
 		if got, ok := directive.ParseErrno(text); !ok || got != want {
 			t.Errorf("%s: got %d, %v, want %d", text, got, ok, want)
 		}
 	}
-	for _, text := range []string{"", "eperm", "4096", "-1", "EBOGUS"} {
+	for _, text := range []string{"", "EPERM ", "4096", "-1", "EBOGUS"} {
 		if got, ok := directive.ParseErrno(text); ok {
 			t.Errorf("%q is taken for %d, want an error", text, got)
 		}
@@ -397,11 +399,14 @@ func TestRead(t *testing.T) {
 		{"PrivateMounts", []string{"yes", ""}, 254, "no", false},
 		{"ProtectHostname", []string{"yes:web"}, 257, "no", false},
 		{"ProtectHostname", []string{"private:web"}, 262, "private", true},
+		{"ProtectHostname", []string{"private:", "private:a b", "private:-x", "private:.x"}, 262, "no", false},
+		{"ProtectHostname", []string{"private:web-1.example"}, 262, "private", true},
 		{"ProtectHostname", []string{"yes", ""}, 257, "yes", true},
 		{"ProtectHostname", []string{"yes", ""}, 262, "no", false},
 		{"Delegate", []string{"memory bogus"}, 252, "yes", true},
 		{"Delegate", []string{""}, 252, "yes", true},
 		{"Delegate", []string{"off"}, 252, "no", true},
+		{"Delegate", []string{`"memory`}, 252, "no", false},
 	}
 	for _, tt := range tests {
 		d, _ := directive.Lookup(tt.name)
