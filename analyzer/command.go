@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -137,13 +138,21 @@ func (r *reader) checkExecutable(name string) error {
 		return errors.New("the path is empty")
 	case strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) }):
 		return fmt.Errorf("the path %q has special characters", text)
-	case strings.HasSuffix(text, "/") || base == "." || base == "..":
+	case strings.HasSuffix(text, "/") || r.version >= 253 && (base == "." || base == ".."):
 		return fmt.Errorf("the path %s is a directory", text)
-	case !path.IsAbs(text) && (strings.Contains(text, "/") || len(text) > 255):
+	case !path.IsAbs(text) && strings.Contains(text, "/"):
 		return fmt.Errorf("%s is neither an absolute path nor a name", text)
+	case len(text) > maxPath || slices.ContainsFunc(strings.Split(text, "/"), func(p string) bool { return len(p) > maxName }):
+		return fmt.Errorf("the path of %d bytes is too long", len(text))
 	}
 	return nil
 }
+
+// maxPath and maxName bound a path and one name in it: PATH_MAX and NAME_MAX of limits.h.
+const (
+	maxPath = 4095
+	maxName = 255
+)
 
 const blanks = " \t\n\r"
 

@@ -1,7 +1,9 @@
 package analyzer
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"temper/internal/directive"
 	"temper/internal/unit"
@@ -72,20 +74,23 @@ func (r *reader) mountsImages(s *Settings) bool {
 	return s.RootImage != "" || r.holds("MountImages") || r.version >= 260 && r.lastPath("RootMStack") != ""
 }
 
-// decrypts reports whether the service has encrypted credentials.
-func (r *reader) decrypts(*Settings) bool {
-	return r.holds("LoadCredentialEncrypted") || r.holds("SetCredentialEncrypted")
-}
-
 // holds reports whether a list directive has an entry of the form A:B left, after the last empty assignment.
 func (r *reader) holds(name string) bool {
 	held := false
 	for _, v := range r.values(name) {
-		held = v != "" && (held || hasTwoParts(v))
+		from, to, _ := strings.Cut(v, ":")
+		held = v != "" && (held || from != "" && to != "")
 	}
 	return held
 }
 
-// dynamicName is the user that DynamicUser= makes of a unit's name. One that is no user name is hashed, which never makes a
-// name that counts; so it is kept.
-func dynamicName(id string) string { return unit.Prefix(id) }
+// dynamicName is the user that DynamicUser= makes of a unit's name: the name itself where it is a portable one, else a
+// hash, of which only the beginning matters here: it is neither root nor nobody.
+func dynamicName(id string) string {
+	if name := unit.Prefix(id); portableName.MatchString(name) {
+		return name
+	}
+	return "_du"
+}
+
+var portableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,30}$`)

@@ -47,14 +47,16 @@ type reader struct {
 	knowledge
 	unit     *unit.Unit
 	assigned map[string][]unit.Assignment // of [Service] by name, of [Unit] by "Unit." and name; in order
+	inOrder  []unit.Assignment            // the same of [Service], in one list
 	commands map[string]int               // how many commands each Exec directive holds
+	groups   []string                     // of SupplementaryGroups=
 	ignored  []unit.Problem
 }
 
 // collect sorts the assignments by name. One that systemd refuses makes it refuse the unit if it stands in the fragment, and
 // ends the reading of a drop-in.
 func (r *reader) collect() error {
-	broken := ""
+	broken := "" // the drop-in that is read no further
 	for _, a := range r.unit.Assignments {
 		key := a.Name
 		switch a.Section {
@@ -67,8 +69,8 @@ func (r *reader) collect() error {
 		if broken != "" && a.Pos.Path == broken {
 			continue
 		}
-		if check := fatal[key]; check != nil {
-			if err := check(r, a); err != nil {
+		if check, ok := fatal[key]; ok && r.version >= check.since {
+			if err := check.check(r, a); err != nil {
 				if a.Pos.Path == r.unit.Fragment {
 					return refuse(a.Pos, err.Error())
 				}
@@ -78,6 +80,9 @@ func (r *reader) collect() error {
 			}
 		}
 		r.assigned[key] = append(r.assigned[key], a)
+		if a.Section == "Service" {
+			r.inOrder = append(r.inOrder, a)
+		}
 	}
 	return nil
 }
@@ -106,7 +111,7 @@ func (r *reader) settings() *Settings {
 		Early:         !r.lastBool("Unit.DefaultDependencies", true),
 		Values:        map[string]string{},
 		User:          r.lastText("User"),
-		Groups:        r.groups(),
+		Groups:        r.groups,
 		RootDirectory: r.lastPath("RootDirectory"),
 		RootImage:     r.lastPath("RootImage"),
 		UMask:         r.umask(),
@@ -132,11 +137,35 @@ func (r *reader) settings() *Settings {
 
 // ordered is the value of a directive with a fixed list of values.
 func (r *reader) ordered(d *directive.Directive) string {
-	v, set := d.Read(r.values(d.Name), r.version)
+	values := r.values(d.Name)
+	if d.Name == hostname {
+		values = r.expandArguments(values)
+	}
+	v, set := d.Read(values, r.version)
 	if !set && d.Name == unsetCounts.name && r.version >= unsetCounts.since {
 		return "unset"
 	}
 	return v.Name
+}
+
+// hostname is the ordered directive after whose value a name with specifiers may follow.
+const hostname = "ProtectHostname"
+
+// expandArguments replaces the specifiers in what follows a value. One that cannot be replaced makes the assignment invalid;
+// one that stands for something of the running system is taken for a name.
+func (r *reader) expandArguments(values []string) []string {
+	for i, v := range values {
+		name, arg, ok := strings.Cut(v, ":")
+		if !ok {
+			continue
+		}
+		arg, err := r.expand(arg)
+		if err != nil {
+			arg = ""
+		}
+		values[i] = name + ":" + strings.ReplaceAll(arg, "%", "x")
+	}
+	return values
 }
 
 // unsetCounts is the directive that systemd-analyze takes for set, when reading files, while it is not.
@@ -190,17 +219,6 @@ func (r *reader) absolute(value string) (string, error) {
 	return p, nil
 }
 
-func (r *reader) groups() []string {
-	var groups []string
-	for _, v := range r.values("SupplementaryGroups") {
-		if v == "" {
-			groups = nil
-		}
-		groups = append(groups, strings.Fields(v)...)
-	}
-	return groups
-}
-
 // defaultUMask is that of a system service.
 const defaultUMask = 0o022
 
@@ -233,7 +251,7 @@ func (r *reader) architectures() []string {
 
 // architectures are the words that SystemCallArchitectures= takes, with the first version that does.
 var architectures = map[string]int{
-	"native": 0, "x86": 0, "x86-64": 0, "x32": 0, "arm": 0, "arm64": 0, "loongarch64": 252, "mips": 0, "mips64": 0,
+	"native": 0, "x86": 0, "x86-64": 0, "x32": 0, "arm": 0, "arm64": 0, "loongarch64": 257, "mips": 0, "mips64": 0,
 	"mips64-n32": 0, "mips-le": 0, "mips64-le": 0, "mips64-le-n32": 0, "parisc": 250, "parisc64": 250, "ppc": 0, "ppc64": 0,
 	"ppc64-le": 0, "riscv64": 0, "s390": 0, "s390x": 0,
 }

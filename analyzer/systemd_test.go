@@ -112,23 +112,34 @@ func score(t *testing.T, src load.Source, files ...string) (all []scored, failur
 // same fails the test where the two differ, unit by unit.
 func same(t *testing.T, want, got []scored, failures []error) {
 	t.Helper()
-	names := func(list []scored) []string {
-		var names []string
+	byName := func(list []scored) map[string]scored {
+		m := map[string]scored{}
 		for _, s := range list {
-			names = append(names, s.Unit)
+			m[s.Unit] = s
 		}
-		return names
+		return m
 	}
-	if diff := cmp.Diff(names(want), names(got)); diff != "" {
-		t.Fatalf("systemd (-) and temper (+) load different units:\n%s%v", diff, errors.Join(failures...))
+	wanted, gotten := byName(want), byName(got)
+	for _, w := range want {
+		g, ok := gotten[w.Unit]
+		switch {
+		case !ok:
+			why := slices.IndexFunc(failures, func(err error) bool { return strings.Contains(err.Error(), w.Unit) })
+			t.Errorf("%s: systemd loads it, temper does not: %v", w.Unit, append(failures, nil)[max(why, 0)])
+		case w.Overall != g.Overall:
+			t.Errorf("%s: got %s, systemd says %s", w.Unit, g.Overall, w.Overall)
+			fallthrough
+		case string(w.Rows) != string(g.Rows):
+			t.Errorf("%s: rows differ:\n%s", w.Unit, cmp.Diff(strings.Split(string(w.Rows), "},"), strings.Split(string(g.Rows), "},")))
+		}
 	}
-	for i := range want {
-		if want[i].Overall != got[i].Overall {
-			t.Errorf("%s: got %s, systemd says %s", want[i].Unit, got[i].Overall, want[i].Overall)
+	for _, g := range got {
+		if _, ok := wanted[g.Unit]; !ok {
+			t.Errorf("%s: temper loads it, systemd does not", g.Unit)
 		}
-		if a, b := string(want[i].Rows), string(got[i].Rows); a != b {
-			t.Errorf("%s: rows differ:\n%s", want[i].Unit, cmp.Diff(strings.Split(a, "},"), strings.Split(b, "},")))
-		}
+	}
+	if len(want) == 0 {
+		t.Error("systemd scored nothing")
 	}
 }
 
