@@ -118,9 +118,15 @@ type state struct {
 	RemainAfter bool
 }
 
-func (m *manager) state(unit string) (state, error) {
+// state returns the state of a unit that is loaded.
+func (m *manager) state(unit string) (state, error) { return m.stateBy("GetUnit", unit) }
+
+// loaded loads a unit if need be and returns its state.
+func (m *manager) loaded(unit string) (state, error) { return m.stateBy("LoadUnit", unit) }
+
+func (m *manager) stateBy(method, unit string) (state, error) {
 	var path dbus.ObjectPath
-	if err := m.object.Call(managerInterface+".GetUnit", 0, unit).Store(&path); err != nil {
+	if err := m.object.Call(managerInterface+"."+method, 0, unit).Store(&path); err != nil {
 		return state{}, fmt.Errorf("look up %s: %w", unit, err)
 	}
 	o := m.bus.Object(systemdName, path)

@@ -19,6 +19,7 @@ import (
 	"temper/generator"
 	"temper/harness/place"
 	"temper/internal/directive"
+	"temper/internal/hint"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -58,6 +59,9 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 		return verdict.Verdict{}, err
 	}
 	defer m.close()
+	if err := spare(o.Place, m, u.ID); err != nil {
+		return verdict.Verdict{}, err
+	}
 	if err := setup(ctx, o.Place, p); err != nil {
 		return verdict.Verdict{}, fmt.Errorf("%s: %w", p.Path, err)
 	}
@@ -71,6 +75,40 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	v, err := r.verdict(ctx)
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
+}
+
+// ErrRunning says that a unit runs on this machine, where a trial of it would disturb it.
+var ErrRunning = errors.New("is running, and trials on the host would disturb it")
+
+// spare refuses to try a unit on the host while it runs.
+func spare(where *place.Place, m *manager, name string) error {
+	if where.Kind() != "host" {
+		return nil
+	}
+	s, err := m.loaded(name)
+	if err != nil {
+		return err
+	}
+	if s.Active != "inactive" && s.Active != "failed" {
+		return hint.With(fmt.Errorf("%s: %w", name, ErrRunning), "temper prove --place container "+name)
+	}
+	return nil
+}
+
+// Reload makes the manager of a place read its units again, and so run its generators; systemctl daemon-reload.
+func Reload(ctx context.Context, where *place.Place) error {
+	call := where.Bus().Object(systemdName, systemdPath).CallWithContext(ctx, managerInterface+".Reload", 0)
+	if call.Err != nil {
+		return fmt.Errorf("reload the manager: %w", call.Err)
+	}
+	return nil
+}
+
+// Starting reports whether the manager of a place is still booting.
+func Starting(where *place.Place) bool {
+	v, err := where.Bus().Object(systemdName, systemdPath).GetProperty(managerInterface + ".SystemState")
+	state, _ := v.Value().(string)
+	return err == nil && (state == "initializing" || state == "starting")
 }
 
 // setup runs the commands of a profile in the place.

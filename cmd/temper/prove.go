@@ -21,7 +21,7 @@ import (
 
 type proveFlags struct {
 	image, where, profile, state string
-	strict, noRegress            bool
+	strict, noRegress, reload    bool
 }
 
 func (a *app) prove() *cobra.Command {
@@ -42,6 +42,7 @@ the stored one, 2 wrong usage, 3 a baseline that fails, or nothing could be deci
 	c.Flags().StringVar(&f.where, "place", "auto", "where trials run: `auto|host|container`")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
+	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
 	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion")
 	c.Flags().BoolVar(&f.noRegress, "no-regress", false, "fail on a result that is weaker than the stored one; keep the stored one")
 	return c
@@ -61,19 +62,35 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if units, err = a.unitsToProve(root, set, p, units); err != nil {
 		return err
 	}
-	where, err := openPlace(ctx, f, root, units)
+	where, err := openPlace(ctx, f, root)
 	if err != nil {
 		return err
 	}
 	defer where.Close()
+	if f.reload && !root.IsHost() {
+		return usageError{errors.New("--reload is about this machine, not about an image")}
+	}
 	verdicts, err := a.proveAll(ctx, f, units, harness.Options{Place: where, Profiles: set, Profile: p}, root)
 	if a.format == "json" {
 		err = errors.Join(a.printJSON(verdicts), err)
+	}
+	if f.reload {
+		err = errors.Join(err, reload(ctx))
 	}
 	if err == nil && bad {
 		err = exitError(exitFindings)
 	}
 	return err
+}
+
+// reload applies the verdicts to this machine.
+func reload(ctx context.Context) error {
+	here, err := place.Host(ctx)
+	if err != nil {
+		return err
+	}
+	defer here.Close()
+	return harness.Reload(ctx, here)
 }
 
 func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
@@ -116,22 +133,33 @@ func serviceName(name string) string {
 	return name + ".service"
 }
 
-// openPlace opens the place that the flags ask for; auto is the container.
-func openPlace(ctx context.Context, f proveFlags, root host.Root, _ []string) (*place.Place, error) {
+// openPlace opens the place that the flags ask for. Auto is the host while this machine boots, when units are tried before
+// their first start, and else the container.
+func openPlace(ctx context.Context, f proveFlags, root host.Root) (*place.Place, error) {
 	switch f.where {
 	case "host":
-		if f.image != "" {
+		if !root.IsHost() {
 			return nil, usageError{errors.New("--place host and --image exclude each other")}
 		}
 		return place.Host(ctx)
-	case "auto", "container":
-		o := place.Options{}
-		if !root.IsHost() {
-			o.Image = string(root)
+	case "auto":
+		if root.IsHost() && host.Booted() {
+			if here, err := place.Host(ctx); err == nil {
+				if harness.Starting(here) {
+					return here, nil
+				}
+				here.Close()
+			}
 		}
-		return place.Container(ctx, o)
+	case "container":
+	default:
+		return nil, usageError{fmt.Errorf("--place is %q, want auto, host or container", f.where)}
 	}
-	return nil, usageError{fmt.Errorf("--place is %q, want auto, host or container", f.where)}
+	o := place.Options{}
+	if !root.IsHost() {
+		o.Image = string(root)
+	}
+	return place.Container(ctx, o)
 }
 
 // proveAll proves units one by one and stores their verdicts. What goes wrong with one does not keep it from the others.
