@@ -33,6 +33,7 @@ tools:
 
 roots: tools
 	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye >/dev/null
+	test "$$(id -u)" != 0 || testdata/roots/make-daemons bookworm trixie sid >/dev/null
 
 demo: build tools
 	testdata/demo/run

@@ -191,3 +191,61 @@ func services(t *testing.T, dir, inside string) []string {
 	}
 	return files
 }
+
+// TestSystemdDaemons compares the services of many Debian packages, as packaged and with a drop-in that hardens them.
+func TestSystemdDaemons(t *testing.T) {
+	for _, name := range withOffline {
+		t.Run(name, func(t *testing.T) {
+			tree, daemons := testroot.Path(t, name), testroot.Daemons(t, name)
+			const inside = "/usr/lib/systemd/system"
+			files := services(t, daemons+inside, inside)
+			if len(files) < 100 {
+				t.Fatalf("%s has %d services, want a hundred", daemons, len(files))
+			}
+			compare := func(root string) {
+				t.Helper()
+				at := make([]string, len(files))
+				for i, f := range files {
+					at[i] = "/ut" + f
+				}
+				want := security(t, tree, root+":/ut", []string{"SYSTEMD_UNIT_PATH="}, at...)
+				got, failures := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+				same(t, want, got, failures)
+				t.Logf("%d of %d units are the same, systemd refuses %d", len(want), len(files), len(failures))
+			}
+			compare(daemons)
+			compare(hardened(t, daemons, files))
+		})
+	}
+}
+
+// dropins harden in ways that meet what units set themselves: they add, take away, reset and imply.
+var dropins = []string{
+	"ProtectSystem=strict\nReadWritePaths=/var\nProtectHome=tmpfs\nPrivateTmp=disconnected\nPrivateDevices=yes\nUMask=0077\n",
+	"SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\nSystemCallArchitectures=native\nNoNewPrivileges=yes\n",
+	"SystemCallFilter=~@clock @module @mount @reboot @swap\nRestrictNamespaces=~user pid\nRestrictAddressFamilies=~AF_PACKET\n",
+	"CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID\nAmbientCapabilities=\nRestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n",
+	"CapabilityBoundingSet=~CAP_SYS_ADMIN CAP_SYS_PTRACE\nProtectClock=yes\nDevicePolicy=closed\nDeviceAllow=char-rtc r\n",
+	"SystemCallFilter=\nCapabilityBoundingSet=\nRestrictNamespaces=yes\nIPAddressDeny=any\nIPAddressAllow=localhost\n",
+	"DynamicUser=yes\nProtectProc=invisible\nProcSubset=pid\nProtectHostname=yes\nProtectControlGroups=strict\nPrivateUsers=identity\n",
+	"RestrictNamespaces=\nSystemCallFilter=~@mount:EPERM\nProtectKernelModules=yes\nProtectKernelLogs=yes\nProtectKernelTunables=yes\n",
+}
+
+// hardened copies unit files and gives each a drop-in.
+func hardened(t *testing.T, daemons string, files []string) string {
+	t.Helper()
+	root := t.TempDir()
+	if out, err := exec.Command("cp", "-a", daemons+"/.", root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for i, file := range files {
+		dir := root + file + ".d"
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/50-temper.conf", []byte("[Service]\n"+dropins[i%len(dropins)]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}

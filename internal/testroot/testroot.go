@@ -27,6 +27,18 @@ func Path(t testing.TB, name string) string {
 	return dir
 }
 
+// Daemons returns a directory with the unit files of many Debian packages, as they are in the suite of the tree name; their
+// paths in it are those of the packages. It skips and fails as [Path] does.
+func Daemons(t testing.TB, name string) string {
+	t.Helper()
+	Need(t)
+	dir := filepath.Join(cache(), "daemons", name)
+	if _, err := os.Stat(dir + ".list"); err != nil {
+		t.Fatalf("there are no unit files for %s: sudo testdata/roots/make-daemons %s (%v)", name, name, err)
+	}
+	return dir
+}
+
 // Need skips a test that needs root to run real systemd.
 func Need(t testing.TB) {
 	t.Helper()
