@@ -25,6 +25,7 @@ type Directive struct {
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
 	Paths   []PathEffect
+	Refuses []Refusal
 	Trace   Trace  // what shows in /proc once it holds, besides Paths
 	Late    bool   // needs default dependencies: orders the unit after temporary files are set up
 	Man     string // the man page that documents it
@@ -44,13 +45,18 @@ type Value struct {
 // An Effect is an assignment that a directive brings along.
 type Effect struct {
 	Directive, Value string
-	Since, Until     int // first and last systemd version that does so; 0 = no bound
+	Since, Until     int  // first and last systemd version that does so; 0 = no bound
+	WhenOff          bool // only where the unit leaves the directive off
 }
 
 // in reports whether the effect holds in a version.
 func (e Effect) in(version int) bool {
 	return version >= e.Since && (e.Until == 0 || version <= e.Until)
 }
+
+// A Refusal is a kind of what a service is refused because of a directive, in the words of temper/harness/witness. Which
+// paths, capabilities, system calls, families or namespaces it concerns follows from the rest of the row.
+type Refusal string
 
 // A PathEffect is what a value of a directive, and every stronger one, does to a path.
 type PathEffect struct {
@@ -106,6 +112,8 @@ type kind interface {
 	check(d *Directive, values []string) error
 	// merge computes what to assign so that the unit forbids what it forbade and what is wanted.
 	merge(d *Directive, c Context, want []string) Merged
+	// rule says in a few words how it merges.
+	rule() string
 }
 
 // stepper is a kind with weaker values.
@@ -177,6 +185,9 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 	return d.kind.merge(d, c, want)
 }
 
+// Rule says in a few words how the directive merges with what a unit sets.
+func (d *Directive) Rule() string { return d.kind.rule() }
+
 // Rungs returns the weaker values below the assignments want that a systemd version knows, from the strongest to the
 // weakest. Off, no assignment at all, is always possible and not listed. Only ordered directives and masks have rungs.
 func (d *Directive) Rungs(want []string, version int) [][]string {
@@ -196,6 +207,12 @@ func (d *Directive) Exceptions(want []string, version int) []string {
 	return nil
 }
 
+// HasExceptions reports whether the directive can have exact exceptions.
+func (d *Directive) HasExceptions() bool {
+	_, ok := d.kind.(excepter)
+	return ok
+}
+
 // Except returns the assignments of want with names, some of its [Directive.Exceptions], allowed again.
 func (d *Directive) Except(want, names []string, version int) []string {
 	return d.kind.(excepter).except(want, names, version)
@@ -204,11 +221,10 @@ func (d *Directive) Except(want, names []string, version int) []string {
 // PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
 func (d *Directive) PathsOf(lines []string) []PathEffect {
 	if k, ok := d.kind.(shutPaths); ok && k.mode != Writable {
-		var effects []PathEffect
-		for _, w := range pathWords(lines) {
-			effects = append(effects, PathEffect{Path: barePath(w), Mode: k.mode})
-		}
-		return effects
+		return effects(lines, k.mode)
+	}
+	if _, ok := d.kind.(coverPaths); ok {
+		return effects(lines, Hidden)
 	}
 	if len(d.Paths) == 0 || len(lines) == 0 {
 		return nil
@@ -218,6 +234,16 @@ func (d *Directive) PathsOf(lines []string) []PathEffect {
 		v, _ := d.Value(e.Value, newest)
 		return v.Rank > set.Rank || e.Mode == ReadOnly && d.hides(e.Path, set)
 	})
+}
+
+// effects lists what a list of paths does to each.
+func effects(lines []string, mode PathMode) []PathEffect {
+	var effects []PathEffect
+	for _, w := range pathWords(lines) {
+		p, _, _ := strings.Cut(barePath(w), ":")
+		effects = append(effects, PathEffect{Path: p, Mode: mode})
+	}
+	return effects
 }
 
 // hides reports whether a value takes a path away altogether.

@@ -29,6 +29,8 @@ func isDevice(name string) bool {
 	return strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "char-") || strings.HasPrefix(name, "block-")
 }
 
+func (openDevices) rule() string { return "only where the unit can open every device" }
+
 func (openDevices) merge(d *Directive, c Context, want []string) Merged {
 	if !c.closesDevices() {
 		return Merged{Lines: want, Adds: true}
@@ -77,6 +79,8 @@ func (shutAddresses) check(d *Directive, values []string) error {
 	return nil
 }
 
+func (shutAddresses) rule() string { return "addresses are added" }
+
 func (shutAddresses) merge(d *Directive, c Context, want []string) Merged {
 	have := ParseAddresses(c.Have(d.Name))
 	var lines []string
@@ -98,6 +102,8 @@ type openAddresses struct{}
 func (openAddresses) check(d *Directive, values []string) error {
 	return shutAddresses{}.check(d, values)
 }
+
+func (openAddresses) rule() string { return "only where the unit denies no address" }
 
 func (openAddresses) merge(d *Directive, c Context, want []string) Merged {
 	if len(ParseAddresses(c.Have(d.With))) == 0 {

@@ -20,6 +20,10 @@ func (families) check(d *Directive, values []string) error {
 	return checkWords(d, values, func(w string) bool { return slices.Contains(names, w) }, names)
 }
 
+func (families) rule() string {
+	return "a deny-list is added to a deny-list; else what both allow, as a whole list after a reset"
+}
+
 func (k families) merge(d *Directive, c Context, want []string) Merged {
 	have, wanted := ParseRestrictAddressFamilies(c.Have(d.Name), c.Version), ParseRestrictAddressFamilies(want, c.Version)
 	var both []string
@@ -35,31 +39,41 @@ func (k families) merge(d *Directive, c Context, want []string) Merged {
 	switch {
 	case !lost:
 		return Merged{Note: "the unit already allows no other family"}
-	case !have.Set:
-		return k.gate(want, c.Version)
+	case !have.Set && k.known(want, c.Version) && !slices.Contains(want, noFamily):
+		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want)}
 	case !have.Allow && !wanted.Allow:
 		return Merged{Lines: []string{"~" + strings.Join(slices.Sorted(maps.Keys(wanted.Families)), " ")}}
 	}
-	merged := k.gate(k.allow(both), c.Version)
-	if merged.Lines != nil {
-		merged.Lines = append([]string{""}, merged.Lines...)
-	}
-	return merged
+	return Merged{Lines: reset(len(c.Have(d.Name)) > 0, k.allow(both, c.Version))}
 }
 
-// allow returns the assignments of an allow-list.
-func (families) allow(names []string) []string {
-	if len(names) == 0 {
-		return []string{noFamily}
+// known reports whether a systemd version knows every family of the assignments.
+func (families) known(want []string, version int) bool {
+	for _, w := range strings.Fields(strings.ReplaceAll(strings.Join(want, " "), "~", " ")) {
+		if _, ok := familyName(w, version); !ok && w != noFamily {
+			return false
+		}
 	}
-	return []string{strings.Join(names, " ")}
+	return true
 }
 
-func (families) gate(lines []string, version int) Merged {
-	if version < noFamilySince && slices.Contains(lines, noFamily) {
-		return Merged{Note: fmt.Sprintf("%s needs systemd %d, this one is %d", noFamily, noFamilySince, version)}
+// allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only name off.
+func (families) allow(names []string, version int) []string {
+	switch {
+	case len(names) > 0:
+		return []string{strings.Join(names, " ")}
+	case version < noFamilySince:
+		return []string{"AF_UNIX", "~AF_UNIX"}
 	}
-	return Merged{Lines: lines}
+	return []string{noFamily}
+}
+
+// reset puts an empty assignment before others where there is something to reset.
+func reset(needed bool, lines []string) []string {
+	if needed {
+		return append([]string{""}, lines...)
+	}
+	return lines
 }
 
 func (families) refused(want []string, version int) []string {
@@ -78,7 +92,7 @@ func (k families) except(want, names []string, version int) []string {
 	}
 	return k.allow(slices.DeleteFunc(AddressFamilies(), func(f string) bool {
 		return !wanted.Permits(f) && !slices.Contains(names, f)
-	}))
+	}), newest)
 }
 
 // syscalls is the kind of SystemCallFilter=: an allow-list or a deny-list of calls and groups.
@@ -94,6 +108,10 @@ func (syscalls) check(d *Directive, values []string) error {
 		return slices.Contains(groups, name) || KnownSyscall(name)
 	}
 	return checkWords(d, values, known, append(groups, AllSyscalls()...))
+}
+
+func (syscalls) rule() string {
+	return "what the profile refuses is denied by a ~ line; an allow-list replaces a deny-list, which is then denied again"
 }
 
 func (k syscalls) merge(d *Directive, c Context, want []string) Merged {
@@ -112,48 +130,55 @@ func (k syscalls) merge(d *Directive, c Context, want []string) Merged {
 	case len(lost) == 0:
 		return Merged{Note: "the unit already allows no other system call"}
 	case !have.Set:
-		return Merged{Lines: want, Note: note}
+		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want), Note: note}
 	case have.Allow || !wanted.Allow:
-		return Merged{Lines: []string{"~" + strings.Join(lost, " ")}, Note: note}
+		return Merged{Lines: k.deny(lost, wanted), Note: note}
 	}
-	return Merged{Lines: slices.Concat([]string{""}, want, k.deny(kept, have)), Note: note}
+	return Merged{Lines: slices.Concat([]string{""}, want, k.deny(kept, have), k.unknown(c, d)), Note: note}
 }
 
 func (syscalls) calls(keep func(string) bool) []string {
 	return slices.DeleteFunc(AllSyscalls(), func(call string) bool { return !keep(call) })
 }
 
-// deny returns the lines that refuse calls again with the errors that a unit's filter gave them.
-func (syscalls) deny(calls []string, have SyscallFilter) []string {
+// deny returns the line that refuses calls with the errors that a filter gives them.
+func (syscalls) deny(calls []string, by SyscallFilter) []string {
 	if len(calls) == 0 {
 		return nil
 	}
 	words := make([]string, len(calls))
 	for i, call := range calls {
 		words[i] = call
-		if number := have.Calls[call]; number >= 0 {
-			words[i] += ":" + ErrnoName(number)
+		if number, listed := by.Calls[call]; listed && number >= 0 {
+			words[i] += ":" + errnoWord(number)
 		}
 	}
 	return []string{"~" + strings.Join(words, " ")}
 }
 
+// unknown repeats what a unit denies, where systemd is newer than the tables and may know more calls by these names.
+func (syscalls) unknown(c Context, d *Directive) []string {
+	if c.Version <= syscallVersions[len(syscallVersions)-1] {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(c.Have(d.Name)), func(v string) bool { return !strings.HasPrefix(v, "~") })
+}
+
 // gate leaves out the groups and calls that a systemd version does not know; lines that end up empty go too.
 func (syscalls) gate(want []string, version int) (lines, dropped []string) {
+	calls := SyscallsOf(version)
+	unknown := func(word string) bool {
+		name, _, _ := strings.Cut(word, ":")
+		if _, group := calls.Group(name); group || calls.Known(name) {
+			return false
+		}
+		dropped = append(dropped, word)
+		return true
+	}
 	for _, line := range want {
 		body, inverted := strings.CutPrefix(line, "~")
 		words := strings.Fields(body)
-		known := slices.DeleteFunc(slices.Clone(words), func(w string) bool {
-			name, _, _ := strings.Cut(w, ":")
-			if !strings.HasPrefix(name, "@") {
-				return false
-			}
-			_, ok := SyscallGroup(name, version)
-			if !ok {
-				dropped = append(dropped, w)
-			}
-			return !ok
-		})
+		known := slices.DeleteFunc(slices.Clone(words), unknown)
 		if len(known) == 0 && len(words) > 0 {
 			continue
 		}

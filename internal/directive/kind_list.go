@@ -39,6 +39,8 @@ func (bounding) check(d *Directive, values []string) error {
 	return checkWords(d, values, func(w string) bool { return slices.Contains(names, strings.ToUpper(w)) }, names)
 }
 
+func (bounding) rule() string { return "what both allow, as a whole list after a reset" }
+
 func (bounding) merge(d *Directive, c Context, want []string) Merged {
 	have := ParseCapabilityBoundingSet(c.Have(d.Name), c.Version)
 	both := have & ParseCapabilityBoundingSet(want, c.Version)
@@ -62,6 +64,8 @@ type ambient struct{}
 
 func (ambient) check(d *Directive, values []string) error { return bounding{}.check(d, values) }
 
+func (ambient) rule() string { return "of what the unit grants, what the profile grants too" }
+
 func (ambient) merge(d *Directive, c Context, want []string) Merged {
 	have := ParseAmbientCapabilities(c.Have(d.Name), c.Version)
 	both := have & ParseAmbientCapabilities(want, c.Version)
@@ -78,6 +82,8 @@ func (namespaces) check(d *Directive, values []string) error {
 	names := append(NamespaceNames(), "yes", "no", "true", "false")
 	return checkWords(d, values, func(w string) bool { return slices.Contains(names, w) }, names)
 }
+
+func (namespaces) rule() string { return "what both allow, as a whole list after a reset" }
 
 func (k namespaces) merge(d *Directive, c Context, want []string) Merged {
 	have := ParseRestrictNamespaces(c.Have(d.Name), c.Version)
@@ -131,6 +137,8 @@ func (architectures) parse(values []string) []string {
 	}
 	return names
 }
+
+func (architectures) rule() string { return "what both allow, as a whole list after a reset" }
 
 func (k architectures) merge(d *Directive, c Context, want []string) Merged {
 	have, wanted := k.parse(c.Have(d.Name)), k.parse(want)

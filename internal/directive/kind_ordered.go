@@ -40,7 +40,7 @@ func (ordered) effective(d *Directive, c Context) (v Value, by string) {
 	by = d.Name
 	for _, other := range table {
 		for _, e := range other.Implies {
-			if e.Directive != d.Name || !e.in(c.Version) || !c.full(other) {
+			if e.Directive != d.Name || !e.in(c.Version) || !c.full(other) || e.WhenOff && v.Rank > 0 {
 				continue
 			}
 			if w, ok := d.Value(e.Value, c.Version); ok && w.Rank > v.Rank {
@@ -77,10 +77,39 @@ func (o ordered) merge(d *Directive, c Context, want []string) Merged {
 		return Merged{Note: fmt.Sprintf("%s is already so by default", have.Name)}
 	case have.Rank >= target.Rank:
 		return Merged{Note: fmt.Sprintf("the unit already sets %s", have.Name)}
-	case note != "":
+	}
+	if reason := o.uncovers(d, c, have, target); reason != "" {
+		return Merged{Note: reason}
+	}
+	if note != "" {
 		note += ": " + target.Name + " instead"
 	}
 	return Merged{Lines: []string{target.Name}, Note: note}
+}
+
+func (ordered) rule() string { return "the stronger value holds" }
+
+// uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps one,
+// and where a value stops naming a path itself, the unit's exceptions from it begin to count.
+func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
+	for _, e := range d.Paths {
+		from, _ := d.Value(e.Value, newest)
+		if e.Mode == ReadOnly && from.Rank <= target.Rank && c.covers(e.Path) {
+			return fmt.Sprintf("would uncover %s, which the unit covers with a file system of its own", e.Path)
+		}
+		if have.Rank == 0 || from.Rank > have.Rank {
+			continue
+		}
+		for _, row := range table {
+			if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {
+				continue
+			}
+			if slices.ContainsFunc(c.openPaths(row.Name), func(open string) bool { return below(open, e.Path) }) {
+				return fmt.Sprintf("the unit's own %s= would then open %s", row.Name, e.Path)
+			}
+		}
+	}
+	return ""
 }
 
 // known is the strongest value up to want that a systemd version has.
@@ -135,6 +164,8 @@ func (k mask) check(d *Directive, values []string) error {
 	return nil
 }
 
+func (mask) rule() string { return "every permission that either takes away is taken away" }
+
 func (k mask) merge(d *Directive, c Context, want []string) Merged {
 	have := uint32(defaultUMask)
 	for _, text := range c.Have(d.Name) {
@@ -172,6 +203,8 @@ func (errno) check(d *Directive, values []string) error {
 	}
 	return nil
 }
+
+func (errno) rule() string { return "only where the unit has no filter and no error of its own" }
 
 func (errno) merge(d *Directive, c Context, want []string) Merged {
 	for _, name := range []string{d.Name, d.With} {

@@ -28,12 +28,55 @@ func (shutPaths) check(d *Directive, values []string) error {
 }
 
 func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
-	have := c.paths(d.Name)
+	have, shut := c.closedPaths(d.Name), c.closedPaths("InaccessiblePaths")
+	var lines, refused []string
+	for _, w := range pathWords(want) {
+		p := realPath(barePath(w))
+		switch {
+		case slices.Contains(have, p), slices.ContainsFunc(shut, func(h string) bool { return below(h, p) }):
+		case k.mode != Hidden && c.covers(p):
+			refused = append(refused, p)
+		default:
+			lines = append(lines, optional(w))
+		}
+	}
+	switch {
+	case refused != nil:
+		return Merged{Lines: lines, Adds: true, Note: "would uncover what the unit covers with a file system of its own: " + strings.Join(refused, ", ")}
+	case lines == nil:
+		return Merged{Note: "the unit already has these"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}
+
+func (shutPaths) rule() string { return "lines are added" }
+
+// coverPaths is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
+type coverPaths struct{}
+
+func (coverPaths) check(d *Directive, values []string) error {
+	for _, v := range values {
+		words, err := unit.Words(v)
+		if err != nil {
+			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
+		}
+		for _, w := range words {
+			p, _, _ := strings.Cut(w, ":")
+			if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
+				return fmt.Errorf("%s= has the path %q, want a clean absolute path below /", d.Name, w)
+			}
+		}
+	}
+	return nil
+}
+
+func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
+	shut := c.closedPaths("InaccessiblePaths")
 	var lines []string
 	for _, w := range pathWords(want) {
-		p := barePath(w)
-		if !slices.Contains(have, p) && !slices.ContainsFunc(c.hidden(), func(h string) bool { return below(h, p) }) {
-			lines = append(lines, optional(w))
+		p, _, _ := strings.Cut(w, ":")
+		if p = realPath(p); !c.covers(p) && !slices.ContainsFunc(shut, func(h string) bool { return below(h, p) }) {
+			lines = append(lines, quoted(w))
 		}
 	}
 	if lines == nil {
@@ -42,17 +85,58 @@ func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true}
 }
 
+func (coverPaths) rule() string { return "paths that the unit does not cover itself are added" }
+
+// covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one path
+// systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in namespace.c).
+func (c Context) covers(p string) bool {
+	p = realPath(p)
+	if home, _ := (ordered{}).effective(byName["ProtectHome"], c); home.Name == "tmpfs" && slices.Contains(homes, p) {
+		return true
+	}
+	return slices.Contains(c.covered(), p)
+}
+
+// homes are what ProtectHome= covers.
+var homes = []string{"/home", "/root", "/run/user"}
+
+// covered lists the paths of TemporaryFileSystem=.
+func (c Context) covered() []string {
+	var paths []string
+	for _, w := range c.pathWords("TemporaryFileSystem") {
+		p, _, _ := strings.Cut(w, ":")
+		paths = append(paths, realPath(knownPart(p)))
+	}
+	return paths
+}
+
+// bound lists the destinations of BindPaths= and BindReadOnlyPaths=, SOURCE[:DESTINATION[:OPTIONS]].
+func (c Context) bound() []string {
+	var paths []string
+	for _, name := range []string{"BindPaths", "BindReadOnlyPaths"} {
+		for _, w := range c.pathWords(name) {
+			parts := strings.Split(barePath(w), ":")
+			paths = append(paths, realPath(knownPart(parts[min(1, len(parts)-1)])))
+		}
+	}
+	return paths
+}
+
 // openPaths is the kind of a list of exceptions below paths that something else takes away.
 type openPaths struct{}
 
 func (openPaths) check(d *Directive, values []string) error { return shutPaths{}.check(d, values) }
 
+func (openPaths) rule() string {
+	return "only exceptions from what the unit leaves open itself are added"
+}
+
 // merge lets through only the exceptions for paths that the unit leaves open: any other would open what it had closed.
 func (openPaths) merge(d *Directive, c Context, want []string) Merged {
-	closed, open := c.shut(d), c.paths(d.Name)
+	closed, open := c.shut(d), c.openPaths(d.Name)
 	var lines, refused []string
 	for _, w := range pathWords(want) {
-		p := barePath(w)
+		p := realPath(barePath(w))
 		if slices.Contains(open, p) {
 			continue
 		}
@@ -94,10 +178,21 @@ func refuses(closed []closedPath, open []string, p string) string {
 // shut lists what a unit closes and exceptions of d would open.
 func (c Context) shut(d *Directive) []closedPath {
 	var closed []closedPath
+	for _, name := range []string{"RootDirectory", "RootImage", "RootMStack"} { // paths then have two meanings
+		if v := c.Have(name); len(v) > 0 && v[len(v)-1] != "" {
+			closed = append(closed, closedPath{"/", name + "=", true})
+		}
+	}
+	for _, p := range c.covered() {
+		closed = append(closed, closedPath{p, "TemporaryFileSystem=", false})
+	}
+	for _, p := range c.bound() {
+		closed = append(closed, closedPath{p, "BindPaths= or BindReadOnlyPaths=", false})
+	}
 	for _, row := range table {
 		k, lists := row.kind.(shutPaths)
 		if lists && (k.mode == Writable) == (d.With == row.Name) {
-			for _, p := range c.paths(row.Name) {
+			for _, p := range c.closedPaths(row.Name) {
 				closed = append(closed, closedPath{p, row.Name + "=", false})
 			}
 		}
@@ -105,7 +200,7 @@ func (c Context) shut(d *Directive) []closedPath {
 			have, _ := o.effective(row, c)
 			for _, e := range row.Paths {
 				if v, _ := row.Value(e.Value, newest); have.Rank >= v.Rank && have.Rank > 0 {
-					closed = append(closed, closedPath{e.Path, row.Name + "=" + have.Name, row.Name == d.With})
+					closed = append(closed, closedPath{realPath(e.Path), row.Name + "=" + have.Name, row.Name == d.With})
 				}
 			}
 		}
@@ -113,23 +208,39 @@ func (c Context) shut(d *Directive) []closedPath {
 	return closed
 }
 
-// paths returns what a unit's path list amounts to: clean paths without prefixes, an empty assignment resets.
-func (c Context) paths(name string) []string {
+// closedPaths returns the paths that a unit's list takes something away from, an empty assignment resets. Where a specifier
+// that no file tells is part of a path, the directory above it counts.
+func (c Context) closedPaths(name string) []string {
 	var paths []string
-	for _, v := range c.Have(name) {
-		if v == "" {
-			paths = nil
-			continue
-		}
-		for _, w := range pathWords([]string{v}) {
-			paths = append(paths, path.Clean(barePath(w)))
+	for _, w := range c.pathWords(name) {
+		paths = append(paths, realPath(knownPart(barePath(w))))
+	}
+	return paths
+}
+
+// openPaths returns the exceptions of a unit's list, without those whose path cannot be told.
+func (c Context) openPaths(name string) []string {
+	var paths []string
+	for _, w := range c.pathWords(name) {
+		if p := barePath(w); !strings.Contains(p, "%") {
+			paths = append(paths, realPath(p))
 		}
 	}
 	return paths
 }
 
-// hidden lists the paths below which the unit sees nothing.
-func (c Context) hidden() []string { return c.paths("InaccessiblePaths") }
+// pathWords splits a unit's list of paths into words, an empty assignment resets.
+func (c Context) pathWords(name string) []string {
+	var words []string
+	for _, v := range c.Have(name) {
+		if v == "" {
+			words = nil
+			continue
+		}
+		words = append(words, pathWords([]string{v})...)
+	}
+	return words
+}
 
 // pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed over, as
 // systemd does.
@@ -143,17 +254,50 @@ func pathWords(values []string) []string {
 	return words
 }
 
+// knownPart cuts a path before the first part that holds a specifier.
+func knownPart(p string) string {
+	if i := strings.Index(p, "%"); i >= 0 {
+		return "/" + p[:max(strings.LastIndex(p[:i], "/"), 0)]
+	}
+	return p
+}
+
+// merged are the links that every current system has at the top of its file tree; see file-hierarchy(7).
+var merged = []struct{ link, path string }{
+	{"/bin", "/usr/bin"},
+	{"/sbin", "/usr/sbin"},
+	{"/lib", "/usr/lib"},
+	{"/lib32", "/usr/lib32"},
+	{"/lib64", "/usr/lib64"},
+	{"/libx32", "/usr/libx32"},
+	{"/var/run", "/run"},
+	{"/var/lock", "/run/lock"},
+}
+
+// realPath returns a clean path with those links resolved: two names of one place must not look like two places.
+func realPath(p string) string {
+	p = path.Clean(p)
+	for _, m := range merged {
+		if below(m.link, p) {
+			return m.path + p[len(m.link):]
+		}
+	}
+	return p
+}
+
 // barePath strips the prefixes "-" (may be missing) and "+" (inside the root directory of the unit).
 func barePath(word string) string { return strings.TrimLeft(word, "-+") }
 
 // optional marks a path as one that may be missing: a unit must never fail to start because a path that temper names is
-// not there. The word is quoted where systemd would split it.
-func optional(word string) string {
-	p := strings.TrimPrefix(word, "-")
-	if strings.ContainsAny(p, " \t\"'\\") {
-		return `"-` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p) + `"`
+// not there.
+func optional(word string) string { return quoted("-" + strings.TrimPrefix(word, "-")) }
+
+// quoted quotes a word where systemd would split it.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \t\"'\\") {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 	}
-	return "-" + p
+	return word
 }
 
 // below reports whether p is dir or lies below it.

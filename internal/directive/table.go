@@ -22,6 +22,7 @@ var table = []*Directive{
 			{"/usr", ReadOnly, "yes"}, {"/boot", ReadOnly, "yes"}, {"/efi", ReadOnly, "yes"},
 			{"/etc", ReadOnly, "full"}, {"/", ReadOnly, "strict"},
 		},
+		Refuses: []Refusal{"path-readonly"},
 		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys and ReadWritePaths=",
 		Breaks:  "services that write outside their own directories, above all logs, pid files and /etc",
 	},
@@ -31,14 +32,21 @@ var table = []*Directive{
 	},
 	{
 		Name: "ReadOnlyPaths", Since: 231, kind: shutPaths{ReadOnly}, Man: manExec,
+		Refuses: []Refusal{"path-readonly"},
 		Forbids: "write below these paths", Breaks: "services that write there",
 	},
 	{
 		Name: "InaccessiblePaths", Since: 231, kind: shutPaths{Hidden}, Man: manExec,
+		Refuses: []Refusal{"path-hidden"},
 		Forbids: "see anything below these paths", Breaks: "services that read there",
 	},
 	{
+		Name: "TemporaryFileSystem", Since: 238, kind: coverPaths{}, Man: manExec,
+		Forbids: "see what is below these paths: each is an empty file system of its own", Breaks: "services that read there",
+	},
+	{
 		Name: "NoExecPaths", Since: 248, kind: shutPaths{}, Man: manExec,
+		Refuses: []Refusal{"path-noexec"},
 		Forbids: "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
 	},
 	{
@@ -57,12 +65,14 @@ var table = []*Directive{
 			{"/home", ReadOnly, "read-only"}, {"/root", ReadOnly, "read-only"}, {"/run/user", ReadOnly, "read-only"},
 			{"/home", Hidden, "tmpfs"}, {"/root", Hidden, "tmpfs"}, {"/run/user", Hidden, "tmpfs"},
 		},
+		Refuses: []Refusal{"path-readonly", "path-hidden"},
 		Forbids: "see /home, /root and /run/user", Breaks: "services with data or configuration in a home directory",
 	},
 	{
 		Name: "PrivateTmp", kind: ordered{}, Man: manExec, Late: true,
 		Values:  []Value{{Name: "no"}, {Name: "yes", Rank: 1}, {Name: "disconnected", Since: 257, Rank: 2}},
 		Paths:   []PathEffect{{"/tmp", Hidden, "yes"}, {"/var/tmp", Hidden, "yes"}},
+		Refuses: []Refusal{"path-hidden", "mount-point"},
 		Forbids: "see the files and sockets of others in /tmp and /var/tmp", Breaks: "sockets and caches shared through /tmp",
 	},
 	{
@@ -78,12 +88,14 @@ var table = []*Directive{
 			{Name: "invisible", Rank: 2},
 			{Name: "ptraceable", Rank: 3},
 		},
+		Refuses: []Refusal{"process-hidden", "proc-hidden"},
 		Forbids: "see the processes of other users in /proc", Breaks: "monitoring, and services that look for other processes",
 	},
 	{
 		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec,
 		Values:  []Value{{Name: "all"}, {Name: "pid", Rank: 1}},
 		Paths:   []PathEffect{{"/proc/sys", Hidden, "pid"}},
+		Refuses: []Refusal{"proc-hidden"},
 		Forbids: "see anything in /proc but processes", Breaks: "readers of /proc/cpuinfo, /proc/meminfo, /proc/sys",
 	},
 	{
@@ -95,6 +107,7 @@ var table = []*Directive{
 			{Name: "strict", Since: 257, Rank: 2},
 		},
 		Paths:   []PathEffect{{"/sys/fs/cgroup", ReadOnly, "yes"}},
+		Refuses: []Refusal{"path-readonly"},
 		Forbids: "write to the control group tree", Breaks: "container managers",
 	},
 	{
@@ -106,18 +119,21 @@ var table = []*Directive{
 			{"/proc/fs", ReadOnly, "yes"}, {"/proc/irq", ReadOnly, "yes"}, {"/sys", ReadOnly, "yes"},
 			{"/proc/kallsyms", Hidden, "yes"}, {"/proc/kcore", Hidden, "yes"},
 		},
+		Refuses: []Refusal{"path-readonly", "path-hidden"},
 		Forbids: "change kernel variables in /proc and /sys", Breaks: "network and power managers",
 	},
 	{
 		Name: "ProtectKernelModules", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
 		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_MODULE"}, {Directive: "SystemCallFilter", Value: "~@module"}},
 		Paths:   []PathEffect{{"/usr/lib/modules", Hidden, "yes"}, {"/lib/modules", Hidden, "yes"}},
+		Refuses: []Refusal{"path-hidden", "capability", "syscall"},
 		Forbids: "load kernel modules", Breaks: "services that need modules not loaded yet",
 	},
 	{
 		Name: "ProtectKernelLogs", Since: 244, kind: ordered{}, Values: boolean, Man: manExec,
 		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYSLOG"}, {Directive: "SystemCallFilter", Value: "~syslog"}},
 		Paths:   []PathEffect{{"/dev/kmsg", Hidden, "yes"}, {"/proc/kmsg", Hidden, "yes"}},
+		Refuses: []Refusal{"path-hidden", "capability", "syscall"},
 		Forbids: "read or write the kernel log", Breaks: "log daemons that read /proc/kmsg or /dev/kmsg",
 	},
 	{
@@ -127,6 +143,7 @@ var table = []*Directive{
 			{Directive: "SystemCallFilter", Value: "~@clock"},
 		},
 		Widens:  []Effect{{Directive: "DeviceAllow", Value: "char-rtc r"}},
+		Refuses: []Refusal{"capability", "syscall", "device"},
 		Forbids: "set the clock", Breaks: "time daemons; before systemd 252 also access to devices",
 	},
 	{
@@ -134,6 +151,7 @@ var table = []*Directive{
 		Values:  []Value{{Name: "no"}, {Name: "private", Since: 258, Rank: 1}, {Name: "yes", Rank: 2}},
 		Implies: []Effect{{Directive: "SystemCallFilter", Value: "~sethostname setdomainname"}},
 		Trace:   NamespaceTrace("uts"),
+		Refuses: []Refusal{"syscall"},
 		Forbids: "change the host name, or see it change", Breaks: "services that must notice a new host name",
 	},
 	{
@@ -143,11 +161,13 @@ var table = []*Directive{
 			{Directive: "SystemCallFilter", Value: "~@raw-io"}, {Directive: "DevicePolicy", Value: "closed"},
 		},
 		Trace:   MountTrace("/dev"),
+		Refuses: []Refusal{"device", "capability", "syscall"},
 		Forbids: "see devices other than null, zero, random, tty and their like", Breaks: "hardware access, /dev/net/tun, /dev/fuse",
 	},
 	{
 		Name: "DevicePolicy", kind: ordered{}, Man: manResources,
 		Values:  []Value{{Name: "auto"}, {Name: "closed", Rank: 1}, {Name: "strict", Rank: 2}},
+		Refuses: []Refusal{"device"},
 		Forbids: "open devices other than the pseudo devices and those of DeviceAllow=", Breaks: "hardware access",
 	},
 	{
@@ -157,11 +177,13 @@ var table = []*Directive{
 	{
 		Name: "PrivateIPC", Since: 248, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   NamespaceTrace("ipc"),
+		Refuses: []Refusal{"ipc"},
 		Forbids: "share System V IPC and message queues with others", Breaks: "databases and X clients that share memory",
 	},
 	{
 		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   NamespaceTrace("pid"),
+		Refuses: []Refusal{"process-hidden", "ipc"},
 		Forbids: "see or signal processes outside the service", Breaks: "services that look for others, Type=forking",
 	},
 	{
@@ -174,15 +196,18 @@ var table = []*Directive{
 			{Name: "managed", Since: 260, Rank: 2},
 		},
 		Trace:   NamespaceTrace("user"),
+		Refuses: []Refusal{"user-mapping", "capability"},
 		Forbids: "use capabilities on the host, see users other than its own", Breaks: "ports below 1024, changing user, foreign files",
 	},
 	{
 		Name: "PrivateNetwork", kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   NamespaceTrace("net"),
+		Refuses: []Refusal{"network", "family"},
 		Forbids: "use any network but its own loopback", Breaks: "every service that serves or uses a network",
 	},
 	{
 		Name: "IPAddressDeny", Since: 235, kind: shutAddresses{}, Man: manResources,
+		Refuses: []Refusal{"network"},
 		Forbids: "exchange packets with these addresses", Breaks: "services with clients or servers there",
 	},
 	{
@@ -190,8 +215,22 @@ var table = []*Directive{
 		Forbids: "nothing: the exceptions from IPAddressDeny=",
 	},
 	{
+		Name: "SocketBindDeny", Since: 249, kind: shutPorts{}, Man: manResources,
+		Refuses: []Refusal{"socket-bind"},
+		Forbids: "bind sockets to these ports", Breaks: "services that listen there",
+	},
+	{
+		Name: "SocketBindAllow", Since: 249, kind: openPorts{}, With: "SocketBindDeny", Man: manResources,
+		Forbids: "nothing: the exceptions from SocketBindDeny=",
+	},
+	{
+		Name: "RestrictNetworkInterfaces", Since: 250, kind: signed{isName: isInterface, want: "interface names"}, Man: manResources,
+		Forbids: "exchange packets over other interfaces", Breaks: "services whose clients or servers are behind another interface",
+	},
+	{
 		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"family"},
 		Forbids: "open sockets of other families", Breaks: "getifaddrs() without AF_NETLINK, syslog without AF_UNIX",
 	},
 	{
@@ -203,23 +242,29 @@ var table = []*Directive{
 			{Directive: "NoNewPrivileges", Value: "yes"},
 			{Directive: "RestrictSUIDSGID", Value: "yes"},
 			{Directive: "PrivateTmp", Value: "yes", Until: 256},
-			{Directive: "PrivateTmp", Value: "disconnected", Since: 257},
+			{Directive: "PrivateTmp", Value: "disconnected", Since: 257, WhenOff: true},
 		},
 		Forbids: "run as root or as a user that owns files elsewhere", Breaks: "services with files of a fixed user",
 	},
 	{
 		Name: "NoNewPrivileges", kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   StatusTrace("NoNewPrivs", "1"),
+		Refuses: []Refusal{"new-privileges"},
 		Forbids: "gain privileges by executing set-user-ID programs", Breaks: "sudo, sendmail, su, ping in children",
 	},
 	{
 		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec,
 		Trace:   Trace{Kind: CapBnd},
+		Refuses: []Refusal{"capability"},
 		Forbids: "have any other capability", Breaks: "whatever needs a capability that is not listed",
 	},
 	{
 		Name: "AmbientCapabilities", Since: 229, kind: ambient{}, Man: manExec,
 		Forbids: "start with any other capability as an unprivileged user", Breaks: "low ports, raw sockets of unprivileged users",
+	},
+	{
+		Name: "SecureBits", kind: flags{"noroot", "noroot-locked", "keep-caps-locked", "no-setuid-fixup-locked"}, Man: manExec,
+		Forbids: "gain capabilities by becoming root", Breaks: "services that start helpers as root",
 	},
 	{
 		Name: "UMask", kind: mask{}, Man: manExec,
@@ -228,6 +273,7 @@ var table = []*Directive{
 	{
 		Name: "KeyringMode", Since: 235, kind: ordered{}, Man: manExec, Default: "private",
 		Values:  []Value{{Name: "inherit"}, {Name: "shared"}, {Name: "private", Rank: 1}},
+		Refuses: []Refusal{"keyring"},
 		Forbids: "use the kernel keyring of others", Breaks: "disk encryption helpers, Kerberos",
 	},
 	{
@@ -251,35 +297,51 @@ var table = []*Directive{
 	{
 		Name: "LockPersonality", Since: 235, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"personality"},
 		Forbids: "change the kernel execution domain", Breaks: "emulators of other architectures",
 	},
 	{
 		Name: "MemoryDenyWriteExecute", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
+		Refuses: []Refusal{"write-execute"},
 		Forbids: "make memory both writable and executable", Breaks: "just-in-time compilers: JavaScript, Java, PCRE, LuaJIT",
 	},
 	{
 		Name: "RestrictRealtime", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"realtime"},
 		Forbids: "use realtime scheduling", Breaks: "audio servers, time daemons, cluster managers",
 	},
 	{
 		Name: "RestrictSUIDSGID", Since: 242, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"setuid-bit"},
 		Forbids: "set the set-user-ID or set-group-ID bit", Breaks: "log rotation with mode 2770, package managers, openat2()",
+	},
+	{
+		Name: "RestrictFileSystems", Since: 250, kind: signed{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
+		Refuses: []Refusal{"file-system"},
+		Forbids: "open files on file systems of other types", Breaks: "services that read /proc, /sys or network file systems",
+	},
+	{
+		Name: "PrivateBPF", Since: 258, kind: ordered{}, Values: boolean, Man: manExec,
+		Forbids: "see the BPF objects of others in /sys/fs/bpf", Breaks: "services that share BPF maps",
 	},
 	{
 		Name: "RestrictNamespaces", Since: 233, kind: namespaces{}, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"namespace"},
 		Forbids: "create or enter namespaces", Breaks: "browsers, containers, services that sandbox themselves",
 	},
 	{
 		Name: "SystemCallArchitectures", kind: architectures{}, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"architecture"},
 		Forbids: "use the system calls of another architecture", Breaks: "32-bit programs on a 64-bit machine",
 	},
 	{
-		Name: "SystemCallFilter", Since: 231, kind: syscalls{}, Man: manExec,
+		Name: "SystemCallFilter", Since: 187, kind: syscalls{}, Man: manExec,
 		Trace:   SeccompTrace,
+		Refuses: []Refusal{"syscall"},
 		Forbids: "use any other system call", Breaks: "whatever needs a call that is not listed; new C libraries",
 	},
 	{

@@ -1,0 +1,190 @@
+package directive_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/internal/directive"
+)
+
+// having makes a unit of "Name=value" lines.
+func having(version int, lines ...string) directive.Context {
+	return directive.Context{Version: version, Have: func(name string) []string {
+		var values []string
+		for _, l := range lines {
+			if n, v, _ := strings.Cut(l, "="); n == name {
+				values = append(values, v)
+			}
+		}
+		return values
+	}}
+}
+
+func merge(t testing.TB, name string, c directive.Context, want ...string) directive.Merged {
+	t.Helper()
+	d, ok := directive.Lookup(name)
+	if !ok {
+		t.Fatalf("no directive %s", name)
+	}
+	return d.Merge(c, want)
+}
+
+// mergeRows: nil lines stand for a directive that is left out.
+var mergeRows = []struct {
+	name      string
+	version   int
+	have      []string
+	directive string
+	want      []string
+	lines     []string
+	note      string // a part of it
+}{
+	{"ordered: added", 252, nil, "ProtectSystem", []string{"strict"}, []string{"strict"}, ""},
+	{"ordered: raised", 252, []string{"ProtectSystem=full"}, "ProtectSystem", []string{"strict"}, []string{"strict"}, ""},
+	{"ordered: the unit's is stronger", 252, []string{"ProtectSystem=strict"}, "ProtectSystem", []string{"full"}, nil, "already sets strict"},
+	{"ordered: the last of the unit's counts", 252, []string{"ProtectHome=yes", "ProtectHome=no"}, "ProtectHome", []string{"read-only"}, []string{"read-only"}, ""},
+	{"ordered: a bad value of the unit does not count", 252, []string{"ProtectHome=yes", "ProtectHome=maybe"}, "ProtectHome", []string{"yes"}, nil, "already sets yes"},
+	{"ordered: an empty one does not reset", 252, []string{"ProtectHome=yes", "ProtectHome="}, "ProtectHome", []string{"yes"}, nil, "already sets yes"},
+	{"ordered: booleans in any spelling", 252, []string{"PrivateDevices=on"}, "PrivateDevices", []string{"yes"}, nil, "already sets yes"},
+	{"ordered: two of one rank are left as they are", 257, []string{"ProtectControlGroups=private"}, "ProtectControlGroups", []string{"yes"}, nil, "already sets private"},
+	{"ordered: the default is as good", 252, nil, "KeyringMode", []string{"private"}, nil, "already so by default"},
+	{"ordered: inverted", 252, []string{"Delegate=cpu"}, "Delegate", []string{"no"}, []string{"no"}, ""},
+	{"ordered: unknown directive", 252, nil, "PrivatePIDs", []string{"yes"}, nil, "needs systemd 257"},
+	{"ordered: the value below is known", 252, nil, "PrivateTmp", []string{"disconnected"}, []string{"yes"}, "disconnected needs systemd 257, this one is 252: yes instead"},
+	{"ordered: no value below is known", 252, nil, "ProtectHostname", []string{"private"}, nil, "private needs systemd 258"},
+	{"ordered: the value below is what the unit has", 252, []string{"PrivateTmp=yes"}, "PrivateTmp", []string{"disconnected"}, nil, "already sets yes"},
+	{"ordered: reset since 258", 262, []string{"ProtectHostname=yes", "ProtectHostname="}, "ProtectHostname", []string{"yes"}, []string{"yes"}, ""},
+	{"ordered: no reset before", 257, []string{"ProtectHostname=yes", "ProtectHostname="}, "ProtectHostname", []string{"yes"}, nil, "already sets yes"},
+
+	{"implied: by DynamicUser", 252, []string{"DynamicUser=yes"}, "ProtectSystem", []string{"full"}, nil, "already has strict through DynamicUser="},
+	{"implied: DynamicUser forces strict over full", 252, []string{"DynamicUser=yes", "ProtectSystem=full"}, "ProtectSystem", []string{"strict"}, nil, "through DynamicUser="},
+	{"implied: DynamicUser disconnects /tmp since 257", 257, []string{"DynamicUser=yes"}, "PrivateTmp", []string{"disconnected"}, nil, "through DynamicUser="},
+	{"implied: but not a private one", 257, []string{"DynamicUser=yes", "PrivateTmp=yes"}, "PrivateTmp", []string{"disconnected"}, []string{"disconnected"}, ""},
+	{"implied: PrivateDevices closes devices", 252, []string{"PrivateDevices=yes"}, "DevicePolicy", []string{"closed"}, nil, "through PrivateDevices="},
+	{"implied: an explicit no of DynamicUser's does not count", 252, []string{"DynamicUser=yes", "NoNewPrivileges=no"}, "NoNewPrivileges", []string{"yes"}, nil, "through DynamicUser="},
+	{"widens: ProtectClock opens a device", 252, []string{"DevicePolicy=closed"}, "ProtectClock", []string{"yes"}, nil, "would open DeviceAllow=char-rtc r"},
+	{"widens: which the unit has open", 252, []string{"DevicePolicy=closed", "DeviceAllow=char-rtc r"}, "ProtectClock", []string{"yes"}, []string{"yes"}, ""},
+	{"widens: to units with devices of their own", 252, []string{"PrivateDevices=yes"}, "ProtectClock", []string{"yes"}, nil, "would open"},
+
+	{"capabilities: intersection", 252, []string{"CapabilityBoundingSet=CAP_KILL CAP_CHOWN"}, "CapabilityBoundingSet", []string{"CAP_CHOWN CAP_SYS_ADMIN"}, []string{"", "CAP_CHOWN"}, ""},
+	{"capabilities: the unit's deny-list", 252, []string{"CapabilityBoundingSet=~CAP_CHOWN"}, "CapabilityBoundingSet", []string{"CAP_CHOWN CAP_KILL"}, []string{"", "CAP_KILL"}, ""},
+	{"capabilities: none in common", 252, []string{"CapabilityBoundingSet=CAP_KILL"}, "CapabilityBoundingSet", []string{"CAP_CHOWN"}, []string{""}, ""},
+	{"capabilities: the unit has none", 252, []string{"CapabilityBoundingSet="}, "CapabilityBoundingSet", []string{"CAP_CHOWN"}, nil, "no other capability"},
+	{"capabilities: a plain list after a tilde replaces up to 257", 257, []string{"CapabilityBoundingSet=~", "CapabilityBoundingSet=CAP_KILL"}, "CapabilityBoundingSet", []string{"CAP_KILL CAP_CHOWN"}, nil, "no other capability"},
+	{"capabilities: and adds from 258", 262, []string{"CapabilityBoundingSet=~", "CapabilityBoundingSet=CAP_KILL"}, "CapabilityBoundingSet", []string{"CAP_KILL CAP_CHOWN"}, []string{"", "CAP_CHOWN CAP_KILL"}, ""},
+	{"capabilities: without a list of the unit's", 252, nil, "CapabilityBoundingSet", []string{"~CAP_SYS_ADMIN", "~CAP_BPF"}, []string{directive.CapSet(directive.AllCapabilities &^ directive.CapabilitySet("CAP_SYS_ADMIN", "CAP_BPF")).String()}, ""},
+	{"ambient: only taken away", 252, []string{"AmbientCapabilities=CAP_KILL CAP_CHOWN"}, "AmbientCapabilities", []string{"CAP_KILL CAP_BPF"}, []string{"", "CAP_KILL"}, ""},
+	{"ambient: nothing granted", 252, nil, "AmbientCapabilities", []string{"CAP_KILL"}, nil, "grants no other"},
+
+	{"system calls: the unit has no filter", 252, nil, "SystemCallFilter", []string{"@system-service", "~@privileged"}, []string{"@system-service", "~@privileged"}, ""},
+	{"system calls: an allow-list loses", 252, []string{"SystemCallFilter=@default read write ptrace"}, "SystemCallFilter", []string{"@default read ptrace"}, []string{"~write"}, ""},
+	{"system calls: plain after tilde would open", 252, []string{"SystemCallFilter=~ptrace mount"}, "SystemCallFilter", []string{"@default mount read"}, []string{"", "@default mount read", "~mount"}, ""},
+	{"system calls: deny-lists add up", 252, []string{"SystemCallFilter=~ptrace"}, "SystemCallFilter", []string{"~ptrace mount"}, []string{"~mount"}, ""},
+	{"system calls: errors of the unit stay", 252, []string{"SystemCallFilter=~mount:EACCES", "SystemCallFilter=~swapon:4095"}, "SystemCallFilter", []string{"@default mount swapon read"}, []string{"", "@default mount swapon read", "~mount:EACCES swapon:4095"}, ""},
+	{"system calls: errors of the profile stay", 252, []string{"SystemCallFilter=~ptrace"}, "SystemCallFilter", []string{"~mount:EPERM ptrace"}, []string{"~mount:EPERM"}, ""},
+	{"system calls: refused with an error on an allow-list", 252, []string{"SystemCallFilter=@default mount", "SystemCallFilter=~mount:EPERM"}, "SystemCallFilter", []string{"@default mount"}, nil, "no other system call"},
+	{"system calls: the unit's reset", 252, []string{"SystemCallFilter=@default read", "SystemCallFilter="}, "SystemCallFilter", []string{"@default"}, []string{"", "@default"}, ""},
+	{"system calls: a list of nothing decides the sign", 252, []string{"SystemCallFilter=~"}, "SystemCallFilter", []string{"@default"}, []string{"", "@default"}, ""},
+	{"system calls: unknown groups and calls are left out", 247, nil, "SystemCallFilter", []string{"@system-service @sandbox", "@sandbox"}, []string{"@system-service"}, "does not know @sandbox @sandbox"},
+	{"system calls: the unit denies with names to come", 300, []string{"SystemCallFilter=~mount tomorrow"}, "SystemCallFilter", []string{"@default"}, []string{"", "@default", "~mount tomorrow"}, ""},
+	{"errors: of a filter without", 252, nil, "SystemCallErrorNumber", []string{"EPERM"}, []string{"EPERM"}, ""},
+	{"errors: the unit's filter kills", 252, []string{"SystemCallFilter=~ptrace"}, "SystemCallErrorNumber", []string{"EPERM"}, nil, "own SystemCallFilter= decides"},
+
+	{"families: the unit has none", 252, nil, "RestrictAddressFamilies", []string{"AF_UNIX AF_INET"}, []string{"AF_UNIX AF_INET"}, ""},
+	{"families: both allow", 252, []string{"RestrictAddressFamilies=AF_UNIX AF_NETLINK"}, "RestrictAddressFamilies", []string{"AF_UNIX AF_INET"}, []string{"", "AF_UNIX"}, ""},
+	{"families: plain after tilde would open", 252, []string{"RestrictAddressFamilies=~AF_INET"}, "RestrictAddressFamilies", []string{"AF_UNIX AF_INET"}, []string{"", "AF_UNIX"}, ""},
+	{"families: deny-lists add up", 252, []string{"RestrictAddressFamilies=~AF_INET"}, "RestrictAddressFamilies", []string{"~AF_X25"}, []string{"~AF_X25"}, ""},
+	{"families: none in common", 252, []string{"RestrictAddressFamilies=AF_UNIX"}, "RestrictAddressFamilies", []string{"AF_INET"}, []string{"", "none"}, ""},
+	{"families: none in common, without the word none", 247, []string{"RestrictAddressFamilies=AF_UNIX"}, "RestrictAddressFamilies", []string{"AF_INET"}, []string{"", "AF_UNIX", "~AF_UNIX"}, ""},
+	{"families: none without the word", 247, nil, "RestrictAddressFamilies", []string{"none"}, []string{"AF_UNIX", "~AF_UNIX"}, ""},
+	{"families: one that is younger", 247, nil, "RestrictAddressFamilies", []string{"AF_UNIX AF_MCTP"}, []string{"AF_UNIX"}, ""},
+	{"families: a list of nothing decides the sign", 252, []string{"RestrictAddressFamilies=~"}, "RestrictAddressFamilies", []string{"AF_UNIX"}, []string{"", "AF_UNIX"}, ""},
+
+	{"namespaces: both allow", 252, []string{"RestrictNamespaces=net user"}, "RestrictNamespaces", []string{"net mnt"}, []string{"", "net"}, ""},
+	{"namespaces: none", 252, []string{"RestrictNamespaces=net"}, "RestrictNamespaces", []string{"yes"}, []string{"yes"}, ""},
+	{"namespaces: the unit denies one", 252, []string{"RestrictNamespaces=~net"}, "RestrictNamespaces", []string{"net mnt"}, []string{"", "mnt"}, ""},
+	{"namespaces: a plain list over yes would open", 252, []string{"RestrictNamespaces=yes"}, "RestrictNamespaces", []string{"net"}, nil, "no other namespace"},
+
+	{"architectures", 252, []string{"SystemCallArchitectures=native x86"}, "SystemCallArchitectures", []string{"native"}, []string{"", "native"}, ""},
+	{"architectures: another name for native is not compared", 252, []string{"SystemCallArchitectures=x86-64"}, "SystemCallArchitectures", []string{"native"}, nil, "the unit allows x86-64"},
+	{"architectures: an empty list would allow all", 252, []string{"SystemCallArchitectures=native"}, "SystemCallArchitectures", []string{"x86"}, nil, "the unit allows native"},
+
+	{"mask: bits of both", 252, []string{"UMask=0007"}, "UMask", []string{"0070"}, []string{"0077"}, ""},
+	{"mask: has them", 252, []string{"UMask=0077"}, "UMask", []string{"0027"}, nil, "0077 is already so"},
+	{"mask: the default", 252, []string{"UMask=9"}, "UMask", []string{"0022"}, nil, "0022 is already so"},
+	{"flags", 252, []string{"SecureBits=noroot"}, "SecureBits", []string{"noroot noroot-locked"}, []string{"noroot-locked"}, ""},
+
+	{"paths: added, and may be missing", 252, []string{"ReadOnlyPaths=/srv"}, "ReadOnlyPaths", []string{"/srv /opt", "-/boot"}, []string{"-/opt", "-/boot"}, ""},
+	{"paths: prefixes do not make another path", 252, []string{"ReadOnlyPaths=-/srv +/opt"}, "ReadOnlyPaths", []string{"+/srv", "/opt"}, nil, "already has these"},
+	{"paths: links at the top do not make another path", 252, []string{"ReadOnlyPaths=/var/run/x"}, "ReadOnlyPaths", []string{"/run/x"}, nil, "already has these"},
+	{"paths: the unit's reset", 252, []string{"ReadOnlyPaths=/srv", "ReadOnlyPaths="}, "ReadOnlyPaths", []string{"/srv"}, []string{"-/srv"}, ""},
+	{"paths: below a hidden one", 252, []string{"InaccessiblePaths=/srv"}, "ReadOnlyPaths", []string{"/srv/www"}, nil, "already has these"},
+	{"paths: blanks are quoted", 252, nil, "InaccessiblePaths", []string{`"/srv/a b"`}, []string{`"-/srv/a b"`}, ""},
+	{"paths: one that the unit covers would show", 252, []string{"TemporaryFileSystem=/srv:ro"}, "ReadOnlyPaths", []string{"/srv", "/opt"}, []string{"-/opt"}, "would uncover"},
+	{"paths: one that ProtectHome covers would show", 252, []string{"ProtectHome=tmpfs"}, "NoExecPaths", []string{"/home"}, nil, "would uncover"},
+	{"paths: hiding is stronger than covering", 252, []string{"TemporaryFileSystem=/srv"}, "InaccessiblePaths", []string{"/srv"}, []string{"-/srv"}, ""},
+	{"paths: ProtectSystem would uncover /", 252, []string{"TemporaryFileSystem=/:ro"}, "ProtectSystem", []string{"strict"}, nil, "would uncover /"},
+	{"paths: a cover", 252, []string{"TemporaryFileSystem=/srv:ro"}, "TemporaryFileSystem", []string{"/srv:size=1M", "/opt:ro"}, []string{"/opt:ro"}, ""},
+
+	{"exceptions: from what the profile closes", 252, nil, "ReadWritePaths", []string{"/run", "-/var/log/x"}, []string{"-/run", "-/var/log/x"}, ""},
+	{"exceptions: not from what the unit closes", 252, []string{"ProtectSystem=strict"}, "ReadWritePaths", []string{"/run"}, nil, "/run (ProtectSystem=strict)"},
+	{"exceptions: nor through another name of it", 252, []string{"ProtectSystem=yes"}, "ReadWritePaths", []string{"/lib/x", "/run"}, []string{"-/run"}, "/usr/lib/x (ProtectSystem=yes)"},
+	{"exceptions: the unit has this one", 252, []string{"ProtectSystem=strict", "ReadWritePaths=/run"}, "ReadWritePaths", []string{"/run/x"}, []string{"-/run/x"}, ""},
+	{"exceptions: but closed what is below", 252, []string{"ReadWritePaths=/run", "ReadOnlyPaths=/run/x"}, "ReadWritePaths", []string{"/run/x/y"}, nil, "ReadOnlyPaths="},
+	{"exceptions: / would open what ProtectSystem=full closes", 252, []string{"ProtectSystem=full"}, "ReadWritePaths", []string{"/"}, nil, "ProtectSystem=full"},
+	{"exceptions: through DynamicUser", 252, []string{"DynamicUser=yes"}, "ReadWritePaths", []string{"/srv"}, nil, "ProtectSystem=strict"},
+	{"exceptions: from ProtectKernelTunables", 252, []string{"ProtectKernelTunables=yes"}, "ReadWritePaths", []string{"/proc/sys/net"}, nil, "ProtectKernelTunables=yes"},
+	{"exceptions: from what is mounted read-only", 252, []string{"BindReadOnlyPaths=/a:/srv"}, "ReadWritePaths", []string{"/srv/x"}, nil, "BindReadOnlyPaths="},
+	{"exceptions: from a path that only systemd can tell", 252, []string{"ReadOnlyPaths=/srv/%H/x"}, "ReadWritePaths", []string{"/srv/a/x", "/opt"}, []string{"-/opt"}, "/srv/a/x (ReadOnlyPaths=)"},
+	{"exceptions: of the unit that only systemd can tell", 252, []string{"ReadOnlyPaths=/srv", "ReadWritePaths=/srv/%H"}, "ReadWritePaths", []string{"/srv/%H/x"}, nil, "ReadOnlyPaths="},
+	{"exceptions: within a root of its own", 252, []string{"RootDirectory=/srv/root"}, "ReadWritePaths", []string{"/etc"}, nil, "RootDirectory="},
+	{"exceptions: the unit's own would open more", 252, []string{"ProtectSystem=yes", "ReadWritePaths=/usr"}, "ProtectSystem", []string{"strict"}, nil, "would then open /usr"},
+	{"exceptions: for programs", 252, []string{"NoExecPaths=/"}, "ExecPaths", []string{"/usr"}, nil, "NoExecPaths="},
+	{"exceptions: for programs, of the profile's own", 252, nil, "ExecPaths", []string{"/usr"}, []string{"-/usr"}, ""},
+
+	{"devices: of the profile", 252, nil, "DeviceAllow", []string{"/dev/kvm rw"}, []string{"/dev/kvm rw"}, ""},
+	{"devices: the unit is closed", 252, []string{"PrivateDevices=yes"}, "DeviceAllow", []string{"/dev/kvm rw"}, nil, "only its own devices"},
+	{"devices: the unit has some", 252, []string{"DeviceAllow=/dev/null"}, "DeviceAllow", []string{"/dev/kvm rw"}, nil, "only its own devices"},
+
+	{"addresses: denied", 252, []string{"IPAddressDeny=10.0.0.0/8"}, "IPAddressDeny", []string{"10.1.0.0/16 192.168.0.0/16"}, []string{"192.168.0.0/16"}, ""},
+	{"addresses: allowed to none but the unit's", 252, []string{"IPAddressDeny=any"}, "IPAddressAllow", []string{"localhost"}, nil, "only its own addresses"},
+	{"addresses: allowed", 252, nil, "IPAddressAllow", []string{"localhost"}, []string{"localhost"}, ""},
+	{"ports: denied", 252, []string{"SocketBindDeny=tcp:80"}, "SocketBindDeny", []string{"tcp:80", "any"}, []string{"any"}, ""},
+	{"ports: allowed to none but the unit's", 252, []string{"SocketBindDeny=any"}, "SocketBindAllow", []string{"tcp:80"}, nil, "only its own ports"},
+	{"ports: too old", 247, nil, "SocketBindDeny", []string{"any"}, nil, "needs systemd 249"},
+	{"interfaces: both allow", 252, []string{"RestrictNetworkInterfaces=lo eth0"}, "RestrictNetworkInterfaces", []string{"lo eth1"}, []string{"", "lo"}, ""},
+	{"interfaces: denied from an allow-list", 252, []string{"RestrictNetworkInterfaces=lo eth0"}, "RestrictNetworkInterfaces", []string{"~eth0"}, []string{"", "lo"}, ""},
+	{"interfaces: allowed against a deny-list", 252, []string{"RestrictNetworkInterfaces=~eth0"}, "RestrictNetworkInterfaces", []string{"lo eth0"}, []string{"", "lo"}, ""},
+	{"interfaces: deny-lists add up", 252, []string{"RestrictNetworkInterfaces=~eth0"}, "RestrictNetworkInterfaces", []string{"~eth0 eth1"}, []string{"~eth1"}, ""},
+	{"interfaces: none in common", 252, []string{"RestrictNetworkInterfaces=lo"}, "RestrictNetworkInterfaces", []string{"eth0"}, nil, "allows only lo"},
+	{"file systems: groups cannot be compared", 252, []string{"RestrictFileSystems=ext4"}, "RestrictFileSystems", []string{"@basic-api"}, nil, "cannot be compared"},
+}
+
+func TestMerge(t *testing.T) {
+	for _, tt := range mergeRows {
+		t.Run(tt.name, func(t *testing.T) {
+			got := merge(t, tt.directive, having(tt.version, tt.have...), tt.want...)
+			if diff := cmp.Diff(tt.lines, got.Lines); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(got.Note, tt.note) || tt.note == "" && got.Note != "" || got.Lines == nil && got.Note == "" {
+				t.Errorf("note %q, want %q", got.Note, tt.note)
+			}
+		})
+	}
+}
+
+func TestMergeCoversEveryKind(t *testing.T) {
+	kinds := map[string]bool{}
+	for _, row := range mergeRows {
+		d, _ := directive.Lookup(row.directive)
+		kinds[d.Rule()] = true
+	}
+	for _, d := range directive.All() {
+		if !kinds[d.Rule()] {
+			t.Errorf("no row merges %s= or another that %q", d.Name, d.Rule())
+		}
+	}
+}
