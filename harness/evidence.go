@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"temper/internal/directive"
+	"temper/internal/host"
 	"temper/internal/verdict"
 )
 
@@ -16,9 +16,10 @@ var readOnly = regexp.MustCompile(`(/[^\s"':,()]+).*[Rr]ead-only file ?system|[R
 // shared are directories that hold the files of many services: an exception names the file, never the whole directory.
 var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root"}
 
-// guess reads the evidence of a failed trial: which exact exceptions it asks for.
-func guess(t Trial, ls []*lever) []proposal {
-	d, _ := directive.Lookup("ReadWritePaths")
+// readLog reads the log of a failed trial: which exact exceptions it asks for. It is what is left where the kernel has no
+// witness to offer.
+func readLog(t Trial, ls []*lever, root host.Root) []proposal {
+	d := exceptionsOf("ProtectSystem")
 	if !protects(ls, d.With) {
 		return nil
 	}
@@ -28,7 +29,8 @@ func guess(t Trial, ls []*lever) []proposal {
 		if m == nil {
 			continue
 		}
-		list = append(list, proposal{d, []string{writable(m[1] + m[2])}, verdict.Evidence{Kind: "log", Text: line}})
+		file := path.Clean(strings.TrimRight(m[1]+m[2], "."))
+		list = append(list, proposal{d, []string{writable(root, file)}, verdict.Evidence{Kind: "log", Text: line}})
 	}
 	return list
 }
@@ -43,15 +45,12 @@ func protects(ls []*lever, name string) bool {
 	return false
 }
 
-// writable returns what must be writable for a file to be written: its directory, since services replace files by renaming
-// others over them, unless the directory is shared with the rest of the system.
-func writable(file string) string {
-	file = path.Clean(strings.TrimRight(file, "."))
+// writable returns what must be writable for a file to be written: its directory, since services make files and replace them
+// by renaming others over them, unless the directory is shared with the rest of the system.
+func writable(root host.Root, file string) string {
 	dir := path.Dir(file)
-	for _, s := range shared {
-		if dir == s {
-			return file
-		}
+	if info, err := root.Stat(file); err == nil && info.IsDir() || slices.Contains(shared, dir) {
+		return file
 	}
 	return dir
 }

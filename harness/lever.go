@@ -35,6 +35,13 @@ func (l *lever) isOff() bool { return l.level > len(l.rungs) }
 
 func (l *lever) off() { l.level, l.names = len(l.rungs)+1, nil }
 
+// allow makes exact exceptions and reports whether any is new.
+func (l *lever) allow(names []string) bool {
+	more := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(l.names, n) })
+	l.names = append(slices.Clone(l.names), more...)
+	return len(more) > 0
+}
+
 func (l *lever) demoted() bool { return l.level > 0 || len(l.names) > 0 }
 
 // lines is what the lever asks for now; nil when off.

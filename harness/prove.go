@@ -18,6 +18,7 @@ import (
 	"temper/analyzer"
 	"temper/generator"
 	"temper/harness/place"
+	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/unit"
@@ -133,7 +134,7 @@ type run struct {
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
-	s := &search{input: r.input, try: r.try, guess: guess, worth: r.worth()}
+	s := &search{input: r.input, try: r.try, guess: r.guess, worth: r.worth()}
 	plan, down, err := s.run(ctx)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
@@ -149,7 +150,8 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	if v.Result == verdict.Proven {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, down...), append(v.LeftOut, plan.LeftOut...)
-		v.Advisories = append(v.Advisories, s.tried[v.Dropin].Warnings...)
+		last := s.tried[v.Dropin]
+		v.Advisories = append(append(v.Advisories, last.Warnings...), silent(r.refused(last), s.levers, r.input.Version, r.Place.Root())...)
 	}
 	if v.Exposure, err = exposure(r.input, v.Dropin); err != nil {
 		return v, err
@@ -184,6 +186,23 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 		r.Progress(describe(r.trials.count, t))
 	}
 	return t, nil
+}
+
+// guess reads what the evidence of a failed trial names: what the kernel refused, or, where it has no witness, the log.
+func (r *run) guess(t Trial, ls []*lever) []proposal {
+	if r.trials.blind != nil {
+		return readLog(t, ls, r.Place.Root())
+	}
+	return blame(r.refused(t), ls, r.input.Version, r.Place.Root())
+}
+
+// refused is what a trial was refused and the baseline was not, without what is nowhere to be found.
+func (r *run) refused(t Trial) witness.Record {
+	record := t.Refused
+	if r.trials.baseline != nil {
+		record = record.Minus(r.trials.baseline.Refused)
+	}
+	return record.Hidden(r.Place.Root())
 }
 
 func describe(n int, t Trial) string {

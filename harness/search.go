@@ -30,7 +30,7 @@ type search struct {
 // A proposal is a step down that evidence speaks for.
 type proposal struct {
 	directive *directive.Directive
-	names     []string // exact exceptions; none = look for the culprit among its values
+	names     []string // exact exceptions; none = one rung down
 	evidence  verdict.Evidence
 }
 
@@ -124,21 +124,25 @@ func (s *search) descend(ctx context.Context) error {
 	}
 }
 
-// follow makes the exact exceptions that the evidence of a failed trial names. It reports whether there were new ones.
+// follow takes the steps down that the evidence of a failed trial names. It reports whether there were any.
 func (s *search) follow(t Trial) bool {
 	if s.guess == nil {
 		return false
 	}
 	progress := false
+	stepped := map[*lever]bool{} // one rung at a time, however many refusals speak for it
 	for _, p := range s.guess(t, s.levers) {
 		l := s.lever(p.directive)
-		for _, name := range p.names {
-			if !l.isOff() && !slices.Contains(l.names, name) {
-				l.names = append(slices.Clone(l.names), name)
-				l.evidence = append(l.evidence, p.evidence)
-				progress = true
-			}
+		if l.isOff() || stepped[l] {
+			continue
 		}
+		if len(p.names) == 0 {
+			l.level, l.names, stepped[l] = l.level+1, nil, true
+		} else if !l.allow(p.names) {
+			continue
+		}
+		l.evidence = append(l.evidence, p.evidence)
+		progress = true
 	}
 	return progress
 }
@@ -242,25 +246,48 @@ func probes(n int) []int {
 	return slices.Compact([]int{0, n / 2, n - 1})
 }
 
-// climb puts every step back that can be put back, the most valuable first, until none can.
+// climb puts every step back that can be put back, the most valuable first, until none can. Many steps that evidence
+// named are first halved: most of what a service is refused does not matter to it.
 func (s *search) climb(ctx context.Context) error {
-	for again := true; again; {
-		again = false
-		for _, step := range steps(s.levers) {
-			undo := step.back()
-			t, err := s.passes(ctx, len(s.levers))
+	for chunk := len(steps(s.levers)) / 2; chunk > 1; chunk /= 2 {
+		for from := 0; from < len(steps(s.levers)); {
+			ok, err := s.putBack(ctx, steps(s.levers)[from:min(from+chunk, len(steps(s.levers)))])
 			if err != nil {
 				return err
 			}
-			if !t.OK {
-				undo()
-				continue
+			if !ok {
+				from += chunk
 			}
-			again = true
-			break
+		}
+	}
+	for from := 0; from < len(steps(s.levers)); {
+		ok, err := s.putBack(ctx, steps(s.levers)[from:from+1])
+		if err != nil {
+			return err
+		}
+		if ok {
+			from = 0 // what could not be put back may be possible now
+		} else {
+			from++
 		}
 	}
 	return nil
+}
+
+// putBack puts steps back, all of them or, if the plan then fails, none.
+func (s *search) putBack(ctx context.Context, list []step) (bool, error) {
+	var undo []func()
+	for _, st := range list {
+		undo = append(undo, st.back())
+	}
+	t, err := s.passes(ctx, len(s.levers))
+	if err == nil && t.OK {
+		return true, nil
+	}
+	for _, u := range slices.Backward(undo) {
+		u()
+	}
+	return false, err
 }
 
 // confirm tries a plan with demotions once more, fresh.

@@ -14,6 +14,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/directive"
+	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -240,6 +241,7 @@ func TestSearchWorth(t *testing.T) {
 // TestSearchEvidence: an exception that the log names is made before anything is given up, and taken back if it was not
 // needed after all.
 func TestSearchEvidence(t *testing.T) {
+	t0 := t.TempDir()
 	for _, needed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{breaks: func(p generator.Plan) bool {
@@ -255,7 +257,8 @@ func TestSearchEvidence(t *testing.T) {
 			}
 			s := &search{
 				input: generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257},
-				try:   try, guess: guess,
+				try:   try,
+				guess: func(t Trial, ls []*lever) []proposal { return readLog(t, ls, host.Root(t0)) },
 			}
 			plan, down, err := s.run(context.Background())
 			if err != nil || len(down) != 1 {

@@ -14,6 +14,7 @@ import (
 	"temper/generator"
 	"temper/harness/check"
 	"temper/harness/place"
+	"temper/harness/witness"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -26,6 +27,7 @@ type Trial struct {
 	Failures []verdict.Evidence // why not, the most telling first
 	Warnings []verdict.Evidence // advisory checks that failed, directives without effect
 	Log      []string           // what the service logged
+	Refused  witness.Record     // what the kernel refused it; empty where there is no witness
 	Status   int32              // exit status of the main process, 0 while it runs
 	Took     time.Duration
 	seen     observation
@@ -43,6 +45,7 @@ type trials struct {
 	stem    string // of the transient units' names
 	count   int
 
+	blind    error  // why there is no witness; nil while there is one
 	baseline *Trial // what hardened trials are compared with; nil until it has passed
 }
 
@@ -57,14 +60,38 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 		return result, err
 	}
 	defer t.clear(ctx, name)
+	stop := t.watch(name)
 	l := &launch{trials: t, plan: plan, name: name, begin: begin, result: &result}
-	if err := l.life(ctx); err != nil {
+	err := l.life(ctx)
+	result.Refused = stop()
+	if err != nil {
 		return result, fmt.Errorf("trial of %s: %w", t.unit.Name, err)
 	}
 	result.Log = l.log(ctx)
 	result.OK = len(result.Failures) == 0
 	result.Took = time.Since(begin)
 	return result, ctx.Err()
+}
+
+// watch starts the witness for one trial and returns how to stop it. Without a witness the search works too, with more
+// launches: the reason is noted, once.
+func (t *trials) watch(name string) (stop func() witness.Record) {
+	none := func() witness.Record { return witness.Record{} }
+	if t.blind != nil {
+		return none
+	}
+	w, err := witness.Start(filepath.Join(t.place.Cgroup(), "system.slice", name))
+	if err != nil {
+		t.blind = err
+		return none
+	}
+	return func() witness.Record {
+		record, err := w.Stop()
+		if err != nil {
+			t.blind = err
+		}
+		return record
+	}
 }
 
 func (t *trials) write(name, dropin string) error {

@@ -1,0 +1,167 @@
+package harness
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/internal/verdict"
+)
+
+// suspects returns the levers that may have caused a restriction, by what the directive table says that each refuses.
+func suspects(r witness.Restriction, ls []*lever, version int) []*lever {
+	var found []*lever
+	for _, l := range ls {
+		if !l.isOff() && l.directive.Restricts() && l.refuses(r, version) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+// refuses reports whether a lever, as far down as it is, can cause a restriction.
+func (l *lever) refuses(r witness.Restriction, version int) bool {
+	d := l.directive
+	if !slices.Contains(d.Refuses, directive.Refusal(r.Kind)) {
+		return false
+	}
+	switch r.Kind {
+	case witness.PathReadOnly:
+		return l.covers(r.Subject, directive.ReadOnly, version)
+	case witness.PathHidden:
+		return l.covers(r.Subject, directive.Hidden, version)
+	case witness.Capability, witness.Syscall, witness.Family, witness.Namespace:
+		return l.refusesName(r, version)
+	}
+	return true
+}
+
+// covers reports whether the lever does something to a path. A relative path can be anywhere.
+func (l *lever) covers(file string, mode directive.PathMode, version int) bool {
+	if !path.IsAbs(file) {
+		return true
+	}
+	return slices.ContainsFunc(l.directive.PathsOf(l.lines(version)), func(e directive.PathEffect) bool {
+		return e.Mode == mode && (e.Path == "/" || e.Path == file || strings.HasPrefix(file, e.Path+"/"))
+	})
+}
+
+// refusesName reports whether a name is among those that the lever refuses: itself, or by what it implies.
+func (l *lever) refusesName(r witness.Restriction, version int) bool {
+	if refused := l.directive.Exceptions(l.lines(version), version); len(refused) > 0 {
+		return slices.Contains(refused, r.Subject) || r.Subject == "any"
+	}
+	for _, e := range l.directive.Implies {
+		implied, ok := directive.Lookup(e.Directive)
+		if ok && slices.Contains(implied.Exceptions([]string{e.Value}, version), r.Subject) {
+			return true
+		}
+	}
+	// A directive that says nothing of names refuses them all, as a user namespace does every capability.
+	return len(l.directive.Implies) == 0 && !l.directive.HasExceptions()
+}
+
+// blame turns what the kernel refused into proposals: the likeliest cause of each refusal that is a lever's, exact where the
+// directive has exceptions, one rung down where it has not.
+func blame(record witness.Record, ls []*lever, version int, root host.Root) []proposal {
+	var list []proposal
+	for _, d := range record.Denials {
+		for _, r := range d.Restrictions() {
+			found := suspects(r, ls, version)
+			for _, l := range found {
+				list = append(list, relief(l, r, root, verdict.Evidence{Kind: "refused", Text: d.String()}))
+			}
+			if len(found) > 0 {
+				break // the likeliest; if that does not help, it is no suspect any more and the next is
+			}
+		}
+	}
+	return list
+}
+
+// relief is what would lift a restriction that a lever causes.
+func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidence) proposal {
+	p := proposal{directive: l.directive, evidence: why}
+	switch {
+	case l.directive.HasExceptions() && r.Subject != "any":
+		p.names = []string{equivalents(r)}
+	case r.Kind == witness.PathReadOnly && path.IsAbs(r.Subject):
+		p.directive, p.names = exceptionsOf("ProtectSystem"), []string{writable(root, r.Subject)}
+	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):
+		p.directive, p.names = exceptionsOf(l.directive.Name), []string{r.Subject}
+	case r.Kind == witness.Device && l.directive.Name == "DevicePolicy":
+		p.directive, p.names = exceptionsOf(l.directive.Name), []string{r.Subject + " rw"}
+	}
+	return p
+}
+
+// exceptionsOf returns the directive that holds the exceptions of another.
+func exceptionsOf(name string) *directive.Directive {
+	for _, d := range directive.All() {
+		if d.With == name && d.Name != name {
+			return d
+		}
+	}
+	return nil
+}
+
+// families of system calls that do the same: which one a program uses depends on the C library and its version, so a need
+// of one is a need of all.
+var alike = [][]string{
+	{"open", "openat", "openat2", "creat"},
+	{"clone", "clone3", "fork", "vfork"},
+	{"chown", "fchown", "lchown", "fchownat", "chown32", "fchown32", "lchown32"},
+	{"setuid", "setuid32", "setreuid", "setreuid32", "setresuid", "setresuid32"},
+	{"setgid", "setgid32", "setregid", "setregid32", "setresgid", "setresgid32"},
+	{"setgroups", "setgroups32"},
+	{"setrlimit", "prlimit64", "ugetrlimit", "getrlimit"},
+	{"mlock", "mlock2"}, {"munlock", "munlockall"},
+	{"mount", "mount_setattr", "move_mount", "fsopen", "fsconfig", "fsmount", "open_tree"},
+	{"umount", "umount2"},
+	{"chmod", "fchmod", "fchmodat", "fchmodat2"},
+	{"rename", "renameat", "renameat2"}, {"unlink", "unlinkat", "rmdir"}, {"mkdir", "mkdirat"}, {"link", "linkat"},
+	{"stat", "lstat", "fstat", "newfstatat", "fstatat64", "statx", "stat64", "lstat64", "fstat64"},
+	{"poll", "ppoll", "ppoll_time64"}, {"select", "_newselect", "pselect6", "pselect6_time64"},
+	{"sched_setscheduler", "sched_setattr", "sched_setparam"},
+	{"ioprio_get", "ioprio_set"}, {"add_key", "keyctl", "request_key"},
+	{"clock_adjtime", "clock_adjtime64", "adjtimex"}, {"clock_settime", "clock_settime64", "settimeofday"},
+	{"inotify_init", "inotify_init1"}, {"pipe", "pipe2"}, {"dup2", "dup3"}, {"epoll_create", "epoll_create1"},
+}
+
+// equivalents are the names that lift a restriction, in one exception: a system call with those that do the same.
+func equivalents(r witness.Restriction) string {
+	if r.Kind == witness.Syscall {
+		for _, family := range alike {
+			if slices.Contains(family, r.Subject) {
+				known := slices.DeleteFunc(slices.Clone(family), func(c string) bool { return !directive.KnownSyscall(c) })
+				return strings.Join(known, " ")
+			}
+		}
+	}
+	return r.Subject
+}
+
+// silent lists what a trial that passed was refused and the baseline was not: damage that no check noticed.
+func silent(record witness.Record, ls []*lever, version int, root host.Root) []verdict.Evidence {
+	var list []verdict.Evidence
+	for _, d := range record.Denials {
+		for _, r := range d.Restrictions() {
+			found := suspects(r, ls, version)
+			if len(found) == 0 {
+				continue
+			}
+			p := relief(found[0], r, root, verdict.Evidence{})
+			text := fmt.Sprintf("%s; by %s=", d, found[0].directive.Name)
+			if len(p.names) > 0 {
+				text += fmt.Sprintf("; to allow it: %s = [%q]", p.directive.Name, strings.Join(p.names, " "))
+			}
+			list = append(list, verdict.Evidence{Kind: "refused", Text: text})
+			break
+		}
+	}
+	return list
+}
