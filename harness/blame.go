@@ -73,7 +73,11 @@ func blame(record witness.Record, ls []*lever, version int, root host.Root) []pr
 		for _, r := range d.Restrictions() {
 			found := suspects(r, ls, version)
 			for _, l := range found {
-				list = append(list, relief(l, r, root, verdict.Evidence{Kind: "refused", Text: d.String()}))
+				p := relief(l, r, root, verdict.Evidence{Kind: "refused", Text: d.String()})
+				if covering(r.Kind) {
+					p.refuses = func(l *lever) bool { return l.refuses(r, version) }
+				}
+				list = append(list, p)
 			}
 			if len(found) > 0 {
 				break // the likeliest; if that does not help, it is no suspect any more and the next is
@@ -82,6 +86,9 @@ func blame(record witness.Record, ls []*lever, version int, root host.Root) []pr
 	}
 	return list
 }
+
+// covering reports whether the table tells, value by value, what a directive of the kind refuses.
+func covering(k witness.Kind) bool { return k == witness.PathReadOnly || k == witness.PathHidden }
 
 // relief is what would lift a restriction that a lever causes.
 func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidence) proposal {

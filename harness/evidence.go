@@ -30,7 +30,7 @@ func readLog(t Trial, ls []*lever, root host.Root) []proposal {
 			continue
 		}
 		file := path.Clean(strings.TrimRight(m[1]+m[2], "."))
-		list = append(list, proposal{d, []string{writable(root, file)}, verdict.Evidence{Kind: "log", Text: line}})
+		list = append(list, proposal{directive: d, names: []string{writable(root, file)}, evidence: verdict.Evidence{Kind: "log", Text: line}})
 	}
 	return list
 }

@@ -35,6 +35,14 @@ func (l *lever) isOff() bool { return l.level > len(l.rungs) }
 
 func (l *lever) off() { l.level, l.names = len(l.rungs)+1, nil }
 
+// stepDown goes one rung down, and on while the lever is known to refuse the same.
+func (l *lever) stepDown(refuses func(*lever) bool) {
+	l.names = nil
+	for l.level++; !l.isOff() && refuses != nil && refuses(l); {
+		l.level++
+	}
+}
+
 // allow makes exact exceptions and reports whether any is new.
 func (l *lever) allow(names []string) bool {
 	more := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(l.names, n) })

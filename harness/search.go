@@ -30,7 +30,8 @@ type search struct {
 // A proposal is a step down that evidence speaks for.
 type proposal struct {
 	directive *directive.Directive
-	names     []string // exact exceptions; none = one rung down
+	names     []string            // exact exceptions; none = down to the first rung that still refuses nothing of what was refused
+	refuses   func(l *lever) bool // whether the lever, as far down as it is, still refuses it; nil = not known
 	evidence  verdict.Evidence
 }
 
@@ -137,7 +138,8 @@ func (s *search) follow(t Trial) bool {
 			continue
 		}
 		if len(p.names) == 0 {
-			l.level, l.names, stepped[l] = l.level+1, nil, true
+			l.stepDown(p.refuses)
+			stepped[l] = true
 		} else if !l.allow(p.names) {
 			continue
 		}
