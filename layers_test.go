@@ -1,0 +1,92 @@
+// Package temper_test holds what is true of the tree as a whole.
+package temper_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers are the packages of the product from the bottom up: each imports only what stands above it in this list, and
+// packages of one line do not import each other. An element ending in a slash stands for all packages below it.
+var layers = [][]string{
+	{"internal/hint", "internal/host"},
+	{"internal/unit"},
+	{"internal/directive"},
+	{"internal/verdict"},
+	{"profiles"},
+	{"analyzer", "generator"},
+	{"analyzer/"},
+	{"harness/place", "harness/witness"},
+	{"harness/check"},
+	{"harness"},
+	{"cmd/"},
+}
+
+func layer(path string) int {
+	return slices.IndexFunc(layers, func(names []string) bool {
+		return slices.ContainsFunc(names, func(n string) bool {
+			return path == n || strings.HasSuffix(n, "/") && strings.HasPrefix(path, n)
+		})
+	})
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestImportsPointDownward(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, "temper/")
+		if name == "temper" || name == "integration" || name == "internal/testroot" || strings.Contains(name, "/gen") {
+			continue // tests, and what makes tables
+		}
+		mine := layer(name)
+		if mine < 0 {
+			t.Errorf("%s is in no layer: add it to the list", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			other, ours := strings.CutPrefix(i, "temper/")
+			if ours && layer(other) >= mine {
+				t.Errorf("%s imports %s, which is not below it", name, other)
+			}
+		}
+	}
+}
+
+// TestGeneratorIsSmall: what runs on every boot knows no command line library, no bus, no HTTP and starts no process.
+func TestGeneratorIsSmall(t *testing.T) {
+	forbidden := []string{
+		"github.com/spf13/cobra", "github.com/godbus/dbus/v5", "github.com/coreos/go-systemd/v22/dbus", "net/http", "net", "os/exec",
+		"temper/harness", "temper/analyzer",
+	}
+	for _, p := range list(t, "-deps", "./cmd/temper-generator") {
+		if slices.Contains(forbidden, p.ImportPath) {
+			t.Errorf("temper-generator imports %s", p.ImportPath)
+		}
+	}
+}
