@@ -7,10 +7,11 @@
 
 PREFIX ?= /usr
 DESTDIR ?=
+ZSH_COMPLETIONS ?= site-functions
 GO ?= go
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all build test check demo bench install roots tools clean
+.PHONY: all build test check demo bench made install roots tools clean
 all: build
 
 build:
@@ -41,11 +42,24 @@ demo: build tools
 bench: build roots
 	$(GO) test -run '^$$' -bench . ./...
 
-install: build
+# What is made from the program: manual pages and completions.
+made: build
+	bin/temper manual packaging/man dist/man
+	mkdir -p dist/completions
+	for shell in bash zsh fish; do bin/temper completion $$shell >dist/completions/$$shell || exit 1; done
+
+INSTALL = install -D -m 644
+install: made
 	install -D -m 755 bin/temper $(DESTDIR)$(PREFIX)/bin/temper
 	install -D -m 755 bin/temper-generator $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/temper-generator
-	cd profiles/library && find . -name '*.toml' -exec install -D -m 644 '{}' '$(abspath $(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';'
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
+	cd profiles/library && find . -name '*.toml' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';'
+	$(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
+	for page in dist/man/*; do $(INSTALL) -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	$(INSTALL) dist/completions/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/temper
+	$(INSTALL) dist/completions/zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_COMPLETIONS)/_temper
+	$(INSTALL) dist/completions/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/temper.fish
+	test -e $(DESTDIR)/etc/temper/temper.toml || $(INSTALL) -t $(DESTDIR)/etc/temper packaging/temper.toml
+	install -d $(DESTDIR)/etc/temper/profiles.d $(DESTDIR)/etc/temper/verdicts $(DESTDIR)$(PREFIX)/lib/temper/verdicts
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -126,9 +126,10 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
 	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`")
-	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke())
+	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual())
 	for _, c := range root.Commands() {
 		checkArgs(c)
+		a.completes(c)
 	}
 	return root
 }
