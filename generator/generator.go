@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -37,6 +40,7 @@ func New(root host.Root, cmdline string) (g *Generator, problems []error, err er
 	g.Units = &unit.Loader{Root: root, Version: version}
 	if g.Settings, err = LoadSettings(root); err != nil {
 		problems = append(problems, err)
+		g.Switches.Off = "nothing is applied while " + SettingsFile + " is wrong"
 	}
 	set, bad := profiles.Load(root, nil)
 	g.Profiles = set
@@ -62,25 +66,39 @@ func (g *Generator) Decide(u *unit.Unit) (Decision, error) {
 		d.Why = reason
 		return d, nil
 	}
-	v, err := g.judge(u, d.Profile)
+	input := Input{Unit: u, Profile: d.Profile, Named: d.Named, Version: g.Version, Secrets: g.Profiles.SecretsFor(NamesOf(u)...)}
+	v, err := g.judge(input)
+	if v == nil && err == nil {
+		v, err = g.judgeTemplate(input)
+	}
 	d.Verdict = v
 	fresh := v != nil && !v.Stale && v.Result == verdict.Proven
-	input := Input{Unit: u, Profile: d.Profile, Named: d.Named, Version: g.Version, Secrets: g.Profiles.SecretsFor(NamesOf(u)...)}
 	if fresh {
 		input.Demotions = v.Demotions
 	}
 	d.Plan = NewPlan(input)
 	switch {
-	case fresh:
+	case fresh && v.Systemd == g.Version:
 		d.Text, d.Why = v.Dropin, "proven"
+	case fresh: // a packager proved it elsewhere: what this systemd does not know is not written
+		d.Text, d.Why = d.Plan.Text(), fmt.Sprintf("proven with systemd %d", v.Systemd)
 	case g.Settings.Unproven == Enforce:
 		d.Text, d.Why = d.Plan.Text(), unproven(v)+"; unproven = \"enforce\" applies everything"
+	case g.Settings.Unproven == Prove && startsEarly(u):
+		d.Why = unproven(v) + "; starts too early to be proven before"
 	case g.Settings.Unproven == Prove:
 		d.Text, d.Why = proveFirst, unproven(v)+"; proven before it starts"
 	default:
 		d.Why = unproven(v) + "; nothing is applied until it is proven"
 	}
 	return d, err
+}
+
+// startsEarly reports whether a unit may start before the bus and the rest of what proving needs.
+func startsEarly(u *unit.Unit) bool {
+	a, _ := u.Last("Unit", "DefaultDependencies")
+	yes, ok := unit.Bool(a.Value)
+	return isCritical(u.ID) || ok && !yes
 }
 
 // spares returns why a unit gets no drop-in whatever its verdict, or "".
@@ -90,6 +108,8 @@ func (g *Generator) spares(u *unit.Unit, d Decision) string {
 		return "no profile matches"
 	case u.Masked:
 		return "masked"
+	case taken(u) != "":
+		return taken(u) + " stands in the place of temper's drop-in"
 	case g.Settings.excludes(u.ID):
 		return "excluded in " + SettingsFile
 	case g.Switches.Off != "":
@@ -102,22 +122,57 @@ func (g *Generator) spares(u *unit.Unit, d Decision) string {
 	return ""
 }
 
+// taken returns a drop-in of the name of temper's own that is not temper's: a mask or a text of the administrator's hides
+// what the generator writes, and one of the vendor's must not be hidden.
+func taken(u *unit.Unit) string {
+	for _, file := range u.Dropins {
+		if path.Base(file) == Dropin && !strings.HasPrefix(file, "/run/systemd/generator/") {
+			return file
+		}
+	}
+	return ""
+}
+
 // judge returns the verdict on a unit, nil if there is none, marked stale where its fingerprint no longer matches.
-func (g *Generator) judge(u *unit.Unit, p *profiles.Profile) (*verdict.Verdict, error) {
-	v, err := g.Store.Get(u.ID)
+func (g *Generator) judge(in Input) (*verdict.Verdict, error) {
+	v, err := g.Store.Get(in.Unit.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	now, err := verdict.Take(g.Root, u.Without(Dropin), p.Digest, g.Version)
+	now, err := verdict.Take(g.Root, in.Unit.Without(Dropin), in.Digest(), g.Version)
 	if err != nil {
 		return nil, err
 	}
 	v.StaleReason = v.Fingerprint.Differs(now)
 	v.Stale = v.StaleReason != ""
 	return &v, nil
+}
+
+// judgeTemplate returns the verdict on the template of an instance, if it is proven and amounts to the same for the instance
+// with the drop-ins of its own.
+func (g *Generator) judgeTemplate(in Input) (*verdict.Verdict, error) {
+	template := in.Unit.Template()
+	if template == "" || template == in.Unit.ID {
+		return nil, nil
+	}
+	u, err := g.load(template)
+	if err != nil {
+		return nil, nil // an instance can have a file of its own and no template
+	}
+	own := in
+	in.Unit = u
+	v, err := g.judge(in)
+	if v == nil || v.Stale || v.Result != verdict.Proven {
+		return nil, err
+	}
+	own.Demotions = v.Demotions
+	if !slices.Equal(NewPlan(own).Applied(), v.Applied) {
+		return nil, nil
+	}
+	return v, nil
 }
 
 func unproven(v *verdict.Verdict) string {
@@ -143,14 +198,14 @@ After=temper-prove@%N.service
 // are returned beside.
 func (g *Generator) Decisions() ([]Decision, []error) {
 	names, err := g.Units.List(".service")
-	if err != nil {
-		return nil, []error{err}
+	var problems []error
+	if err != nil { // the names are those that could be seen
+		problems = append(problems, err)
 	}
 	var decisions []Decision
-	var problems []error
 	done := map[string]bool{}
-	for _, name := range names {
-		if !g.Profiles.Matches(name) {
+	for _, name := range g.withInstances(names) {
+		if !g.Profiles.Matches(name) && !g.Profiles.Matches(unit.Template(name)) {
 			continue
 		}
 		u, err := g.load(name)
@@ -168,7 +223,38 @@ func (g *Generator) Decisions() ([]Decision, []error) {
 		}
 		decisions = append(decisions, d)
 	}
+	shield(decisions)
 	return decisions, problems
+}
+
+// withInstances adds the instances that differ from their template: they have drop-ins or a verdict of their own, or are left
+// alone by name.
+func (g *Generator) withInstances(names []string) []string {
+	names = append(names, g.Units.Instances()...)
+	for _, name := range slices.Concat(g.Store.Units(), g.Settings.Exclude, g.Switches.Skip) {
+		if unit.IsInstance(name) && unit.ValidName(name) {
+			names = append(names, name)
+		}
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return unit.Type(n) != "service" })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// shield keeps the drop-in of a template, which was made for its own assignments, from instances that have others and get
+// none themselves: a drop-in of one name in the instance's directory takes its place.
+func shield(decisions []Decision) {
+	hardened := map[string]bool{}
+	for _, d := range decisions {
+		if unit.IsTemplate(d.Unit) {
+			hardened[d.Unit] = d.Text != ""
+		}
+	}
+	for i, d := range decisions {
+		if unit.IsInstance(d.Unit) && d.Text == "" && hardened[unit.Template(d.Unit)] {
+			decisions[i].Text = "# Written by temper-generator(8): nothing from " + unit.Template(d.Unit) + ", this instance differs from it.\n"
+		}
+	}
 }
 
 // load loads a unit under its main name, whichever name leads to it.

@@ -8,6 +8,8 @@
 package generator
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +32,20 @@ type Input struct {
 	Demotions []verdict.Demotion
 	Secrets   []profiles.Secret // sensitive paths of other services
 	Version   int               // of systemd
+}
+
+// Digest identifies what a profile asks of the unit, for the fingerprint of a verdict: the profile, how it came to the unit,
+// and the secrets of others.
+func (in Input) Digest() string {
+	if in.Named && len(in.Secrets) == 0 {
+		return in.Profile.Digest
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%t\x00", in.Profile.Digest, in.Named)
+	for _, s := range in.Secrets {
+		fmt.Fprintf(h, "%s\x00", s.Path)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // A Plan is what temper adds to one unit.
@@ -123,12 +139,16 @@ func addLine(items []Item, path, owner string) []Item {
 	return append(items, Item{Directive: d, Lines: []string{path}, From: owner})
 }
 
-// context is the unit as the merge sees it: what is read before temper's drop-in, with the unit's own names filled in.
+// context is the unit as the merge sees it, with the specifiers that files tell filled in.
 func context(u *unit.Unit, version int) directive.Context {
 	return directive.Context{Version: version, Have: func(name string) []string {
 		var values []string
 		for _, a := range u.All("Service", name) {
-			values = append(values, u.ExpandNames(a.Value))
+			value, err := u.Expand(a.Value)
+			if err != nil { // what is left of it the merge takes for anything
+				value = u.ExpandNames(a.Value)
+			}
+			values = append(values, value)
 		}
 		return values
 	}}

@@ -28,11 +28,11 @@ type Settings struct {
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
 }
 
-// LoadSettings reads the settings of a root; without a file they are the defaults. A file with an error is reported and
-// counts as not there, so that the defaults, which change nothing, hold.
+// LoadSettings reads the settings of a root; without a file they are the defaults. Where the error is set, what the
+// administrator wants is not known and nothing should be applied.
 func LoadSettings(root host.Root) (Settings, error) {
 	defaults := Settings{Unproven: Hold}
-	data, err := root.ReadFile(SettingsFile)
+	data, err := root.ReadTrusted(SettingsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaults, nil
 	}

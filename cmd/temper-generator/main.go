@@ -8,7 +8,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"temper/generator"
@@ -48,24 +47,14 @@ func run(log *logger, args []string) (code int) {
 }
 
 func generate(log *logger, root host.Root, dir string) int {
-	if off := generator.ReadSwitches(root, host.CommandLine(root)).Off; off != "" {
-		log.info("off: " + off)
-		return 0
+	r := generator.Run(root, host.CommandLine(root), dir)
+	if r.Off != "" {
+		log.info("off: " + r.Off)
 	}
-	g, problems, err := generator.New(root, host.CommandLine(root))
-	if err != nil {
-		log.error(err)
-		return 1
-	}
-	decisions, more := g.Decisions()
-	problems = slices.Concat(problems, more)
-	if _, err := generator.Write(dir, decisions); err != nil {
-		problems = append(problems, err)
-	}
-	for _, p := range problems {
+	for _, p := range r.Problems {
 		log.error(p)
 	}
-	if len(problems) > 0 {
+	if len(r.Problems) > 0 {
 		return 1
 	}
 	return 0

@@ -162,10 +162,10 @@ type closedPath struct {
 }
 
 // refuses returns the directive that closes p, or something below p that would open with it; "" if none does. The most
-// specific path decides, as in systemd's own list of mounts.
+// specific path decides, and for one path what closes it, as in systemd's own list of mounts.
 func refuses(closed []closedPath, open []string, p string) string {
 	for _, c := range closed {
-		if below(c.path, p) && !slices.ContainsFunc(open, func(o string) bool { return below(c.path, o) && below(o, p) }) {
+		if below(c.path, p) && !slices.ContainsFunc(open, func(o string) bool { return o != c.path && below(c.path, o) && below(o, p) }) {
 			return c.by
 		}
 		if c.replaced && below(p, c.path) {

@@ -68,6 +68,9 @@ func executable(root host.Root, u *unit.Unit) string {
 
 // Differs says in words what changed from the fingerprint f of a verdict to now; "" means that the verdict still holds.
 func (f Fingerprint) Differs(now Fingerprint) string {
+	if f.Profile == "" || f.Unit == "" {
+		return "it does not say of which profile and unit"
+	}
 	var changed []string
 	note := func(what, then, now string) {
 		if then != "" && then != now {

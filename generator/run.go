@@ -1,0 +1,32 @@
+package generator
+
+import (
+	"slices"
+
+	"temper/internal/host"
+)
+
+// Report is what a run did.
+type Report struct {
+	Off      string // why nothing was even looked at; "" if something was
+	Written  int    // drop-ins
+	Problems []error
+}
+
+// Run does at boot what systemd calls a generator for: it writes the drop-ins of every unit below dir. What is wrong with one
+// file leaves the units that depend on it as their vendor wrote them; the others are done.
+func Run(root host.Root, cmdline, dir string) Report {
+	if off := ReadSwitches(root, cmdline).Off; off != "" {
+		return Report{Off: off}
+	}
+	g, problems, err := New(root, cmdline)
+	if err != nil {
+		return Report{Problems: []error{err}}
+	}
+	decisions, more := g.Decisions()
+	r := Report{Problems: slices.Concat(problems, more)}
+	if r.Written, err = Write(dir, decisions); err != nil {
+		r.Problems = append(r.Problems, err)
+	}
+	return r
+}

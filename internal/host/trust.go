@@ -1,0 +1,63 @@
+package host
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReadTrusted is [Root.ReadFile] for files that decide what a boot does: the file and its directory must belong to root, to
+// the user who runs temper or to the owner of the root directory, and others must not be able to write them; in this machine
+// neither may their group. The file itself must not be a link.
+func (r Root) ReadTrusted(name string) ([]byte, error) {
+	for _, n := range []string{path.Dir(name), name} {
+		info, err := r.Lstat(n)
+		if err == nil && n != name && info.Mode()&fs.ModeSymlink != 0 {
+			info, err = r.Stat(n)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := r.Trusts(n, info); err != nil {
+			return nil, err
+		}
+	}
+	return r.ReadFile(name)
+}
+
+// Trusts returns what is wrong with the owner, the mode or the type of a file or directory, or nil.
+func (r Root) Trusts(name string, info fs.FileInfo) error {
+	others := fs.FileMode(0o022)
+	if !r.IsHost() { // in a tree that a user unpacked, a umask of 002 is common
+		others = 0o002
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch mode := info.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		return fmt.Errorf("%s: is a link, want the file itself", name)
+	case !ok || !slices.Contains(r.owners(), st.Uid):
+		return fmt.Errorf("%s: belongs to user %d, want root", name, st.Uid)
+	case mode.Perm()&others != 0:
+		return fmt.Errorf("%s: others can write it (mode %04o), want mode go-w", name, mode.Perm())
+	}
+	return nil
+}
+
+// owners are the users whose files count.
+func (r Root) owners() []uint32 {
+	owners := []uint32{0, uint32(unix.Geteuid())}
+	if r.IsHost() {
+		return owners
+	}
+	if info, err := os.Stat(string(r)); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			owners = append(owners, st.Uid)
+		}
+	}
+	return owners
+}

@@ -1,0 +1,63 @@
+package verdict
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+// LogDir is where the logs of trials are kept. Only people read them: the generator runs before /var is there.
+const LogDir = "/var/lib/temper/trials"
+
+// A Trial is the log of one launch.
+type Trial struct {
+	Number   int        `json:"number"`
+	Dropin   string     `json:"dropin"` // "" is the baseline
+	OK       bool       `json:"ok"`
+	Failures []Evidence `json:"failures"`
+	Warnings []Evidence `json:"warnings"`
+	Refused  []string   `json:"refused"` // system calls that the kernel refused
+	Log      []string   `json:"log"`     // what the service logged
+	Seconds  float64    `json:"seconds"`
+}
+
+// PutTrials keeps the log of the trials of a unit, replacing that of the proof before.
+func (s Store) PutTrials(unit string, trials []Trial) error {
+	data, err := json.MarshalIndent(trials, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the trials of %s: %w", unit, err)
+	}
+	file, err := s.Root.Path(s.logFile(unit))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("write the trials of %s: %w", unit, err)
+	}
+	return renameio.WriteFile(file, append(data, '\n'), 0o644)
+}
+
+// Trials returns the log of the trials of a unit. Without one the error wraps fs.ErrNotExist.
+func (s Store) Trials(unit string) ([]Trial, error) {
+	file := s.logFile(unit)
+	data, err := s.Root.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var trials []Trial
+	if err := json.Unmarshal(data, &trials); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w, want what `temper prove` writes", file, line(data, err), err)
+	}
+	return trials, nil
+}
+
+// logFile is the file of a unit in LogDir, or, where the verdicts have a place of their own, beside them.
+func (s Store) logFile(unit string) string {
+	if s.Dirs != nil {
+		return filepath.Join(s.Dirs[0], "trials", unit+suffix)
+	}
+	return filepath.Join(LogDir, unit+suffix)
+}
