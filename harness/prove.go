@@ -30,9 +30,10 @@ import (
 type Options struct {
 	Place    *place.Place
 	Profiles *profiles.Set
-	Profile  *profiles.Profile // nil = the one of Profiles that applies to the unit
-	Unit     string            // a service unit of the place
-	Progress func(text string) // called with every step; nil = silent
+	Profile  *profiles.Profile   // nil = the one of Profiles that applies to the unit
+	Unit     string              // a service unit of the place
+	Progress func(text string)   // called with every step; nil = silent
+	Trial    func(verdict.Trial) // called with the log of every trial; nil = not kept
 }
 
 // ErrNoProfile says that no profile applies to a unit.
@@ -156,7 +157,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	if v.Exposure, err = exposure(r.input, v.Dropin); err != nil {
 		return v, err
 	}
-	v.Fingerprint, err = verdict.Take(r.Place.Root(), r.input.Unit, r.input.Profile.Digest, r.input.Version)
+	v.Fingerprint, err = verdict.Take(r.Place.Root(), r.input.Unit, r.input.Digest(), r.input.Version)
 	return v, err
 }
 
@@ -185,7 +186,22 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 	if r.Progress != nil {
 		r.Progress(describe(r.trials.count, t))
 	}
+	if r.Trial != nil {
+		r.Trial(t.record(r.trials.count))
+	}
 	return t, nil
+}
+
+// record is the log of a trial.
+func (t Trial) record(number int) verdict.Trial {
+	log := verdict.Trial{
+		Number: number, Dropin: t.Dropin, OK: t.OK, Failures: t.Failures, Warnings: t.Warnings, Log: t.Log,
+		Seconds: float64(t.Took.Milliseconds()) / 1000,
+	}
+	for _, d := range t.Refused.Denials {
+		log.Refused = append(log.Refused, d.String())
+	}
+	return log
 }
 
 // guess reads what the evidence of a failed trial names: what the kernel refused, or, where it has no witness, the log.
