@@ -150,8 +150,16 @@ func TestSystemdRun(t *testing.T) {
 			}
 			if tc.name == "what it left running is killed" {
 				pid := strings.TrimSpace(got.Stdout)
-				if _, err := p.Root().Stat("/proc/" + pid); err == nil || pid == "" {
-					t.Errorf("process %s still runs", pid)
+				stat, err := p.Root().Stat("/proc/" + pid)
+				for range 100 { // it is dead, but PID 1 may not have reaped it yet
+					if err != nil {
+						break
+					}
+					time.Sleep(10 * time.Millisecond)
+					stat, err = p.Root().Stat("/proc/" + pid)
+				}
+				if err == nil || pid == "" {
+					t.Errorf("process %q still runs: %v", pid, stat)
 				}
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -159,13 +160,32 @@ func TestListUnreadable(t *testing.T) {
 	}
 }
 
-func TestUnreadableFragment(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("needs a user who is not root: root may read everything")
+// beNobody takes from this thread the rights of root over files, which may read everything.
+func beNobody(t *testing.T, root string) {
+	t.Helper()
+	const nobody = 65534
+	if err := os.Chmod(filepath.Dir(root), 0o755); err != nil {
+		t.Fatal(err)
 	}
+	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	if _, err := unix.SetfsuidRetUid(nobody); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = unix.SetfsuidRetUid(0) }) // for the clean-up of the files
+	for dir := root; dir != "/"; dir = filepath.Dir(dir) { // what the test is about is the file
+		if _, err := os.Stat(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestUnreadableFragment(t *testing.T) {
 	root := plant(t, map[string]string{"/etc/systemd/system/x.service": "[Unit]\n"})
 	if err := os.Chmod(string(root)+"/etc/systemd/system/x.service", 0); err != nil {
 		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		beNobody(t, string(root))
 	}
 	_, err := (&unit.Loader{Root: root}).Load("x.service")
 	if err == nil || errors.Is(err, unit.ErrNotFound) {
