@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,53 +17,179 @@ const (
 	lateDropin  = "99-service.conf"
 )
 
-// kept are the settings of [Unit] that a trial takes over: what must be there or come first. All others act on other units
-// or on the machine (OnFailure=, Conflicts=, FailureAction= ...), or would keep the trial from starting (Condition...=).
-var kept = []string{
-	"Documentation", "After", "Requires", "Requisite", "Wants", "BindsTo", "DefaultDependencies", "RequiresMountsFor",
-	"WantsMountsFor", "JoinsNamespaceOf", "IgnoreOnIsolate",
+// kept are the settings of [Unit] that a trial takes over, and their names there: what must be there or come first. All
+// others act on other units or on the machine (OnFailure=, Conflicts=, FailureAction= ...), or would keep the trial from
+// starting (Condition...=). What a unit wants running already is started: the place runs little of its own accord.
+var kept = map[string]string{
+	"Documentation": "Documentation", "After": "After", "Requires": "Requires", "Requisite": "Requires", "Wants": "Wants",
+	"BindsTo": "BindsTo", "DefaultDependencies": "DefaultDependencies", "RequiresMountsFor": "RequiresMountsFor",
+	"WantsMountsFor": "WantsMountsFor", "JoinsNamespaceOf": "JoinsNamespaceOf", "IgnoreOnIsolate": "IgnoreOnIsolate",
 }
 
-// dropped are the settings of [Service] that a trial leaves out: it is started once, by itself, where it can be found.
+// dependencies are those of kept whose values are names of units.
+var dependencies = []string{"After", "Requires", "Requisite", "Wants", "BindsTo"}
+
+// dropped are the settings of [Service] and [Socket] that a trial leaves out: it is started by itself, and logs where it
+// can be found. How often it is restarted is decided by restart.
 var dropped = []string{
-	"Restart", "RestartForceExitStatus", "RestartSec", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "Slice", "Sockets",
-	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument",
+	"Restart", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "Slice", "Sockets", "LogNamespace",
+	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument", "Service",
 }
 
-// trialEnd bounds a trial whatever the unit says.
-const trialEnd = "\n[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=no\n"
+// A cloning is what trials of one unit are made of.
+type cloning struct {
+	unit    *unit.Unit
+	sockets []*unit.Unit // that start the unit: cloned with it
+	starts  []string     // names of all units that would start the original
+	bare    bool         // the place has no devices to wait for
+}
 
-// clone returns the drop-ins, by base name, that make a transient unit run as u does: its text in the order in which systemd
-// reads it, its own names filled in. Drop-ins for all services are left out, since systemd applies them to the trial too.
-func clone(u *unit.Unit) map[string]string {
-	var early, late strings.Builder
-	early.WriteString("# " + u.Fragment + " and its drop-ins, for a trial\n")
-	section := map[*strings.Builder]string{}
+// accept reports whether the unit is the template of a service for each connection.
+func (c cloning) accept() bool {
+	return len(c.sockets) > 0 && accepts(c.sockets[0])
+}
+
+func accepts(socket *unit.Unit) bool {
+	a, _ := socket.Last("Socket", "Accept")
+	yes, ok := unit.Bool(a.Value)
+	return ok && yes
+}
+
+// service is the name of the clone: that of a transient unit, or of a template.
+func (c cloning) service(stem string) string {
+	if c.accept() {
+		return stem + "@.service"
+	}
+	return stem + ".service"
+}
+
+// socketNames are the names of the clones of the sockets.
+func (c cloning) socketNames(stem string) []string {
+	var names []string
+	for i := range c.sockets {
+		if i > 0 {
+			stem = fmt.Sprintf("%s-s%d", stem, i)
+		}
+		names = append(names, stem+".socket")
+	}
+	return names
+}
+
+// files returns the files below [unitDir], by name, that make transient units of these names run as the unit and its sockets
+// do under temper's drop-in: their text in the order in which systemd reads it, their own names filled in.
+func (c cloning) files(stem, dropin string) map[string]string {
+	service := c.service(stem)
+	early, late := c.text(c.unit, "Service")
+	late = append(late, c.end(dropin)...)
+	files := map[string]string{
+		service + ".d/" + earlyDropin: unit.Text(early),
+		service + ".d/" + lateDropin:  unit.Text(late),
+	}
+	if dropin != "" {
+		files[service+".d/"+generator.Dropin] = dropin
+	}
+	if c.accept() {
+		files[service] = "# The template of a trial; its text is in the drop-ins.\n"
+	}
+	for i, name := range c.socketNames(stem) {
+		early, late := c.text(c.sockets[i], "Socket")
+		files[name+".d/"+earlyDropin] = unit.Text(slices.Concat(early, late, c.socketEnd(c.sockets[i], service)))
+	}
+	return files
+}
+
+// text returns the assignments of a unit that a trial has, split into those that are read before temper's drop-in and those
+// that are read after it. Drop-ins for all units of the type are left out, since systemd applies them to the trial too.
+func (c cloning) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
 	for _, a := range u.Without(generator.Dropin).Assignments {
-		file := path.Base(a.Pos.Path)
-		if !cloned(a) || strings.HasSuffix(path.Dir(a.Pos.Path), "/service.d") {
+		if strings.HasSuffix(path.Dir(a.Pos.Path), "/"+unit.Type(u.ID)+".d") {
 			continue
 		}
-		b := &early
-		if a.Pos.Path != u.Fragment && file > generator.Dropin {
-			b = &late
+		own, ok := c.own(a, section)
+		if !ok {
+			continue
 		}
-		if section[b] != a.Section {
-			section[b] = a.Section
-			fmt.Fprintf(b, "\n[%s]\n", a.Section)
+		own.Value = u.ExpandNames(own.Value)
+		if a.Pos.Path != u.Fragment && path.Base(a.Pos.Path) > generator.Dropin {
+			late = append(late, own)
+		} else {
+			early = append(early, own)
 		}
-		fmt.Fprintf(b, "%s=%s\n", a.Name, u.ExpandNames(a.Value))
 	}
-	late.WriteString(trialEnd)
-	return map[string]string{earlyDropin: early.String(), lateDropin: late.String()}
+	return early, late
 }
 
-func cloned(a unit.Assignment) bool {
-	switch a.Section {
-	case "Unit":
-		return slices.Contains(kept, a.Name)
-	case "Service":
-		return !slices.Contains(dropped, a.Name)
+// own returns what becomes of an assignment in a trial, and whether it is part of it.
+func (c cloning) own(a unit.Assignment, section string) (unit.Assignment, bool) {
+	if a.Section == section {
+		return a, !slices.Contains(dropped, a.Name)
 	}
-	return false
+	name, ok := kept[a.Name]
+	if a.Section != "Unit" || !ok {
+		return a, false
+	}
+	if slices.Contains(dependencies, a.Name) {
+		a.Value = strings.Join(slices.DeleteFunc(strings.Fields(a.Value), c.foreign), " ")
+		ok = a.Value != ""
+	}
+	a.Name = name
+	return a, ok
+}
+
+// foreign reports whether a unit is none that a trial can depend on: it would start the original, or never appear.
+func (c cloning) foreign(name string) bool {
+	return slices.Contains(c.starts, name) || c.bare && unit.Type(name) == "device"
+}
+
+// end is what a trial's service has whatever its unit says.
+func (c cloning) end(dropin string) []unit.Assignment {
+	end := []unit.Assignment{{Section: "Unit", Name: "StartLimitIntervalSec", Value: "0"}}
+	if c.accept() {
+		end = append(end, unit.Assignment{Section: "Unit", Name: "CollectMode", Value: "inactive"}) // what failed stays to be seen
+	}
+	end = append(end, unit.Assignment{Section: "Service", Name: "Restart", Value: restart(c.unit)})
+	if user := dynamicUser(c.unit, dropin); user != "" {
+		end = append(end, unit.Assignment{Section: "Service", Name: "User", Value: user})
+	}
+	return end
+}
+
+// restart is the Restart= of a trial: a service that ends well and is to be started again is; one that fails has failed.
+func restart(u *unit.Unit) string {
+	a, _ := u.Last("Service", "Restart")
+	if a.Value == "always" || a.Value == "on-success" {
+		return "on-success"
+	}
+	return "no"
+}
+
+// userName is what systemd takes for a user in its strict mode; valid_user_group_name() in user-util.c.
+var userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,30}$`)
+
+// dynamicUser is the name that systemd makes up for the user of a unit with DynamicUser= and no User=: that of the unit,
+// which is not the trial's. "" where it makes up none, or hashes a name that no user can have.
+func dynamicUser(u *unit.Unit, dropin string) string {
+	if dropin != "" {
+		if hardened, err := u.Without(generator.Dropin).With(generator.Dropin, dropin); err == nil {
+			u = hardened
+		}
+	}
+	dynamic, _ := u.Last("Service", "DynamicUser")
+	user, _ := u.Last("Service", "User")
+	if yes, _ := unit.Bool(dynamic.Value); !yes || user.Value != "" {
+		return ""
+	}
+	return userName.FindString(unit.Prefix(u.ID))
+}
+
+// socketEnd makes a socket's clone start the trial's service and hand over its descriptors by the name that they have.
+func (c cloning) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
+	if c.accept() {
+		return nil // by its name, and with a name for each connection
+	}
+	end := []unit.Assignment{{Section: "Socket", Name: "Service", Value: service}}
+	if name, _ := socket.Last("Socket", "FileDescriptorName"); name.Value == "" {
+		end = append(end, unit.Assignment{Section: "Socket", Name: "FileDescriptorName", Value: strings.ReplaceAll(socket.ID, "%", "%%")})
+	}
+	return end
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -114,8 +115,15 @@ type state struct {
 	PID         uint32
 	ControlPID  uint32
 	Cgroup      string
-	Type        string
-	RemainAfter bool
+	CanReload   bool
+	Restarts    uint32
+	Commands    []command
+}
+
+// A command is one of a service that has ended, and how.
+type command struct {
+	name         string // "ExecStartPre=/bin/x", and which it is where there are several
+	Code, Status int32  // as in state
 }
 
 // state returns the state of a unit that is loaded.
@@ -139,11 +147,35 @@ func (m *manager) stateBy(method, unit string) (state, error) {
 	}
 	return state{
 		Active: property[string](u, "ActiveState"), Sub: property[string](u, "SubState"),
-		Result: property[string](s, "Result"), Type: property[string](s, "Type"),
+		Result: property[string](s, "Result"), CanReload: property[bool](u, "CanReload"), Restarts: property[uint32](s, "NRestarts"),
 		Code: property[int32](s, "ExecMainCode"), Status: property[int32](s, "ExecMainStatus"),
 		PID: property[uint32](s, "MainPID"), ControlPID: property[uint32](s, "ControlPID"),
-		Cgroup: property[string](s, "ControlGroup"), RemainAfter: property[bool](s, "RemainAfterExit"),
+		Cgroup: property[string](s, "ControlGroup"), Commands: commands(s),
 	}, nil
+}
+
+// commands reads how the commands of a service ended; their type is a(sasbttttuii), the last three being pid, code, status.
+func commands(properties map[string]dbus.Variant) []command {
+	var run []command
+	for _, name := range []string{
+		"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop", "ExecStopPost",
+	} {
+		for i, c := range property[[][]any](properties, name) {
+			if len(c) != 10 {
+				continue
+			}
+			path, _ := c[0].(string)
+			code, _ := c[8].(int32)
+			status, _ := c[9].(int32)
+			if label := name + "=" + path; code != 0 {
+				if i > 0 {
+					label += fmt.Sprintf(" (number %d)", i+1)
+				}
+				run = append(run, command{label, code, status})
+			}
+		}
+	}
+	return run
 }
 
 // property returns a property, the zero value where this systemd has none of that name and type.
@@ -152,9 +184,9 @@ func property[T any](properties map[string]dbus.Variant, name string) T {
 	return v
 }
 
-// start starts a transient service whose text is in its drop-ins. It stays loaded until release, so that its end can be
-// looked at.
-func (m *manager) start(ctx context.Context, unit, description string) (string, error) {
+// start makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded until release,
+// so that their end can be looked at.
+func (m *manager) start(ctx context.Context, description string, units ...string) (string, error) {
 	type property struct {
 		Name  string
 		Value dbus.Variant
@@ -168,14 +200,45 @@ func (m *manager) start(ctx context.Context, unit, description string) (string, 
 		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
 		{"AddRef", dbus.MakeVariant(true)},
 	}
-	return m.job(ctx, "StartTransientUnit", unit, "replace", properties, []aux{})
+	others := []aux{}
+	for _, unit := range units[1:] {
+		others = append(others, aux{unit, properties})
+	}
+	return m.job(ctx, "StartTransientUnit", units[0], "replace", properties, others)
 }
 
-// release stops a unit that may still run, kills what is left of it and lets systemd forget it.
+// matching lists the loaded units whose names match a pattern of glob(7).
+func (m *manager) matching(pattern string) ([]string, error) {
+	var list [][]any
+	call := m.object.Call(managerInterface+".ListUnitsByPatterns", 0, []string{}, []string{pattern})
+	if err := call.Store(&list); err != nil {
+		return nil, fmt.Errorf("list %s: %w", pattern, err)
+	}
+	var names []string
+	for _, u := range list {
+		if name, ok := u[0].(string); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// release stops a unit that may still run, kills what is left of it and what it starts when it stops, and lets systemd
+// forget it.
 func (m *manager) release(ctx context.Context, unit string) {
-	// Each step fails where there is nothing left to do.
-	m.object.CallWithContext(ctx, managerInterface+".KillUnit", 0, unit, "all", int32(9))
-	m.job(ctx, "StopUnit", unit, "replace")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.job(ctx, "StopUnit", unit, "replace") // each step fails where there is nothing left to do
+	}()
+	for over := false; !over; {
+		m.object.CallWithContext(ctx, managerInterface+".KillUnit", 0, unit, "all", int32(9))
+		select {
+		case <-done:
+			over = true
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 	m.object.CallWithContext(ctx, managerInterface+".ResetFailedUnit", 0, unit)
 	m.object.CallWithContext(ctx, managerInterface+".UnrefUnit", 0, unit)
 }

@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,15 +17,34 @@ import (
 
 // observation is what a running service looks like from outside: what every hardened trial is compared with the baseline by.
 type observation struct {
-	sockets   map[string]bool // "tcp 0.0.0.0:80", "unix /run/x.sock"
+	sockets   map[string]bool // "tcp 0.0.0.0:80", "unix /run/x.sock": where others reach it
 	processes map[string]bool // names of executables, as the kernel has them in comm
+	states    map[string]bool // of its units: "active (running)"
 }
 
-// observe looks at the processes in the control group of a service.
-func observe(where *place.Place, s state) observation {
-	o := observation{map[string]bool{}, map[string]bool{}}
-	for _, pid := range processes(where, s) {
-		o.add(pid)
+// An observer looks at the services of a place.
+type observer struct {
+	place   *place.Place
+	network string            // link to the place's network namespace
+	shared  map[string]string // sockets of that, as listeners returns them
+	own     map[string]map[string]string
+}
+
+func newObserver(where *place.Place) *observer {
+	leader := fmt.Sprintf("/proc/%d", where.Leader())
+	network, _ := os.Readlink(leader + "/ns/net")
+	return &observer{place: where, network: network, shared: listeners(leader), own: map[string]map[string]string{}}
+}
+
+// observe looks at the processes in the control groups of a service.
+func observe(where *place.Place, states ...state) observation {
+	o := observation{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	by := newObserver(where)
+	for _, s := range states {
+		o.states[s.Active+" ("+s.Sub+")"] = true
+		for _, pid := range processes(where, s) {
+			by.add(o, filepath.Join("/proc", pid))
+		}
 	}
 	return o
 }
@@ -69,21 +88,79 @@ func nested(pid string) []string {
 	return nil
 }
 
-func (o observation) add(pid string) {
-	proc := filepath.Join("/proc", pid)
+// numbered finds a word that holds a number, which tells workers, addresses and the like apart.
+var numbered = regexp.MustCompile(`[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*`)
+
+// nameless replaces what differs between two launches of one service: process ids, times, counters, random names.
+func nameless(s string) string { return numbered.ReplaceAllString(s, "N") }
+
+func (by *observer) add(o observation, proc string) {
 	comm := readLines(proc + "/comm")
 	if len(comm) == 0 {
 		return
 	}
-	o.processes[comm[0]] = true
-	listening := listeners(proc)
+	o.processes[nameless(comm[0])] = true
 	fds, _ := os.ReadDir(proc + "/fd") // a process that ended has none
 	for _, fd := range fds {
 		target, _ := os.Readlink(filepath.Join(proc, "fd", fd.Name()))
-		if name, ok := listening[target]; ok {
+		if !strings.HasPrefix(target, "socket:") {
+			continue
+		}
+		if name := by.name(proc, target); name != "" {
 			o.sockets[name] = true
 		}
 	}
+}
+
+// name says where others reach a process by one of its sockets; "" if it waits for nobody. In a network namespace of its
+// own, or behind a mount that others do not see, it is not where it would be without.
+func (by *observer) name(proc, socket string) string {
+	name, ok := by.shared[socket]
+	if !ok {
+		network, _ := os.Readlink(proc + "/ns/net")
+		if network == by.network || network == "" {
+			return ""
+		}
+		if by.own[network] == nil {
+			by.own[network] = listeners(proc)
+		}
+		if name, ok = by.own[network][socket]; !ok {
+			return ""
+		}
+		if !local(name) {
+			return name + ", in a network of its own"
+		}
+	}
+	if !local(name) {
+		return abstract(name)
+	}
+	kind, file, _ := strings.Cut(name, " ")
+	name = kind + " " + nameless(file)
+	if !by.visible(proc, file) {
+		name += ", where only it can see"
+	}
+	return name
+}
+
+// abstract leaves the numbers out of the name of an abstract socket, unix(7); often they are process ids.
+func abstract(name string) string {
+	if strings.Contains(name, " @") {
+		return nameless(name)
+	}
+	return name
+}
+
+// local reports whether a socket has its name in the file system, not in a network.
+func local(name string) bool { return strings.Contains(name, " /") }
+
+// visible reports whether a path leads to the same file for a process and for the place.
+func (by *observer) visible(proc, path string) bool {
+	theirs, err := os.Lstat(proc + "/root" + path)
+	if err != nil {
+		return true // gone, or renamed since: nothing that a namespace did
+	}
+	ours, err := by.place.Root().Lstat(path)
+	return err == nil && os.SameFile(theirs, ours)
 }
 
 // listeners lists the sockets that wait for clients in the network namespace of a process, by the link that an open file
@@ -102,8 +179,15 @@ func listeners(proc string) map[string]string {
 		}
 	}
 	for _, line := range readLines(proc + "/net/unix") {
-		if f := strings.Fields(line); len(f) == 8 && f[3] == "00010000" {
-			found["socket:["+f[6]+"]"] = "unix " + f[7]
+		f := strings.Fields(line) // Num RefCount Protocol Flags Type St Inode Path
+		if len(f) < 8 {
+			continue
+		}
+		switch name := strings.Join(f[7:], " "); {
+		case f[3] == "00010000": // __SO_ACCEPTCON
+			found["socket:["+f[6]+"]"] = "unix " + name
+		case f[4] == "0002": // SOCK_DGRAM
+			found["socket:["+f[6]+"]"] = "unixgram " + name
 		}
 	}
 	return found
@@ -127,34 +211,19 @@ func parseSocket(field string) (string, bool) {
 	return netip.AddrPortFrom(address, uint16(number)).String(), ok
 }
 
-// lost says what a hardened service lacks that the baseline has, sorted.
-func (o observation) lost(baseline observation) []string {
-	var missing []string
-	for _, socket := range slices.Sorted(maps.Keys(baseline.sockets)) {
-		if !o.sockets[socket] {
-			missing = append(missing, fmt.Sprintf("does not listen on %s, as it does without hardening", socket))
-		}
-	}
-	for _, process := range slices.Sorted(maps.Keys(baseline.processes)) {
-		if !o.processes[process] {
-			missing = append(missing, fmt.Sprintf("does not run %s, as it does without hardening", process))
-		}
-	}
-	return missing
-}
-
 // both is what two observations have in common: what comes and goes is no part of what a service is.
 func (o observation) both(other observation) observation {
-	common := func(a, b map[string]bool) map[string]bool {
-		return maps.Collect(func(yield func(string, bool) bool) {
-			for k := range a {
-				if b[k] && !yield(k, true) {
-					return
-				}
-			}
-		})
+	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), other.states}
+}
+
+func common(a, b map[string]bool) map[string]bool {
+	in := map[string]bool{}
+	for k := range a {
+		if b[k] {
+			in[k] = true
+		}
 	}
-	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes)}
+	return in
 }
 
 // readLines returns the lines of a file of /proc, none if it is gone.

@@ -1,0 +1,402 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"temper/generator"
+	"temper/harness/check"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+)
+
+// launch is a trial while it runs.
+type launch struct {
+	*trials
+	plan    generator.Plan
+	name    string   // of the service, or of the template of its instances
+	sockets []string // names of the sockets that start it
+	begin   time.Time
+	result  *Trial
+	client  net.Conn // keeps an instance of a service for each connection running
+}
+
+// errOver ends a trial that has failed: later phases would say nothing new.
+var errOver = errors.New("trial is over")
+
+func (l *launch) fail(kind, format string, args ...any) error {
+	l.result.Failures = append(l.result.Failures, verdict.Evidence{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	return errOver
+}
+
+// cgroup is the control group of the trial, or the one that its instances share, below that of the place.
+func (l *launch) cgroup() string {
+	if unit.IsTemplate(l.name) {
+		return "system.slice/system-" + unit.Escape(unit.Prefix(l.name)) + ".slice"
+	}
+	return "system.slice/" + l.name
+}
+
+// services lists the names of the service, or of its instances that are loaded.
+func (l *launch) services() ([]string, error) {
+	if !unit.IsTemplate(l.name) {
+		return []string{l.name}, nil
+	}
+	return l.manager.matching(l.pattern())
+}
+
+// pattern matches the names of the services of the trial.
+func (l *launch) pattern() string { return strings.Replace(l.name, "@.", "@*.", 1) }
+
+// states are those of the services.
+func (l *launch) states() ([]state, error) {
+	names, err := l.services()
+	if err != nil {
+		return nil, err
+	}
+	var states []state
+	for _, name := range names {
+		s, err := l.manager.state(name)
+		switch {
+		case err == nil:
+			states = append(states, s)
+		case !unit.IsTemplate(l.name): // an instance that has ended well is forgotten
+			return nil, err
+		}
+	}
+	return states, nil
+}
+
+// life takes the service through its phases until one fails.
+func (l *launch) life(ctx context.Context) error {
+	phases := []func(context.Context) error{l.start, l.running}
+	if l.profile.Prove.Reload {
+		phases = append(phases, l.again("reloaded", "ReloadUnit"))
+	}
+	if l.profile.Prove.Restart {
+		phases = append(phases, l.again("restarted", "RestartUnit"))
+	}
+	for _, phase := range append(phases, l.stop) {
+		if err := phase(ctx); errors.Is(err, errOver) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts the sockets, if any, and then the service, unless each of its instances waits for a client.
+func (l *launch) start(ctx context.Context) error {
+	job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
+	defer cancel()
+	units := slices.Clone(l.sockets)
+	if !unit.IsTemplate(l.name) {
+		units = append(units, l.name)
+	}
+	result, err := l.manager.start(job, "temper's trial of "+l.unit.Name, units...)
+	for _, next := range units[1:] {
+		if err != nil || result != "done" {
+			return l.judge(ctx, "start of the socket", result, err)
+		}
+		result, err = l.manager.job(job, "StartUnit", next, "replace")
+	}
+	return l.judge(ctx, "start", result, err)
+}
+
+// judge turns the end of a job into a failure of the trial, or an error where the place is at fault.
+func (l *launch) judge(ctx context.Context, what, result string, err error) error {
+	var refusal dbus.Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, errTimeout):
+		return l.fail("timeout", "%s took longer than %s", what, l.profile.Prove.Timeout)
+	case errors.As(err, &refusal) && strings.HasPrefix(refusal.Name, systemdName+"."):
+		return l.fail("start", "%s: systemd refuses it: %s", what, refusal.Error())
+	case err != nil:
+		return err
+	case result == "done":
+		return nil
+	}
+	states, err := l.states()
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		l.result.Status = s.Status
+		if s.failed() {
+			return l.fail("exit", "%s: job %s, %s", what, result, s.ended())
+		}
+	}
+	return l.fail("exit", "%s: job %s", what, result)
+}
+
+// running checks the service while it runs and sees to it that it stays up.
+func (l *launch) running(ctx context.Context) error {
+	if err := l.alive("start"); err != nil {
+		return err
+	}
+	if err := l.check(ctx, "running"); err != nil {
+		return err
+	}
+	if err := l.greet(ctx); err != nil {
+		return err
+	}
+	before, err := l.observe()
+	if err != nil {
+		return err
+	}
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	if err := l.look(ctx, "running", before); err != nil {
+		return err
+	}
+	return l.confined()
+}
+
+// confined notes the directives of the trial that /proc does not show: what has no effect was not proven.
+func (l *launch) confined() error {
+	states, err := l.states()
+	i := slices.IndexFunc(states, func(s state) bool { return s.PID != 0 })
+	if err != nil || i < 0 || l.result.Dropin == "" {
+		return err // a service that has done its work has no process to look at
+	}
+	pid := mainPID(l.place, states[i])
+	if pid == 0 {
+		return nil
+	}
+	_, ineffective, err := Confined(pid, l.place.Leader(), l.place.SystemdVersion(), l.plan)
+	for _, name := range slices.Sorted(maps.Keys(ineffective)) {
+		l.result.Warnings = append(l.result.Warnings, verdict.Evidence{
+			Kind: "no-effect", Text: fmt.Sprintf("%s=: %s", name, ineffective[name]),
+		})
+	}
+	return err
+}
+
+func (l *launch) observe() (observation, error) {
+	states, err := l.states()
+	if err != nil {
+		return observation{}, err
+	}
+	return observe(l.place, states...), nil
+}
+
+// patience is how long a service may take to look as it does without hardening: a busy machine is no failure.
+const patience = time.Second
+
+// look notes what the service looks like in a phase: what it looked like before too, in a launch that others are compared
+// with. A hardened trial fails that lacks what all of these have.
+func (l *launch) look(ctx context.Context, phase string, before observation) error {
+	for until := time.Now().Add(patience); ; {
+		o, err := l.observe()
+		if err != nil {
+			return err
+		}
+		l.result.seen.phases[phase] = o.both(before)
+		missing := l.misses(phase, o)
+		if len(missing) == 0 {
+			return nil
+		}
+		if err := l.alive(phase); err != nil {
+			return err
+		}
+		if time.Now().After(until) {
+			for _, text := range missing {
+				l.fail(differs, "%s: %s", phase, text)
+			}
+			return errOver
+		}
+		if err := wait(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// misses says what the service lacks that it has without hardening.
+func (l *launch) misses(phase string, o observation) []string {
+	if l.result.Dropin == "" || !l.profile.Prove.LikeBaseline {
+		return nil
+	}
+	return l.normal.lost(phase, o)
+}
+
+// wait pauses; the error is that of ctx, if it ends first.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// settle waits until the service has been up as long as the profile wants.
+func (l *launch) settle(ctx context.Context) error {
+	for {
+		if err := l.alive("settling"); err != nil {
+			return err
+		}
+		left := l.profile.Prove.Settle - time.Since(l.begin)
+		if left <= 0 {
+			return nil
+		}
+		if err := wait(ctx, min(left, 50*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+// alive fails the trial if the service has ended though it should not have, or has ended badly.
+func (l *launch) alive(when string) error {
+	states, err := l.states()
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		l.result.Status = s.Status
+		if s.failed() {
+			return l.fail("exit", "%s: %s", when, s.ended())
+		}
+	}
+	return nil
+}
+
+// check runs the checks of a phase.
+func (l *launch) check(ctx context.Context, phase string) error {
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin}
+	if phase != "stopped" {
+		env.Gone = l.gone(watch)
+	}
+	outcomes := check.Run(ctx, env, l.profile.Checks, phase)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	over := l.alive(phase) // the end of a service tells more than the checks that it failed
+	for _, o := range outcomes {
+		text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
+		switch {
+		case o.OK:
+		case o.Required:
+			over = l.fail("check", "%s", text)
+		default:
+			l.result.Warnings = append(l.result.Warnings, verdict.Evidence{Kind: "check", Text: text})
+		}
+	}
+	return over
+}
+
+// gone is closed once the service has ended badly: what fails then need not be tried again.
+func (l *launch) gone(ctx context.Context) <-chan struct{} {
+	gone := make(chan struct{})
+	go func() {
+		for ctx.Err() == nil {
+			states, err := l.states()
+			if err != nil || slices.ContainsFunc(states, state.failed) {
+				close(gone)
+				return
+			}
+			if wait(ctx, 50*time.Millisecond) != nil {
+				return
+			}
+		}
+	}()
+	return gone
+}
+
+// again is the phase after a job on the running service. A service for each connection has none, nor has one that has done
+// its work and is gone anything to reload.
+func (l *launch) again(phase, method string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		states, err := l.states()
+		if err != nil || unit.IsTemplate(l.name) || method == "ReloadUnit" && states[0].Active == "inactive" {
+			return err
+		}
+		if method == "ReloadUnit" && !states[0].CanReload {
+			return l.fail("start", "%s: the profile wants a reload, and the unit has no ExecReload=", phase)
+		}
+		l.note(states)
+		job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
+		defer cancel()
+		result, err := l.manager.job(job, method, l.name, "replace")
+		if err := l.judge(ctx, phase, result, err); err != nil {
+			return err
+		}
+		if err := l.check(ctx, phase); err != nil {
+			return err
+		}
+		return l.look(ctx, phase, l.result.seen.phases["running"])
+	}
+}
+
+// note adds how the commands of the services ended.
+func (l *launch) note(states []state) {
+	for _, s := range states {
+		l.result.seen.note(s)
+	}
+}
+
+// stop stops the service: it must end as it does without hardening. Services for each connection end with their clients;
+// what they do when they are stopped means nothing.
+func (l *launch) stop(ctx context.Context) error {
+	job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
+	defer cancel()
+	for _, name := range l.sockets { // first: they would start the service again
+		if result, err := l.manager.job(job, "StopUnit", name, "replace"); err != nil || result != "done" {
+			return l.judge(ctx, "stop of the socket", result, err)
+		}
+	}
+	if unit.IsTemplate(l.name) {
+		l.hangUp()
+		return l.check(ctx, "stopped")
+	}
+	result, err := l.manager.job(job, "StopUnit", l.name, "replace")
+	if err := l.judge(ctx, "stop", result, err); err != nil {
+		return err
+	}
+	if err := l.alive("stop"); err != nil {
+		return err
+	}
+	return l.check(ctx, "stopped")
+}
+
+// end reads what remains of a trial: how its commands ended, and its log. A trial that has not failed otherwise is compared
+// with the baseline by these.
+func (l *launch) end(ctx context.Context) error {
+	states, err := l.states()
+	if err != nil {
+		return err
+	}
+	entries, err := journal(ctx, l.place, l.pattern(), l.begin)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.own {
+			l.result.Log = append(l.result.Log, e.text)
+		}
+	}
+	if !unit.IsTemplate(l.name) {
+		l.note(states)
+	}
+	l.result.seen.log(entries)
+	if l.result.Dropin == "" || !l.profile.Prove.LikeBaseline || len(l.result.Failures) > 0 {
+		return nil
+	}
+	for _, text := range l.normal.differs(l.result.seen) {
+		l.fail(differs, "%s", text)
+	}
+	return nil
+}

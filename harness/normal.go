@@ -1,0 +1,124 @@
+package harness
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A sighting is what one trial showed from its start to its end.
+type sighting struct {
+	phases   map[string]observation
+	ends     map[string]string // how each command ended, by what it is
+	errors   map[string]string // messages of priority err and above, by what they are without numbers
+	restarts uint32
+}
+
+// normal is what launches without hardening showed. What differs between them is no part of what the service is; what one
+// of them did, a hardened one may do.
+type normal []sighting
+
+// lost says what a hardened service lacks in a phase that every launch without hardening had, sorted.
+func (n normal) lost(phase string, o observation) []string {
+	var missing []string
+	for _, socket := range n.everyTime(phase, func(o observation) map[string]bool { return o.sockets }) {
+		if !o.sockets[socket] {
+			missing = append(missing, fmt.Sprintf("does not listen on %s, as it does without hardening", socket))
+		}
+	}
+	for _, process := range n.everyTime(phase, func(o observation) map[string]bool { return o.processes }) {
+		if !o.processes[process] {
+			missing = append(missing, fmt.Sprintf("does not run %s, as it does without hardening", process))
+		}
+	}
+	for _, state := range n.everyTime(phase, func(o observation) map[string]bool { return o.states }) {
+		if !o.states[state] {
+			missing = append(missing, fmt.Sprintf("is %s, without hardening %s", words(o.states), state))
+		}
+	}
+	return missing
+}
+
+// everyTime lists what all launches had in a phase, sorted.
+func (n normal) everyTime(phase string, what func(observation) map[string]bool) []string {
+	var all map[string]bool
+	for i, s := range n {
+		if i == 0 {
+			all = what(s.phases[phase])
+		} else {
+			all = common(all, what(s.phases[phase]))
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// differs says what a hardened trial did from its start to its end that no launch without hardening did, sorted.
+func (n normal) differs(s sighting) []string {
+	if len(n) == 0 {
+		return nil
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(s.ends)) {
+		if want := n.endsOf(name); len(want) > 0 && !slices.Contains(want, s.ends[name]) {
+			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, s.ends[name], strings.Join(want, " or ")))
+		}
+	}
+	for _, shape := range slices.Sorted(maps.Keys(s.errors)) {
+		if !slices.ContainsFunc(n, func(s sighting) bool { return s.errors[shape] != "" }) {
+			list = append(list, "logs an error that it does not log without hardening: "+s.errors[shape])
+		}
+	}
+	if s.restarts > 0 && !slices.ContainsFunc(n, func(s sighting) bool { return s.restarts > 0 }) {
+		list = append(list, fmt.Sprintf("was restarted %d times, without hardening never", s.restarts))
+	}
+	return list
+}
+
+// endsOf lists how a command ended without hardening.
+func (n normal) endsOf(name string) []string {
+	var ends []string
+	for _, s := range n {
+		if end := s.ends[name]; end != "" && !slices.Contains(ends, end) {
+			ends = append(ends, end)
+		}
+	}
+	return ends
+}
+
+// note adds how the commands of a unit ended, where they have.
+func (s *sighting) note(unit state) {
+	s.restarts = max(s.restarts, unit.Restarts)
+	for _, c := range unit.Commands {
+		s.ends[c.name] = ending(c.Code, c.Status)
+	}
+	if unit.Code != 0 {
+		s.ends["the main process"] = ending(unit.Code, unit.Status)
+	}
+}
+
+// log adds the errors that were logged.
+func (s *sighting) log(entries []entry) {
+	for _, e := range entries {
+		if e.priority <= errorPriority {
+			s.errors[nameless(e.text)] = e.text
+		}
+	}
+}
+
+// ending says how a process ended.
+func ending(code, status int32) string {
+	if code == exited {
+		return fmt.Sprintf("status %d", status)
+	}
+	return unix.SignalName(unix.Signal(status))
+}
+
+func words(set map[string]bool) string {
+	if len(set) == 0 {
+		return "gone"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
+}
