@@ -16,7 +16,8 @@ import (
 // The plan is tried whole. While that fails, what the evidence names is stepped down; where the evidence names nothing, or
 // nothing that helps, the directives are applied from the most valuable on until a prefix fails, found by bisection: its last
 // directive is a culprit, and the cheapest one among alternatives. A culprit gets exact exceptions, again by bisection, or the
-// strongest value that works, or is left out. In the end each step is put back once: what can be put back is.
+// strongest value that works, or is left out. In the end each step is put back once, in a fresh trial: what can be put back
+// is, and what cannot is a demotion.
 type search struct {
 	input generator.Input
 	try   func(ctx context.Context, plan generator.Plan) (Trial, error)
@@ -63,8 +64,7 @@ func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, e
 	if err := s.climb(ctx); err != nil {
 		return generator.Plan{}, nil, err
 	}
-	plan, down := s.plan(len(s.levers)), demotions(s.levers, s.input.Version)
-	return plan, down, s.confirm(ctx, plan, down)
+	return s.plan(len(s.levers)), demotions(s.levers, s.input.Version), nil
 }
 
 // baseline launches the service as its vendor wrote it; a failure is repeated, to tell broken from flaky.
@@ -249,11 +249,12 @@ func probes(n int) []int {
 }
 
 // climb puts every step back that can be put back, the most valuable first, until none can. Many steps that evidence
-// named are first halved: most of what a service is refused does not matter to it.
+// named are first halved: most of what a service is refused does not matter to it. What remains has been put back once, in
+// a trial of its own: a demotion that a launch by chance speaks for does not survive that.
 func (s *search) climb(ctx context.Context) error {
 	for chunk := len(steps(s.levers)) / 2; chunk > 1; chunk /= 2 {
 		for from := 0; from < len(steps(s.levers)); {
-			ok, err := s.putBack(ctx, steps(s.levers)[from:min(from+chunk, len(steps(s.levers)))])
+			ok, err := s.putBack(ctx, steps(s.levers)[from:min(from+chunk, len(steps(s.levers)))], s.passes)
 			if err != nil {
 				return err
 			}
@@ -262,8 +263,9 @@ func (s *search) climb(ctx context.Context) error {
 			}
 		}
 	}
+	afresh := s.afresh()
 	for from := 0; from < len(steps(s.levers)); {
-		ok, err := s.putBack(ctx, steps(s.levers)[from:from+1])
+		ok, err := s.putBack(ctx, steps(s.levers)[from:from+1], afresh)
 		if err != nil {
 			return err
 		}
@@ -277,12 +279,12 @@ func (s *search) climb(ctx context.Context) error {
 }
 
 // putBack puts steps back, all of them or, if the plan then fails, none.
-func (s *search) putBack(ctx context.Context, list []step) (bool, error) {
+func (s *search) putBack(ctx context.Context, list []step, passes func(context.Context, int) (Trial, error)) (bool, error) {
 	var undo []func()
 	for _, st := range list {
 		undo = append(undo, st.back())
 	}
-	t, err := s.passes(ctx, len(s.levers))
+	t, err := passes(ctx, len(s.levers))
 	if err == nil && t.OK {
 		return true, nil
 	}
@@ -292,16 +294,23 @@ func (s *search) putBack(ctx context.Context, list []step) (bool, error) {
 	return false, err
 }
 
-// confirm tries a plan with demotions once more, fresh.
-func (s *search) confirm(ctx context.Context, plan generator.Plan, down []verdict.Demotion) error {
-	if len(down) == 0 {
-		return nil
+// afresh is passes without the memory of what was tried before, each text once more: a different outcome is flaky.
+func (s *search) afresh() func(ctx context.Context, n int) (Trial, error) {
+	known := map[string]Trial{}
+	return func(ctx context.Context, n int) (Trial, error) {
+		text := s.plan(n).Text()
+		if t, ok := known[text]; ok {
+			return t, nil
+		}
+		before, tried := s.tried[text]
+		delete(s.tried, text)
+		t, err := s.passes(ctx, n)
+		if err == nil && tried && before.OK != t.OK {
+			err = fmt.Errorf("%w: %s", errFlaky, summary(slices.Concat(before.Failures, t.Failures)))
+		}
+		known[text] = t
+		return t, err
 	}
-	t, err := s.try(ctx, plan)
-	if err == nil && !t.OK {
-		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
-	}
-	return err
 }
 
 func summary(failures []verdict.Evidence) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -22,6 +21,7 @@ import (
 type proveFlags struct {
 	image, where, profile, state string
 	strict, noRegress, reload    bool
+	jobs                         int
 }
 
 func (a *app) prove() *cobra.Command {
@@ -42,6 +42,7 @@ the stored one, 2 wrong usage, 3 a baseline that fails, or nothing could be deci
 	c.Flags().StringVar(&f.where, "place", "auto", "where trials run: `auto|host|container`")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
+	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
 	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
 	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion")
 	c.Flags().BoolVar(&f.noRegress, "no-regress", false, "fail on a result that is weaker than the stored one; keep the stored one")
@@ -53,6 +54,12 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if f.image != "" {
 		root = host.Root(f.image)
 	}
+	if f.reload && !root.IsHost() {
+		return usageError{errors.New("--reload is about this machine, not about an image")}
+	}
+	if f.jobs < 1 {
+		return usageError{fmt.Errorf("--jobs is %d, want 1 or more", f.jobs)}
+	}
 	set, problems := loadProfiles(root)
 	bad := a.warnAll(problems)
 	p, err := profileFlag(f.profile, set)
@@ -62,17 +69,10 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if units, err = a.unitsToProve(root, set, p, units); err != nil {
 		return err
 	}
-	where, err := openPlace(ctx, f, root)
-	if err != nil {
-		return err
-	}
-	defer where.Close()
-	if f.reload && !root.IsHost() {
-		return usageError{errors.New("--reload is about this machine, not about an image")}
-	}
-	verdicts, err := a.proveAll(ctx, f, units, harness.Options{Place: where, Profiles: set, Profile: p}, root)
-	if a.format == "json" {
-		err = errors.Join(a.printJSON(verdicts), err)
+	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p}, store: stateStore(root, f.state)}
+	err = b.run(ctx, units)
+	if printErr := a.printVerdicts(b.verdicts); printErr != nil {
+		return printErr
 	}
 	if f.reload {
 		err = errors.Join(err, reload(ctx))
@@ -81,6 +81,14 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 		err = exitError(exitFindings)
 	}
 	return err
+}
+
+// stateStore is where verdicts are kept: in the root that was tried, unless the flag says otherwise.
+func stateStore(root host.Root, state string) verdict.Store {
+	if state != "" {
+		return verdict.Store{Dirs: []string{state}}
+	}
+	return verdict.Store{Root: root}
 }
 
 // reload applies the verdicts to this machine.
@@ -162,86 +170,10 @@ func openPlace(ctx context.Context, f proveFlags, root host.Root) (*place.Place,
 	return place.Container(ctx, o)
 }
 
-// proveAll proves units one by one and stores their verdicts. What goes wrong with one does not keep it from the others.
-func (a *app) proveAll(ctx context.Context, f proveFlags, units []string, o harness.Options, root host.Root) ([]verdict.Verdict, error) {
-	store := verdict.Store{Root: root}
-	if f.state != "" {
-		store = verdict.Store{Dirs: []string{f.state}}
-	}
-	verdicts := []verdict.Verdict{}
-	worst := exitOK
-	for _, name := range units {
-		o.Unit = name
-		o.Progress = a.progress(name)
-		v, err := harness.Prove(ctx, o)
-		if ctx.Err() != nil {
-			return verdicts, errors.New("interrupted; nothing is left behind")
-		}
-		if err != nil {
-			fmt.Fprintf(a.err, "temper: %s: %v\n", name, err)
-			worst = exitFailed
-			continue
-		}
-		a.clearProgress()
-		verdicts = append(verdicts, v)
-		if a.format == "text" {
-			a.printVerdict(v)
-		}
-		code, err := a.keep(store, v, f)
-		if err != nil {
-			return verdicts, err
-		}
-		worst = max(worst, code)
-	}
-	if worst != exitOK {
-		return verdicts, exitError(worst)
-	}
-	return verdicts, nil
-}
-
-// keep stores a verdict unless --no-regress forbids it, and says what it means for the exit code.
-func (a *app) keep(store verdict.Store, v verdict.Verdict, f proveFlags) (int, error) {
-	old, err := store.Get(v.Unit)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.warn(fmt.Errorf("%w; it is replaced", err))
-	}
-	if f.noRegress && err == nil && weaker(v, old) {
-		fmt.Fprintf(a.err, "temper: %s: exposure %.1f, was %.1f: the stored verdict is kept\n", v.Unit, v.Exposure.After, old.Exposure.After)
-		return exitFindings, nil
-	}
-	if err := store.Put(v); err != nil {
-		return exitFailed, err
-	}
-	switch {
-	case v.Result != verdict.Proven:
-		return exitFailed, nil
-	case f.strict && len(v.Demotions) > 0:
-		return exitFindings, nil
-	}
-	return exitOK, nil
-}
-
 // weaker reports whether a verdict promises less than an older one.
 func weaker(v, old verdict.Verdict) bool {
 	if old.Result != verdict.Proven {
 		return false
 	}
 	return v.Result != verdict.Proven || v.Exposure.After > old.Exposure.After || len(v.Demotions) > len(old.Demotions)
-}
-
-// progress shows the steps of one unit: in place on a terminal, else one line each.
-func (a *app) progress(unit string) func(string) {
-	return func(text string) {
-		if a.terminal() {
-			fmt.Fprintf(a.err, "\r\x1b[K%s: %s", unit, text)
-			return
-		}
-		fmt.Fprintf(a.err, "%s: %s\n", unit, text)
-	}
-}
-
-func (a *app) clearProgress() {
-	if a.terminal() {
-		fmt.Fprint(a.err, "\r\x1b[K")
-	}
 }

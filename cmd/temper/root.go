@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -67,6 +68,16 @@ func (a *app) terminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// columns is the width of the terminal.
+func (a *app) columns() int {
+	if f, ok := a.err.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 80
+}
+
 // execute runs a command line and returns its exit code.
 func execute(ctx context.Context, args []string, out, talk io.Writer) int {
 	a := &app{out: out, err: talk}
@@ -102,17 +113,12 @@ func (a *app) command() *cobra.Command {
 hardening that its profile asks for, runs the profile's checks, and gives back only what the service needs.
 
 Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not decide.`,
-		Example:       "  sudo temper prove nginx.service\n  temper show nginx.service",
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if a.format != "text" && a.format != "json" {
-				return usageError{fmt.Errorf("--format is %q, want text or json", a.format)}
-			}
-			return nil
-		},
-		Args: cobra.ArbitraryArgs,
+		Example:           "  sudo temper prove nginx.service\n  temper show nginx.service",
+		Version:           version(),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.checkFormat(c) },
+		Args:              cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{hint.With(fmt.Errorf("there is no verb %q", args[0]), suggestion(c, args[0]))}
@@ -125,13 +131,23 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		return usageError{hint.With(err, c.CommandPath()+" --help")}
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
-	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`")
+	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap")
 	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual())
 	for _, c := range root.Commands() {
 		checkArgs(c)
 		a.completes(c)
 	}
 	return root
+}
+
+// formats are what a verb can print besides text and json.
+var formats = map[string][]string{"prove": {"junit", "tap"}}
+
+func (a *app) checkFormat(c *cobra.Command) error {
+	if known := append([]string{"text", "json"}, formats[c.Name()]...); !slices.Contains(known, a.format) {
+		return usageError{fmt.Errorf("--format is %q, want %s", a.format, strings.Join(known, ", "))}
+	}
+	return nil
 }
 
 // checkArgs makes a wrong number of arguments a usage error, as a wrong flag is.

@@ -12,16 +12,29 @@ import (
 )
 
 func (a *app) show() *cobra.Command {
-	return &cobra.Command{
+	var trials bool
+	var reproduce string
+	c := &cobra.Command{
 		Use:   "show UNIT...",
 		Short: "The drop-in of a unit, and why each directive is there, was demoted or left out",
 		Long: `show prints the drop-in that the generator writes for a unit and explains it line by line.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
-		Example: "  temper show nginx.service",
+		Example: "  temper show nginx.service\n  temper show nginx.service --reproduce MemoryDenyWriteExecute",
 		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(_ *cobra.Command, units []string) error { return a.runShow(units) },
+		RunE: func(_ *cobra.Command, units []string) error {
+			switch {
+			case trials:
+				return a.showTrials(units)
+			case reproduce != "":
+				return a.reproduce(units, reproduce)
+			}
+			return a.runShow(units)
+		},
 	}
+	c.Flags().BoolVar(&trials, "trials", false, "print the log of every trial of the last proof")
+	c.Flags().StringVar(&reproduce, "reproduce", "", "print the commands that show by hand what a demoted `DIRECTIVE` breaks")
+	return c
 }
 
 func (a *app) runShow(units []string) error {

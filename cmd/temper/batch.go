@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"temper/harness"
+	"temper/internal/host"
+	"temper/internal/verdict"
+)
+
+// A batch proves units, one after the other or side by side. What goes wrong with one does not keep it from the others.
+type batch struct {
+	*app
+	flags   proveFlags
+	root    host.Root
+	options harness.Options
+	store   verdict.Store
+
+	mu       sync.Mutex
+	verdicts []verdict.Verdict
+	worst    int // exit code
+	board    *board
+}
+
+// run proves the units and returns an error whose exit code is the worst of all.
+func (b *batch) run(ctx context.Context, units []string) error {
+	b.board = newBoard(b.app)
+	queue := make(chan string)
+	var workers sync.WaitGroup
+	failed := make([]error, min(b.flags.jobs, len(units)))
+	for i := range failed {
+		workers.Go(func() { failed[i] = b.work(ctx, queue) })
+	}
+	for _, name := range units {
+		queue <- name
+	}
+	close(queue)
+	workers.Wait()
+	b.board.end()
+	slices.SortStableFunc(b.verdicts, func(x, y verdict.Verdict) int {
+		return slices.Index(units, x.Unit) - slices.Index(units, y.Unit)
+	})
+	if ctx.Err() != nil {
+		return errors.New("interrupted; nothing is left behind")
+	}
+	if err := errors.Join(failed...); err != nil {
+		return failed[slices.IndexFunc(failed, func(e error) bool { return e != nil })]
+	}
+	if b.worst != exitOK {
+		return exitError(b.worst)
+	}
+	return nil
+}
+
+// work takes units from the queue and proves them in a place of its own. It empties the queue whatever happens.
+func (b *batch) work(ctx context.Context, queue <-chan string) error {
+	o := b.options
+	where, err := openPlace(ctx, b.flags, b.root)
+	if err == nil {
+		defer where.Close()
+		o.Place = where
+	}
+	for name := range queue {
+		if err == nil && ctx.Err() == nil {
+			err = b.prove(ctx, o, name)
+		}
+	}
+	return err
+}
+
+// prove proves one unit and keeps its verdict. The error is set where the batch cannot go on.
+func (b *batch) prove(ctx context.Context, o harness.Options, name string) error {
+	var trials []verdict.Trial
+	o.Unit = name
+	o.Progress = func(text string) { b.board.show(name, text) }
+	o.Trial = func(t verdict.Trial) { trials = append(trials, t) }
+	v, err := harness.Prove(ctx, o)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.board.done(name, func() {
+		switch {
+		case ctx.Err() != nil: // the batch says so itself
+		case err != nil:
+			b.warn(fmt.Errorf("%s: %w", name, err))
+		case b.format == "text":
+			b.printVerdict(v)
+		}
+	})
+	if err != nil {
+		b.worst = exitFailed
+		return nil
+	}
+	b.verdicts = append(b.verdicts, v)
+	code, err := b.keep(v, trials)
+	b.worst = max(b.worst, code)
+	return err
+}
+
+// keep stores a verdict unless --no-regress forbids it, and says what it means for the exit code.
+func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (int, error) {
+	old, err := b.store.Get(v.Unit)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.warn(fmt.Errorf("%w; it is replaced", err))
+	}
+	if err := b.store.PutTrials(v.Unit, trials); err != nil {
+		return exitFailed, err
+	}
+	if b.flags.noRegress && err == nil && weaker(v, old) {
+		b.warn(fmt.Errorf("%s: exposure %.1f, was %.1f: the stored verdict is kept", v.Unit, v.Exposure.After, old.Exposure.After))
+		return exitFindings, nil
+	}
+	if err := b.store.Put(v); err != nil {
+		return exitFailed, err
+	}
+	switch {
+	case v.Result != verdict.Proven:
+		return exitFailed, nil
+	case b.flags.strict && len(v.Demotions) > 0:
+		return exitFindings, nil
+	}
+	return exitOK, nil
+}
