@@ -23,6 +23,7 @@ type manager struct {
 	bus     *dbus.Conn
 	object  dbus.BusObject
 	signals chan *dbus.Signal
+	closed  chan struct{}
 
 	mu      sync.Mutex
 	waiting map[dbus.ObjectPath]chan string
@@ -34,6 +35,7 @@ func newManager(bus *dbus.Conn) (*manager, error) {
 		bus:     bus,
 		object:  bus.Object(systemdName, systemdPath),
 		signals: make(chan *dbus.Signal, 256),
+		closed:  make(chan struct{}),
 		waiting: map[dbus.ObjectPath]chan string{},
 		early:   map[dbus.ObjectPath]string{},
 	}
@@ -53,11 +55,20 @@ func newManager(bus *dbus.Conn) (*manager, error) {
 func (m *manager) close() {
 	m.object.Call(managerInterface+".Unsubscribe", 0) // fails only where the place is gone, and the subscription with it
 	m.bus.RemoveSignal(m.signals)
-	close(m.signals)
+	close(m.closed)
 }
 
 func (m *manager) dispatch() {
-	for s := range m.signals {
+	for {
+		var s *dbus.Signal
+		select {
+		case <-m.closed:
+			return
+		case s = <-m.signals: // closed with the connection, where the place has gone
+		}
+		if s == nil {
+			return
+		}
 		if s.Name != managerInterface+".JobRemoved" || len(s.Body) != 4 {
 			continue
 		}
