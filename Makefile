@@ -9,6 +9,8 @@ PREFIX ?= /usr
 DESTDIR ?=
 ZSH_COMPLETIONS ?= site-functions
 GO ?= go
+# sudo keeps only the system's directories in PATH; Go is often here.
+export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
 .PHONY: all build test check demo bench made install roots tools clean

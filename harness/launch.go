@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -175,12 +174,7 @@ func (l *launch) confined() error {
 	if pid == 0 {
 		return nil
 	}
-	_, ineffective, err := Confined(pid, l.place.Leader(), l.place.SystemdVersion(), l.plan)
-	for _, name := range slices.Sorted(maps.Keys(ineffective)) {
-		l.result.Warnings = append(l.result.Warnings, verdict.Evidence{
-			Kind: "no-effect", Text: fmt.Sprintf("%s=: %s", name, ineffective[name]),
-		})
-	}
+	_, l.result.NoEffect, err = Confined(pid, l.place.Leader(), l.place.SystemdVersion(), l.plan)
 	return err
 }
 

@@ -79,7 +79,7 @@ func demotions(ls []*lever, version int) []verdict.Demotion {
 			From:      l.from(),
 			To:        verdict.Join(l.lines(version)),
 			Reason:    l.reason(),
-			Evidence:  l.evidence,
+			Evidence:  append([]verdict.Evidence{}, l.evidence...),
 		})
 	}
 	return list

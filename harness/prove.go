@@ -34,6 +34,7 @@ type Options struct {
 	Unit     string              // a service unit of the place
 	Progress func(text string)   // called with every step; nil = silent
 	Trial    func(verdict.Trial) // called with the log of every trial; nil = not kept
+	Blind    bool                // search without the kernel witness
 }
 
 // ErrNoProfile says that no profile applies to a unit.
@@ -43,6 +44,8 @@ var ErrNoProfile = errors.New("no profile names or matches it")
 // could be tried at all: no such unit, no profile (wrapping [ErrNoProfile]), a place that is gone, ctx ended.
 func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	begin := time.Now()
+	ctx, cancel := whileRuns(ctx, o.Place)
+	defer cancel()
 	loader := &unit.Loader{Root: o.Place.Root(), Version: o.Place.SystemdVersion()}
 	u, err := loader.Load(o.Unit)
 	if err != nil {
@@ -74,9 +77,31 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: o.Profiles.SecretsFor(generator.NamesOf(u)...),
 		},
 	}
+	if o.Blind {
+		r.trials.blind = errBlind
+	}
 	v, err := r.verdict(ctx)
+	if err != nil && o.Place.Err() != nil {
+		err = o.Place.Err()
+	}
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
+}
+
+// errBlind is why there is no witness where none is wanted.
+var errBlind = errors.New("not wanted")
+
+// whileRuns ends a context when a place does not run any more.
+func whileRuns(ctx context.Context, where *place.Place) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-where.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // ErrRunning says that a unit runs on this machine, where a trial of it would disturb it.
@@ -184,6 +209,9 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 		r.trials.baseline = &t
 	}
 	if r.Progress != nil {
+		if t.Dropin == "" && r.trials.blind != nil && !r.Blind {
+			r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.trials.blind))
+		}
 		r.Progress(describe(r.trials.count, t))
 	}
 	if r.Trial != nil {
@@ -206,10 +234,12 @@ func (t Trial) record(number int) verdict.Trial {
 
 // guess reads what the evidence of a failed trial names: what the kernel refused, or, where it has no witness, the log.
 func (r *run) guess(t Trial, ls []*lever) []proposal {
-	if r.trials.blind != nil {
-		return readLog(t, ls, r.Place.Root())
+	if r.trials.blind == nil {
+		if found := blame(r.refused(t), ls, r.input.Version, r.Place.Root()); len(found) > 0 {
+			return found
+		}
 	}
-	return blame(r.refused(t), ls, r.input.Version, r.Place.Root())
+	return readLog(t, ls, r.Place.Root())
 }
 
 // refused is what a trial was refused and the baseline was not, without what is nowhere to be found.

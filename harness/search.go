@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"temper/generator"
@@ -26,6 +27,7 @@ type search struct {
 
 	levers []*lever // the most valuable first
 	tried  map[string]Trial
+	idle   map[string]string // directives that had no effect in a trial, and what was seen instead
 }
 
 // A proposal is a step down that evidence speaks for.
@@ -64,7 +66,25 @@ func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, e
 	if err := s.climb(ctx); err != nil {
 		return generator.Plan{}, nil, err
 	}
+	if err := s.dropIdle(ctx); err != nil {
+		return generator.Plan{}, nil, err
+	}
 	return s.plan(len(s.levers)), demotions(s.levers, s.input.Version), nil
+}
+
+// dropIdle leaves out what had no effect in the trial that passed: nothing was proven of it, and elsewhere it may break the
+// service.
+func (s *search) dropIdle(ctx context.Context) error {
+	t, err := s.passes(ctx, len(s.levers))
+	if err != nil || len(t.NoEffect) == 0 {
+		return err
+	}
+	s.idle = t.NoEffect
+	t, err = s.passes(ctx, len(s.levers))
+	if err == nil && !t.OK {
+		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
+	}
+	return err
 }
 
 // baseline launches the service as its vendor wrote it; a failure is repeated, to tell broken from flaky.
@@ -92,6 +112,10 @@ func (s *search) plan(n int) generator.Plan {
 	plan.Items = slices.DeleteFunc(plan.Items, func(i generator.Item) bool {
 		return i.Directive.Restricts() && !slices.ContainsFunc(s.levers[:n], func(l *lever) bool { return l.directive == i.Directive })
 	})
+	for _, name := range slices.Sorted(maps.Keys(s.idle)) {
+		plan.Items = slices.DeleteFunc(plan.Items, func(i generator.Item) bool { return i.Directive.Name == name })
+		plan.LeftOut = append(plan.LeftOut, verdict.LeftOut{Directive: name, Reason: "has no effect here: " + s.idle[name]})
+	}
 	return plan
 }
 

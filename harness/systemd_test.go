@@ -119,9 +119,9 @@ func proveTrap(t *testing.T, where *place.Place, file string) {
 			t.Errorf("%s= was demoted without a reason", d.Directive)
 		}
 	}
-	for _, a := range v.Advisories {
-		if a.Kind == "no-effect" {
-			t.Errorf("%s", a.Text)
+	for _, l := range v.LeftOut {
+		if strings.HasPrefix(l.Reason, "has no effect") {
+			t.Errorf("%s= %s", l.Directive, l.Reason)
 		}
 	}
 }

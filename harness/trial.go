@@ -24,7 +24,8 @@ type Trial struct {
 	Dropin   string             // temper's drop-in; "" in the baseline
 	OK       bool               // it started, stayed up, passed every required check and stopped
 	Failures []verdict.Evidence // why not, the most telling first
-	Warnings []verdict.Evidence // advisory checks that failed, directives without effect
+	Warnings []verdict.Evidence // advisory checks that failed
+	NoEffect map[string]string  // directives that /proc shows not to hold, and what it shows instead
 	Log      []string           // what the service logged
 	Refused  witness.Record     // what the kernel refused it; empty where there is no witness
 	Status   int32              // exit status of the main process, 0 while it runs
