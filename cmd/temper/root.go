@@ -132,7 +132,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
 	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap")
-	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual())
+	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual(), a.guard(), a.renew())
 	for _, c := range root.Commands() {
 		checkArgs(c)
 		a.completes(c)
@@ -171,8 +171,14 @@ func suggestion(c *cobra.Command, word string) string {
 	return "temper --help"
 }
 
-// version is the module's version as the Go linker knows it.
+// release is the version that a package was built as; the build sets it with -ldflags "-X main.release=...".
+var release string
+
+// version is that of the package, or else the module's version as the Go linker knows it.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

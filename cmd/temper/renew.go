@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"temper/generator"
+)
+
+// renew is what temper-prove.service runs. It is a verb of its own because it is for the machine, not for people: it waits
+// for package managers, and a machine where nothing is stale is no error.
+func (a *app) renew() *cobra.Command {
+	return &cobra.Command{
+		Use:   "renew",
+		Short: "Prove again what has become stale",
+		Long: `renew waits until no package manager is at work and proves again, in containers, each unit whose verdict has become
+stale; with unproven = "prove" in temper.toml also those that were never proven. Running services are not touched: what was
+found takes effect at their next start.
+
+Exit status: as of temper prove; 0 where nothing is stale.`,
+		Example: "  sudo systemctl start temper-prove.service",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.runRenew(c.Context()) },
+	}
+}
+
+// rounds is how often renew looks again: packages may change while it proves.
+const rounds = 3
+
+func (a *app) runRenew(ctx context.Context) error {
+	if !a.host().IsHost() {
+		return usageError{errors.New("renew is about this machine, not about another root")}
+	}
+	var result error
+	tried := map[string]bool{}
+	for range rounds {
+		if err := waitForPackages(ctx, packageLocks); err != nil {
+			return err
+		}
+		units, err := a.outdated()
+		if err != nil || len(units) == 0 || allIn(units, tried) {
+			return errors.Join(err, result)
+		}
+		result = a.runProve(ctx, proveFlags{where: "container", reload: true, jobs: 1}, units)
+		for _, u := range units {
+			tried[u] = true
+		}
+	}
+	return result
+}
+
+// allIn reports whether everything has been tried: a unit that nothing can be found out about stays without a fresh verdict.
+func allIn(units []string, tried map[string]bool) bool {
+	for _, u := range units {
+		if !tried[u] {
+			return false
+		}
+	}
+	return true
+}
+
+// outdated lists the units that are to be proven again.
+func (a *app) outdated() ([]string, error) {
+	g, _, err := a.generator() // what is wrong with single files the generator says
+	if err != nil {
+		return nil, err
+	}
+	decisions, _ := g.Decisions()
+	var units []string
+	for _, d := range decisions {
+		switch {
+		case d.Profile == nil || g.Switches.Off != "":
+		case d.Verdict != nil && d.Verdict.Stale:
+			units = append(units, d.Unit)
+		case d.Verdict == nil && d.Named && g.Settings.Unproven == generator.Prove && d.Text != "":
+			units = append(units, d.Unit)
+		}
+	}
+	return units, nil
+}
+
+// packageLocks are files that package managers lock, by fcntl(2), while they change the machine: dpkg, apt, rpm.
+var packageLocks = []string{
+	"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/usr/lib/sysimage/rpm/.rpm.lock", "/var/lib/rpm/.rpm.lock",
+}
+
+// pacmanLock is there while pacman is at work.
+const pacmanLock = "/var/lib/pacman/db.lck"
+
+// waitForPackages waits until no package manager has been at work for a moment.
+func waitForPackages(ctx context.Context, locks []string) error {
+	const pause = 2 * time.Second
+	for quiet := 0; quiet < 2; {
+		quiet++
+		if busy(locks) {
+			quiet = 0
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// busy reports whether somebody holds one of the locks. A lock that cannot be asked does not hold anything up.
+func busy(locks []string) bool {
+	if _, err := os.Lstat(pacmanLock); !errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	for _, name := range locks {
+		f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			continue
+		}
+		lock := unix.Flock_t{Type: unix.F_WRLCK}
+		err = unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock)
+		f.Close()
+		if err == nil && lock.Type != unix.F_UNLCK {
+			return true
+		}
+	}
+	return false
+}
