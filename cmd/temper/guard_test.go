@@ -37,7 +37,8 @@ func TestReadRun(t *testing.T) {
 		{"nothing", nil, false, false, 0, "", nil},
 		{"runs on", []string{starting, entry(1.1, 1, messageStarted, "Started", "")}, false, true, 0, "", nil},
 		{
-			"failed before it had started", []string{starting, entry(1.1, 50, "", "open: \x1b[31mdenied", ""), exit, result},
+			"failed before it had started",
+			[]string{starting, entry(1.1, 50, "", "open: \x1b[31mdenied", ""), exit, result},
 			true, false, 200 * time.Millisecond, "status exited 226",
 			[]verdict.Evidence{{Kind: "exit", Text: "exited 226"}, {Kind: "log", Text: "open:  [31mdenied"}},
 		},
@@ -49,11 +50,13 @@ func TestReadRun(t *testing.T) {
 		{
 			"what the service says decides nothing",
 			[]string{starting, entry(2, 1, messageStarted, "Started", ""), entry(3, 50, messageResult, "Failed", "")},
-			false, true, 0, "", []verdict.Evidence{{Kind: "log", Text: "Failed"}},
+			false, true, 0, "",
+			[]verdict.Evidence{{Kind: "log", Text: "Failed"}},
 		},
 		{
 			"what is no text is no evidence",
-			[]string{starting, `{"__REALTIME_TIMESTAMP":"1","_PID":"50","MESSAGE":[104,105]}`}, false, false, 0, "", nil,
+			[]string{starting, `{"__REALTIME_TIMESTAMP":"1","_PID":"50","MESSAGE":[104,105]}`},
+			false, false, 0, "", nil,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
