@@ -4,7 +4,12 @@
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make bench      benchmarks
 # make install    DESTDIR= PREFIX=/usr
+# make dist       dist/temper-VERSION.tar.xz, with all modules in it: building it needs no network
+# make deb rpm    packages, built in a clean Debian root without network; needs root
+# make arch       the package for Arch, where makepkg is installed
+# make test-packages  installs, boots, upgrades and purges the packages in containers; needs root
 
+VERSION = 0.1.0
 PREFIX ?= /usr
 DESTDIR ?=
 ZSH_COMPLETIONS ?= site-functions
@@ -13,11 +18,11 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all build test check demo bench made install roots tools clean
+.PHONY: all build test check demo bench made install install-debhelper dist deb rpm arch test-packages roots tools clean
 all: build
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
 test: build roots
 	testdata/run-tests
@@ -62,6 +67,25 @@ install: made
 	$(INSTALL) dist/completions/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/temper.fish
 	test -e $(DESTDIR)/etc/temper/temper.toml || $(INSTALL) -t $(DESTDIR)/etc/temper packaging/temper.toml
 	install -d $(DESTDIR)/etc/temper/profiles.d $(DESTDIR)/etc/temper/verdicts $(DESTDIR)$(PREFIX)/lib/temper/verdicts
+
+# For packagers of other software: debhelper, autopkgtest.
+install-debhelper:
+	install -D -m 755 packaging/debhelper/dh_temper $(DESTDIR)$(PREFIX)/bin/dh_temper
+	$(INSTALL) packaging/debhelper/temper.pm $(DESTDIR)$(PREFIX)/share/perl5/Debian/Debhelper/Sequence/temper.pm
+	$(INSTALL) -t $(DESTDIR)$(PREFIX)/share/debhelper/autoscripts packaging/debhelper/postinst-temper
+	$(INSTALL) -t $(DESTDIR)$(PREFIX)/share/doc/dh-temper/examples packaging/debhelper/autopkgtest/control
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/doc/dh-temper/examples packaging/debhelper/autopkgtest/proven
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	pod2man --utf8 --center=debhelper --release=temper packaging/debhelper/dh_temper $(DESTDIR)$(PREFIX)/share/man/man1/dh_temper.1
+
+dist:
+	packaging/make-dist $(VERSION)
+
+deb rpm arch: dist
+	packaging/build $@ $(VERSION)
+
+test-packages: deb roots
+	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v ./packaging/...
 
 clean:
 	rm -rf bin dist
