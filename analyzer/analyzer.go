@@ -28,8 +28,9 @@ const Newest = 262
 // oldest is the oldest.
 const oldest = 247
 
-// withJSON is the first version with --offline and --json, and with the rows, names and sentences that came with them.
-const withJSON = 250
+// SinceJSON is the first version of systemd-analyze with --offline and --json, and with the rows, names and sentences that
+// came with them.
+const SinceJSON = 250
 
 // Options say as which systemd a unit is read and scored.
 type Options struct {
@@ -162,6 +163,9 @@ func levelOf(tenths int) string {
 	}
 	return ""
 }
+
+// Before reports whether the version to score as is older than another.
+func (o Options) Before(version int) bool { return o.version() < version }
 
 // version is the version to read and score as.
 func (o Options) version() int {

@@ -38,13 +38,11 @@ func Assess(s Settings, o Options) (Report, error) {
 // row assesses one check. The sentence goes by the span in the table, even where a policy has another.
 func (c *check) row(s *Settings, k knowledge, change Change) (Row, error) {
 	row := Row{Name: c.name, JSONField: c.field, weight: c.weight, span: c.span}
-	if k.version < withJSON && oldNames[c.name] != "" {
+	if k.version < SinceJSON && oldNames[c.name] != "" {
 		row.Name = oldNames[c.name]
 	}
 	texts := c.change(&row, change)
 	switch {
-	case c.late && s.Early && k.version < withJSON:
-		row.badness, row.Description = notApplicable, "Service runs in special boot phase, option does not apply"
 	case c.late && s.Early:
 		row.badness, row.Description = notApplicable, "Service runs in special boot phase, option is not appropriate"
 	case row.weight == 0:
@@ -224,7 +222,7 @@ func (k knowledge) offender(f directive.SyscallFilter, group string) string {
 // permits reports whether a call counts as let through. Up to 249 systemd-analyze overlooked calls that are denied with an
 // error number of their own.
 func (k knowledge) permits(f directive.SyscallFilter, call string) bool {
-	if k.version < withJSON && !f.Allow && f.Calls[call] > 0 {
+	if k.version < SinceJSON && !f.Allow && f.Calls[call] > 0 {
 		return true
 	}
 	return f.Permits(call)
@@ -314,7 +312,7 @@ func assessDevices(s *Settings, k knowledge) (int, string) {
 		return 10, "Service has no device ACL"
 	case len(s.Devices) == 0:
 		return 0, "Service has a minimal device ACL"
-	case k.version < withJSON:
+	case k.version < SinceJSON:
 		return 5, "Service has a device ACL with some special devices"
 	}
 	return 5, "Service has a device ACL with some special devices: " + strings.Join(s.Devices, " ")

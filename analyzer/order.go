@@ -8,7 +8,7 @@ import (
 // sortRows puts the rows, which are in the order of the table, into that in which systemd-analyze prints them.
 func sortRows(rows []Row, version int) {
 	switch {
-	case version < withJSON:
+	case version < SinceJSON:
 		slices.SortStableFunc(rows, byWeight)
 	case version < emptyFirst:
 		mergeSort(rows, oldOrder(rows))

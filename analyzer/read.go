@@ -35,7 +35,7 @@ func Read(u *unit.Unit, o Options) (Settings, []unit.Problem, error) {
 	if err := r.verify(s); err != nil {
 		return Settings{}, nil, err
 	}
-	if k.version < withJSON {
+	if k.version < SinceJSON {
 		s.ImplyMounts()
 	}
 	r.findIgnored()
@@ -264,7 +264,7 @@ func (r *reader) isArchitecture(word string) bool {
 // filtersPackets reports whether BPF programs filter packets. Up to 249 systemd-analyze looked at the second list only.
 func (r *reader) filtersPackets() bool {
 	names := []string{"IPIngressFilterPath", "IPEgressFilterPath"}
-	if r.version < withJSON {
+	if r.version < SinceJSON {
 		names = names[1:]
 	}
 	for _, name := range names {
@@ -285,7 +285,7 @@ func (s *Settings) addAddresses(r *reader) {
 	any, _ := directive.ParsePrefixes("any")
 	s.DenyAll = !slices.ContainsFunc(any, func(p netip.Prefix) bool { return !slices.Contains(denied, p) })
 	for _, p := range directive.ParseIPAddresses(r.values("IPAddressAllow"), r.version) {
-		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.version >= withJSON || p.Bits() == 8 || p.Bits() == 128) {
+		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.version >= SinceJSON || p.Bits() == 8 || p.Bits() == 128) {
 			s.AllowLocal = true
 		} else {
 			s.AllowOther = true
