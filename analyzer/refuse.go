@@ -87,6 +87,10 @@ var refusals = []refusal{
 		when: (*reader).killsTooFew,
 	},
 	{
+		until: SinceJSON - 1, at: "Unit.OnFailureJobMode", why: "OnFailureJobMode=isolate with more than one OnFailure= unit",
+		when: func(r *reader, _ *Settings) bool { return r.isolates() },
+	},
+	{
 		since: 257, at: "PrivatePIDs", why: "PrivatePIDs=yes, which Type=forking may not have",
 		when: func(_ *reader, s *Settings) bool { return s.Type == "forking" && s.on("PrivatePIDs") },
 	},

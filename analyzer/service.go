@@ -66,6 +66,22 @@ func (r *reader) actsOnSuccess() bool {
 	return action != "none"
 }
 
+// isolates reports whether several units would each have to be the only one after a failure. "--offline" passes over
+// dependencies, so only systemd before it has a say.
+func (r *reader) isolates() bool {
+	mode := ""
+	for _, v := range r.values("Unit.OnFailureJobMode") {
+		mode = v
+	}
+	units := map[string]bool{}
+	for _, v := range r.values("Unit.OnFailure") {
+		for name := range strings.FieldsSeq(v) {
+			units[name] = true
+		}
+	}
+	return len(units) > 1 && (mode == "isolate" || r.lastBool("Unit.OnFailureIsolate", false))
+}
+
 // forcesRestart reports whether RestartForceExitStatus= lists anything.
 func (r *reader) forcesRestart() bool {
 	listed := false

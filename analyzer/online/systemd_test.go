@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"temper/analyzer"
+	"temper/analyzer/load"
 	"temper/analyzer/online"
 	"temper/harness/place"
 	"temper/internal/hint"
@@ -133,8 +134,33 @@ func compareUnits(t *testing.T, p *place.Place, o analyzer.Options, units []stri
 			t.Errorf("%s: systemd (-) and temper (+):\n%s", unit, diff)
 		}
 	}
+	if o.Before(analyzer.SinceJSON) {
+		compareFiles(t, p, o, units, want)
+	}
 	if len(want) < len(units)/2 {
 		t.Errorf("systemd scored %d of %d units", len(want), len(units))
+	}
+}
+
+// compareFiles compares what the unit files amount to. A systemd without --offline says so only of loaded units.
+func compareFiles(t *testing.T, p *place.Place, o analyzer.Options, units []string, want map[string][]string) {
+	t.Helper()
+	for u, err := range (load.Source{Root: p.Root(), Version: o.Version}).Names(units) {
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		r, err := analyzer.Score(u, o)
+		theirs, ok := want[u.ID]
+		if (err == nil) != ok {
+			t.Errorf("%s: temper: %v, systemd scores it: %v", u.Name, err, ok)
+		}
+		if err != nil || !ok {
+			continue
+		}
+		if diff := cmp.Diff(theirs, textRows(t, r)); diff != "" {
+			t.Errorf("%s: systemd (-) and the files (+):\n%s", u.Name, diff)
+		}
 	}
 }
 
