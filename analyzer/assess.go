@@ -75,13 +75,7 @@ type texts struct{ good, bad, na string }
 
 // total sums the rows up. Every division is rounded up, as systemd does it.
 func (r *Report) total() {
-	var sum, weights int
-	for _, row := range r.Rows {
-		if row.badness != notApplicable {
-			sum += ceil(row.badness*row.weight, row.span)
-			weights += row.weight
-		}
-	}
+	sum, weights := r.sums()
 	for i := range r.Rows {
 		if row := &r.Rows[i]; row.badness > 0 {
 			row.Exposure = Tenths(ceil(ceil(row.badness*row.weight*100, row.span), weights))
@@ -91,6 +85,26 @@ func (r *Report) total() {
 		r.Exposure = ceil(sum*100, weights)
 	}
 	r.Level = levelOf(r.Exposure)
+}
+
+// sums adds up the weighted badness and the weights of the rows that count.
+func (r *Report) sums() (badness, weights int) {
+	for _, row := range r.Rows {
+		if row.badness != notApplicable {
+			badness += ceil(row.badness*row.weight, row.span)
+			weights += row.weight
+		}
+	}
+	return badness, weights
+}
+
+// Fine is the exposure in points, 0 to 10, before it is rounded up to a tenth: it tells reports apart that print the same.
+func (r *Report) Fine() float64 {
+	badness, weights := r.sums()
+	if weights == 0 {
+		return 0
+	}
+	return 10 * float64(badness) / float64(weights)
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }

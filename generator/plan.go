@@ -81,13 +81,13 @@ func NewPlan(in Input) Plan {
 			continue
 		}
 		merged := want.Directive.Merge(c, want.Lines)
-		vendor := len(own.All("Service", want.Directive.Name)) > 0
+		vendor := assignments(own, want.Directive.Names())
 		switch {
 		case merged.Lines == nil:
 			plan.leaveOut(want, merged.Note)
 			continue
-		case vendor && !in.Named && !merged.Adds:
-			a, _ := own.Last("Service", want.Directive.Name)
+		case len(vendor) > 0 && !in.Named && !merged.Adds:
+			a := vendor[len(vendor)-1]
 			plan.leaveOut(want, fmt.Sprintf("%s: the vendor sets %q; only a profile that names the unit changes that", a.Pos, a.Value))
 			continue
 		}
@@ -142,8 +142,12 @@ func addLine(items []Item, path, owner string) []Item {
 // context is the unit as the merge sees it, with the specifiers that files tell filled in.
 func context(u *unit.Unit, version int) directive.Context {
 	return directive.Context{Version: version, Have: func(name string) []string {
+		names := []string{name}
+		if d, ok := directive.Lookup(name); ok {
+			names = d.Names()
+		}
 		var values []string
-		for _, a := range u.All("Service", name) {
+		for _, a := range assignments(u, names) {
 			value, err := u.Expand(a.Value)
 			if err != nil { // what is left of it the merge takes for anything
 				value = u.ExpandNames(a.Value)
@@ -154,9 +158,20 @@ func context(u *unit.Unit, version int) directive.Context {
 	}}
 }
 
+// assignments returns what a service sets by any of the names, in order.
+func assignments(u *unit.Unit, names []string) []unit.Assignment {
+	var all []unit.Assignment
+	for _, a := range u.Assignments {
+		if a.Section == "Service" && slices.Contains(names, a.Name) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 // protected returns why a directive of a unit is not temper's to touch, or "".
 func protected(u *unit.Unit, d *directive.Directive, named bool, c directive.Context) string {
-	for _, a := range u.All("Service", d.Name) {
+	for _, a := range assignments(u, d.Names()) {
 		switch {
 		case ByAdministrator(a.Pos.Path):
 			return fmt.Sprintf("%s: the administrator sets %q", a.Pos, a.Value)

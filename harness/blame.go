@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -90,20 +91,60 @@ func blame(record witness.Record, ls []*lever, version int, root host.Root) []pr
 // covering reports whether the table tells, value by value, what a directive of the kind refuses.
 func covering(k witness.Kind) bool { return k == witness.PathReadOnly || k == witness.PathHidden }
 
-// relief is what would lift a restriction that a lever causes.
+// relief is what would lift a restriction that a lever causes: an exception where there are exact ones, else a step down.
 func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidence) proposal {
 	p := proposal{directive: l.directive, evidence: why}
+	exceptions := exceptionsOf(l.directive.Name)
 	switch {
-	case l.directive.HasExceptions() && r.Subject != "any":
-		p.names = []string{equivalents(r)}
 	case r.Kind == witness.PathReadOnly && path.IsAbs(r.Subject):
 		p.directive, p.names = exceptionsOf("ProtectSystem"), []string{writable(root, r.Subject)}
 	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):
-		p.directive, p.names = exceptionsOf(l.directive.Name), []string{r.Subject}
-	case r.Kind == witness.Device && l.directive.Name == "DevicePolicy":
-		p.directive, p.names = exceptionsOf(l.directive.Name), []string{r.Subject + " rw"}
+		p.directive, p.names = exceptions, []string{r.Subject}
+	case r.Kind == witness.Device && exceptions != nil:
+		p.directive, p.names = exceptions, []string{r.Subject + " rw"}
+	case r.Kind == witness.Network && exceptions != nil:
+		p.directive, p.names = exceptions, []string{hostOf(r.Subject)}
+	case r.Kind == witness.PathHidden:
+		p.names = l.elements(r.Subject)
+	case l.directive.HasExceptions() && r.Subject != "any":
+		p.names = []string{equivalents(r)}
 	}
 	return p
+}
+
+// elements are the elements of a list of paths that cover a file; none if the lever is no such list.
+func (l *lever) elements(file string) []string {
+	return slices.DeleteFunc(l.directive.Exceptions(l.want, 0), func(p string) bool {
+		return !strings.HasPrefix(p, "/") || p != file && !strings.HasPrefix(file, p+"/")
+	})
+}
+
+// hostOf is the address of a socket without its port.
+func hostOf(address string) string {
+	if a, err := netip.ParseAddrPort(address); err == nil {
+		return a.Addr().String()
+	}
+	return address
+}
+
+// listening are the exceptions, as SocketBindAllow= has them, for sockets as an observation names them: "tcp 0.0.0.0:80".
+func listening(sockets []string) []string {
+	var rules []string
+	for _, s := range sockets {
+		protocol, address, _ := strings.Cut(s, " ")
+		a, err := netip.ParseAddrPort(address)
+		if err != nil {
+			continue
+		}
+		family := "ipv4"
+		if a.Addr().Is6() {
+			family = "ipv6"
+		}
+		if rule := fmt.Sprintf("%s:%s:%d", family, protocol, a.Port()); !slices.Contains(rules, rule) {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
 }
 
 // exceptionsOf returns the directive that holds the exceptions of another.

@@ -16,6 +16,9 @@ var readOnly = regexp.MustCompile(`(/[^\s"':,()]+).*[Rr]ead-only file ?system|[R
 // shared are directories that hold the files of many services: an exception names the file, never the whole directory.
 var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root"}
 
+// kernels matches the files that the kernel makes: nobody renames others over them.
+var kernels = regexp.MustCompile(`^/(proc|sys|dev)/`)
+
 // readLog reads the log of a failed trial: which exact exceptions it asks for. It is what is left where the kernel has no
 // witness to offer.
 func readLog(t Trial, ls []*lever, root host.Root) []proposal {
@@ -46,9 +49,12 @@ func protects(ls []*lever, name string) bool {
 }
 
 // writable returns what must be writable for a file to be written: its directory, since services make files and replace them
-// by renaming others over them, unless the directory is shared with the rest of the system.
+// by renaming others over them, unless the directory is shared with the rest of the system or made by the kernel.
 func writable(root host.Root, file string) string {
 	dir := path.Dir(file)
+	if kernels.MatchString(file) {
+		return file
+	}
 	if info, err := root.Stat(file); err == nil && info.IsDir() || slices.Contains(shared, dir) {
 		return file
 	}

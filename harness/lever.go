@@ -67,7 +67,7 @@ func (l *lever) lines(version int) []string {
 	return l.want
 }
 
-// demotions writes down every step that the levers were taken down.
+// demotions writes down every step that the levers were taken down, in the order of the table.
 func demotions(ls []*lever, version int) []verdict.Demotion {
 	var list []verdict.Demotion
 	for _, l := range ls {
@@ -82,6 +82,11 @@ func demotions(ls []*lever, version int) []verdict.Demotion {
 			Evidence:  append([]verdict.Evidence{}, l.evidence...),
 		})
 	}
+	slices.SortStableFunc(list, func(a, b verdict.Demotion) int {
+		x, _ := directive.Lookup(a.Directive)
+		y, _ := directive.Lookup(b.Directive)
+		return directive.Compare(x, y)
+	})
 	return list
 }
 

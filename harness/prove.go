@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -160,7 +161,7 @@ type run struct {
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
-	s := &search{input: r.input, try: r.try, guess: r.guess, worth: r.worth()}
+	s := &search{input: r.input, try: r.try, guess: r.guess, worth: r.worth(), serve: r.serve}
 	plan, down, err := s.run(ctx)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
@@ -262,24 +263,42 @@ func describe(n int, t Trial) string {
 	return fmt.Sprintf("trial %d, %s, %.1fs: %s", n, what, t.Took.Seconds(), end)
 }
 
-// worth is the exposure that each directive of the full plan saves.
+// serve lists the sockets on which the service listens without hardening, sorted.
+func (r *run) serve() []string {
+	if r.trials.baseline == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(r.trials.baseline.seen.phases["running"].sockets))
+}
+
+// worth is the exposure that each directive of the full plan saves, finer than a tenth.
 func (r *run) worth() func(*directive.Directive) float64 {
 	full := generator.NewPlan(r.input)
-	base, err := exposure(r.input, full.Text())
+	base := r.fine(full)
 	saved := map[*directive.Directive]float64{}
 	for _, item := range full.Items {
 		without := full
-		without.Items = nil
-		for _, other := range full.Items {
-			if other.Directive != item.Directive {
-				without.Items = append(without.Items, other)
-			}
-		}
-		if e, scored := exposure(r.input, without.Text()); err == nil && scored == nil {
-			saved[item.Directive] = e.After - base.After
-		}
+		without.Items = slices.DeleteFunc(slices.Clone(full.Items), func(i generator.Item) bool { return i.Directive == item.Directive })
+		saved[item.Directive] = r.fine(without) - base
 	}
 	return func(d *directive.Directive) float64 { return saved[d] }
+}
+
+// fine scores the unit under a plan; 0 where that cannot be scored, which makes all directives equal.
+func (r *run) fine(plan generator.Plan) float64 {
+	u := r.input.Unit
+	if text := plan.Text(); text != "" {
+		hardened, err := u.With(generator.Dropin, text)
+		if err != nil {
+			return 0
+		}
+		u = hardened
+	}
+	report, err := analyzer.Score(u, analyzer.Options{Version: r.input.Version})
+	if err != nil {
+		return 0
+	}
+	return report.Fine()
 }
 
 // exposure scores the unit without and with a drop-in.

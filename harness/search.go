@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type search struct {
 	try   func(ctx context.Context, plan generator.Plan) (Trial, error)
 	guess func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
 	worth func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
+	serve func() []string                       // the sockets on which the service listens without hardening; nil = not known
 
 	levers []*lever // the most valuable first
 	tried  map[string]Trial
@@ -57,7 +59,7 @@ func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, e
 	s.levers = levers(generator.NewPlan(s.input), s.input.Version)
 	if s.worth != nil {
 		slices.SortStableFunc(s.levers, func(a, b *lever) int {
-			return int(s.worth(b.directive)*10) - int(s.worth(a.directive)*10)
+			return cmp.Compare(s.worth(b.directive), s.worth(a.directive))
 		})
 	}
 	if err := s.descend(ctx); err != nil {
@@ -210,6 +212,9 @@ func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) 
 // weaken steps the culprit, lever number n, down until the first n levers pass.
 func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
 	l.evidence = append(l.evidence, why.evidence()...)
+	if done, err := s.exempt(ctx, l, n); done || err != nil {
+		return err
+	}
 	if refused := l.directive.Exceptions(l.want, s.input.Version); len(refused) > 0 && l.level == 0 {
 		if done, err := s.except(ctx, l, n, refused); done || err != nil {
 			return err
@@ -222,6 +227,31 @@ func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
 		}
 	}
 	return nil
+}
+
+// exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be needed are
+// taken back in the end.
+func (s *search) exempt(ctx context.Context, l *lever, n int) (bool, error) {
+	d := exceptionsOf(l.directive.Name)
+	if d == nil {
+		return false, nil
+	}
+	names := slices.Clone(d.Try.Names)
+	if d.Try.Sockets && s.serve != nil {
+		names = append(names, listening(s.serve())...)
+	}
+	list := s.lever(d)
+	before := *list
+	if !list.allow(names) {
+		return false, nil
+	}
+	list.evidence = append(slices.Clone(list.evidence), l.evidence...)
+	t, err := s.passes(ctx, n)
+	if err == nil && t.OK {
+		return true, nil
+	}
+	*list = before
+	return false, err
 }
 
 // except finds the least set of the refused names that must be allowed, by bisection. It reports whether there is one.

@@ -18,14 +18,17 @@ import (
 // A Directive is one row of the table.
 type Directive struct {
 	Name    string   // as in a unit file, without "="
+	Aliases []string // older names, which systemd still reads
 	Since   int      // first systemd version that knows it; 0 = older than 231
 	Values  []Value  // of an ordered directive: from the weakest, which is also off, to the strongest
 	Default string   // of an ordered directive: what holds when nothing is assigned; "" = the weakest
 	With    string   // a directive without which this one does nothing, such as the list whose exceptions it holds
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
+	Clashes []Clash  // what systemd does not accept beside it, so that the unit does not load: such a unit is left without it
 	Paths   []PathEffect
 	Refuses []Refusal
+	Try     Try    // of a list of exceptions: those worth trying before the directive itself is given up
 	Trace   Trace  // what shows in /proc once it holds, besides Paths
 	Late    bool   // needs default dependencies: orders the unit after temporary files are set up
 	Man     string // the man page that documents it
@@ -57,6 +60,23 @@ func (e Effect) in(version int) bool {
 // A Refusal is a kind of what a service is refused because of a directive, in the words of temper/harness/witness. Which
 // paths, capabilities, system calls, families or namespaces it concerns follows from the rest of the row.
 type Refusal string
+
+// A Clash is an assignment of a unit that systemd does not accept beside a directive.
+type Clash struct {
+	Directive, Value string // Value "" stands for any but the empty one
+}
+
+// in reports whether a unit has the assignment.
+func (x Clash) in(c Context) bool {
+	values := c.Have(x.Directive)
+	return len(values) > 0 && values[len(values)-1] != "" && (x.Value == "" || values[len(values)-1] == x.Value)
+}
+
+// Try says which exceptions are worth trying when nothing tells which are needed.
+type Try struct {
+	Names   []string // these
+	Sockets bool     // those for the sockets on which the service listens without hardening
+}
 
 // A PathEffect is what a value of a directive, and every stronger one, does to a path.
 type PathEffect struct {
@@ -129,8 +149,9 @@ type excepter interface {
 
 // Context is the unit into which directives are merged.
 type Context struct {
-	Version int                        // of systemd
-	Have    func(name string) []string // the unit's own assignments of a directive, in order, empty ones included
+	Version int // of systemd
+	// Have returns the unit's own assignments of a directive, in order, empty ones included; those by older names of it too.
+	Have func(name string) []string
 }
 
 // Merged is the result of a merge. Without Lines nothing need or can be written, and Note says why.
@@ -182,8 +203,16 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 			return Merged{Note: fmt.Sprintf("would open %s=%s, which the unit keeps closed", w.Directive, w.Value)}
 		}
 	}
+	for _, x := range d.Clashes {
+		if x.in(c) {
+			return Merged{Note: fmt.Sprintf("systemd does not load a unit that has both it and %s=%s", x.Directive, x.Value)}
+		}
+	}
 	return d.kind.merge(d, c, want)
 }
+
+// Names are the names by which a unit can set the directive, older ones included.
+func (d *Directive) Names() []string { return append([]string{d.Name}, d.Aliases...) }
 
 // Rule says in a few words how the directive merges with what a unit sets.
 func (d *Directive) Rule() string { return d.kind.rule() }

@@ -69,6 +69,12 @@ func AddressFamilies() []string {
 	return slices.Compact(names)
 }
 
+// KnownFamily reports whether a systemd version takes a word for an address family.
+func KnownFamily(word string, version int) bool {
+	_, ok := familyName(word, version)
+	return ok
+}
+
 // FamilyFilter is what a sequence of RestrictAddressFamilies= assignments amounts to.
 type FamilyFilter struct {
 	Set      bool            // something is filtered

@@ -49,6 +49,26 @@ func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true}
 }
 
+// refused lists the paths, each of which can be left out.
+func (shutPaths) refused(want []string, _ int) []string {
+	var paths []string
+	for _, w := range pathWords(want) {
+		paths = append(paths, barePath(w))
+	}
+	return paths
+}
+
+// except leaves paths out; nil if none remains.
+func (shutPaths) except(want, names []string, _ int) []string {
+	var lines []string
+	for _, w := range pathWords(want) {
+		if !slices.Contains(names, barePath(w)) {
+			lines = append(lines, quoted(w))
+		}
+	}
+	return lines
+}
+
 func (shutPaths) rule() string { return "lines are added" }
 
 // coverPaths is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].

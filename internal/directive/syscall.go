@@ -40,6 +40,12 @@ func SyscallsOf(version int) Syscalls {
 	return Syscalls{groups: i, seccomp: i}
 }
 
+// SyscallVersions returns the systemd versions that were looked at.
+func SyscallVersions() []int { return slices.Clone(syscallVersions) }
+
+// Version returns which of them stands for this one.
+func (s Syscalls) Version() int { return syscallVersions[s.groups] }
+
 // On returns the same for another architecture, named as uname(1) or Go name it. ok is false for one that is not known.
 func (s Syscalls) On(arch string) (on Syscalls, ok bool) {
 	if name, ok := archAliases[arch]; ok {

@@ -30,16 +30,16 @@ var table = []*Directive{
 		Breaks:  "services that write outside their own directories, above all logs, pid files and /etc",
 	},
 	{
-		Name: "ReadWritePaths", Since: 231, kind: openPaths{}, With: "ProtectSystem", Man: manExec,
+		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPaths{}, With: "ProtectSystem", Man: manExec,
 		Forbids: "nothing: the exceptions from ProtectSystem=strict and ReadOnlyPaths=",
 	},
 	{
-		Name: "ReadOnlyPaths", Since: 231, kind: shutPaths{ReadOnly}, Man: manExec,
+		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: shutPaths{ReadOnly}, Man: manExec,
 		Refuses: []Refusal{"path-readonly"},
 		Forbids: "write below these paths", Breaks: "services that write there",
 	},
 	{
-		Name: "InaccessiblePaths", Since: 231, kind: shutPaths{Hidden}, Man: manExec,
+		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231, kind: shutPaths{Hidden}, Man: manExec,
 		Refuses: []Refusal{"path-hidden"},
 		Forbids: "see anything below these paths", Breaks: "services that read there",
 	},
@@ -200,6 +200,7 @@ var table = []*Directive{
 	{
 		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   NamespaceTrace("pid"),
+		Clashes: []Clash{{Directive: "Type", Value: "forking"}, {Directive: "PAMName"}},
 		Refuses: []Refusal{"process-hidden", "ipc"},
 		Forbids: "see or signal processes outside the service", Breaks: "services that look for others, Type=forking",
 	},
@@ -213,6 +214,7 @@ var table = []*Directive{
 			{Name: "managed", Since: 260, Rank: 2},
 		},
 		Trace:   NamespaceTrace("user"),
+		Clashes: []Clash{{Directive: "UserNamespacePath"}},
 		Refuses: []Refusal{"user-mapping", "capability"},
 		Forbids: "use capabilities on the host, see users other than its own", Breaks: "ports below 1024, changing user, foreign files",
 	},
@@ -229,6 +231,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "IPAddressAllow", Since: 235, kind: openAddresses{}, With: "IPAddressDeny", Man: manResources,
+		Try:     Try{Names: []string{"localhost"}},
 		Forbids: "nothing: the exceptions from IPAddressDeny=",
 	},
 	{
@@ -238,6 +241,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "SocketBindAllow", Since: 249, kind: openPorts{}, With: "SocketBindDeny", Man: manResources,
+		Try:     Try{Sockets: true},
 		Forbids: "nothing: the exceptions from SocketBindDeny=",
 	},
 	{
