@@ -20,6 +20,3 @@ func Lines(doc string) (map[string]int, int) {
 func Broken(fault any) []Finding {
 	return safely("a", reading{"/etc/a.toml", func() *own { panic(fault) }}).findings
 }
-
-// Nearest is nearest.
-var Nearest = nearest

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"temper/internal/hint"
 	"temper/internal/host"
 )
 
@@ -56,7 +57,7 @@ func (c *chain) extend(from *own, at Finding, name string) {
 	base, names := c.find(from, name)
 	if base == nil {
 		at.ID, at.Message = IDNoSuchProfile, fmt.Sprintf("extends %q, which does not exist", name)
-		if near := nearest(name, names); near != "" && near != name {
+		if near := hint.Nearest(name, names); near != "" && near != name {
 			at.Fix = "write " + strconv.Quote(near)
 		}
 		c.findings = append(c.findings, at)

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"temper/internal/hint"
 	"temper/internal/unit"
 )
 
@@ -56,7 +57,7 @@ func (t table) only(known []string) {
 			continue
 		}
 		fix := "there are " + strings.Join(known, ", ")
-		if near := nearest(key, known); near != "" {
+		if near := hint.Nearest(key, known); near != "" {
 			fix = "write " + near
 		}
 		t.report(IDUnknownKey, child(t.path, key), fix, "unknown key %q %s", key, where(t.path))
@@ -209,7 +210,7 @@ func (t table) choice(key string, words []string, otherwise string) string {
 	}
 	if _, isText := t.values[key].(string); isText {
 		fix := "want " + strings.Join(words, ", ")
-		if near := nearest(s, words); near != "" {
+		if near := hint.Nearest(s, words); near != "" {
 			fix = "write " + strconv.Quote(near)
 		}
 		t.report(IDBadChoice, child(t.path, key), fix, "%s is %q", key, s)

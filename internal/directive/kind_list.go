@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"temper/internal/hint"
 )
 
 // words checks a list of names and returns the error for the first that is none of those known.
@@ -13,7 +15,7 @@ func checkWords(d *Directive, values []string, isName func(string) bool, names [
 			if isName(word) {
 				continue
 			}
-			if near := nearest(word, names); near != "" {
+			if near := hint.Nearest(word, names); near != "" {
 				return fmt.Errorf("%s= does not know %q, did you mean %q?", d.Name, word, near)
 			}
 			return fmt.Errorf("%s= does not know %q, want names such as %s", d.Name, word, names[0])

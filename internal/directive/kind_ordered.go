@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"temper/internal/hint"
 )
 
 // ordered is the kind of a directive with a fixed list of values, one of which holds: the last valid assignment wins.
@@ -15,7 +17,7 @@ func (ordered) check(d *Directive, values []string) error {
 	}
 	if _, ok := d.Value(values[0], newest); !ok {
 		names := valueNames(d)
-		if near := nearest(values[0], names); near != "" {
+		if near := hint.Nearest(values[0], names); near != "" {
 			return fmt.Errorf("%s=%s is not a value of it, did you mean %q?", d.Name, values[0], near)
 		}
 		return fmt.Errorf("%s=%s is not a value of it, want one of %s", d.Name, values[0], strings.Join(names, ", "))
@@ -92,6 +94,17 @@ func (ordered) rule() string { return "the stronger value holds" }
 // uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps one,
 // and where a value stops naming a path itself, the unit's exceptions from it begin to count.
 func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
+	for _, e := range d.Opens {
+		from, _ := d.Value(e.Value, newest)
+		if from.Rank > target.Rank || from.Rank <= have.Rank {
+			continue
+		}
+		for _, closed := range c.readOnly() {
+			if closed != e.Path && below(closed, e.Path) {
+				return fmt.Sprintf("would open %s, which the unit's ReadOnlyPaths=%s closes", e.Path, closed)
+			}
+		}
+	}
 	for _, e := range d.Paths {
 		from, _ := d.Value(e.Value, newest)
 		if e.Mode == ReadOnly && from.Rank <= target.Rank && c.covers(e.Path) {

@@ -3,6 +3,7 @@ package hint_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"temper/internal/hint"
@@ -19,5 +20,17 @@ func TestOf(t *testing.T) {
 	}
 	if hint.Of(base) != "" || hint.With(nil, "x") != nil {
 		t.Error("advice out of nothing")
+	}
+}
+
+func TestNearest(t *testing.T) {
+	words := []string{"units", "extends", "description", "secrets", "secrets_for", "exec", "file"}
+	for got, want := range map[string]string{
+		"unit": "units", "Units": "units", "uints": "units", "extend": "extends", "desc": "description", "secret": "secrets",
+		"secretsfor": "secrets_for", "exce": "exec", "flie": "file", "x": "", "": "", "wibble": "", strings.Repeat("u", 10000): "",
+	} {
+		if near := hint.Nearest(got, words); near != want {
+			t.Errorf("nearest(%.20q) = %q, want %q", got, near, want)
+		}
 	}
 }

@@ -58,7 +58,7 @@ func (r Root) ReadFile(name string) ([]byte, error) {
 		return nil, inRoot(err, name)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is a %s, want a regular file", name, kind(info.Mode()))
+		return nil, fmt.Errorf("%s: is a %s, want a regular file", name, Kind(info.Mode()))
 	}
 	if info.Size() > MaxFile {
 		return nil, fmt.Errorf("%s: has %d bytes, want at most %d", name, info.Size(), MaxFile)
@@ -115,7 +115,8 @@ func inRoot(err error, name string) error {
 	return err
 }
 
-func kind(mode fs.FileMode) string {
+// Kind names a kind of file in words.
+func Kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
 		return "directory"

@@ -171,7 +171,7 @@ func beNobody(t *testing.T, root string) {
 	if _, err := unix.SetfsuidRetUid(nobody); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = unix.SetfsuidRetUid(0) }) // for the clean-up of the files
+	t.Cleanup(func() { _, _ = unix.SetfsuidRetUid(0) })    // for the clean-up of the files
 	for dir := root; dir != "/"; dir = filepath.Dir(dir) { // what the test is about is the file
 		if _, err := os.Stat(dir); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"temper/internal/host"
 )
 
 // DefaultPath is the unit load path of the system manager, highest priority first (systemd.unit(5), "Unit File Load Path").
@@ -142,7 +144,7 @@ func (x *index) readUnit(dir string, e fs.DirEntry) {
 			x.units[name] = found
 		}
 	default:
-		x.skip(name, full, "is a "+typeName(e.Type())+", want a regular file or a link to one: it is passed over")
+		x.skip(name, full, "is a "+host.Kind(e.Type())+", want a regular file or a link to one: it is passed over")
 	}
 }
 

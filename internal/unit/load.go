@@ -58,7 +58,7 @@ func (l *Loader) LoadFile(name string) (*Unit, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0:
-		return nil, fmt.Errorf("%s: is a %s, want a regular file", name, typeName(info.Mode()))
+		return nil, fmt.Errorf("%s: is a %s, want a regular file", name, host.Kind(info.Mode()))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

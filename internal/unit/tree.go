@@ -84,15 +84,3 @@ func cause(name string, err error) string {
 	}
 	return strings.TrimPrefix(err.Error(), name+": ")
 }
-
-func typeName(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "directory"
-	case mode&fs.ModeNamedPipe != 0:
-		return "FIFO"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	}
-	return "device"
-}

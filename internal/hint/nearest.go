@@ -1,10 +1,10 @@
-package profiles
+package hint
 
 import "strings"
 
-// nearest returns the word that somebody who wrote got most likely meant, or "" if none is close: one that differs in
+// Nearest returns the word that somebody who wrote got most likely meant, or "" if none is close: one that differs in
 // letter case, by at most a third of its letters, or that got abbreviates.
-func nearest(got string, words []string) string {
+func Nearest(got string, words []string) string {
 	best, bestDistance := "", max((len(got)+1)/3, 1)+1
 	for _, w := range words {
 		d := distance(strings.ToLower(got), strings.ToLower(w))
