@@ -11,58 +11,53 @@ import (
 	"temper/internal/unit"
 )
 
-// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit.
+// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit. Of a
+// command after "-" no error is fatal, but the rest of the line is lost.
 func (r *reader) checkCommands(a unit.Assignment) error {
 	if a.Value == "" {
 		r.commands[a.Name] = 0
 		return nil
 	}
-	n, err := r.parseCommands(a.Value)
-	r.commands[a.Name] += n
-	if err != nil {
-		return fmt.Errorf("%s=%s: %w", a.Name, a.Value, err)
-	}
-	return nil
-}
-
-// parseCommands counts the commands on one line, which a lone ";" separates. Of a command after "-" no error is fatal, but
-// the rest of the line is lost.
-func (r *reader) parseCommands(line string) (n int, err error) {
-	rest := line
+	rest := a.Value
 	for {
 		word, after, ok := commandWord(rest)
+		if !ok {
+			r.ignore(a, fmt.Sprintf("%s=%s: a quote does not end: systemd ignores it", a.Name, a.Value))
+		}
 		if !ok || word == nil {
-			return n, nil // an empty line, or quotes that do not end: ignored with a warning
+			return nil
 		}
 		rest = after
 		if *word == ";" {
 			continue
 		}
-		name, ignore, ownName := r.prefixes(*word)
+		name, optional, ownName := r.prefixes(*word)
 		more, err := r.parseCommand(name, ownName, &rest)
 		if err != nil {
-			if ignore {
-				return n, nil
+			err = fmt.Errorf("%s=%s: %w", a.Name, a.Value, err)
+			if optional {
+				r.ignore(a, err.Error()+": systemd ignores it")
+				return nil
 			}
-			return n, err
+			return err
 		}
-		n++
+		r.commands[a.Name]++
 		if !more {
-			return n, nil
+			return nil
 		}
 	}
 }
 
-// prefixes cuts the characters before a path that change how it runs. ignore: failure does not count; ownName: the next
+// prefixes cuts the characters before a path that change how it runs. optional: failure does not count; ownName: the next
 // word is argv[0].
-func (r *reader) prefixes(word string) (name string, ignore, ownName bool) {
+func (r *reader) prefixes(word string) (name string, optional, ownName bool) {
 	var noEnv, shell bool
 	privilege := 0 // "+", "!" or "!!"
 	for i := 0; i < len(word); i++ {
 		c := word[i]
 		switch {
-		case c == '-' && !ignore:
-			ignore = true
+		case c == '-' && !optional:
+			optional = true
 		case c == '@' && !ownName:
 			ownName = true
 		case c == ':' && !noEnv:
@@ -74,10 +69,10 @@ func (r *reader) prefixes(word string) (name string, ignore, ownName bool) {
 		case c == '!' && privilege == '!':
 			privilege = -1
 		default:
-			return word[i:], ignore, ownName
+			return word[i:], optional, ownName
 		}
 	}
-	return "", ignore, ownName
+	return "", optional, ownName
 }
 
 // parseCommand reads the path and arguments of one command. more is true after a ";".

@@ -26,7 +26,7 @@ func (r *reader) decrypts(*Settings) bool {
 	encrypted := map[string]map[string]bool{"load": {}, "set": {}}
 	for _, a := range r.inOrder {
 		how, ok := credentialLists[a.Name]
-		if !ok {
+		if !ok || a.Section != "Service" {
 			continue
 		}
 		if a.Value == "" {

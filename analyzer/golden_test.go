@@ -23,7 +23,7 @@ func TestGolden(t *testing.T) {
 	files := services(t, filepath.Join(root, "ut"), "/ut")
 	for name, want := range readGolden(t) {
 		t.Run(name, func(t *testing.T) {
-			got, failures := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, _ := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 		})
 	}

@@ -78,10 +78,14 @@ func (r *reader) mountsImages(s *Settings) bool {
 func (r *reader) holds(name string) bool {
 	held := false
 	for _, v := range r.values(name) {
-		from, to, _ := strings.Cut(v, ":")
-		held = v != "" && (held || from != "" && to != "")
+		held = v != "" && (held || hasTwoParts(v))
 	}
 	return held
+}
+
+func hasTwoParts(value string) bool {
+	from, to, _ := strings.Cut(value, ":")
+	return from != "" && to != ""
 }
 
 // dynamicName is the user that DynamicUser= makes of a unit's name: the name itself where it is a portable one, else a

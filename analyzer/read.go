@@ -46,8 +46,8 @@ func Read(u *unit.Unit, o Options) (Settings, []unit.Problem, error) {
 type reader struct {
 	knowledge
 	unit     *unit.Unit
-	assigned map[string][]unit.Assignment // of [Service] by name, of [Unit] by "Unit." and name; in order
-	inOrder  []unit.Assignment            // the same of [Service], in one list
+	assigned map[string][]unit.Assignment // of [Service] by name, of others by "Unit." and name; in order
+	inOrder  []unit.Assignment            // all that systemd comes to read
 	commands map[string]int               // how many commands each Exec directive holds
 	groups   []string                     // of SupplementaryGroups=
 	ignored  []unit.Problem
@@ -58,31 +58,24 @@ type reader struct {
 func (r *reader) collect() error {
 	broken := "" // the drop-in that is read no further
 	for _, a := range r.unit.Assignments {
-		key := a.Name
-		switch a.Section {
-		case "Service":
-		case "Unit":
-			key = "Unit." + a.Name
-		default:
-			continue
-		}
 		if broken != "" && a.Pos.Path == broken {
 			continue
 		}
+		key := a.Name
+		if a.Section != "Service" {
+			key = a.Section + "." + a.Name
+		}
 		if check, ok := fatal[key]; ok && r.version >= check.since {
-			if err := check.check(r, a); err != nil {
-				if a.Pos.Path == r.unit.Fragment {
-					return refuse(a.Pos, err.Error())
-				}
+			if err := check.check(r, a); err != nil && a.Pos.Path == r.unit.Fragment {
+				return refuse(a.Pos, err.Error())
+			} else if err != nil {
 				broken = a.Pos.Path
-				r.ignored = append(r.ignored, unit.Problem{Pos: a.Pos, Message: err.Error() + ": systemd ignores the rest of the drop-in"})
+				r.ignore(a, err.Error()+": systemd ignores the rest of the drop-in")
 				continue
 			}
 		}
 		r.assigned[key] = append(r.assigned[key], a)
-		if a.Section == "Service" {
-			r.inOrder = append(r.inOrder, a)
-		}
+		r.inOrder = append(r.inOrder, a)
 	}
 	return nil
 }
@@ -137,10 +130,7 @@ func (r *reader) settings() *Settings {
 
 // ordered is the value of a directive with a fixed list of values.
 func (r *reader) ordered(d *directive.Directive) string {
-	values := r.values(d.Name)
-	if d.Name == hostname {
-		values = r.expandArguments(values)
-	}
+	values := r.expandArguments(d, r.values(d.Name))
 	v, set := d.Read(values, r.version)
 	if !set && d.Name == unsetCounts.name && r.version >= unsetCounts.since {
 		return "unset"
@@ -153,7 +143,10 @@ const hostname = "ProtectHostname"
 
 // expandArguments replaces the specifiers in what follows a value. One that cannot be replaced makes the assignment invalid;
 // one that stands for something of the running system is taken for a name.
-func (r *reader) expandArguments(values []string) []string {
+func (r *reader) expandArguments(d *directive.Directive, values []string) []string {
+	if d.Name != hostname {
+		return values
+	}
 	for i, v := range values {
 		name, arg, ok := strings.Cut(v, ":")
 		if !ok {

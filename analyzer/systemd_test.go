@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"temper/analyzer/load"
 	"temper/internal/host"
 	"temper/internal/testroot"
+	"temper/internal/unit"
 )
 
 var update = flag.Bool("update", false, "write testdata/golden.json.gz from what systemd says")
@@ -50,8 +52,8 @@ for copy in $copies; do
 done
 exec chroot "$root" "$@"`
 
-// security runs the tree's own systemd-analyze over files of it.
-func security(t *testing.T, tree, copies string, env []string, files ...string) []scored {
+// security runs the tree's own systemd-analyze over files of it. complaints is what it wrote to stderr.
+func security(t *testing.T, tree, copies string, env []string, files ...string) (all []scored, complaints string) {
 	t.Helper()
 	run := func(args ...string) (stdout, stderr string) {
 		t.Helper()
@@ -70,7 +72,6 @@ func security(t *testing.T, tree, copies string, env []string, files ...string) 
 	overalls := regexp.MustCompile(`(?m)^.*Overall exposure level for (\S+): (\S+ [A-Z]+)`).FindAllStringSubmatch(table, -1)
 	docs, _ := run("--json=short")
 	decoder := json.NewDecoder(strings.NewReader(docs))
-	var all []scored
 	for _, o := range overalls {
 		s := scored{Unit: o[1], Overall: o[2]}
 		if err := decoder.Decode(&s.Rows); err != nil {
@@ -81,11 +82,11 @@ func security(t *testing.T, tree, copies string, env []string, files ...string) 
 	if decoder.More() {
 		t.Fatal("there are more tables than summaries")
 	}
-	return all
+	return all, complaints
 }
 
 // score scores the same files with this package. failures are the errors, by file.
-func score(t *testing.T, src load.Source, files ...string) (all []scored, failures []error) {
+func score(t *testing.T, src load.Source, files ...string) (all []scored, failures []error, ignored []unit.Problem) {
 	t.Helper()
 	for u, err := range src.Files(files) {
 		if err != nil {
@@ -105,8 +106,9 @@ func score(t *testing.T, src load.Source, files ...string) (all []scored, failur
 			t.Fatal(err)
 		}
 		all = append(all, scored{r.Unit, analyzer.Points(r.Exposure) + " " + r.Level, rows})
+		ignored = append(ignored, r.Ignored...)
 	}
-	return all, failures
+	return all, failures, ignored
 }
 
 // same fails the test where the two differ, unit by unit.
@@ -143,6 +145,39 @@ func same(t *testing.T, want, got []scored, failures []error) {
 	}
 }
 
+// sameComplaints compares where systemd and this package find something to complain of: path and line.
+func sameComplaints(t *testing.T, complaints string, failures []error, ignored []unit.Problem) {
+	t.Helper()
+	position := regexp.MustCompile(`(?m)^(/ut/\S+?:\d+): (.*)`)
+	want, got := map[string]string{}, map[string]string{}
+	for _, m := range position.FindAllStringSubmatch(complaints, -1) {
+		if strings.Contains(m[2], "gnoring") && !strings.HasPrefix(m[2], "Ignoring unknown escape") {
+			want[m[1]] = m[2]
+		}
+	}
+	for _, err := range failures { // of these only the reason is known
+		file, _, _ := strings.Cut(err.Error(), ".service")
+		maps.DeleteFunc(want, func(at, _ string) bool { return strings.HasPrefix(at, file+".service") })
+	}
+	for _, p := range ignored {
+		got[p.Pos.String()] = p.Message
+	}
+	for at, what := range want {
+		if _, ok := got[at]; !ok {
+			t.Errorf("%s: systemd says %q, temper nothing", at, what)
+		}
+	}
+	for at, what := range got {
+		if _, ok := want[at]; !ok && !silent.MatchString(what) {
+			t.Errorf("%s: temper says %q, systemd nothing", at, what)
+		}
+	}
+}
+
+// silent are complaints that systemd does not make, or does not call ignoring: about capabilities that do not exist, and
+// about the rest of a drop-in.
+var silent = regexp.MustCompile(`^(AmbientCapabilities|CapabilityBoundingSet)= has|rest of the drop-in`)
+
 // TestSystemdGolden compares every unit of testdata/golden.txtar with the real systemd-analyze, byte for byte.
 func TestSystemdGolden(t *testing.T) {
 	results := map[string][]scored{}
@@ -151,10 +186,11 @@ func TestSystemdGolden(t *testing.T) {
 			tree := testroot.Path(t, name)
 			root := extract(t, "testdata/golden.txtar")
 			files := services(t, filepath.Join(root, "ut"), "/ut")
-			want := security(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, files...)
+			want, complaints := security(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, files...)
 			results[name] = want
-			got, failures := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, ignored := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
+			sameComplaints(t, complaints, failures, ignored)
 		})
 	}
 	if *update {
@@ -168,8 +204,8 @@ func TestSystemdRoots(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tree := testroot.Path(t, name)
 			files := services(t, filepath.Join(tree, "usr/lib/systemd/system"), "/usr/lib/systemd/system")
-			want := security(t, tree, "", nil, files...)
-			got, failures := score(t, load.Source{Root: host.Root(tree), Version: testroot.Versions[name]}, files...)
+			want, _ := security(t, tree, "", nil, files...)
+			got, failures, _ := score(t, load.Source{Root: host.Root(tree), Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 			t.Logf("%d of %d units of %s are the same, systemd refuses %d", len(want), len(files), name, len(failures))
 		})
@@ -208,8 +244,8 @@ func TestSystemdDaemons(t *testing.T) {
 				for i, f := range files {
 					at[i] = "/ut" + f
 				}
-				want := security(t, tree, root+":/ut", []string{"SYSTEMD_UNIT_PATH="}, at...)
-				got, failures := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+				want, _ := security(t, tree, root+":/ut", []string{"SYSTEMD_UNIT_PATH="}, at...)
+				got, failures, _ := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 				same(t, want, got, failures)
 				t.Logf("%d of %d units are the same, systemd refuses %d", len(want), len(files), len(failures))
 			}

@@ -35,6 +35,9 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 		}
 	}
 	if on, ok := unit.Bool(name); ok {
+		if !on && name != text {
+			return Value{}, false // off, and yet an argument
+		}
 		name = map[bool]string{true: "yes", false: "no"}[on]
 	} else if alias, ok := how.aliases[name]; ok && version >= how.since {
 		name = alias
@@ -47,6 +50,12 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 		}
 	}
 	return Value{}, false
+}
+
+// Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being ignored.
+func (d *Directive) Resets(version int) bool {
+	reset := spellings[d.Name].reset
+	return reset > 0 && version >= reset
 }
 
 // isHostname reports whether systemd takes a name for a host: see hostname(7).
@@ -72,7 +81,7 @@ func (d *Directive) Read(values []string, version int) (v Value, set bool) {
 	for _, text := range values {
 		if w, ok := d.Value(text, version); ok {
 			v, set = w, true
-		} else if reset := spellings[d.Name].reset; text == "" && reset > 0 && version >= reset {
+		} else if text == "" && d.Resets(version) {
 			v, set = def, false
 		}
 	}

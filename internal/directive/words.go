@@ -8,6 +8,10 @@ type wordRules struct {
 	relax   bool // an open quote or a trailing backslash ends the word instead of being an error
 }
 
+// PlainWords splits a value at blanks as the directives do for which quotes mean nothing: filters of system calls,
+// namespaces and addresses. A backslash makes the next character literal; ok is false if one stands at the end.
+func PlainWords(value string) (words []string, ok bool) { return splitWords(value, wordRules{}) }
+
 const blanks = " \t\n\r"
 
 // splitWords splits a value at blanks. ok is false at an open quote or a trailing backslash: the words before it stand,
