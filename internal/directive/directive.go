@@ -27,6 +27,7 @@ type Directive struct {
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
 	Clashes []Clash  // what systemd does not accept beside it, so that the unit does not load: such a unit is left without it
 	Paths   []PathEffect
+	Opens   []PathEffect // what a value leaves writable, even if the unit makes the directories above it read-only
 	Refuses []Refusal
 	Try     Try    // of a list of exceptions: those worth trying before the directive itself is given up
 	Trace   Trace  // what shows in /proc once it holds, besides Paths
@@ -64,11 +65,16 @@ type Refusal string
 // A Clash is an assignment of a unit that systemd does not accept beside a directive.
 type Clash struct {
 	Directive, Value string // Value "" stands for any but the empty one
+	With             string // the value of the directive that it clashes with; "" = any
 }
 
 // in reports whether a unit has the assignment.
 func (x Clash) in(c Context) bool {
 	values := c.Have(x.Directive)
+	if d, ok := byName[x.Directive]; ok && d.Ordered() {
+		v, _ := d.Read(values, c.Version)
+		return v.Name == x.Value
+	}
 	return len(values) > 0 && values[len(values)-1] != "" && (x.Value == "" || values[len(values)-1] == x.Value)
 }
 
@@ -204,7 +210,7 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 		}
 	}
 	for _, x := range d.Clashes {
-		if x.in(c) {
+		if (x.With == "" || slices.Contains(want, x.With)) && x.in(c) {
 			return Merged{Note: fmt.Sprintf("systemd does not load a unit that has both it and %s=%s", x.Directive, x.Value)}
 		}
 	}

@@ -120,6 +120,9 @@ func (c Context) covers(p string) bool {
 // homes are what ProtectHome= covers.
 var homes = []string{"/home", "/root", "/run/user"}
 
+// readOnly lists what a unit makes read-only by name.
+func (c Context) readOnly() []string { return c.closedPaths("ReadOnlyPaths") }
+
 // covered lists the paths of TemporaryFileSystem=.
 func (c Context) covered() []string {
 	var paths []string

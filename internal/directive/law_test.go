@@ -26,7 +26,7 @@ var words = map[string][]string{
 	"SystemCallArchitectures": {"native", "x86", "x86-64"},
 	"IPAddressDeny":           {"any", "10.0.0.0/8", "10.1.2.3", "localhost"},
 	"SocketBindDeny":          {"any", "tcp:80", "ipv6:udp:1-100"},
-	"ReadOnlyPaths":           {"/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home", "/usr"},
+	"ReadOnlyPaths":           {"/", "/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home", "/usr"},
 	"InaccessiblePaths":       {"/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home"},
 	"ReadWritePaths":          {"/srv", "/srv/a", "/srv/a/b", "/srv/b", "/", "/home/x", "/usr/lib", "/lib"},
 	"TemporaryFileSystem":     {"/srv:ro", "/srv/a", "/home:ro"},
@@ -214,7 +214,7 @@ func access(unit map[string][]string, probe string) int {
 	switch last("ProtectSystem") {
 	case "strict":
 		put("/", readOnly)
-		for _, p := range []string{"/home", "/dev", "/proc", "/sys"} {
+		for _, p := range []string{"/home", "/dev", "/proc", "/sys", "/root", "/run/user"} {
 			put(p, implicit)
 		}
 	case "full":
@@ -252,7 +252,7 @@ func access(unit map[string][]string, probe string) int {
 // With every directive about paths at once: no path can be seen or written that could not before.
 func TestMergePathLaws(t *testing.T) {
 	names := []string{"ProtectSystem", "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "TemporaryFileSystem", "ProtectHome"}
-	probes := []string{"/", "/srv", "/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv/b", "/home", "/home/x", "/usr/lib/x", "/usr", "/etc/x", "/opt"}
+	probes := []string{"/", "/srv", "/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv/b", "/home", "/home/x", "/usr/lib/x", "/usr", "/etc/x", "/opt", "/proc"}
 	rapid.Check(t, func(t *rapid.T) {
 		unit, want := map[string][]string{}, map[string][]string{}
 		for _, n := range names {

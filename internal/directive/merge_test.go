@@ -128,6 +128,12 @@ var mergeRows = []struct {
 	{"paths: ProtectSystem would uncover /", 252, []string{"TemporaryFileSystem=/:ro"}, "ProtectSystem", []string{"strict"}, nil, "would uncover /"},
 	{"paths: a cover", 252, []string{"TemporaryFileSystem=/srv:ro"}, "TemporaryFileSystem", []string{"/srv:size=1M", "/opt:ro"}, []string{"/opt:ro"}, ""},
 
+	{"paths: strict would open what is below a read-only /", 252, []string{"ReadOnlyPaths=/"}, "ProtectSystem", []string{"strict"}, nil, "would open /proc"},
+	{"clash: forks", 257, []string{"Type=forking"}, "PrivatePIDs", []string{"yes"}, nil, "does not load"},
+	{"clash: no longer", 257, []string{"Type=forking", "Type=simple"}, "PrivatePIDs", []string{"yes"}, []string{"yes"}, ""},
+	{"clash: of one value", 262, []string{"User=x"}, "PrivateUsers", []string{"managed"}, nil, "does not load"},
+	{"clash: not of another", 262, []string{"User=x"}, "PrivateUsers", []string{"yes"}, []string{"yes"}, ""},
+
 	{"exceptions: from what the profile closes", 252, nil, "ReadWritePaths", []string{"/run", "-/var/log/x"}, []string{"-/run", "-/var/log/x"}, ""},
 	{"exceptions: not from what the unit closes", 252, []string{"ProtectSystem=strict"}, "ReadWritePaths", []string{"/run"}, nil, "/run (ProtectSystem=strict)"},
 	{"exceptions: nor through another name of it", 252, []string{"ProtectSystem=yes"}, "ReadWritePaths", []string{"/lib/x", "/run"}, []string{"-/run"}, "/usr/lib/x (ProtectSystem=yes)"},
