@@ -85,7 +85,7 @@ deb rpm arch: dist
 	packaging/build $@ $(VERSION)
 
 test-packages: deb roots
-	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v ./packaging/...
+	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v -tags packages ./packaging/
 
 clean:
 	rm -rf bin dist
