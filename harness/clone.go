@@ -55,10 +55,13 @@ func accepts(socket *unit.Unit) bool {
 	return ok && yes
 }
 
-// service is the name of the clone: that of a transient unit, or of a template.
+// service is the name of the clone: that of a transient unit, or of a template. An instance keeps its instance.
 func (c cloning) service(stem string) string {
 	if c.accept() {
 		return stem + "@.service"
+	}
+	if unit.IsInstance(c.unit.ID) {
+		return stem + "@" + unit.Instance(c.unit.ID) + ".service"
 	}
 	return stem + ".service"
 }
@@ -109,7 +112,7 @@ func (c cloning) text(u *unit.Unit, section string) (early, late []unit.Assignme
 		if !ok {
 			continue
 		}
-		own.Value = u.ExpandNames(own.Value)
+		own.Value = c.expand(u, own.Value)
 		if a.Pos.Path != u.Fragment && path.Base(a.Pos.Path) > generator.Dropin {
 			late = append(late, own)
 		} else {
@@ -117,6 +120,25 @@ func (c cloning) text(u *unit.Unit, section string) (early, late []unit.Assignme
 		}
 	}
 	return early, late
+}
+
+// expand fills in the names of a unit that are not the clone's. What it shares with its original is left to systemd: an
+// instance can have backslashes, which mean one thing in a command line and another in a path.
+func (c cloning) expand(u *unit.Unit, value string) string {
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		if value[i] != '%' || i+1 == len(value) {
+			b.WriteByte(value[i])
+			continue
+		}
+		specifier := value[i : i+2]
+		if i++; strings.Contains("iIf", specifier[1:]) && unit.Instance(u.ID) != "" && u == c.unit {
+			b.WriteString(specifier)
+		} else {
+			b.WriteString(u.ExpandNames(specifier))
+		}
+	}
+	return b.String()
 }
 
 // own returns what becomes of an assignment in a trial, and whether it is part of it.

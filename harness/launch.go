@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -38,7 +39,7 @@ func (l *launch) fail(kind, format string, args ...any) error {
 
 // cgroup is the control group of the trial, or the one that its instances share, below that of the place.
 func (l *launch) cgroup() string {
-	if unit.IsTemplate(l.name) {
+	if unit.Template(l.name) != "" {
 		return "system.slice/system-" + unit.Escape(unit.Prefix(l.name)) + ".slice"
 	}
 	return "system.slice/" + l.name
@@ -266,19 +267,26 @@ func (l *launch) alive(when string) error {
 	return nil
 }
 
-// check runs the checks of a phase.
+// check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would, even
+// if its socket starts it again.
 func (l *launch) check(ctx context.Context, phase string) error {
-	watch, stop := context.WithCancel(ctx)
-	defer stop()
 	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin}
+	during, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed func() *state
 	if phase != "stopped" {
-		env.Gone = l.gone(watch)
+		env.Gone, failed = l.guard(during, cancel)
 	}
-	outcomes := check.Run(ctx, env, l.profile.Checks, phase)
+	outcomes := check.Run(during, env, l.profile.Checks, phase)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	over := l.alive(phase) // the end of a service tells more than the checks that it failed
+	over := l.alive(phase)
+	if over == nil && failed != nil {
+		if s := failed(); s != nil {
+			over = l.fail("exit", "%s: %s", phase, s.ended())
+		}
+	}
 	for _, o := range outcomes {
 		text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
 		switch {
@@ -292,14 +300,19 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	return over
 }
 
-// gone is closed once the service has ended badly: what fails then need not be tried again.
-func (l *launch) gone(ctx context.Context) <-chan struct{} {
-	gone := make(chan struct{})
+// guard watches for the bad end of a service: it then closes gone and calls end. The state that it saw is that of failed.
+func (l *launch) guard(ctx context.Context, end func()) (gone <-chan struct{}, failed func() *state) {
+	ended := make(chan struct{})
+	var seen atomic.Pointer[state]
 	go func() {
 		for ctx.Err() == nil {
 			states, err := l.states()
-			if err != nil || slices.ContainsFunc(states, state.failed) {
-				close(gone)
+			if i := slices.IndexFunc(states, state.failed); err != nil || i >= 0 {
+				if i >= 0 {
+					seen.Store(&states[i])
+				}
+				close(ended)
+				end()
 				return
 			}
 			if wait(ctx, 50*time.Millisecond) != nil {
@@ -307,7 +320,7 @@ func (l *launch) gone(ctx context.Context) <-chan struct{} {
 			}
 		}
 	}()
-	return gone
+	return ended, seen.Load
 }
 
 // again is the phase after a job on the running service. A service for each connection has none, nor has one that has done
@@ -353,7 +366,6 @@ func (l *launch) stop(ctx context.Context) error {
 		}
 	}
 	if unit.IsTemplate(l.name) {
-		l.hangUp()
 		return l.check(ctx, "stopped")
 	}
 	result, err := l.manager.job(job, "StopUnit", l.name, "replace")

@@ -7,11 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
 	"temper/generator"
 	"temper/harness"
@@ -26,12 +24,12 @@ import (
 func boot(t *testing.T, tree string) *place.Place {
 	t.Helper()
 	root := testroot.Path(t, tree)
-	trap, err := os.ReadFile(buildTrap(t))
+	trap, err := trapProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
 	where, err := place.Container(t.Context(), place.Options{
-		Image: root, Files: []place.File{{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755}, {Name: "/srv/trap/.keep"}},
+		Image: root, Files: []place.File{{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755}, {Name: "/srv/trap/.keep"}, {Name: "/root/.profile"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,16 +45,20 @@ func boot(t *testing.T, tree string) *place.Place {
 	return where
 }
 
-func buildTrap(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "trap")
-	c := exec.Command("go", "build", "-o", file, "../testdata/trap")
+// trapProgram builds the program of the trap service, once.
+var trapProgram = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "temper-trap-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	c := exec.Command("go", "build", "-o", dir+"/trap", "../testdata/trap")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("build the trap: %v\n%s", err, out)
+		return nil, fmt.Errorf("build the trap: %w\n%s", err, out)
 	}
-	return file
-}
+	return os.ReadFile(dir + "/trap")
+})
 
 func library(t *testing.T) *profiles.Set {
 	t.Helper()
@@ -65,81 +67,6 @@ func library(t *testing.T) *profiles.Set {
 		t.Fatal(problems)
 	}
 	return set
-}
-
-// TestSystemdTraps proves every service of testdata/traps, each of which breaks under known directives, and compares what
-// was given up with what must be.
-func TestSystemdTraps(t *testing.T) {
-	files, err := filepath.Glob("../testdata/traps/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no traps: %v", err)
-	}
-	for _, tree := range []string{"trixie", "bookworm"} {
-		t.Run(tree, func(t *testing.T) {
-			where := boot(t, tree)
-			for _, file := range files {
-				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-					proveTrap(t, where, file)
-				})
-			}
-		})
-	}
-}
-
-func proveTrap(t *testing.T, where *place.Place, file string) {
-	archive, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	part := map[string]string{}
-	for _, f := range archive.Files {
-		part[f.Name] = string(f.Data)
-	}
-	if err := where.WriteFile("/etc/systemd/system/trap.service", []byte(part["trap.service"]), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	toml := filepath.Join(t.TempDir(), "trap.toml")
-	if err := os.WriteFile(toml, []byte(part["trap.toml"]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	set := library(t)
-	p, err := profiles.LoadFile(toml, set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := harness.Prove(t.Context(), harness.Options{Place: where, Profiles: set, Profile: p, Unit: "trap.service", Progress: func(s string) { t.Log(s) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(part["expect"], outcome(v)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	for _, d := range v.Demotions {
-		if len(d.Evidence) == 0 || d.Reason == "" {
-			t.Errorf("%s= was demoted without a reason", d.Directive)
-		}
-	}
-	for _, l := range v.LeftOut {
-		if strings.HasPrefix(l.Reason, "has no effect") {
-			t.Errorf("%s= %s", l.Directive, l.Reason)
-		}
-	}
-}
-
-// outcome is a verdict as testdata/traps writes it.
-func outcome(v verdict.Verdict) string {
-	if v.Result != verdict.Proven {
-		return v.Result + "\n"
-	}
-	var b strings.Builder
-	for _, d := range v.Demotions {
-		from := d.From
-		if from == "" {
-			from = "nothing"
-		}
-		fmt.Fprintf(&b, "%s: %s -> %s\n", d.Directive, from, strings.ReplaceAll(d.To, "\n", "; "))
-	}
-	return b.String()
 }
 
 // TestSystemdServices proves real services with the profiles that are shipped: no demotion, a drop-in that systemd takes
