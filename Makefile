@@ -86,6 +86,7 @@ deb rpm arch: dist
 
 test-packages: deb roots
 	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v -tags packages ./packaging/
+	packaging/test-addon
 
 clean:
 	rm -rf bin dist
