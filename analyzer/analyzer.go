@@ -43,11 +43,13 @@ type Options struct {
 // Report is the exposure of one service.
 type Report struct {
 	Unit     string
-	Fragment string // path of its unit file; "" if it has none
-	Exposure int    // in tenths, from 0 to 100
-	Level    string // PERFECT, SAFE, OK, MEDIUM, EXPOSED, UNSAFE or DANGEROUS
-	Rows     []Row  // in the order in which systemd-analyze prints them
-	Ignored  []unit.Problem
+	Fragment string         // path of its unit file; "" if it has none
+	Exposure int            // in tenths, from 0 to 100
+	Level    string         // PERFECT, SAFE, OK, MEDIUM, EXPOSED, UNSAFE or DANGEROUS
+	Rows     []Row          // in the order in which systemd-analyze prints them
+	Ignored  []unit.Problem // assignments that systemd passes over, and other things that it warns of
+
+	sum, weights int // what the rows count together, and what they can
 }
 
 // Row is one line of the table that systemd-analyze prints.

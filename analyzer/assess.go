@@ -84,6 +84,7 @@ func (r *Report) total() {
 	if weights > 0 {
 		r.Exposure = ceil(sum*100, weights)
 	}
+	r.sum, r.weights = sum, weights
 	r.Level = levelOf(r.Exposure)
 }
 

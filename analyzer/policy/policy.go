@@ -1,0 +1,257 @@
+// Package policy decides whether services are exposed too much: thresholds, for all and for single units, and waivers,
+// which excuse a unit until a day and say why.
+//
+// Start with [Load], which reads a TOML file, or one of systemd's own JSON policies; [Policy.Judge] decides about one unit.
+//
+//	threshold = 5.0                          # points; up to 10, above that tenths as systemd-analyze has them
+//	rows      = "systemd-analyze-security.policy" # systemd's JSON, relative to this file
+//
+//	[units]
+//	"nginx.service" = 3.5
+//	"getty@*.service" = 9.6
+//
+//	[[waiver]]
+//	unit   = "cups.service"
+//	reason = "CUPS drivers need devices, see ticket 12"
+//	until  = "2027-06-30"
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"temper/analyzer"
+	"temper/internal/host"
+)
+
+// Policy is what CI asks of services.
+type Policy struct {
+	Path      string
+	Threshold *int // in tenths, for every unit that has none of its own; nil is none
+	Units     []Unit
+	Waivers   []Waiver
+	Rows      analyzer.Policy // changes to the table
+}
+
+// Unit is the threshold of one unit, or of all that a glob matches.
+type Unit struct {
+	Pattern   string
+	Threshold int // in tenths
+}
+
+// Waiver excuses the units that its pattern matches, through the day Until.
+type Waiver struct {
+	Pattern string
+	Reason  string
+	Until   time.Time // midnight of the day, in UTC
+	Line    int       // in the policy file
+}
+
+// DateFormat is how the last day of a waiver is written.
+const DateFormat = "2006-01-02"
+
+// SystemdPaths are where systemd-analyze looks for a policy when none is given; the first that exists counts.
+var SystemdPaths = []string{
+	"/etc/systemd/systemd-analyze-security.policy",
+	"/run/systemd/systemd-analyze-security.policy",
+	"/usr/local/lib/systemd/systemd-analyze-security.policy",
+	"/usr/lib/systemd/systemd-analyze-security.policy",
+}
+
+// Load reads a policy file inside a root: TOML, or systemd's JSON if it begins with "{". Errors carry path and line where
+// there is one; all mistakes are joined.
+func Load(root host.Root, file string) (*Policy, error) {
+	data, err := root.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		rows, err := analyzer.ParsePolicy(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return &Policy{Path: file, Rows: rows}, nil
+	}
+	return parse(root, file, data)
+}
+
+// Default returns the policy that systemd-analyze takes by itself in a root, or an empty one.
+func Default(root host.Root) (*Policy, error) {
+	for _, file := range SystemdPaths {
+		if _, err := root.Stat(file); err == nil {
+			return Load(root, file)
+		}
+	}
+	return &Policy{}, nil
+}
+
+// parsing is a TOML policy being read.
+type parsing struct {
+	root host.Root
+	file string
+	data []byte
+	meta toml.MetaData
+	errs []error
+}
+
+// document is the TOML form.
+type document struct {
+	Threshold *toml.Primitive           `toml:"threshold"`
+	Rows      string                    `toml:"rows"`
+	Units     map[string]toml.Primitive `toml:"units"`
+	Waivers   []waiver                  `toml:"waiver"`
+}
+
+type waiver struct {
+	Unit   string `toml:"unit"`
+	Reason string `toml:"reason"`
+	Until  string `toml:"until"`
+}
+
+func parse(root host.Root, file string, data []byte) (*Policy, error) {
+	var doc document
+	meta, err := toml.Decode(string(data), &doc)
+	if perr, ok := errors.AsType[toml.ParseError](err); ok {
+		return nil, fmt.Errorf("%s:%d: %s", file, perr.Position.Line, perr.Message)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	r := &parsing{root: root, file: file, data: data, meta: meta}
+	p := &Policy{Path: file}
+	if doc.Threshold != nil {
+		p.Threshold = r.threshold("threshold", *doc.Threshold)
+	}
+	for pattern, value := range doc.Units {
+		if err := checkPattern(pattern); err != nil {
+			r.mistake(pattern, err)
+		}
+		if n := r.threshold(pattern, value); n != nil {
+			p.Units = append(p.Units, Unit{pattern, *n})
+		}
+	}
+	slices.SortFunc(p.Units, func(a, b Unit) int { return strings.Compare(a.Pattern, b.Pattern) })
+	for i, w := range doc.Waivers {
+		p.Waivers = append(p.Waivers, r.waiver(i, w))
+	}
+	p.Rows = r.rows(doc.Rows)
+	for _, key := range meta.Undecoded() {
+		if len(key) < 2 || key[0] != "units" {
+			r.mistake(key[len(key)-1], fmt.Errorf("%s is no key, want threshold, rows, [units], or unit, reason and until in [[waiver]]", key))
+		}
+	}
+	return p, errors.Join(r.errs...)
+}
+
+// mistake notes what is wrong with a key.
+func (r *parsing) mistake(key string, err error) {
+	r.errs = append(r.errs, fmt.Errorf("%s: %w", r.at(key), err))
+}
+
+func (r *parsing) threshold(key string, value toml.Primitive) *int {
+	var n float64
+	if err := r.meta.PrimitiveDecode(value, &n); err != nil {
+		r.mistake(key, fmt.Errorf("%s: want a number such as 4.5: %w", key, err))
+		return nil
+	}
+	tenths, err := ParseThreshold(strconv.FormatFloat(n, 'f', -1, 64))
+	if err != nil {
+		r.mistake(key, fmt.Errorf("%s: %w", key, err))
+		return nil
+	}
+	return &tenths
+}
+
+func (r *parsing) waiver(i int, w waiver) Waiver {
+	until, err := time.Parse(DateFormat, w.Until)
+	line := r.waiverLine(i)
+	var what error
+	switch {
+	case checkPattern(w.Unit) != nil:
+		what = fmt.Errorf("unit is %q, want the name or a glob of units", w.Unit)
+	case strings.TrimSpace(w.Reason) == "":
+		what = fmt.Errorf("%s has no reason, want one", w.Unit)
+	case err != nil:
+		what = fmt.Errorf("until is %q, want the last day as YYYY-MM-DD", w.Until)
+	}
+	if what != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s:%d: waiver: %w", r.file, line, what))
+	}
+	return Waiver{w.Unit, w.Reason, until, line}
+}
+
+// rows reads systemd's policy that a TOML policy names.
+func (r *parsing) rows(name string) analyzer.Policy {
+	if name == "" {
+		return nil
+	}
+	if !path.IsAbs(name) {
+		name = path.Join(path.Dir(r.file), name)
+	}
+	data, err := r.root.ReadFile(name)
+	if err == nil {
+		var rows analyzer.Policy
+		if rows, err = analyzer.ParsePolicy(data); err == nil {
+			return rows
+		}
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	r.mistake("rows", fmt.Errorf("rows: %w", err))
+	return nil
+}
+
+func checkPattern(pattern string) error {
+	if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		return fmt.Errorf("%q is no unit name or glob", pattern)
+	}
+	return nil
+}
+
+// ParseThreshold reads a threshold: points from 0 to 10, with or without a fraction, or tenths from 11 to 100, as
+// "systemd-analyze security --threshold=" has them. The result is in tenths.
+func ParseThreshold(text string) (int, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err == nil && n >= 0 && n <= 10 {
+		tenths := int(n*10 + 0.5)
+		if diff := n*10 - float64(tenths); diff < -1e-9 || diff > 1e-9 {
+			return 0, fmt.Errorf("%s has more than one digit after the point, want one such as 4.5", text)
+		}
+		return tenths, nil
+	}
+	if err == nil && n <= 100 && n > 10 && n == float64(int(n)) {
+		return int(n), nil
+	}
+	return 0, fmt.Errorf("%q is no threshold, want points such as 4.5, or tenths from 11 to 100", text)
+}
+
+// at is the file and the line of a key in it.
+func (r *parsing) at(key string) string {
+	for i, line := range bytes.Split(r.data, []byte("\n")) {
+		name, _, ok := bytes.Cut(line, []byte("="))
+		if ok && strings.Trim(strings.TrimSpace(string(name)), `"'`) == key {
+			return fmt.Sprintf("%s:%d", r.file, i+1)
+		}
+	}
+	return r.file
+}
+
+// waiverLine finds the line of a waiver's heading.
+func (r *parsing) waiverLine(n int) int {
+	for i, line := range bytes.Split(r.data, []byte("\n")) {
+		if strings.Join(strings.Fields(string(line)), "") == "[[waiver]]" {
+			if n == 0 {
+				return i + 1
+			}
+			n--
+		}
+	}
+	return 0
+}
