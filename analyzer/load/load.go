@@ -1,6 +1,6 @@
 // Package load finds the services to score: by name, by file, or all of a root.
 //
-// Start with [Source.Open] and its [Set.Files], [Set.Names] and [Set.All]. Files are found as
+// Start with a [Source] and its [Source.Names], [Source.Files] or [Source.All]. Files are found as
 // "systemd-analyze security --offline=yes" finds them: their directories go in front of the load path, and a template is
 // read as an instance of it.
 package load
@@ -59,6 +59,17 @@ func (s Source) Names(names []string) iter.Seq2[*unit.Unit, error] {
 			}
 		}
 	}
+}
+
+// One loads one unit, by name or, if there is a "/" in it, from a file.
+func (s Source) One(arg string) (u *unit.Unit, err error) {
+	from := s.Names
+	if strings.Contains(arg, "/") {
+		from = s.Files
+	}
+	for u, err = range from([]string{arg}) {
+	}
+	return u, err
 }
 
 // Files loads unit files, one after the other. The directories of all of them go in front of the load path, as

@@ -1,108 +1,204 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"temper/analyzer"
-	"temper/internal/unit"
+	"temper/analyzer/policy"
+	"temper/analyzer/report"
+	"temper/internal/host"
 )
 
 func (a *app) analyze() *cobra.Command {
-	version := 0
+	n := &analysis{app: a}
 	c := &cobra.Command{
 		Use:   "analyze [UNIT|FILE...]",
-		Short: "Score exposure as systemd-analyze security does, without systemd",
-		Long: `analyze prints the exposure of units, 0.0 (safe) to 10.0, as systemd-analyze security --offline=yes computes it. A unit
-is a name or the path of a unit file; without any, all service units are scored.
+		Short: "Score exposure as systemd-analyze security does, and say what to do next",
+		Long: `analyze prints the exposure of services, 0.0 (safe) to 10.0, as systemd-analyze security computes it, without systemd and
+for any of its versions. A unit is a name or the path of a unit file; without any, all services are scored.
 
-Exit status: 0 clean, 1 where a unit is bad, 2 wrong usage, 3 could not run.`,
-		Example: "  temper analyze nginx.service\n  temper analyze --root /srv/trees/trixie",
-		RunE:    func(_ *cobra.Command, units []string) error { return a.runAnalyze(version, units) },
+On a running system, units given by name are scored as the manager knows them; with --root, --offline, --systemd-version,
+--profile or --diff, and for files, the unit files count, as with systemd-analyze security --offline=yes. The two can
+differ: a manager knows which directives imply others.
+
+With one unit, what would gain most is ranked. With two and --diff, or one with --profile and --diff, the rows that differ
+are shown.
+
+A threshold is given in points, 0 to 10, or in tenths, 11 to 100. A policy is a TOML file with thresholds and waivers, or one
+of systemd-analyze's own JSON files.
+
+Exit status: 0 clean, 1 where a unit is over its threshold or is not scored, 2 wrong usage, 3 could not run.`,
+		Example: "  temper analyze nginx.service\n  temper analyze --root /srv/trees/trixie --sort exposure --threshold 5.0",
+		RunE:    func(c *cobra.Command, units []string) error { return n.run(c.Context(), units) },
 	}
-	c.Flags().IntVar(&version, "systemd-version", 0, "score as systemd `N` does (default: the root's, else the newest)")
+	f := c.Flags()
+	f.IntVar(&n.version, "systemd-version", 0, "score as systemd `N` does, 247 to 262 (default: the root's, else the newest)")
+	f.StringVar(&n.arch, "arch", "", "the `ARCH` whose system calls count, such as x86_64 (default: this machine's)")
+	f.StringVar(&n.instance, "instance", "", "what stands for the instance of a template")
+	f.BoolVar(&n.offline, "offline", false, "read unit files though systemd runs")
+	f.StringVar(&n.sort, "sort", "unit", "order the table by `unit|exposure`")
+	f.IntVar(&n.next, "next", 10, "rank `N` assignments that would gain most, with one unit")
+	f.StringVar(&n.profile, "profile", "", "score as if the profile `FILE` were applied")
+	f.BoolVar(&n.diff, "diff", false, "compare two units, or one without and with --profile, row by row")
+	f.StringVar(&n.threshold, "threshold", "", "exit with 1 where the exposure is over `N`")
+	f.StringVar(&n.policyFile, "policy", "", "thresholds and waivers, or systemd's JSON policy, from `FILE`")
 	return c
 }
 
-func (a *app) runAnalyze(version int, units []string) error {
-	loader := &unit.Loader{Root: a.host()}
-	if version == 0 {
-		var err error
-		if version, err = a.host().SystemdVersion(); err != nil {
-			version = analyzer.Newest
-		}
-	}
-	loader.Version = version
-	all := len(units) == 0
-	if all {
-		var err error
-		if units, err = loader.List(".service"); err != nil {
-			return err
-		}
-	}
-	reports := []analyzer.Report{}
-	bad := false
-	for _, name := range units {
-		r, skip, err := scoreUnit(loader, name, all, version)
-		if err != nil {
-			a.warn(err)
-			bad = true
-		} else if !skip {
-			reports = append(reports, r)
-		}
-	}
-	if err := a.printReports(reports, all); err != nil {
+// analysis is one run of analyze.
+type analysis struct {
+	*app
+	version, next                                        int
+	arch, instance, sort, profile, threshold, policyFile string
+	offline, diff                                        bool
+
+	options analyzer.Options
+	policy  *policy.Policy
+	now     time.Time
+}
+
+func (n *analysis) run(ctx context.Context, units []string) error {
+	if err := n.prepare(units); err != nil {
 		return err
 	}
-	if bad {
+	if n.diff {
+		return n.compare(units)
+	}
+	src, err := n.source(ctx, units)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	failed := false
+	entries := func(yield func(report.Entry) bool) {
+		for e := range src.entries {
+			failed = n.complain(e) || failed
+			if !yield(e) {
+				return
+			}
+		}
+	}
+	if err := n.print(entries, units); err != nil {
+		return err
+	}
+	if failed {
 		return exitError(exitFindings)
 	}
 	return nil
 }
 
-// scoreUnit scores one unit; of a whole root, aliases and masked units are passed over.
-func scoreUnit(l *unit.Loader, name string, all bool, version int) (r analyzer.Report, skip bool, err error) {
-	load := l.Load
-	if strings.Contains(name, "/") {
-		load = l.LoadFile
-	} else {
-		name = serviceName(name)
+// prepare checks the flags and reads what they name.
+func (n *analysis) prepare(units []string) error {
+	n.now = time.Now()
+	if n.sort != "unit" && n.sort != "exposure" {
+		return usageError{fmt.Errorf("--sort is %q, want unit or exposure", n.sort)}
 	}
-	u, err := load(name)
-	if err != nil {
-		return r, false, err
+	if n.diff && len(units) != 2 && (len(units) != 1 || n.profile == "") {
+		return usageError{errors.New("--diff compares two units, or one without and with --profile FILE")}
 	}
-	if all && (u.Masked || u.ID != u.Name) {
-		return r, true, nil
+	if err := n.versions(); err != nil {
+		return err
 	}
-	r, err = analyzer.Score(u, analyzer.Options{Version: version})
-	return r, false, err
-}
-
-func (a *app) printReports(reports []analyzer.Report, all bool) error {
-	if a.format == "json" {
-		return a.printJSON(reports)
+	if err := n.readPolicy(); err != nil {
+		return err
 	}
-	if all || len(reports) > 1 {
-		slices.SortStableFunc(reports, func(x, y analyzer.Report) int { return strings.Compare(x.Unit, y.Unit) })
-		rows := [][]string{{"UNIT", "EXPOSURE", "PREDICATE"}}
-		for _, r := range reports {
-			rows = append(rows, []string{r.Unit, analyzer.Points(r.Exposure), r.Level})
+	n.options.Policy = n.policy.Rows
+	if n.threshold != "" {
+		tenths, err := policy.ParseThreshold(n.threshold)
+		if err != nil {
+			return usageError{fmt.Errorf("--threshold: %w", err)}
 		}
-		return a.table(rows)
-	}
-	for _, r := range reports {
-		rows := [][]string{{"NAME", "DESCRIPTION", "EXPOSURE"}}
-		for _, row := range r.Rows {
-			rows = append(rows, []string{row.Name, row.Description, row.Exposure.String()})
-		}
-		if err := a.table(rows); err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "Overall exposure of %s: %s %s\n", r.Unit, analyzer.Points(r.Exposure), r.Level)
+		n.policy.Threshold = &tenths
 	}
 	return nil
 }
+
+func (n *analysis) readPolicy() (err error) {
+	if n.policyFile == "" {
+		n.policy, err = policy.Default(n.host())
+		return err
+	}
+	file, err := filepath.Abs(n.policyFile)
+	if err != nil {
+		return err
+	}
+	n.policy, err = policy.Load(host.Root(""), file)
+	return err
+}
+
+// complain says on stderr why an entry makes the run fail.
+func (n *analysis) complain(e report.Entry) bool {
+	switch {
+	case e.Err != nil:
+		n.warn(e.Err)
+	case e.Judgement.Fails():
+		n.warn(fmt.Errorf("%s: exposure %s is %s", e.Report.Unit, analyzer.Points(e.Report.Exposure), e.Judgement.Text()))
+	}
+	return e.Fails()
+}
+
+func (n *analysis) print(entries iter.Seq[report.Entry], units []string) error {
+	switch n.format {
+	case "json":
+		return report.JSON(n.out, n.sorted(entries))
+	case "junit":
+		return report.JUnit(n.out, n.sorted(entries))
+	case "sarif":
+		return report.SARIF(n.out, version(), n.sorted(entries))
+	}
+	text := report.Text{Out: n.out, Style: n.style()}
+	if len(units) == 1 {
+		for e := range entries {
+			if e.Err == nil {
+				return text.Details(e)
+			}
+		}
+		return nil
+	}
+	// A line each is all that is kept of the reports.
+	var lines []report.Entry
+	for e := range entries {
+		if e.Err == nil {
+			e.Report.Rows, e.Report.Ignored = nil, nil
+			lines = append(lines, e)
+		}
+	}
+	return text.Overview(slices.Collect(n.sorted(slices.Values(lines))))
+}
+
+// sorted puts entries into the order that was asked for. They come sorted by unit where nothing else was.
+func (n *analysis) sorted(entries iter.Seq[report.Entry]) iter.Seq[report.Entry] {
+	if n.sort != "exposure" {
+		return entries
+	}
+	list := slices.Collect(entries)
+	slices.SortStableFunc(list, func(x, y report.Entry) int { return y.Report.Exposure - x.Report.Exposure })
+	return slices.Values(list)
+}
+
+// style is that of standard output: colours, faces and a width on a terminal only.
+func (n *analysis) style() report.Style {
+	f, ok := n.out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return report.Style{}
+	}
+	s := report.Style{Color: os.Getenv("NO_COLOR") == ""}
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.Width = w
+	}
+	return s
+}
+
+// isFile reports whether an argument is a path rather than the name of a unit.
+func isFile(arg string) bool { return strings.Contains(arg, "/") }

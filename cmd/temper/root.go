@@ -131,7 +131,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		return usageError{hint.With(err, c.CommandPath()+" --help")}
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
-	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap")
+	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap, analyze as junit or sarif")
 	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual(), a.guard(), a.renew())
 	for _, c := range root.Commands() {
 		checkArgs(c)
@@ -141,7 +141,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 }
 
 // formats are what a verb can print besides text and json.
-var formats = map[string][]string{"prove": {"junit", "tap"}}
+var formats = map[string][]string{"prove": {"junit", "tap"}, "analyze": {"junit", "sarif"}}
 
 func (a *app) checkFormat(c *cobra.Command) error {
 	if known := append([]string{"text", "json"}, formats[c.Name()]...); !slices.Contains(known, a.format) {

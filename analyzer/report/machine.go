@@ -1,0 +1,223 @@
+package report
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path"
+	"strings"
+
+	"temper/analyzer"
+	"temper/internal/unit"
+)
+
+// JSON writes one array with an object for each entry. Entries are written as they come: memory does not grow with them.
+func JSON(w io.Writer, entries iter.Seq[Entry]) error {
+	sep := "[\n  "
+	for e := range entries {
+		data, err := json.MarshalIndent(e, "  ", "  ")
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s%s", sep, data); err != nil {
+			return err
+		}
+		sep = ",\n  "
+	}
+	if sep == "[\n  " {
+		_, err := fmt.Fprintln(w, "[]")
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n]")
+	return err
+}
+
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Name    string     `xml:"name,attr"`
+	Class   string     `xml:"classname,attr"`
+	Failure *junitText `xml:"failure"`
+	Error   *junitText `xml:"error"`
+	Skipped *junitText `xml:"skipped"`
+	Out     string     `xml:"system-out,omitempty"`
+}
+
+type junitText struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// JUnit writes a test suite with a case for each unit: it fails over its threshold, is skipped where a waiver holds, and is
+// an error where there is no report.
+func JUnit(w io.Writer, entries iter.Seq[Entry]) error {
+	suite := junitSuite{Name: "temper analyze"}
+	for e := range entries {
+		c := junitCase{Name: e.name(), Class: "exposure"}
+		switch {
+		case e.Err != nil:
+			c.Error = &junitText{Message: e.problem()}
+			suite.Errors++
+		case e.Judgement.Fails():
+			c.Failure = &junitText{Message: e.summary(), Text: badRows(e.Report)}
+			suite.Failures++
+		case e.Judgement.Over:
+			c.Skipped = &junitText{Message: e.summary()}
+			suite.Skipped++
+		default:
+			c.Out = e.summary()
+		}
+		suite.Tests++
+		suite.Cases = append(suite.Cases, c)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	x := xml.NewEncoder(w)
+	x.Indent("", "  ")
+	if err := x.Encode(suite); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+func (e Entry) name() string {
+	if e.Report.Unit != "" {
+		return e.Report.Unit
+	}
+	return e.Unit
+}
+
+// badRows lists what adds to an exposure, a row a line.
+func badRows(r analyzer.Report) string {
+	var b strings.Builder
+	for _, row := range r.Rows {
+		if row.Exposure > 0 {
+			fmt.Fprintf(&b, "%s %s %s\n", row.Exposure, row.Name, row.Description)
+		}
+	}
+	return b.String()
+}
+
+// IDs of the rules in SARIF. They never change.
+const (
+	ruleOver    = "exposure-over-threshold"
+	ruleRefused = "unit-not-scored"
+	ruleIgnored = "assignment-ignored"
+)
+
+type sarifText struct {
+	Text string `json:"text"`
+}
+
+type sarifRule struct {
+	ID    string    `json:"id"`
+	Short sarifText `json:"shortDescription"`
+}
+
+type sarifLocation struct {
+	Physical struct {
+		Artifact struct {
+			URI string `json:"uri"`
+		} `json:"artifactLocation"`
+		Region *sarifRegion `json:"region,omitempty"`
+	} `json:"physicalLocation"`
+}
+
+type sarifRegion struct {
+	StartLine int `json:"startLine"`
+}
+
+type sarifSuppression struct {
+	Kind          string `json:"kind"`
+	Justification string `json:"justification"`
+}
+
+type sarifResult struct {
+	Rule         string             `json:"ruleId"`
+	Level        string             `json:"level"`
+	Message      sarifText          `json:"message"`
+	Locations    []sarifLocation    `json:"locations,omitempty"`
+	Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+}
+
+type sarifDriver struct {
+	Name    string      `json:"name"`
+	Version string      `json:"version,omitempty"`
+	Rules   []sarifRule `json:"rules"`
+}
+
+type sarifRun struct {
+	Tool struct {
+		Driver sarifDriver `json:"driver"`
+	} `json:"tool"`
+	Results []sarifResult `json:"results"`
+}
+
+type sarifLog struct {
+	Schema  string     `json:"$schema"`
+	Version string     `json:"version"`
+	Runs    []sarifRun `json:"runs"`
+}
+
+// SARIF writes a SARIF 2.1.0 log: an error for each unit that is over its threshold or cannot be scored, suppressed where a
+// waiver holds, and a warning for each assignment that systemd ignores. version is that of temper.
+func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
+	run := sarifRun{Results: []sarifResult{}}
+	run.Tool.Driver = sarifDriver{Name: "temper", Version: version, Rules: []sarifRule{
+		{ruleOver, sarifText{"The exposure of the unit is over its threshold"}},
+		{ruleRefused, sarifText{"systemd does not load the unit"}},
+		{ruleIgnored, sarifText{"systemd ignores the assignment"}},
+	}}
+	for e := range entries {
+		run.Results = append(run.Results, e.results()...)
+	}
+	log := sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}}
+	j := json.NewEncoder(w)
+	j.SetIndent("", "  ")
+	j.SetEscapeHTML(false)
+	return j.Encode(log)
+}
+
+func (e Entry) results() []sarifResult {
+	if e.Err != nil {
+		at, _ := errors.AsType[unit.Problem](e.Err)
+		return []sarifResult{{Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()}, Locations: location(at.Pos)}}
+	}
+	var list []sarifResult
+	if e.Judgement.Over {
+		r := sarifResult{Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()}, Locations: location(e.fragment())}
+		if !e.Judgement.Fails() {
+			r.Suppressions = []sarifSuppression{{"external", e.Judgement.Waiver.Reason}}
+		}
+		list = append(list, r)
+	}
+	for _, p := range e.Report.Ignored {
+		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: location(p.Pos)})
+	}
+	return list
+}
+
+func location(at unit.Position) []sarifLocation {
+	if at.Path == "" {
+		return nil
+	}
+	var l sarifLocation
+	l.Physical.Artifact.URI = strings.TrimPrefix(path.Clean(at.Path), "/")
+	if at.Line > 0 {
+		l.Physical.Region = &sarifRegion{at.Line}
+	}
+	return []sarifLocation{l}
+}

@@ -1,0 +1,128 @@
+// Package report prints what the analyzer found: for people, and as JSON, JUnit and SARIF for machines.
+//
+// Start with an [Entry] for each unit. [Overview] is the table of all, [Details] of one; [JSON], [JUnit] and [SARIF] write one
+// document. The printers write what they are given in the order in which it comes and keep nothing.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"temper/analyzer"
+	"temper/analyzer/policy"
+	"temper/internal/unit"
+)
+
+// Entry is what is known about one unit.
+type Entry struct {
+	Report    analyzer.Report
+	Err       error // why there is no report: the unit was refused, or not found
+	Unit      string
+	Judgement policy.Judgement
+	Next      []Next // what to do next, those that save most first
+	Changes   []analyzer.Difference
+	Before    *analyzer.Report // what Changes compare with
+}
+
+// Next is a piece of advice, with what temper knows of it.
+type Next struct {
+	analyzer.Advice
+	Profile  string `json:"profile,omitempty"`  // the profile that sets the directive
+	Sets     string `json:"sets,omitempty"`     // what it sets it to
+	Demotion string `json:"demotion,omitempty"` // why a verdict has it weaker
+}
+
+// Fails reports whether the entry makes a run fail: it is refused, or over its threshold.
+func (e Entry) Fails() bool { return e.Err != nil || e.Judgement.Fails() }
+
+// MarshalJSON writes the report, with what else is known of the unit beside its own keys: "error", "threshold", "over",
+// "waiver", "next", "before" and "changes".
+func (e Entry) MarshalJSON() ([]byte, error) {
+	if e.Err != nil {
+		return json.Marshal(map[string]string{"unit": e.Unit, "error": e.Err.Error()})
+	}
+	main, err := json.Marshal(e.Report)
+	if err != nil {
+		return nil, err
+	}
+	more, err := json.Marshal(e.more())
+	if err != nil {
+		return nil, err
+	}
+	if string(more) == "{}" {
+		return main, nil
+	}
+	// The keys of one object after those of the other.
+	return slices.Concat(main[:len(main)-1], []byte(","), more[1:]), nil
+}
+
+type waiver struct {
+	Reason  string `json:"reason"`
+	Until   string `json:"until"`
+	Expired bool   `json:"expired"`
+}
+
+type change struct {
+	Name   string        `json:"name"`
+	Field  string        `json:"json_field"`
+	Before *analyzer.Row `json:"before"`
+	After  *analyzer.Row `json:"after"`
+}
+
+type more struct {
+	Threshold json.Number `json:"threshold,omitempty"`
+	Over      *bool       `json:"over,omitempty"`
+	Waiver    *waiver     `json:"waiver,omitempty"`
+	Next      []Next      `json:"next,omitempty"`
+	Before    json.Number `json:"before,omitempty"`
+	Changes   []change    `json:"changes,omitempty"`
+}
+
+func (e Entry) more() more {
+	m := more{Next: e.Next}
+	if j := e.Judgement; j.Threshold != nil {
+		m.Threshold, m.Over = json.Number(analyzer.Points(*j.Threshold)), &j.Over
+		if j.Waiver != nil {
+			m.Waiver = &waiver{j.Waiver.Reason, j.Waiver.Until.Format(policy.DateFormat), j.Expired}
+		}
+	}
+	if e.Before != nil {
+		m.Before = json.Number(analyzer.Points(e.Before.Exposure))
+		for _, d := range e.Changes {
+			c := change{Name: d.After.Name, Field: d.After.JSONField, Before: present(d.Before), After: present(d.After)}
+			if c.After == nil {
+				c.Name, c.Field = d.Before.Name, d.Before.JSONField
+			}
+			m.Changes = append(m.Changes, c)
+		}
+	}
+	return m
+}
+
+func present(r analyzer.Row) *analyzer.Row {
+	if r.Name == "" {
+		return nil
+	}
+	return &r
+}
+
+// problem is why there is no report, or "".
+func (e Entry) problem() string {
+	if e.Err == nil {
+		return ""
+	}
+	return e.Err.Error()
+}
+
+// fragment is where the unit is written down, "" if that is not known.
+func (e Entry) fragment() unit.Position { return unit.Position{Path: e.Report.Fragment} }
+
+// summary is the exposure and what a policy makes of it.
+func (e Entry) summary() string {
+	text := fmt.Sprintf("exposure %s %s", analyzer.Points(e.Report.Exposure), e.Report.Level)
+	if j := e.Judgement.Text(); j != "" {
+		text += ", " + j
+	}
+	return text
+}

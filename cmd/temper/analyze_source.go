@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+
+	"temper/analyzer"
+	"temper/analyzer/load"
+	"temper/analyzer/online"
+	"temper/analyzer/report"
+	"temper/generator"
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// versions finds out as which systemd to score.
+func (n *analysis) versions() error {
+	n.options = analyzer.Options{Version: n.version, Arch: n.arch}
+	if n.version != 0 {
+		return nil
+	}
+	version, err := n.host().SystemdVersion()
+	switch {
+	case errors.Is(err, host.ErrNoSystemd):
+		version = analyzer.Newest
+	case err != nil:
+		return err
+	default:
+		n.options.Libseccomp = load.Libseccomp(n.host())
+	}
+	n.options.Version = version
+	return nil
+}
+
+// source is where the entries of a run come from.
+type source struct {
+	entries iter.Seq[report.Entry]
+	close   func() error
+}
+
+// source chooses between the running manager and unit files.
+func (n *analysis) source(ctx context.Context, units []string) (source, error) {
+	if n.asksManager(units) {
+		conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+		if err == nil {
+			return source{n.managed(ctx, conn, units), conn.Close}, nil
+		}
+		n.warn(fmt.Errorf("the manager does not answer (%w): reading unit files instead", err))
+	}
+	entries, err := n.read(units)
+	return source{entries, func() error { return nil }}, err
+}
+
+// asksManager reports whether the manager is to be asked: units by name, of this machine as it runs.
+func (n *analysis) asksManager(units []string) bool {
+	if n.offline || n.version != 0 || n.arch != "" || n.profile != "" || !n.host().IsHost() || slices.ContainsFunc(units, isFile) {
+		return false
+	}
+	_, err := os.Stat("/run/systemd/system") // sd_booted(3)
+	return err == nil
+}
+
+// managed scores units as the manager knows them; without any, all loaded services as systemd-analyze lists them.
+func (n *analysis) managed(ctx context.Context, conn *dbus.Conn, units []string) iter.Seq[report.Entry] {
+	return func(yield func(report.Entry) bool) {
+		if len(units) == 0 {
+			services, err := online.Services(ctx, conn, n.options)
+			if err != nil {
+				yield(report.Entry{Err: err})
+				return
+			}
+			for _, s := range services {
+				r, err := analyzer.Assess(s, n.options)
+				if !yield(n.entry(s.Unit, nil, r, err)) {
+					return
+				}
+			}
+			return
+		}
+		for _, name := range units {
+			name = n.files().InstanceOf(serviceName(name))
+			r, err := online.Score(ctx, conn, name, n.options)
+			u, _ := n.files().One(name) // only for advice and the names that a policy knows it by
+			e := n.entry(name, u, r, err)
+			if !yield(n.advise(e, u, len(units))) {
+				return
+			}
+		}
+	}
+}
+
+// files is where unit files come from.
+func (n *analysis) files() load.Source {
+	return load.Source{Root: n.host(), Version: n.options.Version, Instance: n.instance}
+}
+
+// read scores units from their files; without any, all of the root.
+func (n *analysis) read(units []string) (iter.Seq[report.Entry], error) {
+	harden, err := n.hardener()
+	if err != nil {
+		return nil, err
+	}
+	loaded := n.files().All()
+	switch files := slices.DeleteFunc(slices.Clone(units), func(u string) bool { return !isFile(u) }); {
+	case len(units) == 0:
+	case len(files) == len(units):
+		loaded = n.files().Files(units)
+	case len(files) > 0:
+		return nil, usageError{fmt.Errorf("%s is a file and others are names, want one or the other", files[0])}
+	default:
+		loaded = n.files().Names(units)
+	}
+	return func(yield func(report.Entry) bool) {
+		i := 0
+		for u, err := range loaded {
+			name := ""
+			if len(units) > 0 {
+				name = units[i]
+			}
+			i++
+			if err == nil {
+				u, err = harden(u)
+			}
+			var r analyzer.Report
+			if err == nil {
+				r, err = analyzer.Score(u, n.options)
+			}
+			if !yield(n.advise(n.entry(name, u, r, err), u, len(units))) {
+				return
+			}
+		}
+	}, nil
+}
+
+// entry is what was found out about a unit, and what the policy makes of it.
+func (n *analysis) entry(name string, u *unit.Unit, r analyzer.Report, err error) report.Entry {
+	e := report.Entry{Unit: name, Report: r, Err: err}
+	names := []string{r.Unit}
+	if u != nil {
+		e.Unit = u.Name
+		names = append(generator.NamesOf(u), u.Name)
+	}
+	if err == nil {
+		e.Judgement = n.policy.Judge(names, r.Exposure, n.now)
+	}
+	return e
+}
+
+// advise adds what would gain most to the entry of a run with one unit.
+func (n *analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry {
+	if e.Err != nil || u == nil || units != 1 || n.next <= 0 {
+		return e
+	}
+	list, err := analyzer.Advise(u, n.options)
+	if err != nil {
+		n.warn(fmt.Errorf("what to do next: %w", err))
+		return e
+	}
+	set, _ := loadProfiles(n.host()) // what is wrong with profiles is for `temper check` to say
+	p, _ := set.For(u)
+	v, err := verdict.Store{Root: n.host()}.Get(u.ID)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.warn(err)
+	}
+	for _, advice := range list[:min(n.next, len(list))] {
+		e.Next = append(e.Next, next(advice, p, v))
+	}
+	return e
+}
+
+// next says whether the profile of a unit sets what is advised, and whether its verdict gave that up.
+func next(a analyzer.Advice, p *profiles.Profile, v verdict.Verdict) report.Next {
+	n := report.Next{Advice: a}
+	if p == nil {
+		return n
+	}
+	if s, ok := p.Setting(a.Directive); ok {
+		n.Profile, n.Sets = p.Name, strings.Join(s.Values, "; ")
+	}
+	for _, d := range v.Demotions {
+		if d.Directive == a.Directive {
+			n.Demotion = fmt.Sprintf("from %s to %s: %s", short(d.From), short(d.To), d.Reason)
+		}
+	}
+	return n
+}
+
+// hardener returns what applies the profile of --profile to a unit, or leaves it alone without one.
+func (n *analysis) hardener() (func(*unit.Unit) (*unit.Unit, error), error) {
+	if n.profile == "" {
+		return func(u *unit.Unit) (*unit.Unit, error) { return u, nil }, nil
+	}
+	file, err := filepath.Abs(n.profile)
+	if err != nil {
+		return nil, err
+	}
+	set, _ := loadProfiles(n.host())
+	p, err := profiles.LoadFile(file, set)
+	if err != nil {
+		return nil, err
+	}
+	return func(u *unit.Unit) (*unit.Unit, error) {
+		in := generator.Input{Unit: u, Profile: p, Named: true, Version: n.options.Version, Secrets: set.SecretsFor(generator.NamesOf(u)...)}
+		plan := generator.NewPlan(in)
+		for _, l := range plan.LeftOut {
+			n.warn(fmt.Errorf("%s: %s= is left out: %s", u.ID, l.Directive, l.Reason))
+		}
+		return u.Without(generator.Dropin).With(generator.Dropin, plan.Text())
+	}, nil
+}
+
+// compare prints the rows in which two units differ, or one without and with a profile.
+func (n *analysis) compare(units []string) error {
+	harden, err := n.hardener()
+	if err != nil {
+		return err
+	}
+	before, err := n.files().One(units[0])
+	if err != nil {
+		return err
+	}
+	after := before
+	if len(units) == 2 {
+		if after, err = n.files().One(units[1]); err != nil {
+			return err
+		}
+	}
+	if after, err = harden(after); err != nil {
+		return err
+	}
+	e, err := n.difference(before, after)
+	if err != nil {
+		return err
+	}
+	switch n.format {
+	case "json":
+		return report.JSON(n.out, slices.Values([]report.Entry{e}))
+	case "text":
+		return report.Text{Out: n.out, Style: n.style()}.Diff(e)
+	}
+	return usageError{fmt.Errorf("--format is %q, want text or json with --diff", n.format)}
+}
+
+func (n *analysis) difference(before, after *unit.Unit) (report.Entry, error) {
+	b, err := analyzer.Score(before, n.options)
+	if err != nil {
+		return report.Entry{}, err
+	}
+	r, err := analyzer.Score(after, n.options)
+	e := n.entry(after.Name, after, r, err)
+	e.Before, e.Changes = &b, analyzer.Compare(b, r)
+	return e, err
+}
