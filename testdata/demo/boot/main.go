@@ -1,10 +1,12 @@
 // Command boot boots a root in which temper is installed and looks at each unit named: the generator wrote at boot what was
-// proven, the running process is confined as /proc shows it, and the service answers. It exits with 1 if any is not so.
+// proven, with as many demotions as it must have, the running process is confined as /proc shows it, and the service answers.
+// It exits with 1 if any is not so.
 //
-//	boot ROOT UNIT...
+//	boot ROOT UNIT[:DEMOTIONS]...
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -50,7 +52,8 @@ func boot(ctx context.Context, root string, units []string) (bool, error) {
 	all := true
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "UNIT\tDROP-IN\tCONFINED\tANSWERS")
-	for _, name := range units {
+	for _, arg := range units {
+		name, demotions, _ := strings.Cut(arg, ":")
 		s, err := harness.Inspect(ctx, where, set, name)
 		if err != nil {
 			return false, err
@@ -63,6 +66,10 @@ func boot(ctx context.Context, root string, units []string) (bool, error) {
 		same := string(written) == v.Dropin && v.Dropin != ""
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, word(same, "written at boot, as proven"), s.Confinement(), answers(s.Checks))
 		all = all && same && s.OK()
+		if want := cmp.Or(demotions, "0"); fmt.Sprint(len(v.Demotions)) != want {
+			fmt.Fprintf(w, "%s\tNOT as expected: %d demotions, want %s\n", name, len(v.Demotions), want)
+			all = false
+		}
 	}
 	return all, w.Flush()
 }
