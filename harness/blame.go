@@ -94,10 +94,10 @@ func covering(k witness.Kind) bool { return k == witness.PathReadOnly || k == wi
 // relief is what would lift a restriction that a lever causes: an exception where there are exact ones, else a step down.
 func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidence) proposal {
 	p := proposal{directive: l.directive, evidence: why}
-	exceptions := exceptionsOf(l.directive.Name)
+	exceptions := exceptionsOf(l.directive.Name, r.Kind)
 	switch {
 	case r.Kind == witness.PathReadOnly && path.IsAbs(r.Subject):
-		p.directive, p.names = exceptionsOf("ProtectSystem"), []string{writable(root, r.Subject)}
+		p.directive, p.names = exceptions, []string{writable(root, r.Subject)}
 	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):
 		p.directive, p.names = exceptions, []string{r.Subject}
 	case r.Kind == witness.Device && exceptions != nil:
@@ -147,10 +147,10 @@ func listening(sockets []string) []string {
 	return rules
 }
 
-// exceptionsOf returns the directive that holds the exceptions of another.
-func exceptionsOf(name string) *directive.Directive {
+// exceptionsOf returns the directive that holds the exceptions of another, or that lifts what it refuses; nil if none does.
+func exceptionsOf(name string, refused witness.Kind) *directive.Directive {
 	for _, d := range directive.All() {
-		if d.With == name && d.Name != name {
+		if name != "" && d.With == name || refused != "" && d.Lifts == directive.Refusal(refused) {
 			return d
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"temper/harness/witness"
 	"temper/internal/host"
 	"temper/internal/verdict"
 )
@@ -22,7 +23,7 @@ var kernels = regexp.MustCompile(`^/(proc|sys|dev)/`)
 // readLog reads the log of a failed trial: which exact exceptions it asks for. It is what is left where the kernel has no
 // witness to offer.
 func readLog(t Trial, ls []*lever, root host.Root) []proposal {
-	d := exceptionsOf("ProtectSystem")
+	d := exceptionsOf("", witness.PathReadOnly)
 	if !protects(ls, d.With) {
 		return nil
 	}

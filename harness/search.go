@@ -232,7 +232,7 @@ func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
 // exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be needed are
 // taken back in the end.
 func (s *search) exempt(ctx context.Context, l *lever, n int) (bool, error) {
-	d := exceptionsOf(l.directive.Name)
+	d := exceptionsOf(l.directive.Name, "")
 	if d == nil {
 		return false, nil
 	}

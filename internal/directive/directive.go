@@ -29,12 +29,13 @@ type Directive struct {
 	Paths   []PathEffect
 	Opens   []PathEffect // what a value leaves writable, even if the unit makes the directories above it read-only
 	Refuses []Refusal
-	Try     Try    // of a list of exceptions: those worth trying before the directive itself is given up
-	Trace   Trace  // what shows in /proc once it holds, besides Paths
-	Late    bool   // needs default dependencies: orders the unit after temporary files are set up
-	Man     string // the man page that documents it
-	Forbids string // one line for people: what a service can no longer do
-	Breaks  string // one line for people: what usually breaks
+	Lifts   Refusal // of a list of exceptions: what it lifts whichever directive causes it, not only With
+	Try     Try     // of a list of exceptions: those worth trying before the directive itself is given up
+	Trace   Trace   // what shows in /proc once it holds, besides Paths
+	Late    bool    // needs default dependencies: orders the unit after temporary files are set up
+	Man     string  // the man page that documents it
+	Forbids string  // one line for people: what a service can no longer do
+	Breaks  string  // one line for people: what usually breaks
 	kind    kind
 	order   int
 }
