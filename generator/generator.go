@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -59,14 +57,17 @@ type Decision struct {
 }
 
 // Decide decides about a loaded unit. The error tells of a verdict that cannot be read, which counts as none.
-func (g *Generator) Decide(u *unit.Unit) (Decision, error) {
+func (g *Generator) Decide(u *unit.Unit) (Decision, error) { return g.decide(u, true) }
+
+// decide makes a plan only where the text depends on it, unless explain asks for one.
+func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	d := Decision{Unit: u.Name}
 	d.Profile, d.Named = g.Profiles.For(u)
 	if reason := g.spares(u, d); reason != "" {
 		d.Why = reason
 		return d, nil
 	}
-	input := Input{Unit: u, Profile: d.Profile, Named: d.Named, Version: g.Version, Secrets: g.Profiles.SecretsFor(NamesOf(u)...)}
+	input := g.Input(u, d.Profile, d.Named)
 	v, err := g.judge(input)
 	if v == nil && err == nil {
 		v, err = g.judgeTemplate(input)
@@ -76,7 +77,9 @@ func (g *Generator) Decide(u *unit.Unit) (Decision, error) {
 	if fresh {
 		input.Demotions = v.Demotions
 	}
-	d.Plan = NewPlan(input)
+	if explain || fresh && v.Systemd != g.Version || !fresh && g.Settings.Unproven == Enforce {
+		d.Plan = NewPlan(input)
+	}
 	switch {
 	case fresh && v.Systemd == g.Version:
 		d.Text, d.Why = v.Dropin, "proven"
@@ -92,6 +95,16 @@ func (g *Generator) Decide(u *unit.Unit) (Decision, error) {
 		d.Why = unproven(v) + "; nothing is applied until it is proven"
 	}
 	return d, err
+}
+
+// Input is what a plan for a unit under a profile depends on, without demotions.
+func (g *Generator) Input(u *unit.Unit, p *profiles.Profile, named bool) Input {
+	return Input{Unit: u, Profile: p, Named: named, Version: g.Version, Secrets: g.Profiles.SecretsFor(NamesOf(u)...)}
+}
+
+// Fingerprint is that of a verdict that would be taken now.
+func (g *Generator) Fingerprint(in Input) (verdict.Fingerprint, error) {
+	return verdict.Take(g.Root, in.Unit.Without(Dropin), in.Digest(), g.Version)
 }
 
 // startsEarly reports whether a unit may start before the bus and the rest of what proving needs.
@@ -142,7 +155,7 @@ func (g *Generator) judge(in Input) (*verdict.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := verdict.Take(g.Root, in.Unit.Without(Dropin), in.Digest(), g.Version)
+	now, err := g.Fingerprint(in)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +209,9 @@ After=temper-prove@%N.service
 
 // Decisions decides about every service unit that a profile matches, sorted by name. Problems in single units or verdicts
 // are returned beside.
-func (g *Generator) Decisions() ([]Decision, []error) {
+func (g *Generator) Decisions() ([]Decision, []error) { return g.decisions(true) }
+
+func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 	names, err := g.Units.List(".service")
 	var problems []error
 	if err != nil { // the names are those that could be seen
@@ -217,7 +232,7 @@ func (g *Generator) Decisions() ([]Decision, []error) {
 			continue
 		}
 		done[u.ID] = true
-		d, err := g.Decide(u)
+		d, err := g.decide(u, explain)
 		if err != nil {
 			problems = append(problems, err)
 		}
@@ -274,6 +289,9 @@ func NamesOf(u *unit.Unit) []string { return append([]string{u.ID, u.Template()}
 func Write(dir string, decisions []Decision) (int, error) {
 	var problems []error
 	written := 0
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
 	for _, d := range decisions {
 		if d.Text == "" {
 			continue
@@ -287,9 +305,20 @@ func Write(dir string, decisions []Decision) (int, error) {
 	return written, errors.Join(problems...)
 }
 
+// writeDropin writes a file of systemd's own directory in /run, which a reader finds whole or not at all. It is not synced:
+// it is gone with the power anyway.
 func writeDropin(dir, text string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, Dropin), []byte(text), 0o644, renameio.WithTempDir(dir))
+	temporary := filepath.Join(dir, "."+Dropin+".new")
+	if err := os.WriteFile(temporary, []byte(text), 0o644); err != nil {
+		_ = os.Remove(temporary)
+		return err
+	}
+	if err := os.Rename(temporary, filepath.Join(dir, Dropin)); err != nil {
+		_ = os.Remove(temporary)
+		return err
+	}
+	return nil
 }

@@ -23,7 +23,7 @@ func Run(root host.Root, cmdline, dir string) Report {
 	if err != nil {
 		return Report{Problems: []error{err}}
 	}
-	decisions, more := g.Decisions()
+	decisions, more := g.decisions(false)
 	r := Report{Problems: slices.Concat(problems, more)}
 	if r.Written, err = Write(dir, decisions); err != nil {
 		r.Problems = append(r.Problems, err)

@@ -120,6 +120,9 @@ func (k syscalls) merge(d *Directive, c Context, want []string) Merged {
 	if len(dropped) > 0 {
 		note = fmt.Sprintf("systemd %d does not know %s", c.Version, strings.Join(dropped, " "))
 	}
+	if len(c.Have(d.Name)) == 0 && refusesSome(want) { // most units: nothing to compare with
+		return Merged{Lines: want, Note: note}
+	}
 	have, wanted := ParseSystemCallFilter(c.Have(d.Name), c.Version), ParseSystemCallFilter(want, c.Version)
 	if !wanted.Set {
 		return Merged{Note: note}
@@ -139,6 +142,15 @@ func (k syscalls) merge(d *Directive, c Context, want []string) Merged {
 
 func (syscalls) calls(keep func(string) bool) []string {
 	return slices.DeleteFunc(AllSyscalls(), func(call string) bool { return !keep(call) })
+}
+
+// refusesSome reports whether assignments surely refuse some call: an allow-list, or nothing but deny-lists.
+func refusesSome(want []string) bool {
+	denies := func(v string) bool { return strings.HasPrefix(v, "~") }
+	if len(want) == 0 || slices.ContainsFunc(want, func(v string) bool { return strings.Trim(v, "~ ") == "" }) {
+		return false
+	}
+	return !denies(want[0]) || !slices.ContainsFunc(want, func(v string) bool { return !denies(v) })
 }
 
 // deny returns the line that refuses calls with the errors that a filter gives them.
@@ -169,7 +181,7 @@ func (syscalls) gate(want []string, version int) (lines, dropped []string) {
 	calls := SyscallsOf(version)
 	unknown := func(word string) bool {
 		name, _, _ := strings.Cut(word, ":")
-		if _, group := calls.Group(name); group || calls.Known(name) {
+		if calls.Known(name) || len(calls.Members(name)) > 0 {
 			return false
 		}
 		dropped = append(dropped, word)
