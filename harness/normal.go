@@ -62,7 +62,7 @@ func (n normal) differs(s sighting) []string {
 	}
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(s.ends)) {
-		if want := n.endsOf(name); len(want) > 0 && !slices.Contains(want, s.ends[name]) {
+		if want := n.endsOf(name); len(want) > 0 && s.ends[name] != endedWell && !slices.Contains(want, s.ends[name]) {
 			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, s.ends[name], strings.Join(want, " or ")))
 		}
 	}
@@ -108,12 +108,20 @@ func (s *sighting) log(entries []entry) {
 	}
 }
 
-// ending says how a process ended.
+// endedWell is how a process ends that is none to worry about, whatever it does without hardening.
+const endedWell = "success"
+
+// ending says how a process ended. Which of the signals that systemd takes for success, systemd.service(5), ends a service
+// depends on how far it was when it was stopped.
 func ending(code, status int32) string {
-	if code == exited {
+	switch signal := unix.Signal(status); {
+	case code == exited && status == 0, code == killed && slices.Contains([]unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE}, signal):
+		return endedWell
+	case code == exited:
 		return fmt.Sprintf("status %d", status)
+	default:
+		return unix.SignalName(signal)
 	}
-	return unix.SignalName(unix.Signal(status))
 }
 
 func words(set map[string]bool) string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ type observation struct {
 	sockets   map[string]bool // "tcp 0.0.0.0:80", "unix /run/x.sock": where others reach it
 	processes map[string]bool // names of executables, as the kernel has them in comm
 	states    map[string]bool // of its units: "active (running)"
+	busy      bool            // a process of it runs, or would if it got a processor
 }
 
 // An observer looks at the services of a place.
@@ -38,12 +40,12 @@ func newObserver(where *place.Place) *observer {
 
 // observe looks at the processes in the control groups of a service.
 func observe(where *place.Place, states ...state) observation {
-	o := observation{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}}
 	by := newObserver(where)
 	for _, s := range states {
 		o.states[s.Active+" ("+s.Sub+")"] = true
 		for _, pid := range processes(where, s) {
-			by.add(o, filepath.Join("/proc", pid))
+			by.add(&o, filepath.Join("/proc", pid))
 		}
 	}
 	return o
@@ -94,12 +96,13 @@ var numbered = regexp.MustCompile(`[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*`)
 // nameless replaces what differs between two launches of one service: process ids, times, counters, random names.
 func nameless(s string) string { return numbered.ReplaceAllString(s, "N") }
 
-func (by *observer) add(o observation, proc string) {
+func (by *observer) add(o *observation, proc string) {
 	comm := readLines(proc + "/comm")
 	if len(comm) == 0 {
 		return
 	}
 	o.processes[nameless(comm[0])] = true
+	o.busy = o.busy || runs(proc)
 	fds, _ := os.ReadDir(proc + "/fd") // a process that ended has none
 	for _, fd := range fds {
 		target, _ := os.Readlink(filepath.Join(proc, "fd", fd.Name()))
@@ -110,6 +113,16 @@ func (by *observer) add(o observation, proc string) {
 			o.sockets[name] = true
 		}
 	}
+}
+
+// runs reports whether a process is not asleep: its state, proc_pid_stat(5), follows its name in parentheses.
+func runs(proc string) bool {
+	for _, line := range readLines(proc + "/stat") {
+		if i := strings.LastIndex(line, ") "); i >= 0 {
+			return strings.HasPrefix(line[i+2:], "R") || strings.HasPrefix(line[i+2:], "D")
+		}
+	}
+	return false
 }
 
 // name says where others reach a process by one of its sockets; "" if it waits for nobody. In a network namespace of its
@@ -211,9 +224,13 @@ func parseSocket(field string) (string, bool) {
 	return netip.AddrPortFrom(address, uint16(number)).String(), ok
 }
 
-// both is what two observations have in common: what comes and goes is no part of what a service is.
+// both is what two observations have in common.
 func (o observation) both(other observation) observation {
-	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), other.states}
+	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy}
+}
+
+func (o observation) equal(other observation) bool {
+	return maps.Equal(o.sockets, other.sockets) && maps.Equal(o.processes, other.processes) && maps.Equal(o.states, other.states)
 }
 
 func common(a, b map[string]bool) map[string]bool {

@@ -16,7 +16,11 @@ var exitNames = map[int32]string{
 	241: "CONFIGURATION_DIRECTORY", 243: "CREDENTIALS", 244: "BPF",
 }
 
-const exited = 1 // CLD_EXITED
+// How a process ended; waitid(2).
+const (
+	exited = 1 // CLD_EXITED
+	killed = 2 // CLD_KILLED
+)
 
 // ended says in words how the main process of a unit ended.
 func (s state) ended() string {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"temper/generator"
@@ -88,13 +89,11 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	t.count++
 	result := Trial{Dropin: plan.Text()}
 	if t.cloning == nil {
-		c, err := newCloning(t.place, t.unit)
-		if err != nil {
+		if err := t.prepare(ctx); err != nil {
 			return result, err
 		}
-		t.cloning = &c
 	}
-	stem := fmt.Sprintf("%s-%d", t.stem, t.count)
+	stem := fmt.Sprintf("%s-%d", t.stem, launches.Add(1))
 	l := &launch{trials: t, plan: plan, name: t.cloning.service(stem), sockets: t.cloning.socketNames(stem), begin: time.Now(), result: &result}
 	result.seen = sighting{phases: map[string]observation{}, ends: map[string]string{}, errors: map[string]string{}}
 	files := t.cloning.files(stem, result.Dropin)
@@ -114,6 +113,57 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	result.OK = len(result.Failures) == 0
 	result.Took = time.Since(l.begin)
 	return result, ctx.Err()
+}
+
+// launches counts the trials of this process, whatever their place: the names of units must not collide on one manager.
+var launches atomic.Int64
+
+// prepare finds out what is to be cloned, and sees to it that nothing is in the way on a manager that others use too.
+func (t *trials) prepare(ctx context.Context) error {
+	c, err := newCloning(t.place, t.unit)
+	if err != nil {
+		return err
+	}
+	t.cloning = &c
+	if t.place.Kind() != "host" {
+		return nil
+	}
+	t.sweep(ctx)
+	for _, socket := range c.sockets {
+		if err := spare(t.place, t.manager, socket.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep clears the trials of processes that were killed: a container takes its own with it, the host keeps them.
+func (t *trials) sweep(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	entries, _ := t.place.Root().ReadDir(unitDir) // without it there are none
+	for _, e := range entries {
+		id, ours := strings.CutPrefix(e.Name(), trialStem)
+		pid, _, numbered := strings.Cut(id, "-")
+		if _, err := os.Stat("/proc/" + pid); !ours || !numbered || err == nil {
+			continue
+		}
+		names, _ := t.manager.matching(strings.Replace(strings.TrimSuffix(e.Name(), ".d"), "@.", "@*.", 1))
+		for _, name := range names {
+			t.manager.release(ctx, name)
+		}
+		t.removeUnit(e.Name())
+	}
+}
+
+// trialStem begins the names of all trials; the id of the process that makes them follows.
+const trialStem = "temper-trial-"
+
+// removeUnit removes a file or a directory of drop-ins that makes a trial.
+func (t *trials) removeUnit(base string) {
+	if name, err := t.place.Root().Path(path.Join(unitDir, base)); err == nil && filepath.Base(name) == base {
+		os.RemoveAll(name)
+	}
 }
 
 // watch starts the witness for one trial and returns how to stop it. Without a witness the search works too, with more
@@ -160,8 +210,6 @@ func (l *launch) clear(ctx context.Context, files []string) {
 	}
 	for _, file := range files {
 		top, _, _ := strings.Cut(file, "/")
-		if name, err := l.place.Root().Path(path.Join(unitDir, top)); err == nil && filepath.Base(name) == top {
-			os.RemoveAll(name)
-		}
+		l.removeUnit(top)
 	}
 }

@@ -55,7 +55,7 @@ func (s *service) serve() error {
 func (s *service) on(got os.Signal) error {
 	if got == unix.SIGTERM {
 		for _, word := range s.stop {
-			if err := act(word); err != nil {
+			if err := s.obey(word); err != nil {
 				return err
 			}
 		}
@@ -71,7 +71,7 @@ func (s *service) on(got os.Signal) error {
 		}
 	}
 	for _, word := range s.reload {
-		if err := act(word); err != nil {
+		if err := s.obey(word); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,115 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func seen(sockets, processes []string, state string) observation {
+	set := func(words []string) map[string]bool {
+		m := map[string]bool{}
+		for _, w := range words {
+			m[w] = true
+		}
+		return m
+	}
+	return observation{sockets: set(sockets), processes: set(processes), states: set([]string{state})}
+}
+
+// TestNormalLost: what every launch without hardening had must be there; what only one had, and what is new, means nothing.
+func TestNormalLost(t *testing.T) {
+	first := seen([]string{"tcp 0.0.0.0:80", "unix /run/a"}, []string{"nginx", "worker"}, "active (running)")
+	second := seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (running)")
+	for _, tc := range []struct {
+		name string
+		base []observation
+		got  observation
+		want []string
+	}{
+		{"the same", []observation{first}, first, nil},
+		{"more", []observation{second}, first, nil},
+		{"nothing to compare with", nil, second, nil},
+		{"less", []observation{first}, second, []string{
+			"does not listen on unix /run/a, as it does without hardening", "does not run worker, as it does without hardening",
+		}},
+		{"less, as one baseline", []observation{first, second}, second, nil},
+		{"another state", []observation{second}, seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (exited)"), []string{
+			"is active (exited), without hardening active (running)",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var n normal
+			for _, o := range tc.base {
+				n = append(n, sighting{phases: map[string]observation{"running": o}})
+			}
+			if diff := cmp.Diff(tc.want, n.lost("running", tc.got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNormalDiffers: ends and errors that no launch without hardening had count, whatever their numbers.
+func TestNormalDiffers(t *testing.T) {
+	of := func(end state, messages ...string) sighting {
+		s := sighting{ends: map[string]string{}, errors: map[string]string{}}
+		s.note(end)
+		for _, m := range messages {
+			s.log([]entry{{text: m, priority: errorPriority}})
+		}
+		return s
+	}
+	stopped, reset := state{Code: killed, Status: 15}, state{Code: exited, Status: 0}
+	broken := state{Code: exited, Status: 1, Commands: []command{{"ExecStop=/bin/x", killed, 31}}}
+	for _, tc := range []struct {
+		name string
+		base normal
+		got  sighting
+		want []string
+	}{
+		{"a signal to stop, or an exit", normal{of(stopped)}, of(reset), nil},
+		{"no longer broken", normal{of(broken)}, of(reset), nil},
+		{"broken", normal{of(reset)}, of(broken), []string{"the main process ended with status 1, without hardening with success"}},
+		{"as one baseline", normal{of(reset), of(broken)}, of(broken), nil},
+		{
+			"a command",
+			normal{of(state{Commands: []command{{"ExecStop=/bin/x", exited, 0}}})},
+			of(broken),
+			[]string{"ExecStop=/bin/x ended with SIGSYS, without hardening with success"},
+		},
+		{"an error with another number", normal{of(reset, "worker 17 at 0xbeef1: lost")}, of(reset, "worker 4711 at 0xcafe2: lost"), nil},
+		{
+			"another error",
+			normal{of(reset, "worker 17: lost")},
+			of(reset, "worker 17: denied"),
+			[]string{"logs an error that it does not log without hardening: worker 17: denied"},
+		},
+		{"restarts", normal{of(reset)}, of(state{Restarts: 2}), []string{"was restarted 2 times, without hardening never"}},
+		{"restarts as ever", normal{of(state{Restarts: 1})}, of(state{Restarts: 2}), nil},
+		{"nothing to compare with", nil, of(broken, "denied"), nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, tc.base.differs(tc.got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestParseSocket: addresses of /proc/net/tcp and tcp6, ephemeral ports left out.
+func TestParseSocket(t *testing.T) {
+	for field, want := range map[string]string{
+		"0100007F:1E61":                         "127.0.0.1:7777",
+		"00000000:0050":                         "0.0.0.0:80",
+		"00000000000000000000000001000000:0016": "[::1]:22",
+		"00000000000000000000000000000000:0050": "[::]:80",
+		"00000000:8000":                         "", // 32768: the kernel chose it
+		"00000000:0000":                         "",
+		"zz:0050":                               "",
+	} {
+		if got, ok := parseSocket(field); got != want && (ok || want != "") {
+			t.Errorf("%s is %q, %t, want %q", field, got, ok, want)
+		}
+	}
+}
