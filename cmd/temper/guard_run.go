@@ -126,7 +126,7 @@ func (w *warden) lastRun(ctx context.Context, name string) (lastRun, error) {
 		}
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		log, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=json", "--boot",
+		log, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=json",
 			"_PID=1", "INVOCATION_ID="+id, "+", "_SYSTEMD_INVOCATION_ID="+id).Output()
 		if err != nil {
 			return lastRun{}, fmt.Errorf("journalctl: %w", err)
