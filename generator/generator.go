@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
 	"temper/internal/unit"
@@ -287,20 +290,28 @@ func NamesOf(u *unit.Unit) []string { return append([]string{u.ID, u.Template()}
 // Write puts the drop-ins of decisions below dir, each under a temporary name first, and returns how many it wrote. It does
 // not stop at an error.
 func Write(dir string, decisions []Decision) (int, error) {
-	var problems []error
-	written := 0
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	decisions = slices.DeleteFunc(slices.Clone(decisions), func(d Decision) bool { return d.Text == "" })
+	if err := os.MkdirAll(dir, 0o755); err != nil || len(decisions) == 0 {
 		return 0, err
 	}
-	for _, d := range decisions {
-		if d.Text == "" {
-			continue
+	problems := make([]error, len(decisions))
+	var group sync.WaitGroup
+	half := len(decisions) / 2
+	for _, part := range [][2]int{{0, half}, {half, len(decisions)}} {
+		group.Go(func() {
+			for i := part[0]; i < part[1]; i++ {
+				if err := writeDropin(filepath.Join(dir, decisions[i].Unit+".d"), decisions[i].Text); err != nil {
+					problems[i] = fmt.Errorf("write drop-in of %s: %w", decisions[i].Unit, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	written := 0
+	for _, p := range problems {
+		if p == nil {
+			written++
 		}
-		if err := writeDropin(filepath.Join(dir, d.Unit+".d"), d.Text); err != nil {
-			problems = append(problems, fmt.Errorf("write drop-in of %s: %w", d.Unit, err))
-			continue
-		}
-		written++
 	}
 	return written, errors.Join(problems...)
 }
@@ -308,17 +319,28 @@ func Write(dir string, decisions []Decision) (int, error) {
 // writeDropin writes a file of systemd's own directory in /run, which a reader finds whole or not at all. It is not synced:
 // it is gone with the power anyway.
 func writeDropin(dir, text string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := unix.Mkdir(dir, 0o755); err != nil && err != unix.EEXIST {
 		return err
 	}
 	temporary := filepath.Join(dir, "."+Dropin+".new")
-	if err := os.WriteFile(temporary, []byte(text), 0o644); err != nil {
-		_ = os.Remove(temporary)
+	err := writeNew(temporary, text)
+	if err == nil {
+		err = unix.Rename(temporary, filepath.Join(dir, Dropin))
+	}
+	if err != nil {
+		_ = unix.Unlink(temporary)
+	}
+	return err
+}
+
+func writeNew(file, text string) error {
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, filepath.Join(dir, Dropin)); err != nil {
-		_ = os.Remove(temporary)
-		return err
+	n, err := unix.Write(fd, []byte(text))
+	if err == nil && n < len(text) {
+		err = unix.ENOSPC
 	}
-	return nil
+	return errors.Join(err, unix.Close(fd))
 }

@@ -16,17 +16,33 @@ type Report struct {
 // Run does at boot what systemd calls a generator for: it writes the drop-ins of every unit below dir. What is wrong with one
 // file leaves the units that depend on it as their vendor wrote them; the others are done.
 func Run(root host.Root, cmdline, dir string) Report {
-	if off := ReadSwitches(root, cmdline).Off; off != "" {
-		return Report{Off: off}
+	switches := ReadSwitches(root, cmdline)
+	if switches.Off != "" {
+		return Report{Off: switches.Off}
 	}
-	g, problems, err := New(root, cmdline)
-	if err != nil {
-		return Report{Problems: []error{err}}
+	if !hasProfiles(root) {
+		return Report{}
 	}
-	decisions, more := g.decisions(false)
-	r := Report{Problems: slices.Concat(problems, more)}
+	decisions, problems := decideAll(root, cmdline, switches)
+	r := Report{Problems: problems}
+	var err error
 	if r.Written, err = Write(dir, decisions); err != nil {
 		r.Problems = append(r.Problems, err)
 	}
 	return r
+}
+
+// decideAll takes what lies ready, or reads everything.
+func decideAll(root host.Root, cmdline string, switches Switches) ([]Decision, []error) {
+	if settings, err := LoadSettings(root); err == nil {
+		if decisions, ok := ready(root, settings, switches); ok {
+			return decisions, nil
+		}
+	}
+	g, problems, err := New(root, cmdline)
+	if err != nil {
+		return nil, []error{err}
+	}
+	decisions, more := g.decisions(false)
+	return decisions, slices.Concat(problems, more)
 }

@@ -105,6 +105,9 @@ func (m *machine) prove(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	if err := g.MakeReady(); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // run runs a generator in the machine and returns how long it took, and its peak memory in KiB.

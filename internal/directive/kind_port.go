@@ -6,13 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // portRule is [FAMILY:][PROTOCOL:][PORT|PORT-PORT] or "any"; see systemd.resource-control(5).
-var portRule = regexp.MustCompile(`^(?:any|(?:(?:ipv4|ipv6)(?::(?:tcp|udp))?|tcp|udp)|(?:(?:ipv4|ipv6):)?(?:(?:tcp|udp):)?(\d{1,5})(?:-(\d{1,5}))?)$`)
+var portRule = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:any|(?:(?:ipv4|ipv6)(?::(?:tcp|udp))?|tcp|udp)|(?:(?:ipv4|ipv6):)?(?:(?:tcp|udp):)?(\d{1,5})(?:-(\d{1,5}))?)$`)
+})
 
 func isPortRule(word string) bool {
-	m := portRule.FindStringSubmatch(word)
+	m := portRule().FindStringSubmatch(word)
 	if m == nil {
 		return false
 	}

@@ -2,7 +2,6 @@ package directive
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,13 +13,18 @@ type signed struct {
 	want   string // what isName takes, in words
 }
 
-var (
-	interfaceName  = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,128}$`)
-	fileSystemName = regexp.MustCompile(`^@?[a-z0-9_.-]{1,64}$`)
-)
+func isInterface(s string) bool {
+	return s != "." && s != ".." && isWord(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-")
+}
 
-func isInterface(s string) bool  { return interfaceName.MatchString(s) && s != "." && s != ".." }
-func isFileSystem(s string) bool { return fileSystemName.MatchString(s) }
+func isFileSystem(s string) bool {
+	return isWord(strings.TrimPrefix(s, "@"), "abcdefghijklmnopqrstuvwxyz0123456789_.-")
+}
+
+// isWord reports whether s is a word of these letters. Such names are short.
+func isWord(s, letters string) bool {
+	return s != "" && len(s) <= 128 && strings.Trim(s, letters) == ""
+}
 
 func (k signed) check(d *Directive, values []string) error {
 	for _, v := range values {

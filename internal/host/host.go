@@ -44,11 +44,10 @@ func (r Root) beside(name string) (string, error) {
 // ReadFile returns the content of a regular file of at most [MaxFile] bytes. A FIFO, a device or a larger file is an
 // error at once, never a wait.
 func (r Root) ReadFile(name string) ([]byte, error) {
-	path, err := r.Path(name)
-	if err != nil {
-		return nil, err
+	if r.IsHost() {
+		return readHere(filepath.Clean("/" + name))
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	f, err := r.open(name)
 	if err != nil {
 		return nil, inRoot(err, name)
 	}

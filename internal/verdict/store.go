@@ -87,6 +87,9 @@ func (s Store) Put(v Verdict) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
 	}
+	if err := s.dropReady(); err != nil {
+		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
+	}
 	return renameio.WriteFile(filepath.Join(dir, v.Unit+suffix), append(data, '\n'), 0o644)
 }
 
@@ -95,6 +98,9 @@ func (s Store) Put(v Verdict) error {
 func (s Store) Remove(unit string) error {
 	path, err := s.Root.Path(filepath.Join(s.dirs()[0], unit+suffix))
 	if err != nil {
+		return err
+	}
+	if err := s.dropReady(); err != nil {
 		return err
 	}
 	return os.Remove(path)

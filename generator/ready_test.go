@@ -1,0 +1,169 @@
+package generator_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/generator"
+	"temper/internal/host"
+	"temper/internal/verdict"
+)
+
+// proven makes a root with services a to d that this machine has proven, with d broken, and lays them ready.
+func provenRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	put(t, root, "usr/lib/systemd/libsystemd-shared-257.so", "")
+	for _, name := range []string{"a", "b", "c", "d", "alone"} {
+		put(t, root, "usr/lib/systemd/system/"+name+".service", "[Service]\nExecStart=/usr/sbin/daemon\n")
+	}
+	put(t, root, "etc/temper/profiles.d/all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\nNoNewPrivileges = true\n")
+	put(t, root, "usr/lib/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = true\n")
+	g, problems, err := generator.New(host.Root(root), "")
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	decisions, _ := g.Decisions()
+	for _, d := range decisions {
+		u, err := g.Units.Load(d.Unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := verdict.Verdict{Unit: d.Unit, Profile: d.Profile.Name, Result: verdict.Proven, Systemd: g.Version, Dropin: d.Plan.Text(), Applied: d.Plan.Applied()}
+		if d.Unit == "d.service" {
+			v.Result, v.Dropin = verdict.BrokenBaseline, ""
+		}
+		if v.Fingerprint, err = g.Fingerprint(g.Input(u, d.Profile, d.Named)); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Store.Put(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.MakeReady(); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func put(t *testing.T, root, name, text string) {
+	t.Helper()
+	file := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What lies ready must never change what is written: whatever happens to the machine after it was laid, a boot with it and
+// one without it give the same bytes.
+func TestReadyIsTheSame(t *testing.T) {
+	remove := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			if err := os.Remove(filepath.Join(root, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	add := func(name, text string) func(*testing.T, string) {
+		return func(t *testing.T, root string) { put(t, root, name, text) }
+	}
+	link := func(target, name string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			put(t, root, name, "")
+			remove(name)(t, root)
+			if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const dir, store, units = "etc/temper/profiles.d/", "etc/temper/verdicts/", "usr/lib/systemd/system/"
+	changes := []struct {
+		name    string
+		change  func(*testing.T, string)
+		written int
+	}{
+		{"nothing", func(*testing.T, string) {}, 3},
+		{"a profile changes", add(dir+"all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\n"), 0},
+		{"another profile names a unit", add(dir+"a.toml", "units = [\"a.service\"]\n\n[service]\nPrivateTmp = true\n"), 2},
+		{"a profile of others gets a secret", add(dir+"a.toml", "units = [\"alone.service\"]\nsecrets = [\"/etc/x\"]\n\n[service]\nPrivateTmp = true\n"), 0},
+		{"a base changes", add("usr/lib/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = false\n"), 3},
+		{"a profile goes", remove(dir + "all.toml"), 0},
+		{"a profile is masked", link("/dev/null", dir+"all.toml"), 0},
+		{"a profile becomes anybody's", func(t *testing.T, root string) {
+			if err := os.Chmod(filepath.Join(root, dir+"all.toml"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"a unit changes", add(units+"a.service", "[Service]\nExecStart=/usr/sbin/daemon -x\n"), 2},
+		{"a unit gets a drop-in", add("etc/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
+		{"a unit goes", remove(units + "a.service"), 2},
+		{"a unit is masked", link("/dev/null", "etc/systemd/system/a.service"), 2},
+		{"a unit gets an alias", link("a.service", "etc/systemd/system/z.service"), 3},
+		{"a unit's drop-in is masked", link("/dev/null", "etc/systemd/system/a.service.d/50-temper.conf"), 2},
+		{"an executable is seen", add("usr/sbin/daemon", "#!/bin/sh\n"), 0},
+		{"systemd is newer", add("usr/lib/systemd/libsystemd-shared-262.so", ""), 0},
+		{"a verdict goes", remove(store + "a.service.json"), 2},
+		{"a verdict is damaged", add(store+"a.service.json", "{"), 2},
+		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
+		{"a verdict is shipped", add("usr/lib/temper/verdicts/d.service.json", "{}"), 3},
+		{"what lies ready goes", remove(store + "ready"), 3},
+		{"what lies ready is damaged", add(store+"ready", "temper ready 1\x00x\x00"), 3},
+		{"what lies ready is garbage", add(store+"ready", "\x00\x00\x00"), 3},
+		{"a unit is excluded", add("etc/temper/temper.toml", "exclude = [\"a*\"]\n"), 2},
+		{"everything is enforced", add("etc/temper/temper.toml", "unproven = \"enforce\"\n"), 4},
+		{"the settings are wrong", add("etc/temper/temper.toml", "unproven\n"), 0},
+	}
+	for _, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			root := provenRoot(t)
+			time.Sleep(2 * time.Millisecond) // the clock of file times is coarse
+			tt.change(t, root)
+			with, _ := run(t, root)
+			os.Remove(filepath.Join(root, store, "ready"))
+			without, _ := run(t, root)
+			if diff := cmp.Diff(without, with); diff != "" {
+				t.Errorf("with what lies ready (-without +with):\n%s", diff)
+			}
+			if len(without) != tt.written {
+				t.Errorf("%d drop-ins, want %d", len(without), tt.written)
+			}
+		})
+	}
+}
+
+// A boot with what lies ready must not even open a profile or a verdict to parse it: shown by text that only it has.
+func TestReadyIsUsed(t *testing.T) {
+	root := provenRoot(t)
+	file := filepath.Join(root, "etc/temper/verdicts/ready")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, root, "etc/temper/verdicts/ready", string(replaceOnce(data, "ProtectSystem=yes", "ProtectSystem=yes\n# ready")))
+	files, _ := run(t, root)
+	marked := 0
+	for _, text := range files {
+		if diff := cmp.Diff(text, string(replaceOnce([]byte(text), "# ready", ""))); diff != "" {
+			marked++
+		}
+	}
+	if marked != 1 {
+		t.Errorf("%d of %d drop-ins came from what lies ready", marked, len(files))
+	}
+}
+
+func replaceOnce(data []byte, old, new string) []byte {
+	for i := 0; i+len(old) <= len(data); i++ {
+		if string(data[i:i+len(old)]) == old {
+			return append(append(append([]byte{}, data[:i]...), new...), data[i+len(old):]...)
+		}
+	}
+	return data
+}
