@@ -88,7 +88,7 @@ func advice(u *unit.Unit, o Options, before Report, c check) (Advice, error) {
 		return Advice{}, err
 	}
 	name, value, _ := strings.Cut(c.fix, "=")
-	a := Advice{Directive: name, Value: value, Saves: math.Round((before.points()-after.points())*100) / 100}
+	a := Advice{Directive: name, Value: value, Saves: math.Round((before.Fine()-after.Fine())*100) / 100}
 	if d, ok := directive.Lookup(name); ok {
 		a.Forbids, a.Breaks = d.Forbids, d.Breaks
 	}
@@ -101,14 +101,6 @@ func advice(u *unit.Unit, o Options, before Report, c check) (Advice, error) {
 		}
 	}
 	return a, nil
-}
-
-// points is the exposure before it is rounded up to tenths.
-func (r Report) points() float64 {
-	if r.weights == 0 {
-		return 0
-	}
-	return float64(r.sum) * 10 / float64(r.weights)
 }
 
 // Difference is a row in which two reports differ. A row that one of them does not have is empty.

@@ -16,22 +16,42 @@ const notApplicable = -1
 
 // Assess scores settings. It fails only if the options are wrong.
 func Assess(s Settings, o Options) (Report, error) {
+	r, err := assess(&s, o, make([]Row, 0, len(checks)))
+	if err == nil {
+		r.finish()
+		sortRows(r.Rows, o.version())
+	}
+	return r, err
+}
+
+// assess sums the checks up. With rows it adds one for each.
+func assess(s *Settings, o Options, rows []Row) (Report, error) {
 	k, err := o.knowledge()
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Unit: s.Unit, Fragment: s.Fragment, Rows: make([]Row, 0, len(checks))}
+	r := Report{Unit: s.Unit, Fragment: s.Fragment, Rows: rows}
 	for i := range checks {
-		if c := &checks[i]; k.version >= c.since {
-			row, err := c.row(&s, k, o.Policy[c.field])
-			if err != nil {
-				return Report{}, err
-			}
+		c := &checks[i]
+		if k.version < c.since {
+			continue
+		}
+		row, err := c.row(s, k, o.Policy[c.field])
+		if err != nil {
+			return Report{}, err
+		}
+		if row.badness != notApplicable {
+			r.sum += ceil(row.badness*row.weight, row.span)
+			r.weights += row.weight
+		}
+		if rows != nil {
 			r.Rows = append(r.Rows, row)
 		}
 	}
-	r.total()
-	sortRows(r.Rows, k.version)
+	if r.weights > 0 {
+		r.Exposure = ceil(r.sum*100, r.weights)
+	}
+	r.Level = levelOf(r.Exposure)
 	return r, nil
 }
 
@@ -73,39 +93,21 @@ func (c *check) row(s *Settings, k knowledge, change Change) (Row, error) {
 // texts are the three sentences of a row.
 type texts struct{ good, bad, na string }
 
-// total sums the rows up. Every division is rounded up, as systemd does it.
-func (r *Report) total() {
-	sum, weights := r.sums()
+// finish computes what each row adds. Every division is rounded up, as systemd does it.
+func (r *Report) finish() {
 	for i := range r.Rows {
 		if row := &r.Rows[i]; row.badness > 0 {
-			row.Exposure = Tenths(ceil(ceil(row.badness*row.weight*100, row.span), weights))
+			row.Exposure = Tenths(ceil(ceil(row.badness*row.weight*100, row.span), r.weights))
 		}
 	}
-	if weights > 0 {
-		r.Exposure = ceil(sum*100, weights)
-	}
-	r.sum, r.weights = sum, weights
-	r.Level = levelOf(r.Exposure)
-}
-
-// sums adds up the weighted badness and the weights of the rows that count.
-func (r *Report) sums() (badness, weights int) {
-	for _, row := range r.Rows {
-		if row.badness != notApplicable {
-			badness += ceil(row.badness*row.weight, row.span)
-			weights += row.weight
-		}
-	}
-	return badness, weights
 }
 
 // Fine is the exposure in points, 0 to 10, before it is rounded up to a tenth: it tells reports apart that print the same.
-func (r *Report) Fine() float64 {
-	badness, weights := r.sums()
-	if weights == 0 {
+func (r Report) Fine() float64 {
+	if r.weights == 0 {
 		return 0
 	}
-	return 10 * float64(badness) / float64(weights)
+	return 10 * float64(r.sum) / float64(r.weights)
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }
@@ -222,13 +224,9 @@ func noCalls(group string) assessor {
 
 // offender is the first call of a group that a filter lets through and the architecture has; "" if there is none.
 func (k knowledge) offender(f directive.SyscallFilter, group string) string {
-	for _, m := range k.calls.Members(group) {
-		if strings.HasPrefix(m, "@") {
-			if o := k.offender(f, m); o != "" {
-				return o
-			}
-		} else if k.calls.Native(m) && k.permits(f, m) {
-			return m
+	for _, call := range k.calls.NativeMembers(group) {
+		if k.permits(f, call) {
+			return call
 		}
 	}
 	return ""

@@ -24,7 +24,7 @@ var credentialLists = map[string]struct {
 // decrypts reports whether the service has encrypted credentials.
 func (r *reader) decrypts(*Settings) bool {
 	encrypted := map[string]map[string]bool{"load": {}, "set": {}}
-	for _, a := range r.inOrder {
+	for _, a := range r.read {
 		how, ok := credentialLists[a.Name]
 		if !ok || a.Section != "Service" {
 			continue

@@ -43,7 +43,7 @@ var keys = sync.OnceValue(func() map[key]bool {
 // findIgnored notes the assignments that systemd ignores: keys that it does not know, and values that it does not take.
 func (r *reader) findIgnored() {
 	known, table := r.calls.Version(), keys()
-	for _, a := range r.inOrder {
+	for _, a := range r.read {
 		if a.Section != "Unit" && a.Section != "Service" && a.Section != "Install" {
 			continue // the loader told of it
 		}

@@ -7,21 +7,30 @@ import (
 
 // sortRows puts the rows, which are in the order of the table, into that in which systemd-analyze prints them.
 func sortRows(rows []Row, version int) {
+	order := make([]int32, len(rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
 	switch {
 	case version < SinceJSON:
-		slices.SortStableFunc(rows, byWeight)
+		slices.SortStableFunc(order, func(a, b int32) int { return byWeight(&rows[a], &rows[b]) })
 	case version < emptyFirst:
-		mergeSort(rows, oldOrder(rows))
+		mergeSort(order, func(a, b int32) int { return oldOrder(rows, a, b) })
 	default:
-		slices.SortStableFunc(rows, byDescription)
+		slices.SortStableFunc(order, func(a, b int32) int { return byDescription(&rows[a], &rows[b]) })
 	}
+	sorted := make([]Row, len(rows))
+	for i, at := range order {
+		sorted[i] = rows[at]
+	}
+	copy(rows, sorted)
 }
 
 // emptyFirst is the first version in which rows without a description come first.
 const emptyFirst = 258
 
 // byDescription is the order since 258: descriptions backwards, those without one first, then names.
-func byDescription(a, b Row) int {
+func byDescription(a, b *Row) int {
 	switch {
 	case a.Description == b.Description:
 		return strings.Compare(a.Name, b.Name)
@@ -34,7 +43,7 @@ func byDescription(a, b Row) int {
 }
 
 // byWeight is the order up to 249.
-func byWeight(a, b Row) int {
+func byWeight(a, b *Row) int {
 	if a.weight != b.weight {
 		return b.weight - a.weight
 	}
@@ -43,41 +52,38 @@ func byWeight(a, b Row) int {
 
 // oldOrder compares as 250 to 257 did: a row without a description stands, seen from any other, in the reverse of the
 // table's order. That is no order at all, so that the place of such a row depends on how one sorts.
-func oldOrder(rows []Row) func(a, b Row) int {
-	index := make(map[string]int, len(rows))
-	for i, r := range rows {
-		index[r.JSONField] = i
+func oldOrder(rows []Row, a, b int32) int {
+	x, y := &rows[a], &rows[b]
+	if (x.Description == "") != (y.Description == "") {
+		return int(b) - int(a)
 	}
-	return func(a, b Row) int {
-		if (a.Description == "") != (b.Description == "") {
-			return index[b.JSONField] - index[a.JSONField]
-		}
-		return byDescription(a, b)
-	}
+	return byDescription(x, y)
 }
+
+// heading stands for the first line of systemd's table.
+const heading = -1
 
 // mergeSort sorts as qsort(3) of the GNU C library does. systemd's table has a heading, which is sorted along with its rows
 // and always comes first: it counts when the rows are halved.
-func mergeSort(rows []Row, compare func(a, b Row) int) {
-	all := append([]Row{{}}, rows...)
-	heading := func(r Row) bool { return r.JSONField == "" }
-	merge(all, make([]Row, len(all)), func(a, b Row) int {
+func mergeSort(order []int32, compare func(a, b int32) int) {
+	all := append([]int32{heading}, order...)
+	merge(all, make([]int32, len(all)), func(a, b int32) int {
 		switch {
-		case heading(a):
+		case a == heading:
 			return -1
-		case heading(b):
+		case b == heading:
 			return 1
 		}
 		return compare(a, b)
 	})
-	copy(rows, all[1:])
+	copy(order, all[1:])
 }
 
-func merge(rows, spare []Row, compare func(a, b Row) int) {
-	if len(rows) < 2 {
+func merge(order, spare []int32, compare func(a, b int32) int) {
+	if len(order) < 2 {
 		return
 	}
-	a, b := rows[:len(rows)/2], rows[len(rows)/2:]
+	a, b := order[:len(order)/2], order[len(order)/2:]
 	merge(a, spare, compare)
 	merge(b, spare, compare)
 	out := spare[:0]
@@ -89,5 +95,5 @@ func merge(rows, spare []Row, compare func(a, b Row) int) {
 		}
 	}
 	out = append(append(out, a...), b...)
-	copy(rows, out)
+	copy(order, out)
 }

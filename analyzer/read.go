@@ -16,66 +16,70 @@ import (
 // and the assignments that it ignores with a warning. The error wraps [ErrRefused] if it does not load the unit,
 // [ErrMasked] or [ErrNotService].
 func Read(u *unit.Unit, o Options) (Settings, []unit.Problem, error) {
+	r, s, err := read(u, o)
+	if err != nil {
+		return Settings{}, nil, err
+	}
+	r.findIgnored()
+	return *s, r.ignored, nil
+}
+
+func read(u *unit.Unit, o Options) (*reader, *Settings, error) {
 	k, err := o.knowledge()
 	switch {
 	case err != nil:
-		return Settings{}, nil, err
+		return nil, nil, err
 	case !strings.HasSuffix(u.ID, ".service"):
-		return Settings{}, nil, fmt.Errorf("%s: %w", u.Name, ErrNotService)
+		return nil, nil, fmt.Errorf("%s: %w", u.Name, ErrNotService)
 	case u.Masked:
-		return Settings{}, nil, fmt.Errorf("%s: %w", u.Name, ErrMasked)
+		return nil, nil, fmt.Errorf("%s: %w", u.Name, ErrMasked)
 	}
-	r := &reader{unit: u, knowledge: k, assigned: map[string][]unit.Assignment{}, commands: map[string]int{}}
-	r.ignored = slices.Clone(u.Problems)
+	r := &reader{unit: u, knowledge: k, commands: map[string]int{}, ignored: slices.Clone(u.Problems)}
 	if err := r.collect(); err != nil {
-		return Settings{}, nil, err
+		return nil, nil, err
 	}
 	s := r.settings()
 	r.imply(s)
 	if err := r.verify(s); err != nil {
-		return Settings{}, nil, err
+		return nil, nil, err
 	}
 	if k.version < SinceJSON {
 		s.ImplyMounts()
 	}
-	r.findIgnored()
-	return *s, r.ignored, nil
+	return r, s, nil
 }
 
 // reader turns the assignments of one unit into settings.
 type reader struct {
 	knowledge
 	unit     *unit.Unit
-	assigned map[string][]unit.Assignment // of [Service] by name, of others by "Unit." and name; in order
-	inOrder  []unit.Assignment            // all that systemd comes to read
-	commands map[string]int               // how many commands each Exec directive holds
-	groups   []string                     // of SupplementaryGroups=
+	read     []unit.Assignment // all that systemd comes to read
+	commands map[string]int    // how many commands each Exec directive holds
+	groups   []string          // of SupplementaryGroups=
 	ignored  []unit.Problem
 }
 
-// collect sorts the assignments by name. One that systemd refuses makes it refuse the unit if it stands in the fragment, and
-// ends the reading of a drop-in.
+// collect finds what systemd comes to read. An assignment that it refuses makes it refuse the unit if it stands in the
+// fragment, and ends the reading of a drop-in.
 func (r *reader) collect() error {
-	broken := "" // the drop-in that is read no further
-	for _, a := range r.unit.Assignments {
-		if broken != "" && a.Pos.Path == broken {
+	r.read = r.unit.Assignments
+	for i := 0; i < len(r.read); i++ {
+		a := r.read[i]
+		check, ok := fatal[a.Name]
+		if !ok || a.Section != "Service" || r.version < check.since {
 			continue
 		}
-		key := a.Name
-		if a.Section != "Service" {
-			key = a.Section + "." + a.Name
+		err := check.check(r, a)
+		if err != nil && a.Pos.Path == r.unit.Fragment {
+			return refuse(a.Pos, err.Error())
 		}
-		if check, ok := fatal[key]; ok && r.version >= check.since {
-			if err := check.check(r, a); err != nil && a.Pos.Path == r.unit.Fragment {
-				return refuse(a.Pos, err.Error())
-			} else if err != nil {
-				broken = a.Pos.Path
-				r.ignore(a, err.Error()+": systemd ignores the rest of the drop-in")
-				continue
-			}
+		if err != nil {
+			r.ignore(a, err.Error()+": systemd ignores the rest of the drop-in")
+			rest := slices.Clone(r.read[i:])
+			rest = slices.DeleteFunc(rest, func(b unit.Assignment) bool { return b.Pos.Path == a.Pos.Path })
+			r.read = append(slices.Clone(r.read[:i]), rest...)
+			i--
 		}
-		r.assigned[key] = append(r.assigned[key], a)
-		r.inOrder = append(r.inOrder, a)
 	}
 	return nil
 }
@@ -85,12 +89,17 @@ func refuse(at unit.Position, why string) error {
 	return fmt.Errorf("%w: %w", unit.Problem{Pos: at, Message: why}, ErrRefused)
 }
 
-// values returns the values assigned to a directive of [Service], in order.
+// values returns the values assigned to a directive of [Service], in order; of another section as "Unit." and the name.
 func (r *reader) values(name string) []string {
-	list := r.assigned[name]
-	values := make([]string, len(list))
-	for i, a := range list {
-		values[i] = a.Value
+	var values []string
+	section := "Service"
+	if rest, ok := strings.CutPrefix(name, "Unit."); ok {
+		section, name = "Unit", rest
+	}
+	for i := range r.read {
+		if a := &r.read[i]; a.Name == name && a.Section == section {
+			values = append(values, a.Value)
+		}
 	}
 	return values
 }

@@ -1,6 +1,10 @@
 package analyzer
 
-import "temper/internal/unit"
+import (
+	"slices"
+
+	"temper/internal/unit"
+)
 
 // refusal is one reason for which systemd does not load a service, found when all its files are read.
 type refusal struct {
@@ -87,7 +91,7 @@ var refusals = []refusal{
 		when: (*reader).killsTooFew,
 	},
 	{
-		until: SinceJSON - 1, at: "Unit.OnFailureJobMode", why: "OnFailureJobMode=isolate with more than one OnFailure= unit",
+		until: SinceJSON - 1, at: "OnFailureJobMode", why: "OnFailureJobMode=isolate with more than one OnFailure= unit",
 		when: func(r *reader, _ *Settings) bool { return r.isolates() },
 	},
 	{
@@ -108,8 +112,10 @@ func (r *reader) verify(s *Settings) error {
 
 // position is the last line of a directive, or the fragment.
 func (r *reader) position(name string) unit.Position {
-	if list := r.assigned[name]; len(list) > 0 {
-		return list[len(list)-1].Pos
+	for _, a := range slices.Backward(r.read) {
+		if a.Name == name {
+			return a.Pos
+		}
 	}
 	return unit.Position{Path: r.unit.Fragment}
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -121,26 +122,64 @@ func (n *analysis) read(units []string) (iter.Seq[report.Entry], error) {
 	default:
 		loaded = n.files().Names(units)
 	}
+	score := func(name string, u *unit.Unit, err error) report.Entry {
+		if err == nil {
+			u, err = harden(u)
+		}
+		var r analyzer.Report
+		if err == nil {
+			r, err = n.score(u, len(units))
+		}
+		return n.advise(n.entry(name, u, r, err), u, len(units))
+	}
 	return func(yield func(report.Entry) bool) {
-		i := 0
-		for u, err := range loaded {
-			name := ""
-			if len(units) > 0 {
-				name = units[i]
-			}
-			i++
-			if err == nil {
-				u, err = harden(u)
-			}
-			var r analyzer.Report
-			if err == nil {
-				r, err = analyzer.Score(u, n.options)
-			}
-			if !yield(n.advise(n.entry(name, u, r, err), u, len(units))) {
+		for e := range ahead(loaded, units, score) {
+			if !yield(e) {
 				return
 			}
 		}
 	}, nil
+}
+
+// score scores a unit; for a line of the table, which needs no more, its sum alone.
+func (n *analysis) score(u *unit.Unit, units int) (analyzer.Report, error) {
+	if n.format == "text" && units != 1 {
+		return analyzer.Sum(u, n.options)
+	}
+	return analyzer.Score(u, n.options)
+}
+
+// ahead scores units at the same time, a few more than there are processors, and gives the entries in the order of the
+// units. names are what was asked for, if anything was.
+func ahead(units iter.Seq2[*unit.Unit, error], names []string, score func(string, *unit.Unit, error) report.Entry) iter.Seq[report.Entry] {
+	return func(yield func(report.Entry) bool) {
+		under := make(chan chan report.Entry, 2*runtime.GOMAXPROCS(0))
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			defer close(under)
+			i := 0
+			for u, err := range units {
+				name := ""
+				if i < len(names) {
+					name = names[i]
+				}
+				i++
+				done := make(chan report.Entry, 1)
+				select {
+				case under <- done:
+				case <-stop:
+					return
+				}
+				go func() { done <- score(name, u, err) }()
+			}
+		}()
+		for done := range under {
+			if !yield(<-done) {
+				return
+			}
+		}
+	}
 }
 
 // entry is what was found out about a unit, and what the policy makes of it.

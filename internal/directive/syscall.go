@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 )
 
 //go:generate go run ./gen gen zz_syscalls.go
@@ -127,18 +128,62 @@ func (s Syscalls) Members(group string) []string {
 // Group returns every call of a group, and of the groups within it, that libseccomp knows; sorted. ok is false if there
 // is no such group.
 func (s Syscalls) Group(name string) (calls []string, ok bool) {
+	calls, ok = s.group(name)
+	return slices.Clone(calls), ok
+}
+
+// expanded holds what group found: the groups of every version and architecture are few, and each is wanted for every unit.
+var expanded sync.Map // from expansion to []string
+
+type expansion struct {
+	Syscalls
+	group  string
+	native bool
+}
+
+// group is Group without the copy.
+func (s Syscalls) group(name string) (calls []string, ok bool) {
+	key := expansion{s, name, false}
+	if found, ok := expanded.Load(key); ok {
+		return found.([]string), true
+	}
 	members := s.Members(name)
+	if len(members) == 0 {
+		return nil, false
+	}
 	for _, m := range members {
 		switch {
 		case strings.HasPrefix(m, "@"):
-			inner, _ := s.Group(m)
+			inner, _ := s.group(m)
 			calls = append(calls, inner...)
 		case s.Known(m):
 			calls = append(calls, m)
 		}
 	}
 	slices.Sort(calls)
-	return slices.Compact(calls), len(members) > 0
+	calls = slices.Compact(calls)
+	expanded.Store(key, calls)
+	return calls, true
+}
+
+// NativeMembers returns the calls of a group, and of the groups within it, that the architecture has, in the order in which
+// systemd looks at them. The slice is shared: it must not be changed.
+func (s Syscalls) NativeMembers(group string) []string {
+	key := expansion{s, group, true}
+	if found, ok := expanded.Load(key); ok {
+		return found.([]string)
+	}
+	var calls []string
+	for _, m := range s.Members(group) {
+		switch {
+		case strings.HasPrefix(m, "@"):
+			calls = append(calls, s.NativeMembers(m)...)
+		case s.Native(m):
+			calls = append(calls, m)
+		}
+	}
+	expanded.Store(key, calls)
+	return calls
 }
 
 // SyscallGroup returns every call of a group such as "@mount", and of the groups within it; sorted. ok is false if a

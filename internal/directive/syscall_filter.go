@@ -96,20 +96,19 @@ func (f *syscallFilterParser) word(word string, inverted bool) (name string, err
 // apply puts a call, or every call of a group, on the list or takes it off. A call that is denied with an error number
 // stays on an allow-list, marked with the number.
 func (f *syscallFilterParser) apply(name string, errno int, inverted bool) {
+	calls := []string{name}
 	if strings.HasPrefix(name, "@") {
-		for _, m := range f.syscalls.Members(name) {
-			f.apply(m, errno, inverted)
-		}
-		return
-	}
-	if !f.syscalls.Known(name) {
+		calls, _ = f.syscalls.group(name)
+	} else if !f.syscalls.Known(name) {
 		return
 	}
 	marked := inverted && f.allow && errno >= 0 && f.version >= quirkAllowWithErrno
-	if inverted != f.allow || marked {
-		f.calls[name] = errno
-	} else {
-		delete(f.calls, name)
+	for _, call := range calls {
+		if inverted != f.allow || marked {
+			f.calls[call] = errno
+		} else {
+			delete(f.calls, call)
+		}
 	}
 }
 
