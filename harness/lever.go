@@ -33,8 +33,6 @@ func newLever(d *directive.Directive, want []string, version int) *lever {
 
 func (l *lever) isOff() bool { return l.level > len(l.rungs) }
 
-func (l *lever) off() { l.level, l.names = len(l.rungs)+1, nil }
-
 // stepDown goes one rung down, and on while the lever is known to refuse the same.
 func (l *lever) stepDown(refuses func(*lever) bool) {
 	l.names = nil
