@@ -5,14 +5,13 @@
 package host
 
 import (
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
+	"golang.org/x/sys/unix"
 )
 
 // MaxFile is the size in bytes beyond which [Root.ReadFile] refuses a file: far more than any unit file, profile or
@@ -47,22 +46,12 @@ func (r Root) ReadFile(name string) ([]byte, error) {
 	if r.IsHost() {
 		return readHere(filepath.Clean("/" + name))
 	}
-	f, err := r.open(name)
+	fd, err := r.open(name)
 	if err != nil {
 		return nil, inRoot(err, name)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, inRoot(err, name)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is a %s, want a regular file", name, Kind(info.Mode()))
-	}
-	if info.Size() > MaxFile {
-		return nil, fmt.Errorf("%s: has %d bytes, want at most %d", name, info.Size(), MaxFile)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile))
+	defer unix.Close(fd)
+	data, err := readRegular(fd, name)
 	return data, inRoot(err, name)
 }
 

@@ -16,6 +16,11 @@ func readHere(path string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
+	return readRegular(fd, path)
+}
+
+// readRegular reads a regular file that is open.
+func readRegular(fd int, path string) ([]byte, error) {
 	var info unix.Stat_t
 	if err := unix.Fstat(fd, &info); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
