@@ -242,7 +242,25 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 		decisions = append(decisions, d)
 	}
 	shield(decisions)
-	return decisions, problems
+	return decisions, append(problems, g.passedOver(names)...)
+}
+
+// passedOver tells of files in the load path that should be the units that profiles name and are none. A unit that is just not
+// installed is no problem.
+func (g *Generator) passedOver(names []string) []error {
+	var problems []error
+	for _, p := range g.Profiles.All() {
+		for _, name := range p.Units {
+			if _, there := slices.BinarySearch(names, name); there || !unit.ValidName(name) {
+				continue
+			}
+			_, err := g.Units.Load(name)
+			if _, ok := errors.AsType[unit.Problem](err); ok {
+				problems = append(problems, err)
+			}
+		}
+	}
+	return problems
 }
 
 // withInstances adds the instances that differ from their template: they have drop-ins or a verdict of their own, or are left

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"temper/generator"
 	"temper/harness"
 	"temper/harness/place"
 	"temper/internal/hint"
@@ -73,6 +74,9 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	err = b.run(ctx, units)
 	if printErr := a.printVerdicts(b.verdicts); printErr != nil {
 		return printErr
+	}
+	if f.state == "" {
+		err = errors.Join(err, makeReady(root))
 	}
 	if f.reload {
 		err = errors.Join(err, reload(ctx))
@@ -176,4 +180,13 @@ func weaker(v, old verdict.Verdict) bool {
 		return false
 	}
 	return v.Result != verdict.Proven || v.Exposure.After > old.Exposure.After || len(v.Demotions) > len(old.Demotions)
+}
+
+// makeReady lays what was proven ready for the next boot.
+func makeReady(root host.Root) error {
+	g, _, err := generator.New(root, "") // what is wrong was said before
+	if err != nil {
+		return err
+	}
+	return g.MakeReady()
 }

@@ -1,0 +1,213 @@
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "temper-generator")
+	if err == nil {
+		program = filepath.Join(dir, "temper-generator")
+		err = exec.Command("go", "build", "-o", program, ".").Run()
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// root is a machine with the services good and bad, of which a profile of its own names each.
+func root(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	put(t, dir, "usr/lib/systemd/libsystemd-shared-257.so", "")
+	put(t, dir, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
+	for _, name := range []string{"good", "bad"} {
+		put(t, dir, "usr/lib/systemd/system/"+name+".service", "[Service]\nExecStart=/bin/true\n")
+		put(t, dir, "etc/temper/profiles.d/"+name+".toml", "units = [\""+name+".service\"]\n\n[service]\nPrivateTmp = true\n")
+	}
+	return dir
+}
+
+func put(t *testing.T, root, name, text string) {
+	t.Helper()
+	file := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs the program within a second and returns its exit status, what it said and the units that it hardened.
+func run(t *testing.T, root, out string, env ...string) (int, string, []string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), program, out, out+"/early", out+"/late")
+	c.Env = append([]string{"TEMPER_ROOT=" + root, "SYSTEMD_IN_INITRD=0"}, env...)
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	begin := time.Now()
+	err := c.Run()
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(out, "*.service.d", "*"))
+	var units []string
+	for _, f := range files {
+		units = append(units, filepath.Base(filepath.Dir(f)))
+	}
+	return c.ProcessState.ExitCode(), stderr.String(), units
+}
+
+// Whatever is wrong with one thing, the unit that depends on it is left as it is, one line says so, and the rest is done.
+func TestSurvives(t *testing.T) {
+	const profile, service = "etc/temper/profiles.d/bad.toml", "usr/lib/systemd/system/bad.service"
+	fifo := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			_ = os.Remove(filepath.Join(root, name))
+			if err := unix.Mkfifo(filepath.Join(root, name), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write := func(name, text string) func(*testing.T, string) {
+		return func(t *testing.T, root string) { put(t, root, name, text) }
+	}
+	huge := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			if err := os.Truncate(filepath.Join(root, name), 100<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	link := func(target, name string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			_ = os.Remove(filepath.Join(root, name))
+			if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	mode := func(name string, mode os.FileMode) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			if err := os.Chmod(filepath.Join(root, name), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	garbage := strings.Repeat("\x00\xff[\n=\"", 1000)
+	tests := []struct {
+		name   string
+		damage func(*testing.T, string)
+		says   string // a part of the one line
+		good   bool   // the other unit is hardened
+	}{
+		{"a FIFO for a profile", fifo(profile), profile + ": is a FIFO", true},
+		{"a FIFO for a unit", fifo(service), "bad.service: is a FIFO", true},
+		{"a FIFO for a verdict", func(t *testing.T, root string) {
+			put(t, root, "etc/temper/verdicts/x", "")
+			fifo("etc/temper/verdicts/bad.service.json")(t, root)
+		}, "bad.service.json: is a FIFO", true},
+		{"a FIFO for the settings", fifo("etc/temper/temper.toml"), "temper.toml: is a FIFO", false},
+		{"a directory for a profile", func(t *testing.T, root string) {
+			_ = os.Remove(filepath.Join(root, profile))
+			put(t, root, profile+"/x", "")
+		}, profile, true},
+		{"100 MiB of profile", huge(profile), "has 104857600 bytes", true},
+		{"100 MiB of unit", huge(service), "bad.service: has 104857600 bytes", true},
+		{"garbage for a profile", write(profile, garbage), profile + ":1: ", true},
+		{"garbage for a unit", write(service, "[Service\n"+garbage), "bad.service", true},
+		{"garbage for the settings", write("etc/temper/temper.toml", garbage), "temper.toml:1: ", false},
+		{"a profile that leads nowhere", link("/nowhere", profile), profile, true},
+		{"a profile in a loop", link("bad.toml", profile), profile, true},
+		{"a unit that leads nowhere", link("/nowhere", service), "bad.service", true},
+		{"a profile that leads out", link("/etc/passwd", profile), "link out of the search path", true},
+		{"a profile that anybody can write", mode(profile, 0o666), "others can write it", true},
+		{"settings that anybody can write", mode("etc/temper/temper.toml", 0o666), "others can write it", false},
+		{"a profile that smuggles a line", write(profile, "units = [\"bad.service\"]\n\n[service]\nReadOnlyPaths = [\"/srv\\nExecStartPre=/bin/evil\"]\n"), "control character", true},
+		{"a profile that sets more than a sandbox", write(profile, "units = [\"bad.service\"]\n\n[service]\nExecStart = \"/bin/evil\"\n"), "no sandboxing directive", true},
+		{"no systemd", func(t *testing.T, root string) {
+			if err := os.RemoveAll(filepath.Join(root, "usr/lib/systemd/libsystemd-shared-257.so")); err != nil {
+				t.Fatal(err)
+			}
+		}, "systemd is not installed", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := root(t)
+			tt.damage(t, dir)
+			code, said, units := run(t, dir, t.TempDir())
+			if code != 1 || !strings.Contains(said, tt.says) || strings.Contains(said, "bug") || strings.Count(said, "\n") != 1 {
+				t.Errorf("exit status %d: %s", code, said)
+			}
+			want := "[good.service.d]"
+			if !tt.good {
+				want = "[]"
+			}
+			if got := strings.Join(units, " "); strings.Contains(tt.name, "verdict") {
+				if got != "bad.service.d good.service.d" { // without a verdict, the settings enforce
+					t.Errorf("hardened %s", got)
+				}
+			} else if "["+got+"]" != want {
+				t.Errorf("hardened %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// A directory of output that takes nothing leaves nothing behind, not even a temporary file.
+func TestFullOutput(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts a full file system")
+	}
+	out := t.TempDir()
+	if err := unix.Mount("tmpfs", out, "tmpfs", 0, "nr_inodes=3"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(out, unix.MNT_DETACH)
+	code, said, units := run(t, root(t), out)
+	if code != 1 || !strings.Contains(said, "no space left on device") {
+		t.Errorf("exit status %d: %s", code, said)
+	}
+	if len(units) > 1 {
+		t.Errorf("wrote %v into three inodes", units)
+	}
+	left, _ := filepath.Glob(filepath.Join(out, "*.service.d", ".*"))
+	if len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestStaysOut(t *testing.T) {
+	for name, env := range map[string]string{"initrd": "SYSTEMD_IN_INITRD=1", "user manager": "SYSTEMD_SCOPE=user"} {
+		if code, said, units := run(t, root(t), t.TempDir(), env); code != 0 || said != "" || units != nil {
+			t.Errorf("%s: exit status %d, %q, %v", name, code, said, units)
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	out, err := exec.Command(program, "a", "b").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "want 3 or 1") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
