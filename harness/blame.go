@@ -104,6 +104,8 @@ func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidenc
 		p.directive, p.names = exceptions, []string{r.Subject + " rw"}
 	case r.Kind == witness.Network && exceptions != nil:
 		p.directive, p.names = exceptions, []string{hostOf(r.Subject)}
+	case r.Kind == witness.SocketBind && exceptions != nil:
+		p.directive, p.names = exceptions, listening([]string{"tcp " + r.Subject, "udp " + r.Subject})
 	case r.Kind == witness.PathHidden:
 		p.names = l.elements(r.Subject)
 	case l.directive.HasExceptions() && r.Subject != "any":
@@ -136,11 +138,7 @@ func listening(sockets []string) []string {
 		if err != nil {
 			continue
 		}
-		family := "ipv4"
-		if a.Addr().Is6() {
-			family = "ipv6"
-		}
-		if rule := fmt.Sprintf("%s:%s:%d", family, protocol, a.Port()); !slices.Contains(rules, rule) {
+		if rule := fmt.Sprintf("%s:%d", protocol, a.Port()); !slices.Contains(rules, rule) {
 			rules = append(rules, rule)
 		}
 	}
