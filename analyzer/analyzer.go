@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
+	"unicode/utf8"
 
 	"temper/internal/directive"
 	"temper/internal/unit"
@@ -65,20 +67,43 @@ type Row struct {
 
 // MarshalJSON writes the row to the byte as systemd-analyze does.
 func (r Row) MarshalJSON() ([]byte, error) {
-	out := struct {
-		Set         *bool   `json:"set"`
-		Name        string  `json:"name"`
-		JSONField   string  `json:"json_field"`
-		Description *string `json:"description"`
-		Exposure    Tenths  `json:"exposure"`
-	}{r.Set, r.Name, r.JSONField, &r.Description, r.Exposure}
-	if r.Description == "" {
-		out.Description = nil
+	b := make([]byte, 0, 256)
+	b = append(b, `{"set":`...)
+	switch {
+	case r.Set == nil:
+		b = append(b, "null"...)
+	default:
+		b = strconv.AppendBool(b, *r.Set)
 	}
-	return json.Marshal(out)
+	b = appendText(append(b, `,"name":`...), r.Name)
+	b = appendText(append(b, `,"json_field":`...), r.JSONField)
+	b = append(b, `,"description":`...)
+	if r.Description == "" {
+		b = append(b, "null"...)
+	} else {
+		b = appendText(b, r.Description)
+	}
+	b = append(b, `,"exposure":`...)
+	if r.Exposure == 0 {
+		b = append(b, "null"...)
+	} else {
+		b = appendText(b, r.Exposure.String())
+	}
+	return append(b, '}'), nil
 }
 
-// Tenths is an exposure in tenths of a point. As text and as JSON it is systemd's "0.4", and null if it is 0.
+// appendText writes a JSON string. Most texts have nothing to escape.
+func appendText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f && !utf8.ValidString(text) {
+			quoted, _ := json.Marshal(text) // a string has a JSON form
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
+}
+
+// Tenths is an exposure in tenths of a point. As text it is systemd's "0.4".
 type Tenths int
 
 // String returns "0.4" for 4, and "" for 0.
@@ -87,14 +112,6 @@ func (t Tenths) String() string {
 		return ""
 	}
 	return Points(int(t))
-}
-
-// MarshalJSON writes a string, as systemd-analyze does, or null.
-func (t Tenths) MarshalJSON() ([]byte, error) {
-	if t == 0 {
-		return []byte("null"), nil
-	}
-	return json.Marshal(t.String())
 }
 
 // Points writes an exposure in tenths as systemd does: 96 is "9.6".
@@ -190,6 +207,7 @@ func (o Options) version() int {
 type knowledge struct {
 	version int
 	calls   directive.Syscalls
+	brief   bool // nobody reads the sentences
 }
 
 func (o Options) knowledge() (knowledge, error) {

@@ -30,6 +30,7 @@ func assess(s *Settings, o Options, rows []Row) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	k.brief = rows == nil
 	r := Report{Unit: s.Unit, Fragment: s.Fragment, Rows: rows}
 	for i := range checks {
 		c := &checks[i]
@@ -211,7 +212,12 @@ func noCalls(group string) assessor {
 			kind, badness, good = "allow", 9, "is not included"
 		}
 		offender := k.offender(s.Calls, group)
-		if offender == "" {
+		switch {
+		case k.brief && offender == "":
+			return 0, ""
+		case k.brief:
+			return badness, ""
+		case offender == "":
 			return 0, fmt.Sprintf("System call %s list defined for service, and %s %s", kind, group, good)
 		}
 		bad := "is not included"

@@ -1,7 +1,6 @@
 package analyzer
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -91,10 +90,11 @@ func hasTwoParts(value string) bool {
 // dynamicName is the user that DynamicUser= makes of a unit's name: the name itself where it is a portable one, else a
 // hash, of which only the beginning matters here: it is neither root nor nobody.
 func dynamicName(id string) string {
-	if name := unit.Prefix(id); portableName.MatchString(name) {
-		return name
+	name := unit.Prefix(id)
+	if name == "" || len(name) > 31 || strings.Trim(name, portable) != "" || strings.Contains("0123456789-", name[:1]) {
+		return "_du"
 	}
-	return "_du"
+	return name
 }
 
-var portableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,30}$`)
+const portable = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"slices"
@@ -206,6 +207,7 @@ func (t Text) table(columns []column, rows [][]cell) error {
 		}
 	}
 	t.fit(columns, widths)
+	out := bufio.NewWriter(t.Out)
 	heading := make([]cell, len(columns))
 	for i, c := range columns {
 		heading[i].text = c.head
@@ -225,11 +227,9 @@ func (t Text) table(columns []column, rows [][]cell) error {
 				line.WriteString(strings.Repeat(" ", gap))
 			}
 		}
-		if _, err := fmt.Fprintln(t.Out, strings.TrimRight(line.String(), " ")); err != nil {
-			return err
-		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	return nil
+	return out.Flush()
 }
 
 // least is how narrow a column is made at most.
