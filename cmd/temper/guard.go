@@ -37,7 +37,8 @@ func (a *app) guard() *cobra.Command {
 		Short: "Give a unit that does not start hardened its vendor's settings back",
 		Long: `guard is what temper-guard@UNIT.service runs when a hardened unit has failed. If the unit failed while starting, has
 never before started well with this hardening, and does start without it, then its verdict becomes broken and it keeps its
-vendor's settings. In every other case the hardening stays: a service that fails later is never softened.
+vendor's settings. Where temper.toml asks for hardening even without a proven verdict, that lasts until the next boot. In
+every other case the hardening stays: a service that fails later is never softened.
 
 Without units it notes which hardened units have started well; temper-guard.service runs that after each boot.
 
@@ -179,7 +180,7 @@ func (w *warden) soften(ctx context.Context, x ward, run lastRun) (bool, error) 
 	if mask != "" {
 		err = errors.Join(err, os.Remove(mask))
 	}
-	err = errors.Join(err, harness.Reload(ctx, w.place))
+	err = errors.Join(err, harness.Reload(context.WithoutCancel(ctx), w.place)) // also where the guard was told to stop
 	w.alarm("%s does not start with its vendor's settings either (%v): its hardening is not to blame and is back", name, err)
 	return false, nil
 }

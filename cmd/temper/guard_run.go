@@ -174,8 +174,13 @@ func (w *warden) upSince(_ context.Context, name string) (time.Time, error) {
 	return time.UnixMicro(int64(micros)), err
 }
 
+// restartLimit is how long a unit may take to start with its vendor's settings before they count as no better.
+const restartLimit = 2 * time.Minute
+
 // restart starts a unit that has failed, and wants to see it up for a while; a unit that is done at once must not have failed.
 func (w *warden) restart(ctx context.Context, name string, settle time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, restartLimit+settle)
+	defer cancel()
 	manager := w.place.Bus().Object(systemdName, "/org/freedesktop/systemd1")
 	manager.CallWithContext(ctx, managerName+".ResetFailedUnit", 0, name) // it need not have failed for good
 	var job dbus.ObjectPath
@@ -195,7 +200,7 @@ func (w *warden) restart(ctx context.Context, name string, settle time.Duration)
 		switch {
 		case err != nil:
 			return err
-		case state == "failed":
+		case id.ID == 0 && state == "failed":
 			return errors.New("it has failed")
 		case id.ID == 0 && state == "inactive", state == "active" && time.Since(since) >= settle:
 			return nil
