@@ -92,6 +92,8 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 		d.Text, d.Why = d.Plan.Text(), unproven(v)+"; unproven = \"enforce\" applies everything"
 	case g.Settings.Unproven == Prove && startsEarly(u):
 		d.Why = unproven(v) + "; starts too early to be proven before"
+	case g.Settings.Unproven == Prove && v != nil && !v.Stale:
+		d.Why = unproven(v) + "; not proven again before something changes, or temper revoke"
 	case g.Settings.Unproven == Prove:
 		d.Text, d.Why = proveFirst, unproven(v)+"; proven before it starts"
 	default:
