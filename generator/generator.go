@@ -104,7 +104,14 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 
 // Input is what a plan for a unit under a profile depends on, without demotions.
 func (g *Generator) Input(u *unit.Unit, p *profiles.Profile, named bool) Input {
-	return Input{Unit: u, Profile: p, Named: named, Version: g.Version, Secrets: g.Profiles.SecretsFor(NamesOf(u)...)}
+	return Input{Unit: u, Profile: p, Named: named, Version: g.Version, Secrets: Secrets(g.Profiles, g.Settings, u)}
+}
+
+// Secrets lists what is to be hidden from a unit: the secrets of other profiles, and those of the settings that it does not own.
+func Secrets(set *profiles.Set, settings Settings, u *unit.Unit) []profiles.Secret {
+	all := append(set.SecretsFor(NamesOf(u)...), settings.SecretsFor(NamesOf(u)...)...)
+	slices.SortStableFunc(all, func(a, b profiles.Secret) int { return strings.Compare(a.Path, b.Path) })
+	return slices.CompactFunc(all, func(a, b profiles.Secret) bool { return a.Path == b.Path })
 }
 
 // Fingerprint is that of a verdict that would be taken now.

@@ -105,7 +105,7 @@ func hasProfiles(root host.Root) bool {
 // ready returns the decisions that lie ready. ok is false unless they are all that [Generator.Decisions] would decide: every
 // verdict lies ready for the profiles of now, and units without one get nothing.
 func ready(root host.Root, settings Settings, switches Switches) (decisions []Decision, ok bool) {
-	if settings.Unproven != Hold {
+	if settings.Unproven != Hold || len(settings.Secrets) > 0 { // secrets are part of what was proven
 		return nil, false
 	}
 	store := verdict.Store{Root: root}

@@ -4,12 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
+	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/profiles"
 )
 
 // What happens to a unit that a profile matches and that has no fresh verdict.
@@ -26,6 +31,22 @@ const SettingsFile = "/etc/temper/temper.toml"
 type Settings struct {
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
+	// Secrets are paths with the units, names or globs, that may see them: they are hidden from every other that temper hardens.
+	Secrets map[string][]string `toml:"secrets"`
+}
+
+// SecretsFor returns the secrets of the settings that are none of a unit's business, by path; give all of the unit's names.
+func (s Settings) SecretsFor(names ...string) []profiles.Secret {
+	var others []profiles.Secret
+	for _, at := range slices.Sorted(maps.Keys(s.Secrets)) {
+		owns := func(pattern string) bool {
+			return slices.ContainsFunc(names, func(n string) bool { ok, _ := path.Match(pattern, n); return ok })
+		}
+		if !slices.ContainsFunc(s.Secrets[at], owns) {
+			others = append(others, profiles.Secret{Path: at, Profile: SettingsFile})
+		}
+	}
+	return others
 }
 
 // LoadSettings reads the settings of a root; without a file they are the defaults. Where the error is set, what the
@@ -45,7 +66,7 @@ func LoadSettings(root host.Root) (Settings, error) {
 		return defaults, tomlError(SettingsFile, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven or exclude",
+		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, exclude or secrets",
 			SettingsFile, lineOf(data, unknown[0].String()), unknown[0])
 	}
 	switch s.Unproven {
@@ -59,7 +80,23 @@ func LoadSettings(root host.Root) (Settings, error) {
 			return defaults, fmt.Errorf("%s:%d: exclude has %q: %w", SettingsFile, lineOf(data, "exclude"), pattern, err)
 		}
 	}
-	return s, nil
+	return s, s.checkSecrets(data)
+}
+
+// checkSecrets returns what is wrong with the table of secrets.
+func (s Settings) checkSecrets(data []byte) error {
+	d, _ := directive.Lookup("InaccessiblePaths")
+	for at, owners := range s.Secrets {
+		if err := d.Check([]string{at}); err != nil || at == "/" || strings.ContainsAny(at, " \t\"'\\") {
+			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks", SettingsFile, lineOf(data, strconv.Quote(at)), at)
+		}
+		for _, pattern := range owners {
+			if _, err := path.Match(pattern, ""); err != nil {
+				return fmt.Errorf("%s:%d: secrets has the owner %q: %w", SettingsFile, lineOf(data, strconv.Quote(at)), pattern, err)
+			}
+		}
+	}
+	return nil
 }
 
 func tomlError(file string, err error) error {

@@ -71,11 +71,12 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if err := setup(ctx, o.Place, p); err != nil {
 		return verdict.Verdict{}, fmt.Errorf("%s: %w", p.Path, err)
 	}
+	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
 	r := &run{
 		Options: o,
 		trials:  &trials{place: o.Place, manager: m, unit: u, profile: p, stem: fmt.Sprintf("temper-trial-%d", os.Getpid())},
 		input: generator.Input{
-			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: o.Profiles.SecretsFor(generator.NamesOf(u)...),
+			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: generator.Secrets(o.Profiles, settings, u),
 		},
 	}
 	if o.Blind {
