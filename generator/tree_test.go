@@ -14,7 +14,6 @@ import (
 
 	"temper/generator"
 	"temper/internal/host"
-	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
@@ -154,23 +153,4 @@ func mapsWith(m map[string]string, name, text string) map[string]string {
 		c[k] = v
 	}
 	return c
-}
-
-// A unit that is only a name in a test.
-func loadUnit(t testing.TB, text string, version int) *unit.Unit {
-	t.Helper()
-	root := t.TempDir()
-	file := filepath.Join(root, "usr/lib/systemd/system/x.service")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	l := unit.Loader{Root: host.Root(root), Version: version}
-	u, err := l.Load("x.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
 }

@@ -48,7 +48,7 @@ type shutPorts struct{}
 func (shutPorts) check(d *Directive, values []string) error {
 	for _, w := range ports(values) {
 		if !isPortRule(w) {
-			return fmt.Errorf("%s= has %q, want any, or a port or range after ipv4:, ipv6:, tcp:, udp:", d.Name, w)
+			return fmt.Errorf("%s= has %q, want any, or a port or range, after ipv4: or ipv6: and tcp: or udp: where needed", d.Name, w)
 		}
 	}
 	return nil
