@@ -66,8 +66,9 @@ type Row struct {
 }
 
 // MarshalJSON writes the row to the byte as systemd-analyze does.
-func (r Row) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 256)
+func (r Row) MarshalJSON() ([]byte, error) { return r.append(nil), nil }
+
+func (r *Row) append(b []byte) []byte {
 	b = append(b, `{"set":`...)
 	switch {
 	case r.Set == nil:
@@ -89,7 +90,7 @@ func (r Row) MarshalJSON() ([]byte, error) {
 	} else {
 		b = appendText(b, r.Exposure.String())
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
 }
 
 // appendText writes a JSON string. Most texts have nothing to escape.
@@ -129,13 +130,28 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Unit     string      `json:"unit"`
 		Exposure json.Number `json:"exposure"`
 		Level    string      `json:"level"`
-		Rows     []Row       `json:"rows"`
+		Rows     rows        `json:"rows"`
 		Ignored  []problem   `json:"ignored,omitempty"`
 	}{Unit: r.Unit, Exposure: json.Number(Points(r.Exposure)), Level: r.Level, Rows: r.Rows}
 	for _, p := range r.Ignored {
 		out.Ignored = append(out.Ignored, problem{p.Pos.Path, p.Pos.Line, p.Message})
 	}
 	return json.Marshal(out)
+}
+
+// rows are written at one go: most of a report is rows.
+type rows []Row
+
+// MarshalJSON writes an array.
+func (list rows) MarshalJSON() ([]byte, error) {
+	b := []byte{'['}
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = list[i].append(b)
+	}
+	return append(b, ']'), nil
 }
 
 var (

@@ -111,7 +111,7 @@ func (r *reader) settings() *Settings {
 		Fragment:      r.unit.Fragment,
 		Type:          r.serviceType(),
 		Early:         !r.lastBool("Unit.DefaultDependencies", true),
-		Values:        map[string]string{},
+		Values:        make(map[string]string, 64),
 		User:          r.lastText("User"),
 		Groups:        r.groups,
 		RootDirectory: r.lastPath("RootDirectory"),

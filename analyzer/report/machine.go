@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"path"
+	"slices"
 	"strings"
 
 	"temper/analyzer"
@@ -17,12 +19,18 @@ import (
 // JSON writes one array with an object for each entry. Entries are written as they come: memory does not grow with them.
 func JSON(w io.Writer, entries iter.Seq[Entry]) error {
 	sep := "[\n  "
+	var out bytes.Buffer
 	for e := range entries {
-		data, err := json.MarshalIndent(e, "  ", "  ")
+		data, err := e.MarshalJSON()
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(w, "%s%s", sep, data); err != nil {
+		out.Reset()
+		out.WriteString(sep)
+		if err := json.Indent(&out, data, "  ", "  "); err != nil {
+			return err
+		}
+		if _, err := w.Write(out.Bytes()); err != nil {
 			return err
 		}
 		sep = ",\n  "
@@ -100,10 +108,14 @@ func (e Entry) name() string {
 	return e.Unit
 }
 
-// badRows lists what adds to an exposure, a row a line.
+// worst is how many rows a failure lists.
+const worst = 10
+
+// badRows lists what adds most to an exposure, a row a line.
 func badRows(r analyzer.Report) string {
+	rows := slices.SortedStableFunc(slices.Values(r.Rows), func(a, b analyzer.Row) int { return int(b.Exposure - a.Exposure) })
 	var b strings.Builder
-	for _, row := range r.Rows {
+	for _, row := range rows[:min(worst, len(rows))] {
 		if row.Exposure > 0 {
 			fmt.Fprintf(&b, "%s %s %s\n", row.Exposure, row.Name, row.Description)
 		}

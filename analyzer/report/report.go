@@ -42,7 +42,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	if e.Err != nil {
 		return json.Marshal(map[string]string{"unit": e.Unit, "error": e.Err.Error()})
 	}
-	main, err := json.Marshal(e.Report)
+	main, err := e.Report.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}

@@ -69,12 +69,16 @@ type analysis struct {
 	now     time.Time
 }
 
-// garbage lets the heap grow to five times what is in use before it is cleared, which for this verb is next to nothing: no
-// unit is kept.
-const garbage = 400
+// No unit is kept: what is in use is little but the listing of the load path. The heap may grow to five times that before it
+// is cleared, but not beyond what a few hundred units need, however many there are.
+const (
+	garbage = 400      // percent
+	memory  = 24 << 20 // bytes
+)
 
 func (n *analysis) run(ctx context.Context, units []string) error {
 	debug.SetGCPercent(garbage)
+	debug.SetMemoryLimit(memory)
 	if err := n.prepare(units); err != nil {
 		return err
 	}
@@ -109,6 +113,9 @@ func (n *analysis) prepare(units []string) error {
 	n.now = time.Now()
 	if n.sort != "unit" && n.sort != "exposure" {
 		return usageError{fmt.Errorf("--sort is %q, want unit or exposure", n.sort)}
+	}
+	if n.sort != "unit" && n.format != "text" {
+		return usageError{errors.New("--sort orders the table, want --format text with it")}
 	}
 	if n.diff && len(units) != 2 && (len(units) != 1 || n.profile == "") {
 		return usageError{errors.New("--diff compares two units, or one without and with --profile FILE")}
@@ -157,11 +164,11 @@ func (n *analysis) complain(e report.Entry) bool {
 func (n *analysis) print(entries iter.Seq[report.Entry], units []string) error {
 	switch n.format {
 	case "json":
-		return report.JSON(n.out, n.sorted(entries))
+		return report.JSON(n.out, entries)
 	case "junit":
-		return report.JUnit(n.out, n.sorted(entries))
+		return report.JUnit(n.out, entries)
 	case "sarif":
-		return report.SARIF(n.out, version(), n.sorted(entries))
+		return report.SARIF(n.out, version(), entries)
 	}
 	text := report.Text{Out: n.out, Style: n.style()}
 	if len(units) == 1 {
@@ -180,17 +187,10 @@ func (n *analysis) print(entries iter.Seq[report.Entry], units []string) error {
 			lines = append(lines, e)
 		}
 	}
-	return text.Overview(slices.Collect(n.sorted(slices.Values(lines))))
-}
-
-// sorted puts entries into the order that was asked for. They come sorted by unit where nothing else was.
-func (n *analysis) sorted(entries iter.Seq[report.Entry]) iter.Seq[report.Entry] {
-	if n.sort != "exposure" {
-		return entries
+	if n.sort == "exposure" {
+		slices.SortStableFunc(lines, func(x, y report.Entry) int { return y.Report.Exposure - x.Report.Exposure })
 	}
-	list := slices.Collect(entries)
-	slices.SortStableFunc(list, func(x, y report.Entry) int { return y.Report.Exposure - x.Report.Exposure })
-	return slices.Values(list)
+	return text.Overview(lines)
 }
 
 // style is that of standard output: colours, faces and a width on a terminal only.

@@ -149,33 +149,47 @@ func (n *analysis) score(u *unit.Unit, units int) (analyzer.Report, error) {
 	return analyzer.Score(u, n.options)
 }
 
-// ahead scores units at the same time, a few more than there are processors, and gives the entries in the order of the
-// units. names are what was asked for, if anything was.
+// ahead scores units on every processor, a few ahead of what is taken, and gives the entries in the order of the units.
+// names are what was asked for, if anything was.
 func ahead(units iter.Seq2[*unit.Unit, error], names []string, score func(string, *unit.Unit, error) report.Entry) iter.Seq[report.Entry] {
+	type job struct {
+		name string
+		unit *unit.Unit
+		err  error
+		done chan report.Entry
+	}
 	return func(yield func(report.Entry) bool) {
-		under := make(chan chan report.Entry, 2*runtime.GOMAXPROCS(0))
-		stop := make(chan struct{})
+		workers := runtime.GOMAXPROCS(0)
+		jobs, order, stop := make(chan job, workers), make(chan job, 4*workers), make(chan struct{})
 		defer close(stop)
+		for range workers {
+			go func() {
+				for j := range jobs {
+					j.done <- score(j.name, j.unit, j.err)
+				}
+			}()
+		}
 		go func() {
-			defer close(under)
+			defer close(order)
+			defer close(jobs)
 			i := 0
 			for u, err := range units {
-				name := ""
+				j := job{unit: u, err: err, done: make(chan report.Entry, 1)}
 				if i < len(names) {
-					name = names[i]
+					j.name = names[i]
 				}
 				i++
-				done := make(chan report.Entry, 1)
-				select {
-				case under <- done:
-				case <-stop:
-					return
+				for _, to := range []chan job{order, jobs} {
+					select {
+					case to <- j:
+					case <-stop:
+						return
+					}
 				}
-				go func() { done <- score(name, u, err) }()
 			}
 		}()
-		for done := range under {
-			if !yield(<-done) {
+		for j := range order {
+			if !yield(<-j.done) {
 				return
 			}
 		}

@@ -1,6 +1,9 @@
 package directive
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // ErrnoKill is the error number that stands for "kill" in [SyscallFilter].
 const ErrnoKill = 1<<31 - 2
@@ -10,7 +13,8 @@ type SyscallFilter struct {
 	Set   bool // something is filtered
 	Allow bool // Calls are the only ones allowed, rather than those that are denied
 	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given, ErrnoKill
-	// if the process is killed. A call on an allow-list with a number that is not negative is refused with that error.
+	// if the process is killed. A call on an allow-list with a number that is not negative is refused with that error. The
+	// map may be shared with other filters of the same assignments and must not be changed.
 	Calls map[string]int
 }
 
@@ -34,11 +38,52 @@ func ParseSystemCallFilter(values []string, version int) SyscallFilter {
 
 // ParseFilter is [ParseSystemCallFilter] with the calls and groups of s.
 func (s Syscalls) ParseFilter(values []string, version int) SyscallFilter {
-	f := syscallFilterParser{syscalls: s, version: version}
-	for _, value := range values {
-		f.assign(value)
+	if len(values) == 0 {
+		return SyscallFilter{}
 	}
-	return SyscallFilter{Set: f.allow || len(f.calls) > 0, Allow: f.allow, Calls: f.calls}
+	key := filterKey{s, version, strings.Join(values, "\x00")}
+	if f, ok := filters.get(key); ok {
+		return f
+	}
+	p := syscallFilterParser{syscalls: s, version: version}
+	for _, value := range values {
+		p.assign(value)
+	}
+	f := SyscallFilter{Set: p.allow || len(p.calls) > 0, Allow: p.allow, Calls: p.calls}
+	filters.put(key, f)
+	return f
+}
+
+// filters remembers filters: many services have the same, of hundreds of calls.
+var filters = filterCache{found: map[filterKey]SyscallFilter{}}
+
+type filterKey struct {
+	Syscalls
+	version int
+	values  string
+}
+
+// filterCache keeps up to maxFilters filters; the first ones stay.
+type filterCache struct {
+	mu    sync.RWMutex
+	found map[filterKey]SyscallFilter
+}
+
+const maxFilters = 128
+
+func (c *filterCache) get(key filterKey) (SyscallFilter, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	f, ok := c.found[key]
+	return f, ok
+}
+
+func (c *filterCache) put(key filterKey, f SyscallFilter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.found) < maxFilters {
+		c.found[key] = f
+	}
 }
 
 type syscallFilterParser struct {
