@@ -118,11 +118,7 @@ func (w *warden) load(name string) (x ward, ok bool, err error) {
 		return x, false, err
 	}
 	g := w.generator
-	in := generator.Input{
-		Unit: x.unit, Profile: x.decision.Profile, Named: x.decision.Named, Version: g.Version,
-		Secrets: g.Profiles.SecretsFor(generator.NamesOf(u)...),
-	}
-	x.now, err = verdict.Take(g.Root, x.unit, in.Digest(), g.Version)
+	x.now, err = g.Fingerprint(g.Input(x.unit, x.decision.Profile, x.decision.Named))
 	return x, err == nil, err
 }
 
