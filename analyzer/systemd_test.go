@@ -55,10 +55,16 @@ exec chroot "$root" "$@"`
 // security runs the tree's own systemd-analyze over files of it. complaints is what it wrote to stderr.
 func security(t *testing.T, tree, copies string, env []string, files ...string) (all []scored, complaints string) {
 	t.Helper()
+	return securityWith(t, tree, copies, env, nil, files...)
+}
+
+// securityWith is security with more options.
+func securityWith(t *testing.T, tree, copies string, env, options []string, files ...string) (all []scored, complaints string) {
+	t.Helper()
 	run := func(args ...string) (stdout, stderr string) {
 		t.Helper()
 		args = slices.Concat([]string{"--mount", "sh", "-c", inTree, "sh", tree, t.TempDir(), copies, "env"}, env,
-			[]string{"systemd-analyze", "security", "--offline=yes", "--no-pager"}, args, files)
+			[]string{"systemd-analyze", "security", "--offline=yes", "--no-pager"}, options, args, files)
 		c := exec.Command("unshare", args...)
 		var out, errs bytes.Buffer
 		c.Stdout, c.Stderr = &out, &errs
@@ -88,12 +94,17 @@ func security(t *testing.T, tree, copies string, env []string, files ...string) 
 // score scores the same files with this package. failures are the errors, by file.
 func score(t *testing.T, src load.Source, files ...string) (all []scored, failures []error, ignored []unit.Problem) {
 	t.Helper()
+	return scoreWith(t, nil, src, files...)
+}
+
+func scoreWith(t *testing.T, p analyzer.Policy, src load.Source, files ...string) (all []scored, failures []error, ignored []unit.Problem) {
+	t.Helper()
 	for u, err := range src.Files(files) {
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		r, err := analyzer.Score(u, analyzer.Options{Version: src.Version, Arch: "x86_64"})
+		r, err := analyzer.Score(u, analyzer.Options{Version: src.Version, Arch: "x86_64", Policy: p})
 		if err != nil {
 			if !errors.Is(err, analyzer.ErrRefused) && !errors.Is(err, analyzer.ErrMasked) {
 				t.Errorf("%s: %v", u.Name, err)
@@ -284,4 +295,35 @@ func hardened(t *testing.T, daemons string, files []string) string {
 		}
 	}
 	return root
+}
+
+// testPolicy is a policy of systemd's own kind: rows left out, other weights, other ranges, other sentences.
+const testPolicy = `{
+	"PrivateNetwork": {"weight": 0},
+	"PrivateDevices": {"weight": 5000, "description_bad": "has devices", "description_good": "has no devices"},
+	"ProtectHome": {"range": 20, "description_bad": "never seen"},
+	"UMask": {"weight": 333, "range": 17},
+	"RemoveIPC": {"description_na": "whatever"},
+	"CapabilityBoundingSet_CAP_NET_BIND_SERVICE_BROADCAST_RAW)": {"weight": 1, "range": 3}
+}`
+
+// TestSystemdPolicy compares scores under a policy of systemd's own kind.
+func TestSystemdPolicy(t *testing.T) {
+	p, err := analyzer.ParsePolicy([]byte(testPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range withOffline {
+		t.Run(name, func(t *testing.T) {
+			tree := testroot.Path(t, name)
+			root := extract(t, "testdata/golden.txtar")
+			if err := os.WriteFile(root+"/ut/test.policy", []byte(testPolicy), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			files := services(t, root+"/ut", "/ut")[:200]
+			want, _ := securityWith(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, []string{"--security-policy=/ut/test.policy"}, files...)
+			got, failures, _ := scoreWith(t, p, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			same(t, want, got, failures)
+		})
+	}
 }
