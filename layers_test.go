@@ -20,7 +20,8 @@ var layers = [][]string{
 	{"internal/verdict"},
 	{"profiles"},
 	{"analyzer", "generator"},
-	{"analyzer/"},
+	{"analyzer/load", "analyzer/online", "analyzer/policy"},
+	{"analyzer/report"},
 	{"harness/place", "harness/witness"},
 	{"harness/check"},
 	{"harness"},
@@ -61,7 +62,7 @@ func list(t *testing.T, args ...string) []listed {
 func TestImportsPointDownward(t *testing.T) {
 	for _, p := range list(t, "./...") {
 		name := strings.TrimPrefix(p.ImportPath, "temper/")
-		if name == "temper" || name == "integration" || name == "internal/testroot" || strings.Contains(name, "/gen") {
+		if name == "temper" || name == "integration" || name == "internal/testroot" || strings.HasSuffix(name, "/gen") || strings.HasSuffix(name, "/document") {
 			continue // tests, and what makes tables
 		}
 		mine := layer(name)
