@@ -21,9 +21,6 @@ import (
 	"temper/internal/verdict"
 )
 
-// broken is the result of a verdict on a unit that did not start hardened on this machine, whatever trials said.
-const broken = "broken"
-
 // Where the guard keeps its notes and its way back.
 const (
 	startedDir = "/var/lib/temper/started" // a file for each unit that has started well under its verdict
@@ -169,7 +166,7 @@ func (w *warden) soften(ctx context.Context, x ward, run lastRun) (bool, error) 
 	}
 	if err == nil {
 		w.alarm("%s does not start hardened (%s) and does start with its vendor's settings, which it keeps. "+
-			"Its verdict is %s; when the cause is gone: temper prove %s", name, run.ended, broken, name)
+			"Its verdict is %s; when the cause is gone: temper prove %s", name, run.ended, verdict.Broken, name)
 		return true, nil
 	}
 	err = errors.Join(err, undo())
@@ -191,7 +188,7 @@ func (w *warden) markBroken(x ward, run lastRun) (undo func() error, err error) 
 		v = *x.decision.Verdict
 		v.Stale, v.StaleReason = false, ""
 	}
-	v.Result, v.Fingerprint = broken, x.now
+	v.Result, v.Fingerprint = verdict.Broken, x.now
 	v.Reason = "did not start hardened on this machine: " + run.ended
 	v.Advisories = run.evidence
 	file := filepath.Join(verdict.Dirs[0], v.Unit+".json")

@@ -10,6 +10,7 @@ import "strings"
 // Results of proving a unit.
 const (
 	Proven         = "proven"          // the drop-in passed every check in a fresh trial
+	Broken         = "broken"          // it did not start hardened on this machine, whatever trials had said
 	BrokenBaseline = "broken-baseline" // a check fails without any hardening: nothing can be said
 	Flaky          = "flaky"           // trials of the same drop-in disagreed
 	Inconclusive   = "inconclusive"    // the harness could not decide, Reason says why
