@@ -5,7 +5,8 @@
 // what systemd knows about a service once it has loaded it, and what that counts. [Advise] ranks what would gain most,
 // [Compare] sets two reports side by side.
 //
-// The package is pure: it reads no file, starts no process and asks no D-Bus. Reports equal those of
+// The package is pure: it reads no file, starts no process and asks no D-Bus, and can be used by several goroutines at once.
+// Reports equal those of
 // "systemd-analyze security --offline=yes --json=short" of systemd 252, 257 and 262 to the byte. A version between those
 // that were compared (247, 252, 257, 262) is read as the manual pages say; its system call groups are those of the nearest
 // version before it. Up to 249, which had no offline mode, a report is what the running system would print. Units of user
@@ -36,7 +37,7 @@ const SinceJSON = 250
 
 // Options say as which systemd a unit is read and scored.
 type Options struct {
-	Version    int    // systemd's major version; 0 is Newest
+	Version    int    // systemd's major version, from 247; 0 is Newest, and any later one is read as that
 	Arch       string // as uname(1) or Go name it; "" is this machine's
 	Libseccomp string // such as "2.5.5"; "" is the one that Debian has beside the systemd version
 	Policy     Policy // changes to the rows, as --security-policy= makes them
@@ -206,6 +207,12 @@ func levelOf(tenths int) string {
 		}
 	}
 	return ""
+}
+
+// Valid returns what is wrong with the options, or nil: a version before 247, or an architecture that is not known.
+func (o Options) Valid() error {
+	_, err := o.knowledge()
+	return err
 }
 
 // Before reports whether the version to score as is older than another.

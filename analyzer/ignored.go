@@ -42,20 +42,33 @@ var keys = sync.OnceValue(func() map[key]bool {
 
 // findIgnored notes the assignments that systemd ignores: keys that it does not know, and values that it does not take.
 func (r *reader) findIgnored() {
-	known, table := r.calls.Version(), keys()
 	for _, a := range r.read {
 		if a.Section != "Unit" && a.Section != "Service" && a.Section != "Install" {
 			continue // the loader told of it
 		}
-		boolean, ok := table[key{a.Section + "." + a.Name, known}]
+		boolean, ok := r.key(a)
 		if !ok {
-			r.ignore(a, unknownKey(a, known))
+			r.ignore(a, unknownKey(a, r.version))
 			continue
 		}
 		if a.Section == "Service" || a.Section == "Unit" {
 			r.ignore(a, r.wrong(a, boolean))
 		}
 	}
+}
+
+// key reports whether systemd knows the key of an assignment, and whether it takes a boolean. A version that was not looked
+// at may have whatever the next one has that was.
+func (r *reader) key(a unit.Assignment) (boolean, ok bool) {
+	name, before := a.Section+"."+a.Name, r.calls.Version()
+	boolean, ok = keys()[key{name, before}]
+	for _, next := range directive.SyscallVersions() {
+		if before < r.version && next > r.version {
+			b, later := keys()[key{name, next}]
+			return boolean && b, ok || later
+		}
+	}
+	return boolean, ok
 }
 
 func (r *reader) ignore(a unit.Assignment, why string) {
@@ -75,7 +88,7 @@ func unknownKey(a unit.Assignment, version int) string {
 		}
 	}
 	for _, section := range []string{"Service", "Unit", "Install"} {
-		if _, other := keys()[key{section + "." + a.Name, version}]; other {
+		if _, other := keys()[key{section + "." + a.Name, directive.SyscallsOf(version).Version()}]; other {
 			return fmt.Sprintf("%s= belongs in [%s], not in [%s]: systemd ignores it", a.Name, section, a.Section)
 		}
 	}

@@ -123,6 +123,9 @@ func (n *analysis) prepare(units []string) error {
 	if err := n.versions(); err != nil {
 		return err
 	}
+	if err := n.options.Valid(); err != nil {
+		return usageError{err}
+	}
 	if err := n.readPolicy(); err != nil {
 		return err
 	}
