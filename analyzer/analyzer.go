@@ -15,12 +15,12 @@ package analyzer
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
 	"unicode/utf8"
 
+	"temper/analyzer/settings"
 	"temper/internal/directive"
 	"temper/internal/unit"
 )
@@ -33,7 +33,7 @@ const oldest = 247
 
 // SinceJSON is the first version of systemd-analyze with --offline and --json, and with the rows, names and sentences that
 // came with them.
-const SinceJSON = 250
+const SinceJSON = settings.SinceOffline
 
 // Options say as which systemd a unit is read and scored.
 type Options struct {
@@ -157,12 +157,33 @@ func (list rows) MarshalJSON() ([]byte, error) {
 
 var (
 	// ErrRefused says that systemd does not load the unit; the error tells where and why.
-	ErrRefused = errors.New("systemd refuses the unit")
+	ErrRefused = settings.ErrRefused
 	// ErrMasked says that nothing can start the unit, so that it has no exposure.
-	ErrMasked = errors.New("the unit is masked")
+	ErrMasked = settings.ErrMasked
 	// ErrNotService says that the unit is of another type.
-	ErrNotService = errors.New("only services are scored")
+	ErrNotService = settings.ErrNotService
 )
+
+// Settings is what exposure is computed from.
+type Settings = settings.Settings
+
+// Read returns what a systemd version knows about a service after loading it from these files, what it implies included,
+// and the assignments that it ignores with a warning. Errors are those of [Score].
+func Read(u *unit.Unit, o Options) (Settings, []unit.Problem, error) {
+	reading, err := read(u, o)
+	if err != nil {
+		return Settings{}, nil, err
+	}
+	return reading.Settings, reading.Ignored(), nil
+}
+
+func read(u *unit.Unit, o Options) (*settings.Reading, error) {
+	k, err := o.knowledge()
+	if err != nil {
+		return nil, err
+	}
+	return settings.Read(u, settings.Systemd{Version: k.version, Calls: k.calls})
+}
 
 // Score reads a unit as systemd loads it and scores it. The error wraps [ErrRefused], [ErrMasked] or [ErrNotService]; any
 // other is about the options.
@@ -178,11 +199,11 @@ func Score(u *unit.Unit, o Options) (Report, error) {
 
 // Sum is [Score] without the rows and what systemd ignores: the exposure and its level, in half the time.
 func Sum(u *unit.Unit, o Options) (Report, error) {
-	_, s, err := read(u, o)
+	reading, err := read(u, o)
 	if err != nil {
 		return Report{}, err
 	}
-	return assess(s, o, nil)
+	return assess(&reading.Settings, o, nil)
 }
 
 // Levels are the names of exposures from the highest down; each holds from Least tenths upwards.

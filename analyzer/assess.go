@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"temper/analyzer/settings"
 	"temper/internal/directive"
 )
 
@@ -116,7 +117,7 @@ func ceil(a, b int) int { return (a + b - 1) / b }
 // on is good if a directive has a value other than no.
 func on(name string) assessor {
 	return func(s *Settings, _ knowledge) (int, string) {
-		if s.on(name) {
+		if s.On(name) {
 			return 0, ""
 		}
 		return 1, ""
@@ -126,7 +127,7 @@ func on(name string) assessor {
 // off is good if a directive is no.
 func off(name string) assessor {
 	return func(s *Settings, _ knowledge) (int, string) {
-		if s.on(name) {
+		if s.On(name) {
 			return 1, ""
 		}
 		return 0, ""
@@ -251,9 +252,9 @@ func assessUser(s *Settings, _ knowledge) (int, string) {
 	switch {
 	case s.User == "nobody":
 		return 9, "Service runs under as 'nobody' user, which should not be used for services"
-	case s.on("DynamicUser") && !isRoot(s.User):
+	case s.On("DynamicUser") && !settings.IsRoot(s.User):
 		return 0, "Service runs under a transient non-root user identity"
-	case s.User != "" && !isRoot(s.User):
+	case s.User != "" && !settings.IsRoot(s.User):
 		return 0, "Service runs under a static non-root user identity"
 	}
 	return 10, ""
@@ -261,7 +262,7 @@ func assessUser(s *Settings, _ knowledge) (int, string) {
 
 func assessGroups(s *Settings, _ knowledge) (int, string) {
 	switch {
-	case s.privileged():
+	case s.Privileged():
 		return notApplicable, ""
 	case len(s.Groups) > 0:
 		return 1, ""
@@ -270,7 +271,7 @@ func assessGroups(s *Settings, _ knowledge) (int, string) {
 }
 
 func assessRemoveIPC(s *Settings, k knowledge) (int, string) {
-	if s.privileged() {
+	if s.Privileged() {
 		return notApplicable, ""
 	}
 	return on("RemoveIPC")(s, k)

@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"slices"
@@ -11,16 +11,16 @@ import (
 // imply applies what systemd itself sets once it has read all files: PID 1 does so when it loads a unit.
 func (r *reader) imply(s *Settings) {
 	for _, d := range directive.All() {
-		if !d.Ordered() || !s.on(d.Name) {
+		if !d.Ordered() || !s.On(d.Name) {
 			continue
 		}
 		for _, e := range d.Implies {
-			if r.version >= e.Since && (e.Until == 0 || r.version <= e.Until) {
+			if r.Version >= e.Since && (e.Until == 0 || r.Version <= e.Until) {
 				r.apply(s, e)
 			}
 		}
 	}
-	if s.on("DynamicUser") && s.User == "" {
+	if s.On("DynamicUser") && s.User == "" {
 		s.User = dynamicName(r.unit.ID)
 	}
 	r.implyDevices(s)
@@ -32,10 +32,10 @@ func (r *reader) apply(s *Settings, e directive.Effect) {
 	target, ok := directive.Lookup(e.Directive)
 	switch {
 	case e.Directive == "CapabilityBoundingSet":
-		s.Bounding &= directive.ParseCapabilityBoundingSet([]string{e.Value}, r.version)
+		s.Bounding &= directive.ParseCapabilityBoundingSet([]string{e.Value}, r.Version)
 	case ok && target.Ordered():
-		now, _ := target.Value(s.Values[e.Directive], r.version)
-		if implied, known := target.Value(e.Value, r.version); known && implied.Rank > now.Rank {
+		now, _ := target.Value(s.Values[e.Directive], r.Version)
+		if implied, known := target.Value(e.Value, r.Version); known && implied.Rank > now.Rank {
 			s.Values[e.Directive] = implied.Name
 		}
 	}
@@ -59,7 +59,7 @@ var impliedDevices = []struct {
 func (r *reader) implyDevices(s *Settings) {
 	if s.Values["DevicePolicy"] != "auto" || len(s.Devices) > 0 {
 		for _, d := range impliedDevices {
-			if r.version >= d.since && (d.until == 0 || r.version <= d.until) && d.when(r, s) {
+			if r.Version >= d.since && (d.until == 0 || r.Version <= d.until) && d.when(r, s) {
 				s.Devices = append(s.Devices, d.entries...)
 			}
 		}
@@ -67,10 +67,10 @@ func (r *reader) implyDevices(s *Settings) {
 	slices.Reverse(s.Devices)
 }
 
-func protectsClock(_ *reader, s *Settings) bool { return s.on("ProtectClock") }
+func protectsClock(_ *reader, s *Settings) bool { return s.On("ProtectClock") }
 
 func (r *reader) mountsImages(s *Settings) bool {
-	return s.RootImage != "" || r.holds("MountImages") || r.version >= 260 && r.lastPath("RootMStack") != ""
+	return s.RootImage != "" || r.holds("MountImages") || r.Version >= 260 && r.lastPath("RootMStack") != ""
 }
 
 // holds reports whether a list directive has an entry of the form A:B left, after the last empty assignment.

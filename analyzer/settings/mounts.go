@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"slices"
@@ -42,7 +42,7 @@ var sharingValues = map[string]map[string]int{
 func (r *reader) ownMounts(s *Settings) bool {
 	for name, values := range sharingValues {
 		v, ok := s.Values[name]
-		if until, shares := values[v]; ok && !(shares && (until == 0 || r.version <= until)) {
+		if until, shares := values[v]; ok && !(shares && (until == 0 || r.Version <= until)) {
 			return true
 		}
 	}
@@ -51,16 +51,16 @@ func (r *reader) ownMounts(s *Settings) bool {
 			return true
 		}
 	}
-	networked := s.on("PrivateNetwork") || r.lastPath("NetworkNamespacePath") != ""
+	networked := s.On("PrivateNetwork") || r.lastPath("NetworkNamespacePath") != ""
 	flags := r.lastOf("MountFlags", "", []string{"", "shared", "slave", "private"})
 	return s.RootImage != "" || networked && s.Values["PrivateMounts"] == "unset" || flags == "slave" || flags == "private" ||
-		r.version >= 258 && r.lastBool("PrivateBPF", false) || r.bindsLog(s) || r.ownDirectories(s)
+		r.Version >= 258 && r.lastBool("PrivateBPF", false) || r.bindsLog(s) || r.ownDirectories(s)
 }
 
 // bindsLog reports whether the sockets of the journal are mounted into the service.
 func (r *reader) bindsLog(s *Settings) bool {
 	root := s.RootDirectory != "" || s.RootImage != ""
-	return r.lastBool("BindLogSockets", r.lastBool("MountAPIVFS", root) || root && s.on("PrivateDevices"))
+	return r.lastBool("BindLogSockets", r.lastBool("MountAPIVFS", root) || root && s.On("PrivateDevices"))
 }
 
 // ownDirectories reports whether a directory of the service's own has to be mounted.
@@ -77,7 +77,7 @@ func (r *reader) ownDirectories(s *Settings) bool {
 		moved := name == "StateDirectory" || name == "CacheDirectory" || name == "LogsDirectory"
 		switch {
 		case len(dirs) == 0:
-		case s.RootDirectory != "" || s.on("DynamicUser") && moved:
+		case s.RootDirectory != "" || s.On("DynamicUser") && moved:
 			return true
 		case slices.ContainsFunc(dirs, func(d string) bool { return strings.HasSuffix(d, ":ro") }):
 			return true

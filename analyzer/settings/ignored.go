@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	_ "embed"
@@ -48,7 +48,7 @@ func (r *reader) findIgnored() {
 		}
 		boolean, ok := r.key(a)
 		if !ok {
-			r.ignore(a, unknownKey(a, r.version))
+			r.ignore(a, unknownKey(a, r.Version))
 			continue
 		}
 		if a.Section == "Service" || a.Section == "Unit" {
@@ -60,10 +60,10 @@ func (r *reader) findIgnored() {
 // key reports whether systemd knows the key of an assignment, and whether it takes a boolean. A version that was not looked
 // at may have whatever the next one has that was.
 func (r *reader) key(a unit.Assignment) (boolean, ok bool) {
-	name, before := a.Section+"."+a.Name, r.calls.Version()
+	name, before := a.Section+"."+a.Name, r.Calls.Version()
 	boolean, ok = keys()[key{name, before}]
 	for _, next := range directive.SyscallVersions() {
-		if before < r.version && next > r.version {
+		if before < r.Version && next > r.Version {
 			b, later := keys()[key{name, next}]
 			return boolean && b, ok || later
 		}
@@ -108,7 +108,7 @@ func (r *reader) wrong(a unit.Assignment, boolean bool) string {
 	}
 	d, ok := directive.Lookup(a.Name)
 	if ok && d.Ordered() && a.Section == "Service" && !r.takes(d, a.Value) {
-		return fmt.Sprintf("%s=%s is no value of it in systemd %d, which ignores it; want %s", a.Name, a.Value, r.version, r.wants(d))
+		return fmt.Sprintf("%s=%s is no value of it in systemd %d, which ignores it; want %s", a.Name, a.Value, r.Version, r.wants(d))
 	}
 	if check, ok := partial[a.Section+"."+a.Name]; ok {
 		if bad := check(r, a.Value); len(bad) > 0 {
@@ -120,17 +120,17 @@ func (r *reader) wrong(a unit.Assignment, boolean bool) string {
 
 // takes reports whether systemd takes a value of an ordered directive, an empty one that resets it included.
 func (r *reader) takes(d *directive.Directive, value string) bool {
-	if _, ok := d.Value(r.expandArguments(d, []string{value})[0], r.version); ok {
+	if _, ok := d.Value(r.expandArguments(d, []string{value})[0], r.Version); ok {
 		return true
 	}
-	return value == "" && d.Resets(r.version)
+	return value == "" && d.Resets(r.Version)
 }
 
 // wants lists the values of a directive in a version.
 func (r *reader) wants(d *directive.Directive) string {
 	var names []string
 	for _, v := range d.Values {
-		if v.Since <= r.version {
+		if v.Since <= r.Version {
 			names = append(names, v.Name)
 		}
 	}

@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"slices"
@@ -19,7 +19,7 @@ var serviceTypes = map[string]int{
 func (r *reader) serviceType() string {
 	kind := ""
 	for _, v := range r.values("Type") {
-		if since, ok := serviceTypes[v]; ok && r.version >= since {
+		if since, ok := serviceTypes[v]; ok && r.Version >= since {
 			kind = v
 		}
 	}
@@ -59,7 +59,7 @@ var actions = map[string]int{
 func (r *reader) actsOnSuccess() bool {
 	action := "none"
 	for _, v := range r.values("Unit.SuccessAction") {
-		if since, ok := actions[v]; ok && r.version >= since {
+		if since, ok := actions[v]; ok && r.Version >= since {
 			action = v
 		}
 	}

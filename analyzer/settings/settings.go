@@ -1,9 +1,36 @@
-package analyzer
+// Package settings is what systemd knows about a service: it reads the assignments of a unit as a systemd version does, with
+// what it ignores, implies and refuses.
+//
+// Start with [Read]. The package is pure and can be used by several goroutines at once.
+package settings
 
-import "temper/internal/directive"
+import (
+	"errors"
+
+	"temper/internal/directive"
+)
+
+// SinceOffline is the first systemd whose systemd-analyze security has --offline. A unit of an earlier one is read as its
+// running manager shows it.
+const SinceOffline = 250
+
+var (
+	// ErrRefused says that systemd does not load the unit; the error tells where and why.
+	ErrRefused = errors.New("systemd refuses the unit")
+	// ErrMasked says that nothing can start the unit.
+	ErrMasked = errors.New("the unit is masked")
+	// ErrNotService says that the unit is of another type.
+	ErrNotService = errors.New("only services are scored")
+)
+
+// Systemd is as which systemd a unit is read.
+type Systemd struct {
+	Version int                // major
+	Calls   directive.Syscalls // with the architecture and the libseccomp
+}
 
 // Settings is what systemd knows about a loaded service, as far as its exposure depends on it. [Read] fills it from unit
-// files; package temper/analyzer/online fills it from a running manager.
+// files; package temper/analyzer/online fills it from a running manager. Nobody may change what it refers to.
 type Settings struct {
 	Unit     string
 	Fragment string
@@ -35,21 +62,22 @@ type Settings struct {
 	IPFilter   bool // BPF programs filter packets
 }
 
-// on reports whether a directive has a value other than no.
-func (s *Settings) on(name string) bool {
+// On reports whether a directive has a value other than no.
+func (s *Settings) On(name string) bool {
 	v := s.Values[name]
 	return v != "" && v != "no"
 }
 
-// privileged reports whether the service runs as root. Only the text counts: no user is looked up.
-func (s *Settings) privileged() bool {
-	if isRoot(s.User) {
+// Privileged reports whether the service runs as root. Only the text counts: no user is looked up.
+func (s *Settings) Privileged() bool {
+	if IsRoot(s.User) {
 		return true
 	}
-	return s.User == "" && !s.on("DynamicUser")
+	return s.User == "" && !s.On("DynamicUser")
 }
 
-func isRoot(user string) bool { return user == "root" || user == "0" }
+// IsRoot reports whether systemd-analyze takes a user for root.
+func IsRoot(user string) bool { return user == "root" || user == "0" }
 
 // mounting are the directives that give a service its own mounts.
 var mounting = []string{
@@ -62,7 +90,7 @@ var mounting = []string{
 func (s *Settings) ImplyMounts() {
 	own := s.RootImage != ""
 	for _, name := range mounting {
-		own = own || s.on(name)
+		own = own || s.On(name)
 	}
 	if own {
 		s.Values["PrivateMounts"] = "yes"

@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"maps"
@@ -24,7 +24,7 @@ var partial = map[string]func(r *reader, value string) []string{
 	"Service.IPIngressFilterPath":     (*reader).badPath,
 	"Service.IPEgressFilterPath":      (*reader).badPath,
 	"Service.DeviceAllow": func(r *reader, value string) []string {
-		return whole(value, value == "" || directive.ParseDeviceAllow([]string{value}, r.version, r.expand) != nil)
+		return whole(value, value == "" || directive.ParseDeviceAllow([]string{value}, r.Version, r.expand) != nil)
 	},
 	"Service.UMask": func(_ *reader, value string) []string {
 		_, err := strconv.ParseUint(value, 8, 12)
@@ -36,7 +36,7 @@ var partial = map[string]func(r *reader, value string) []string{
 	},
 	"Service.Type": func(r *reader, value string) []string {
 		since, ok := serviceTypes[value]
-		return whole(value, ok && r.version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(serviceTypes)), ", ")+",")
+		return whole(value, ok && r.Version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(serviceTypes)), ", ")+",")
 	},
 	"Service.Restart": func(_ *reader, value string) []string {
 		return whole(value, slices.Contains(restarts, value), "want one of", strings.Join(restarts, ", ")+",")
@@ -65,7 +65,7 @@ var partial = map[string]func(r *reader, value string) []string{
 	},
 	"Unit.SuccessAction": func(r *reader, value string) []string {
 		since, ok := actions[value]
-		return whole(value, ok && r.version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(actions)), ", ")+",")
+		return whole(value, ok && r.Version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(actions)), ", ")+",")
 	},
 }
 
@@ -126,11 +126,11 @@ func badNamespaces(_ *reader, value string) []string {
 }
 
 func (r *reader) badFamilies(value string) []string {
-	if value == "none" && r.version >= 249 {
+	if value == "none" && r.Version >= 249 {
 		return nil
 	}
 	list := strings.TrimPrefix(value, "~")
-	return badWords(list, func(w string) bool { return directive.KnownFamily(w, r.version) })
+	return badWords(list, func(w string) bool { return directive.KnownFamily(w, r.Version) })
 }
 
 func (r *reader) badCapabilities(value string) []string {
@@ -143,10 +143,10 @@ func (r *reader) badCalls(value string) []string {
 	list, inverted := strings.CutPrefix(value, "~")
 	return badPlain(list, func(w string) bool {
 		name, number, hasError := strings.Cut(w, ":")
-		if _, ok := directive.ParseErrno(number); hasError && (!ok && number != "kill" || !inverted && r.version >= 249) {
+		if _, ok := directive.ParseErrno(number); hasError && (!ok && number != "kill" || !inverted && r.Version >= 249) {
 			return false
 		}
-		return r.calls.Known(name) || len(r.calls.Members(name)) > 0
+		return r.Calls.Known(name) || len(r.Calls.Members(name)) > 0
 	})
 }
 

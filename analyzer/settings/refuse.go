@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"slices"
@@ -18,7 +18,7 @@ type refusal struct {
 var refusals = []refusal{
 	{
 		since: 255, at: "WorkingDirectory", why: "WorkingDirectory=~ is not allowed with DynamicUser=yes, want a path",
-		when: func(r *reader, s *Settings) bool { return s.on("DynamicUser") && r.workingDirectory() == "~" },
+		when: func(r *reader, s *Settings) bool { return s.On("DynamicUser") && r.workingDirectory() == "~" },
 	},
 	{
 		since: 257, at: "WorkingDirectory", why: "WorkingDirectory= may not be below /proc, /sys or /dev in a service with its own mounts",
@@ -28,18 +28,18 @@ var refusals = []refusal{
 		since: 260, at: "PrivateUsers", why: "PrivateUsers=managed does not go with User=, Group=, DynamicUser= or PAMName=",
 		when: func(r *reader, s *Settings) bool {
 			return s.Values["PrivateUsers"] == "managed" &&
-				(s.User != "" || s.on("DynamicUser") || r.lastText("Group") != "" || r.lastText("PAMName") != "")
+				(s.User != "" || s.On("DynamicUser") || r.lastText("Group") != "" || r.lastText("PAMName") != "")
 		},
 	},
 	{
 		since: 259, at: "UserNamespacePath", why: "UserNamespacePath= does not go with PrivateUsers=",
 		when: func(r *reader, s *Settings) bool {
-			return s.on("PrivateUsers") && r.lastPath("UserNamespacePath") != ""
+			return s.On("PrivateUsers") && r.lastPath("UserNamespacePath") != ""
 		},
 	},
 	{
 		since: 258, at: "PAMName", why: "PAMName= does not go with PrivatePIDs=yes",
-		when: func(r *reader, s *Settings) bool { return s.on("PrivatePIDs") && r.lastText("PAMName") != "" },
+		when: func(r *reader, s *Settings) bool { return s.On("PrivatePIDs") && r.lastText("PAMName") != "" },
 	},
 	{
 		since: 255, at: "KillMode", why: "KillMode= has to be control-group or mixed with PAMName=",
@@ -91,19 +91,19 @@ var refusals = []refusal{
 		when: (*reader).killsTooFew,
 	},
 	{
-		until: SinceJSON - 1, at: "OnFailureJobMode", why: "OnFailureJobMode=isolate with more than one OnFailure= unit",
+		until: SinceOffline - 1, at: "OnFailureJobMode", why: "OnFailureJobMode=isolate with more than one OnFailure= unit",
 		when: func(r *reader, _ *Settings) bool { return r.isolates() },
 	},
 	{
 		since: 257, at: "PrivatePIDs", why: "PrivatePIDs=yes, which Type=forking may not have",
-		when: func(_ *reader, s *Settings) bool { return s.Type == "forking" && s.on("PrivatePIDs") },
+		when: func(_ *reader, s *Settings) bool { return s.Type == "forking" && s.On("PrivatePIDs") },
 	},
 }
 
 // verify returns systemd's verdict if it refuses the unit as a whole.
 func (r *reader) verify(s *Settings) error {
 	for _, f := range refusals {
-		if r.version >= f.since && (f.until == 0 || r.version <= f.until) && f.when(r, s) {
+		if r.Version >= f.since && (f.until == 0 || r.Version <= f.until) && f.when(r, s) {
 			return refuse(r.position(f.at), f.why)
 		}
 	}

@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"fmt"
@@ -12,46 +12,47 @@ import (
 	"temper/internal/unit"
 )
 
-// Read returns what a systemd version knows about a service after loading it from these files, what it implies included,
-// and the assignments that it ignores with a warning. The error wraps [ErrRefused] if it does not load the unit,
-// [ErrMasked] or [ErrNotService].
-func Read(u *unit.Unit, o Options) (Settings, []unit.Problem, error) {
-	r, s, err := read(u, o)
-	if err != nil {
-		return Settings{}, nil, err
-	}
-	r.findIgnored()
-	return *s, r.ignored, nil
+// Reading is what reading a unit gave.
+type Reading struct {
+	Settings Settings
+
+	r reader
 }
 
-func read(u *unit.Unit, o Options) (*reader, *Settings, error) {
-	k, err := o.knowledge()
+// Read returns what a systemd knows about a service after loading it from these files, what it implies included. The error
+// wraps [ErrRefused] if it does not load the unit, [ErrMasked] or [ErrNotService].
+func Read(u *unit.Unit, as Systemd) (*Reading, error) {
 	switch {
-	case err != nil:
-		return nil, nil, err
 	case !strings.HasSuffix(u.ID, ".service"):
-		return nil, nil, fmt.Errorf("%s: %w", u.Name, ErrNotService)
+		return nil, fmt.Errorf("%s: %w", u.Name, ErrNotService)
 	case u.Masked:
-		return nil, nil, fmt.Errorf("%s: %w", u.Name, ErrMasked)
+		return nil, fmt.Errorf("%s: %w", u.Name, ErrMasked)
 	}
-	r := &reader{unit: u, knowledge: k, commands: map[string]int{}, ignored: slices.Clone(u.Problems)}
+	reading := &Reading{r: reader{Systemd: as, unit: u, commands: map[string]int{}, ignored: slices.Clone(u.Problems)}}
+	r, s := &reading.r, &reading.Settings
 	if err := r.collect(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s := r.settings()
+	r.fill(s)
 	r.imply(s)
 	if err := r.verify(s); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if k.version < SinceJSON {
+	if as.Version < SinceOffline {
 		s.ImplyMounts()
 	}
-	return r, s, nil
+	return reading, nil
+}
+
+// Ignored returns the assignments that systemd ignores with a warning, and what else is wrong with the files. Call it once.
+func (reading *Reading) Ignored() []unit.Problem {
+	reading.r.findIgnored()
+	return reading.r.ignored
 }
 
 // reader turns the assignments of one unit into settings.
 type reader struct {
-	knowledge
+	Systemd
 	unit     *unit.Unit
 	read     []unit.Assignment // all that systemd comes to read
 	commands map[string]int    // how many commands each Exec directive holds
@@ -66,7 +67,7 @@ func (r *reader) collect() error {
 	for i := 0; i < len(r.read); i++ {
 		a := r.read[i]
 		check, ok := fatal[a.Name]
-		if !ok || a.Section != "Service" || r.version < check.since {
+		if !ok || a.Section != "Service" || r.Version < check.since {
 			continue
 		}
 		err := check.check(r, a)
@@ -104,9 +105,9 @@ func (r *reader) values(name string) []string {
 	return values
 }
 
-// settings reads every directive that exposure depends on.
-func (r *reader) settings() *Settings {
-	s := &Settings{
+// fill reads every directive that exposure depends on.
+func (r *reader) fill(s *Settings) {
+	*s = Settings{
 		Unit:          r.unit.ID,
 		Fragment:      r.unit.Fragment,
 		Type:          r.serviceType(),
@@ -117,31 +118,30 @@ func (r *reader) settings() *Settings {
 		RootDirectory: r.lastPath("RootDirectory"),
 		RootImage:     r.lastPath("RootImage"),
 		UMask:         r.umask(),
-		Bounding:      directive.ParseCapabilityBoundingSet(r.values("CapabilityBoundingSet"), r.version),
-		Ambient:       directive.ParseAmbientCapabilities(r.values("AmbientCapabilities"), r.version),
-		Namespaces:    directive.ParseRestrictNamespaces(r.values("RestrictNamespaces"), r.version),
-		Families:      directive.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.version),
-		Calls:         r.calls.ParseFilter(r.values("SystemCallFilter"), r.version),
+		Bounding:      directive.ParseCapabilityBoundingSet(r.values("CapabilityBoundingSet"), r.Version),
+		Ambient:       directive.ParseAmbientCapabilities(r.values("AmbientCapabilities"), r.Version),
+		Namespaces:    directive.ParseRestrictNamespaces(r.values("RestrictNamespaces"), r.Version),
+		Families:      directive.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.Version),
+		Calls:         r.Calls.ParseFilter(r.values("SystemCallFilter"), r.Version),
 		Architectures: r.architectures(),
 		IPFilter:      r.filtersPackets(),
 	}
 	for _, d := range directive.All() {
-		if d.Ordered() && r.version >= d.Since {
+		if d.Ordered() && r.Version >= d.Since {
 			s.Values[d.Name] = r.ordered(d)
 		}
 	}
 	s.addAddresses(r)
-	for _, rule := range directive.ParseDeviceAllow(r.values("DeviceAllow"), r.version, r.expand) {
+	for _, rule := range directive.ParseDeviceAllow(r.values("DeviceAllow"), r.Version, r.expand) {
 		s.Devices = append(s.Devices, rule.String())
 	}
-	return s
 }
 
 // ordered is the value of a directive with a fixed list of values.
 func (r *reader) ordered(d *directive.Directive) string {
 	values := r.expandArguments(d, r.values(d.Name))
-	v, set := d.Read(values, r.version)
-	if !set && d.Name == unsetCounts.name && r.version >= unsetCounts.since {
+	v, set := d.Read(values, r.Version)
+	if !set && d.Name == unsetCounts.name && r.Version >= unsetCounts.since {
 		return "unset"
 	}
 	return v.Name
@@ -214,7 +214,7 @@ func (r *reader) absolute(value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, ok := directive.SimplifyPath(text, r.version)
+	p, ok := directive.SimplifyPath(text, r.Version)
 	if !ok || !path.IsAbs(p) {
 		return "", fmt.Errorf("%q is not an absolute path, or has .. in it", text)
 	}
@@ -260,13 +260,13 @@ var architectures = map[string]int{
 
 func (r *reader) isArchitecture(word string) bool {
 	since, ok := architectures[word]
-	return ok && r.version >= since
+	return ok && r.Version >= since
 }
 
 // filtersPackets reports whether BPF programs filter packets. Up to 249 systemd-analyze looked at the second list only.
 func (r *reader) filtersPackets() bool {
 	names := []string{"IPIngressFilterPath", "IPEgressFilterPath"}
-	if r.version < SinceJSON {
+	if r.Version < SinceOffline {
 		names = names[1:]
 	}
 	for _, name := range names {
@@ -283,11 +283,11 @@ func (r *reader) filtersPackets() bool {
 }
 
 func (s *Settings) addAddresses(r *reader) {
-	denied := directive.ParseIPAddresses(r.values("IPAddressDeny"), r.version)
+	denied := directive.ParseIPAddresses(r.values("IPAddressDeny"), r.Version)
 	any, _ := directive.ParsePrefixes("any")
 	s.DenyAll = !slices.ContainsFunc(any, func(p netip.Prefix) bool { return !slices.Contains(denied, p) })
-	for _, p := range directive.ParseIPAddresses(r.values("IPAddressAllow"), r.version) {
-		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.version >= SinceJSON || p.Bits() == 8 || p.Bits() == 128) {
+	for _, p := range directive.ParseIPAddresses(r.values("IPAddressAllow"), r.Version) {
+		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.Version >= SinceOffline || p.Bits() == 8 || p.Bits() == 128) {
 			s.AllowLocal = true
 		} else {
 			s.AllowOther = true
@@ -300,5 +300,5 @@ func (r *reader) expand(value string) (string, error) {
 	if strings.IndexByte(value, '%') < 0 {
 		return value, nil
 	}
-	return expandAll(r.unit, value, r.version)
+	return expandAll(r.unit, value, r.Version)
 }

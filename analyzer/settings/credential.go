@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"encoding/base64"
@@ -58,7 +58,7 @@ func (r *reader) isSource(source string) bool {
 	if !path.IsAbs(text) {
 		return isCredentialName(text)
 	}
-	_, ok := directive.SimplifyPath(text, r.version)
+	_, ok := directive.SimplifyPath(text, r.Version)
 	return ok
 }
 

@@ -1,4 +1,4 @@
-package analyzer
+package settings
 
 import (
 	"errors"
@@ -62,7 +62,7 @@ func (r *reader) prefixes(word string) (name string, optional, ownName bool) {
 			ownName = true
 		case c == ':' && !noEnv:
 			noEnv = true
-		case c == '|' && !shell && r.version >= 258:
+		case c == '|' && !shell && r.Version >= 258:
 			shell = true
 		case (c == '+' || c == '!') && privilege == 0:
 			privilege = int(c)
@@ -133,7 +133,7 @@ func (r *reader) checkExecutable(name string) error {
 		return errors.New("the path is empty")
 	case strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) }):
 		return fmt.Errorf("the path %q has special characters", text)
-	case strings.HasSuffix(text, "/") || r.version >= 253 && (base == "." || base == ".."):
+	case strings.HasSuffix(text, "/") || r.Version >= 253 && (base == "." || base == ".."):
 		return fmt.Errorf("the path %s is a directory", text)
 	case !path.IsAbs(text) && strings.Contains(text, "/"):
 		return fmt.Errorf("%s is neither an absolute path nor a name", text)
