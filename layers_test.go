@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"internal/directive"},
 	{"internal/verdict"},
 	{"profiles"},
+	{"analyzer/settings"},
 	{"analyzer", "generator"},
 	{"analyzer/load", "analyzer/online", "analyzer/policy"},
 	{"analyzer/report"},
