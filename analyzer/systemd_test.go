@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -192,20 +193,26 @@ var silent = regexp.MustCompile(`^(AmbientCapabilities|CapabilityBoundingSet)= h
 // TestSystemdGolden compares every unit of testdata/golden.txtar with the real systemd-analyze, byte for byte.
 func TestSystemdGolden(t *testing.T) {
 	results := map[string][]scored{}
+	var mu sync.Mutex
+	t.Cleanup(func() {
+		if *update {
+			writeGolden(t, results)
+		}
+	})
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tree := testroot.Path(t, name)
 			root := extract(t, "testdata/golden.txtar")
 			files := services(t, filepath.Join(root, "ut"), "/ut")
 			want, complaints := security(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, files...)
+			mu.Lock()
 			results[name] = want
+			mu.Unlock()
 			got, failures, ignored := score(t, load.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 			sameComplaints(t, complaints, failures, ignored)
 		})
-	}
-	if *update {
-		writeGolden(t, results)
 	}
 }
 
@@ -213,6 +220,7 @@ func TestSystemdGolden(t *testing.T) {
 func TestSystemdRoots(t *testing.T) {
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tree := testroot.Path(t, name)
 			files := services(t, filepath.Join(tree, "usr/lib/systemd/system"), "/usr/lib/systemd/system")
 			want, _ := security(t, tree, "", nil, files...)
@@ -243,6 +251,7 @@ func services(t *testing.T, dir, inside string) []string {
 func TestSystemdDaemons(t *testing.T) {
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tree, daemons := testroot.Path(t, name), testroot.Daemons(t, name)
 			const inside = "/usr/lib/systemd/system"
 			files := services(t, daemons+inside, inside)
@@ -315,6 +324,7 @@ func TestSystemdPolicy(t *testing.T) {
 	}
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tree := testroot.Path(t, name)
 			root := extract(t, "testdata/golden.txtar")
 			if err := os.WriteFile(root+"/ut/test.policy", []byte(testPolicy), 0o644); err != nil {
