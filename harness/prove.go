@@ -16,6 +16,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"temper/analyzer"
 	"temper/generator"
 	"temper/harness/place"
@@ -126,6 +128,11 @@ func spare(where *place.Place, m *manager, name string) error {
 
 // Reload makes the manager of a place read its units again, and so run its generators; systemctl daemon-reload.
 func Reload(ctx context.Context, where *place.Place) error {
+	release, err := hold(ctx, where, unix.LOCK_EX)
+	if err != nil {
+		return fmt.Errorf("reload the manager: %w", err)
+	}
+	defer release()
 	call := where.Bus().Object(systemdName, systemdPath).CallWithContext(ctx, managerInterface+".Reload", 0)
 	if call.Err != nil {
 		return fmt.Errorf("reload the manager: %w", call.Err)

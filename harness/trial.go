@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"temper/generator"
 	"temper/harness/place"
 	"temper/harness/witness"
@@ -86,6 +88,11 @@ const differs = "baseline"
 
 // once launches the service once.
 func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
+	release, err := hold(ctx, t.place, unix.LOCK_SH)
+	if err != nil {
+		return Trial{}, err
+	}
+	defer release()
 	t.count++
 	result := Trial{Dropin: plan.Text()}
 	if t.cloning == nil {
@@ -102,7 +109,7 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 		return result, err
 	}
 	stop := t.watch(l.cgroup())
-	err := l.life(ctx)
+	err = l.life(ctx)
 	result.Refused = stop()
 	if err == nil {
 		err = l.end(ctx)
