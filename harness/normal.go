@@ -21,8 +21,12 @@ type sighting struct {
 // of them did, a hardened one may do.
 type normal []sighting
 
-// lost says what a hardened service lacks in a phase that every launch without hardening had, sorted.
+// lost says what a hardened service lacks in a phase that every launch without hardening had, sorted. Of a service that
+// ends and is started again without hardening, no moment says what it is.
 func (n normal) lost(phase string, o observation) []string {
+	if n.comesAndGoes() {
+		return nil
+	}
 	var missing []string
 	for _, socket := range n.everyTime(phase, func(o observation) map[string]bool { return o.sockets }) {
 		if !o.sockets[socket] {
@@ -40,6 +44,20 @@ func (n normal) lost(phase string, o observation) []string {
 		}
 	}
 	return missing
+}
+
+// comesAndGoes reports whether the service was started again in a launch without hardening, or waited for that.
+func (n normal) comesAndGoes() bool {
+	return slices.ContainsFunc(n, func(s sighting) bool {
+		for _, o := range s.phases {
+			for state := range o.states {
+				if strings.Contains(state, "auto-restart") {
+					return true
+				}
+			}
+		}
+		return s.restarts > 0
+	})
 }
 
 // everyTime lists what all launches had in a phase, sorted.
