@@ -36,6 +36,7 @@
 //	setup   = ["..."]    # shell command lines, run by root in the place before the first trial; after those of the base
 //	like_baseline = true # compare sockets, processes, exit codes and log with the baseline; default true
 //	state   = "keep"     # or "restore": put the service's data directories back afterwards; default keep
+//	exposure = 2.0       # --strict fails where the hardened service keeps more; default none
 //
 //	[[check]]
 //	name     = "serves the default page"   # default: the kind and its target; the same name replaces the base's check

@@ -166,6 +166,9 @@ func (p *Prove) take(from Prove, set map[string]bool) {
 	if set["state"] {
 		p.State = from.State
 	}
+	if set["exposure"] {
+		p.Exposure = from.Exposure
+	}
 	p.Setup = append(p.Setup, from.Setup...)
 }
 

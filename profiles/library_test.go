@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"temper/internal/host"
-	"temper/internal/testroot"
-	"temper/internal/unit"
 	"temper/profiles"
 )
 
@@ -91,24 +89,5 @@ func TestBuiltin(t *testing.T) {
 	}
 	if set, _ := profiles.Load(host.Root(root), nil); len(set.All()) > 0 {
 		t.Errorf("without Builtin: %v", set.All())
-	}
-}
-
-// TestSystemdUnits: the units that the profiles name are those of Debian.
-func TestSystemdUnits(t *testing.T) {
-	root := host.Root(testroot.Path(t, "trixie"))
-	set := shipped(t)
-	l := &unit.Loader{Root: root}
-	for _, p := range set.All() {
-		for _, name := range p.Units {
-			u, err := l.Load(name)
-			if err != nil {
-				t.Errorf("%s: %v", p.Name, err)
-				continue
-			}
-			if got, named := set.For(u); got == nil || got.Name != p.Name || !named {
-				t.Errorf("%s: %v applies, named %t", name, got, named)
-			}
-		}
 	}
 }

@@ -24,7 +24,7 @@ const MaxSize = 64 << 10
 // The keys of each table, as messages list them.
 var (
 	topKeys   = []string{"description", "units", "extends", "secrets", "secrets_for", "service", "prove", "check"}
-	proveKeys = []string{"settle", "timeout", "reload", "restart", "setup", "like_baseline", "state"}
+	proveKeys = []string{"settle", "timeout", "reload", "restart", "setup", "like_baseline", "state", "exposure"}
 	states    = []string{StateKeep, StateRestore}
 )
 
@@ -300,6 +300,7 @@ func (o *own) readProve(t table) {
 		Setup:        t.texts("setup"),
 		LikeBaseline: t.bool("like_baseline", d.LikeBaseline),
 		State:        t.choice("state", states, d.State),
+		Exposure:     t.score("exposure"),
 	}
 	o.prove = make(map[string]bool, len(t.values))
 	for key := range t.values {

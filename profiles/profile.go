@@ -39,6 +39,7 @@ type Prove struct {
 	Setup        []string      // shell command lines for /bin/sh -c, run by root in the place before the first trial
 	LikeBaseline bool          // compare each hardened trial with the baseline
 	State        string        // [StateKeep] or [StateRestore]: what becomes of the service's data directories
+	Exposure     float64       // the most that the hardened service may have; 0 sets no limit
 }
 
 // What becomes of a service's data directories after its trials in a place that is not thrown away.

@@ -172,6 +172,27 @@ func (t table) number(key string, low, high, otherwise int) int {
 	return otherwise
 }
 
+// score reads an exposure; 0 stands for none.
+func (t table) score(key string) float64 {
+	v, ok := t.values[key]
+	if !ok {
+		return 0
+	}
+	n, ok := v.(float64)
+	if whole, isWhole := v.(int64); isWhole {
+		n, ok = float64(whole), true
+	}
+	switch {
+	case !ok:
+		t.wrong(key, "a number such as 2.0", v)
+	case !(n > 0 && n <= 10): // so that nan is none either
+		t.report(IDBadChoice, child(t.path, key), "want more than 0.0, at most 10.0", "%s is %v", key, v)
+	default:
+		return n
+	}
+	return 0
+}
+
 // duration reads a duration of at least low.
 func (t table) duration(key string, low, otherwise time.Duration) time.Duration {
 	v, ok := t.values[key]

@@ -120,8 +120,21 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (int, error) {
 	switch {
 	case v.Result != verdict.Proven:
 		return exitFailed, nil
-	case b.flags.strict && len(v.Demotions) > 0:
+	case b.flags.strict && (len(v.Demotions) > 0 || b.exceeds(v)):
 		return exitFindings, nil
 	}
 	return exitOK, nil
+}
+
+// exceeds reports, and says, that a hardened service keeps more exposure than its profile lets it.
+func (b *batch) exceeds(v verdict.Verdict) bool {
+	p := b.options.Profile
+	if p == nil {
+		p, _ = b.options.Profiles.Get(v.Profile)
+	}
+	if p == nil || p.Prove.Exposure == 0 || v.Exposure.After <= p.Prove.Exposure {
+		return false
+	}
+	b.warn(fmt.Errorf("%s: exposure %.1f, the profile wants %.1f at most", v.Unit, v.Exposure.After, p.Prove.Exposure))
+	return true
 }

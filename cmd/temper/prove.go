@@ -34,8 +34,9 @@ func (a *app) prove() *cobra.Command {
 then hardened, runs the checks of its profile, and steps down only what breaks it. Without units it proves every installed
 unit that a profile names.
 
-Exit status: 0 all proven (demotions included), 1 with --strict on any demotion or with --no-regress on a weaker result than
-the stored one, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`,
+Exit status: 0 all proven (demotions included), 1 with --strict on any demotion or on more exposure than the profile
+allows, or with --no-regress on a weaker result than the stored one, 2 wrong usage, 3 a baseline that fails, or nothing could
+be decided.`,
 		Example: "  sudo temper prove nginx.service\n  sudo temper prove --image /srv/trees/trixie --state ./verdicts",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runProve(c.Context(), f, units) },
 	}
@@ -45,7 +46,7 @@ the stored one, 2 wrong usage, 3 a baseline that fails, or nothing could be deci
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
 	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
-	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion")
+	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, and over the exposure that the profile allows")
 	c.Flags().BoolVar(&f.noRegress, "no-regress", false, "fail on a result that is weaker than the stored one; keep the stored one")
 	return c
 }
