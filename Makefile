@@ -2,6 +2,7 @@
 # make test       all tests; as root also those against real systemd in containers
 # make check      what CI wants of the source: format, vet, staticcheck, govulncheck, tidy, race tests
 # make demo       the main job, on a real Debian 13 in a container; needs root
+# make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
 # make bench      benchmarks
 # make install    DESTDIR= PREFIX=/usr
 # make dist       dist/temper-VERSION.tar.xz, with all modules in it: building it needs no network
@@ -18,7 +19,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all build test check demo bench made install install-debhelper dist deb rpm arch test-packages roots tools clean
+.PHONY: all build test check demo prove-library bench made install install-debhelper dist deb rpm arch test-packages roots tools clean
 all: build
 
 build:
@@ -40,11 +41,14 @@ tools:
 	testdata/install-tools
 
 roots: tools
-	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye >/dev/null
+	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye common-trixie >/dev/null
 	test "$$(id -u)" != 0 || testdata/roots/make-daemons bookworm trixie sid >/dev/null
 
 demo: build tools
 	testdata/demo/run
+
+prove-library: tools
+	testdata/library/prove -record
 
 bench: build roots
 	$(GO) test -run '^$$' -bench . ./...

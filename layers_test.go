@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"harness/place", "harness/witness"},
 	{"harness/check"},
 	{"harness"},
-	{"cmd/"},
+	{"cmd/", "packaging/prove-library"},
 }
 
 func layer(path string) int {
