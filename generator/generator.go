@@ -85,13 +85,13 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	}
 	switch {
 	case fresh && v.Systemd == g.Version:
-		d.Text, d.Why = v.Dropin, "proven"
+		d.Text, d.Why = g.guarded(u, v.Dropin), "proven"
 	case fresh: // a packager proved it elsewhere: what this systemd does not know is not written
-		d.Text, d.Why = d.Plan.Text(), fmt.Sprintf("proven with systemd %d", v.Systemd)
+		d.Text, d.Why = g.guarded(u, d.Plan.Text()), fmt.Sprintf("proven with systemd %d", v.Systemd)
 	case g.Settings.Unproven == Enforce && v != nil && !v.Stale && v.Result == verdict.Broken:
 		d.Why = unproven(v) + "; nothing is applied before something changes, or temper revoke"
 	case g.Settings.Unproven == Enforce:
-		d.Text, d.Why = d.Plan.Text(), unproven(v)+"; unproven = \"enforce\" applies everything"
+		d.Text, d.Why = g.guarded(u, d.Plan.Text()), unproven(v)+"; unproven = \"enforce\" applies everything"
 	case g.Settings.Unproven == Prove && startsEarly(u):
 		d.Why = unproven(v) + "; starts too early to be proven before"
 	case g.Settings.Unproven == Prove && v != nil && !v.Stale:

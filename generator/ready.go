@@ -30,7 +30,7 @@ func (g *Generator) MakeReady() error {
 			continue
 		}
 		proven := d.Verdict.Result == verdict.Proven
-		if proven && (d.Verdict.Stale || d.Text == "" || d.Text != d.Verdict.Dropin) {
+		if proven && (d.Verdict.Stale || d.Text == "" || d.Verdict.Systemd != g.Version) {
 			continue
 		}
 		u, err := g.Units.Load(d.Unit)
@@ -41,7 +41,11 @@ func (g *Generator) MakeReady() error {
 		if err != nil {
 			return err
 		}
-		all = append(all, verdict.Ready{Unit: d.Unit, Names: names(u), Named: d.Named, Fingerprint: now, Dropin: d.Text})
+		r := verdict.Ready{Unit: d.Unit, Names: names(u), Named: d.Named, Fingerprint: now}
+		if proven {
+			r.Dropin = d.Verdict.Dropin
+		}
+		all = append(all, r)
 	}
 	return g.Store.PutReady(index, all)
 }
@@ -150,6 +154,6 @@ func (g *Generator) asReady(r verdict.Ready) (d Decision, ok bool) {
 	if err != nil || r.Fingerprint.Differs(now) != "" || r.Fingerprint.Systemd != g.Version {
 		return d, false
 	}
-	d.Text = r.Dropin
+	d.Text = g.guarded(u, r.Dropin)
 	return d, true
 }

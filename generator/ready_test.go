@@ -118,6 +118,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"what lies ready is garbage", add(store+"ready", "\x00\x00\x00"), 3},
 		{"a unit is excluded", add("etc/temper/temper.toml", "exclude = [\"a*\"]\n"), 2},
 		{"everything is enforced", add("etc/temper/temper.toml", "unproven = \"enforce\"\n"), 4},
+		{"a guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard\n"), 3},
 		{"the settings are wrong", add("etc/temper/temper.toml", "unproven\n"), 0},
 	}
 	for _, tt := range changes {

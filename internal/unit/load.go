@@ -88,6 +88,15 @@ func (l *Loader) List(suffix string) ([]string, error) {
 	return names, errors.Join(errs...)
 }
 
+// Has reports whether the load path has a unit of this name that is not masked. It reads nothing.
+func (l *Loader) Has(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.whole()
+	file, err := x.find(name)
+	return err == nil && !x.hidesOthers(file)
+}
+
 func (l *Loader) dirs() []string {
 	if l.Path == nil {
 		return DefaultPath
