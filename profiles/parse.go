@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -159,14 +160,26 @@ func (t table) each(key string, test func(string) (id, message, fix string)) []s
 }
 
 var (
-	nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@:-]*$`)
+	nameRule = &rule{expr: `^[A-Za-z0-9_][A-Za-z0-9_.@:-]*$`}
 	// unitRule allows what systemd.unit(5) allows in a unit name, and the wildcards of a glob.
-	unitRule = regexp.MustCompile(`^[A-Za-z0-9:_.\\@*?\[\]!^-]+$`)
+	unitRule = &rule{expr: `^[A-Za-z0-9:_.\\@*?\[\]!^-]+$`}
 )
+
+// rule is a regular expression that is compiled when it is first asked: at boot most are not.
+type rule struct {
+	expr     string
+	once     sync.Once
+	compiled *regexp.Regexp
+}
+
+func (r *rule) matches(s string) bool {
+	r.once.Do(func() { r.compiled = regexp.MustCompile(r.expr) })
+	return r.compiled.MatchString(s)
+}
 
 // profileName accepts "nginx" and "base/daemon".
 func profileName(s string) (id, message, fix string) {
-	ok := nameRule.MatchString(strings.TrimPrefix(s, "base/")) && len(s) < 200
+	ok := nameRule.matches(strings.TrimPrefix(s, "base/")) && len(s) < 200
 	switch bare, isFile := strings.CutSuffix(s, ".toml"); {
 	case ok && isFile:
 		return IDBadName, fmt.Sprintf("%q is a file, not the name of a profile", s), fmt.Sprintf("write %q", bare)
@@ -184,9 +197,9 @@ func unitPattern(s string) (id, message, fix string) {
 		}
 	}
 	switch {
-	case strings.HasSuffix(s, ".service") && len(s) <= 255 && s != ".service" && s[0] != '@' && unitRule.MatchString(s):
+	case strings.HasSuffix(s, ".service") && len(s) <= 255 && s != ".service" && s[0] != '@' && unitRule.matches(s):
 		return "", "", ""
-	case nameRule.MatchString(s) && !strings.Contains(s, "."):
+	case nameRule.matches(s) && !strings.Contains(s, "."):
 		return IDBadName, fmt.Sprintf("%q is no service unit", s), fmt.Sprintf("write %q", s+".service")
 	}
 	return IDBadName, fmt.Sprintf("%q is no service unit", s), `want a name or glob such as "nginx.service" or "php*-fpm.service"`

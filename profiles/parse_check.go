@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,13 +34,13 @@ var kinds = []struct {
 	{"journal", []string{"must", "must_not"}, readJournal},
 }
 
-var checkKeys = func() []string {
+var checkKeys = sync.OnceValue(func() []string {
 	keys := []string{"name", "required", "timeout", "retry", "phase"}
 	for _, k := range kinds {
 		keys = append(keys, k.name)
 	}
 	return keys
-}()
+})
 
 // kindOf returns the kind of check that a key belongs to, or "" if none or several have it.
 func kindOf(key string) string {
@@ -76,7 +77,7 @@ func (o *own) checks(ts []table) {
 
 // readCheck reads one [[check]]; ok is false if it has no kind or several.
 func readCheck(t table) (c Check, ok bool) {
-	t.only(checkKeys)
+	t.only(checkKeys())
 	c = Check{
 		Name:     t.line("name"),
 		Required: t.bool("required", true),
@@ -95,7 +96,7 @@ func readCheck(t table) (c Check, ok bool) {
 		t.reportKinds(have)
 		return c, false
 	}
-	k := kinds[slices.Index(checkKeys, have[0])-len(checkKeys)+len(kinds)]
+	k := kinds[slices.Index(checkKeys(), have[0])-len(checkKeys())+len(kinds)]
 	sub, ok := t.kindTable(k.name)
 	if !ok {
 		return c, false
@@ -121,7 +122,7 @@ func (t table) reportKinds(have []string) {
 		t.report(IDBadCheck, t.path, "write one [[check]] for each", "check has %s", strings.Join(have, " and "))
 		return
 	}
-	names := checkKeys[len(checkKeys)-len(kinds):]
+	names := checkKeys()[len(checkKeys())-len(kinds):]
 	t.report(IDBadCheck, t.path, "want one of "+strings.Join(names, ", "), "check has no kind")
 }
 
@@ -151,7 +152,7 @@ func (t table) bad(key, fix, format string, args ...any) {
 }
 
 // need reads a string that must be there and satisfy a rule.
-func (t table) need(key string, rule *regexp.Regexp, example string) string {
+func (t table) need(key string, rule *rule, example string) string {
 	s := t.line(key)
 	if _, isText := t.values[key].(string); t.has(key) && !isText {
 		return ""
@@ -159,14 +160,14 @@ func (t table) need(key string, rule *regexp.Regexp, example string) string {
 	switch {
 	case !t.has(key):
 		t.bad(key, fmt.Sprintf("write %s = %q", key, example), "%s has no %s", tableName(t.path), key)
-	case !rule.MatchString(s):
+	case !rule.matches(s):
 		t.bad(key, fmt.Sprintf("want one such as %q", example), "%s %q is not valid", key, s)
 	}
 	return s
 }
 
 // may reads a string that may be left out and must satisfy a rule if it is there.
-func (t table) may(key string, rule *regexp.Regexp, example string) string {
+func (t table) may(key string, rule *rule, example string) string {
 	if !t.has(key) {
 		return ""
 	}
@@ -189,19 +190,19 @@ func (t table) compiles(path, key, expr string) {
 }
 
 var (
-	urlRule     = regexp.MustCompile(`^https?://`)
-	methodRule  = regexp.MustCompile(`^[A-Z]+$`)
-	headerRule  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
-	userRule    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	ownerRule   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
-	modeRule    = regexp.MustCompile(`^[0-7]{3,4}$`)
-	pathRule    = regexp.MustCompile(`^/`)
-	socketRule  = regexp.MustCompile(`^[/@].`)
-	busRule     = regexp.MustCompile(`^[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+$`)
-	objectRule  = regexp.MustCompile(`^(/|(/[A-Za-z0-9_]+)+)$`)
-	ifaceRule   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
-	memberRule  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	addressRule = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$`)
+	urlRule     = &rule{expr: `^https?://`}
+	methodRule  = &rule{expr: `^[A-Z]+$`}
+	headerRule  = &rule{expr: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"}
+	userRule    = &rule{expr: `^[A-Za-z0-9_][A-Za-z0-9_.-]*$`}
+	ownerRule   = &rule{expr: `^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`}
+	modeRule    = &rule{expr: `^[0-7]{3,4}$`}
+	pathRule    = &rule{expr: `^/`}
+	socketRule  = &rule{expr: `^[/@].`}
+	busRule     = &rule{expr: `^[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+$`}
+	objectRule  = &rule{expr: `^(/|(/[A-Za-z0-9_]+)+)$`}
+	ifaceRule   = &rule{expr: `^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`}
+	memberRule  = &rule{expr: `^[A-Za-z_][A-Za-z0-9_]*$`}
+	addressRule = &rule{expr: `^(\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$`}
 )
 
 func readHTTP(c *Check, t table) string {
@@ -221,7 +222,7 @@ func readHTTP(c *Check, t table) string {
 	}
 	headers := t.table("headers")
 	for _, name := range headers.keys() {
-		if !headerRule.MatchString(name) {
+		if !headerRule.matches(name) {
 			headers.bad(name, "", "%q is no name of a header", name)
 			continue
 		}

@@ -7,11 +7,14 @@ import (
 )
 
 // addressShorthands are the names that IPAddressAllow= and IPAddressDeny= take for prefixes.
-var addressShorthands = map[string][]netip.Prefix{
-	"any":        {netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
-	"localhost":  {netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-	"link-local": {netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/64")},
-	"multicast":  {netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("ff00::/8")},
+var addressShorthands = []struct {
+	name     string
+	prefixes [2]string
+}{
+	{"any", [2]string{"0.0.0.0/0", "::/0"}},
+	{"localhost", [2]string{"127.0.0.0/8", "::1/128"}},
+	{"link-local", [2]string{"169.254.0.0/16", "fe80::/64"}},
+	{"multicast", [2]string{"224.0.0.0/4", "ff00::/8"}},
 }
 
 // Addresses is a set of address prefixes: masked, sorted, each once.
@@ -60,8 +63,10 @@ func ParsePrefixes(word string) (prefixes []netip.Prefix, ok bool) {
 	if isLocalhost(word) {
 		word = "localhost"
 	}
-	if prefixes, ok := addressShorthands[word]; ok {
-		return prefixes, true
+	for _, s := range addressShorthands {
+		if s.name == word {
+			return []netip.Prefix{netip.MustParsePrefix(s.prefixes[0]), netip.MustParsePrefix(s.prefixes[1])}, true
+		}
 	}
 	text, length, hasLength := strings.Cut(word, "/")
 	addr, err := netip.ParseAddr(text)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Directive is one row of the table.
@@ -72,7 +73,7 @@ type Clash struct {
 // in reports whether a unit has the assignment.
 func (x Clash) in(c Context) bool {
 	values := c.Have(x.Directive)
-	if d, ok := byName[x.Directive]; ok && d.Ordered() {
+	if d, ok := byName()[x.Directive]; ok && d.Ordered() {
 		v, _ := d.Read(values, c.Version)
 		return v.Name == x.Value
 	}
@@ -170,12 +171,15 @@ type Merged struct {
 
 // Lookup returns the row of a directive by its exact name.
 func Lookup(name string) (*Directive, bool) {
-	d, ok := byName[name]
+	d, ok := byName()[name]
 	return d, ok
 }
 
 // All returns the table in the order in which directives are written to a drop-in.
-func All() []*Directive { return slices.Clone(table) }
+func All() []*Directive {
+	byName() // sets the order
+	return slices.Clone(table)
+}
 
 // Compare orders two directives as the table does.
 func Compare(a, b *Directive) int { return a.order - b.order }
@@ -297,11 +301,12 @@ func (d *Directive) Restricts() bool { return d.With == "" }
 // Ordered reports whether the directive has a fixed list of values.
 func (d *Directive) Ordered() bool { return len(d.Values) > 0 }
 
-var byName = func() map[string]*Directive {
+// byName is made when it is first asked: at most boots nobody asks, and a table that is not written is not copied.
+var byName = sync.OnceValue(func() map[string]*Directive {
 	m := make(map[string]*Directive, len(table))
 	for i, d := range table {
 		d.order = i
 		m[d.Name] = d
 	}
 	return m
-}()
+})

@@ -44,7 +44,7 @@ func (openDevices) merge(d *Directive, c Context, want []string) Merged {
 
 // closesDevices reports whether a unit can open only some devices.
 func (c Context) closesDevices() bool {
-	policy, _ := ordered{}.effective(byName["DevicePolicy"], c)
+	policy, _ := ordered{}.effective(byName()["DevicePolicy"], c)
 	return policy.Rank > 0 || len(c.devices()) > 0
 }
 

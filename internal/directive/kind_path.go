@@ -111,7 +111,7 @@ func (coverPaths) rule() string { return "paths that the unit does not cover its
 // systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in namespace.c).
 func (c Context) covers(p string) bool {
 	p = realPath(p)
-	if home, _ := (ordered{}).effective(byName["ProtectHome"], c); home.Name == "tmpfs" && slices.Contains(homes, p) {
+	if home, _ := (ordered{}).effective(byName()["ProtectHome"], c); home.Name == "tmpfs" && slices.Contains(homes, p) {
 		return true
 	}
 	return slices.Contains(c.covered(), p)

@@ -49,17 +49,31 @@ func (s Syscalls) Version() int { return syscallVersions[s.groups] }
 
 // On returns the same for another architecture, named as uname(1) or Go name it. ok is false for one that is not known.
 func (s Syscalls) On(arch string) (on Syscalls, ok bool) {
-	if name, ok := archAliases[arch]; ok {
-		arch = name
+	for _, a := range archAliases {
+		if a.alias == arch {
+			arch = a.name
+			break
+		}
 	}
 	s.arch = slices.Index(seccompArches, arch)
 	return s, s.arch >= 0
 }
 
 // archAliases are Go's names and systemd's for what libseccomp calls otherwise.
-var archAliases = map[string]string{
-	"amd64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64", "386": "x86", "i386": "x86", "i486": "x86", "i586": "x86",
-	"i686": "x86", "armv7l": "arm", "armhf": "arm", "ppc64-le": "ppc64le", "ppc64el": "ppc64le", "loong64": "loongarch64",
+var archAliases = []struct{ alias, name string }{
+	{"amd64", "x86_64"},
+	{"x86-64", "x86_64"},
+	{"arm64", "aarch64"},
+	{"386", "x86"},
+	{"i386", "x86"},
+	{"i486", "x86"},
+	{"i586", "x86"},
+	{"i686", "x86"},
+	{"armv7l", "arm"},
+	{"armhf", "arm"},
+	{"ppc64-le", "ppc64le"},
+	{"ppc64el", "ppc64le"},
+	{"loong64", "loongarch64"},
 }
 
 // With returns the same with another libseccomp, such as "2.5.5". Of versions that were not looked at, the nearest

@@ -55,7 +55,7 @@ func (s Syscalls) ParseFilter(values []string, version int) SyscallFilter {
 }
 
 // filters remembers filters: many services have the same, of hundreds of calls.
-var filters = filterCache{found: map[filterKey]SyscallFilter{}}
+var filters filterCache
 
 type filterKey struct {
 	Syscalls
@@ -81,6 +81,9 @@ func (c *filterCache) get(key filterKey) (SyscallFilter, bool) {
 func (c *filterCache) put(key filterKey, f SyscallFilter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.found == nil {
+		c.found = map[filterKey]SyscallFilter{}
+	}
 	if len(c.found) < maxFilters {
 		c.found[key] = f
 	}

@@ -8,25 +8,35 @@ import (
 
 // spelling is how the values of an ordered directive are written beyond what the table lists.
 type spelling struct {
-	aliases map[string]string // other words for a value
-	since   int               // first version with the aliases, or with the argument
-	arg     bool              // ":HOSTNAME" may follow
-	other   string            // what any other list of words amounts to; "" = it is ignored
-	reset   int               // first version in which an empty assignment takes back what was set; 0 = it is ignored
+	directive string
+	alias     string // another word for "yes"
+	since     int    // first version with the alias, or with the argument
+	arg       bool   // ":HOSTNAME" may follow
+	other     string // what any other list of words amounts to; "" = it is ignored
+	reset     int    // first version in which an empty assignment takes back what was set; 0 = it is ignored
 }
 
-var spellings = map[string]spelling{
-	"Delegate":        {other: "yes"}, // a list of controllers, of which even a wrong one turns it on
-	"PrivateMounts":   {reset: 254},
-	"PrivateTmp":      {aliases: map[string]string{"connected": "yes"}, since: 257},
-	"PrivateUsers":    {aliases: map[string]string{"self": "yes"}, since: 257},
-	"ProtectHostname": {arg: true, since: 258, reset: 258},
+var spellings = []spelling{
+	{directive: "Delegate", other: "yes"}, // a list of controllers, of which even a wrong one turns it on
+	{directive: "PrivateMounts", reset: 254},
+	{directive: "PrivateTmp", alias: "connected", since: 257},
+	{directive: "PrivateUsers", alias: "self", since: 257},
+	{directive: "ProtectHostname", arg: true, since: 258, reset: 258},
+}
+
+func (d *Directive) spelling() spelling {
+	for _, s := range spellings {
+		if s.directive == d.Name {
+			return s
+		}
+	}
+	return spelling{}
 }
 
 // Value returns the row of one value of an ordered directive, as a systemd version reads it: booleans in all their
 // spellings. ok is false if systemd ignores the assignment, with a warning.
 func (d *Directive) Value(text string, version int) (v Value, ok bool) {
-	how := spellings[d.Name]
+	how := d.spelling()
 	name := text
 	if host := ""; how.arg && version >= how.since {
 		found := false
@@ -39,8 +49,8 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 			return Value{}, false // off, and yet an argument
 		}
 		name = map[bool]string{true: "yes", false: "no"}[on]
-	} else if alias, ok := how.aliases[name]; ok && version >= how.since {
-		name = alias
+	} else if name == how.alias && name != "" && version >= how.since {
+		name = "yes"
 	} else if _, err := unit.Words(text); how.other != "" && err == nil {
 		name = how.other
 	}
@@ -54,7 +64,7 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 
 // Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being ignored.
 func (d *Directive) Resets(version int) bool {
-	reset := spellings[d.Name].reset
+	reset := d.spelling().reset
 	return reset > 0 && version >= reset
 }
 

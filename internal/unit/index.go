@@ -110,7 +110,7 @@ func (x *index) read(rank int, dir string) {
 	for _, e := range entries {
 		name := e.Name()
 		if of, ok := strings.CutSuffix(name, ".d"); ok {
-			if _, isType := kinds[of]; isType || ValidName(of) {
+			if _, isType := kindOf(of); isType || ValidName(of) {
 				x.readDropinDir(rank, dir, e)
 			}
 			continue
@@ -191,7 +191,7 @@ func dirOf(name string) string {
 
 // checkAlias says why a link cannot make name an alias of other.
 func checkAlias(name, other string) error {
-	k := kinds[Type(name)]
+	k, _ := kindOf(Type(name))
 	switch {
 	case !k.alias:
 		return errors.New("a " + Type(name) + " unit cannot have an alias, want a regular file: the link is passed over")

@@ -120,7 +120,7 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 	u := &Unit{Name: name, ID: name, root: l.Root, version: l.Version}
 	u.Problems = append(slices.Clone(x.problems), x.skipped[name]...)
 	file, err := x.fragment(name)
-	if err != nil && (!kinds[Type(name)].free || errors.Is(err, errLoop)) {
+	if k, _ := kindOf(Type(name)); err != nil && (!k.free || errors.Is(err, errLoop)) {
 		return nil, notFound(name, err, u.Problems)
 	}
 	u.Fragment = file
@@ -147,7 +147,7 @@ func notFound(name string, why error, problems []Problem) error {
 }
 
 func example(name string) string {
-	if _, ok := kinds[Type(name)]; !ok && allIn(name, true) && name != "" && name[0] != '@' {
+	if _, ok := kindOf(Type(name)); !ok && allIn(name, true) && name != "" && name[0] != '@' {
 		return name + ".service"
 	}
 	return "nginx.service"
@@ -290,7 +290,8 @@ func (x *index) dropin(u *Unit, file string) content {
 // unknownSections finds sections that systemd ignores in a unit of this type.
 func (u *Unit) unknownSections(assignments []Assignment) []Problem {
 	var problems []Problem
-	own := kinds[Type(u.ID)].sections
+	k, _ := kindOf(Type(u.ID))
+	own := k.sections
 	for i, a := range assignments {
 		s := a.Section
 		if i > 0 && s == assignments[i-1].Section || s == own && own != "" || s == "Unit" || s == "Install" || strings.HasPrefix(s, "X-") {

@@ -7,24 +7,34 @@ const maxName = 256
 
 // kinds are the unit types, with the sections that a unit of the type has beside [Unit] and [Install], and whether the
 // type exists without a fragment. Types that can have aliases and templates are marked as in systemd.
-var kinds = map[string]kind{
-	"service":   {sections: "Service", alias: true, template: true},
-	"socket":    {sections: "Socket", alias: true, template: true},
-	"target":    {sections: "", alias: true, template: true},
-	"device":    {sections: "", alias: true, free: true},
-	"mount":     {sections: "Mount"},
-	"automount": {sections: "Automount"},
-	"swap":      {sections: "Swap"},
-	"timer":     {sections: "Timer", alias: true, template: true},
-	"path":      {sections: "Path", alias: true, template: true},
-	"slice":     {sections: "Slice", free: true},
-	"scope":     {sections: "Scope", free: true},
+var kinds = []kind{
+	{name: "service", sections: "Service", alias: true, template: true},
+	{name: "socket", sections: "Socket", alias: true, template: true},
+	{name: "target", sections: "", alias: true, template: true},
+	{name: "device", sections: "", alias: true, free: true},
+	{name: "mount", sections: "Mount"},
+	{name: "automount", sections: "Automount"},
+	{name: "swap", sections: "Swap"},
+	{name: "timer", sections: "Timer", alias: true, template: true},
+	{name: "path", sections: "Path", alias: true, template: true},
+	{name: "slice", sections: "Slice", free: true},
+	{name: "scope", sections: "Scope", free: true},
 }
 
 type kind struct {
+	name            string
 	sections        string
 	alias, template bool
 	free            bool // needs no fragment
+}
+
+func kindOf(name string) (k kind, ok bool) {
+	for _, k := range kinds {
+		if k.name == name {
+			return k, true
+		}
+	}
+	return kind{}, false
 }
 
 // ValidName reports whether name is a unit name: plain, a template or an instance (systemd.unit(5)).
@@ -33,7 +43,7 @@ func ValidName(name string) bool {
 	if dot <= 0 || len(name) >= maxName {
 		return false
 	}
-	if _, ok := kinds[name[dot+1:]]; !ok {
+	if _, ok := kindOf(name[dot+1:]); !ok {
 		return false
 	}
 	return name[0] != '@' && allIn(name[:dot], true)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"temper/internal/host"
 )
@@ -21,53 +22,55 @@ type specifier struct {
 }
 
 // specifiers are those of unit files in systemd 262.
-var specifiers = map[byte]specifier{
-	'n': {named: true, expand: func(u *Unit) (string, error) { return u.ID, u.needInstance() }},
-	'N': {named: true, expand: func(u *Unit) (string, error) { return stem(u.ID), u.needInstance() }},
-	'p': {named: true, expand: func(u *Unit) (string, error) { return Prefix(u.ID), nil }},
-	'P': {named: true, expand: func(u *Unit) (string, error) { return Unescape(Prefix(u.ID)) }},
-	'i': {named: true, expand: func(u *Unit) (string, error) { return Instance(u.ID), u.needInstance() }},
-	'I': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), Unescape, Instance(u.ID)) }},
-	'j': {named: true, expand: func(u *Unit) (string, error) { return lastPart(Prefix(u.ID)), nil }},
-	'J': {named: true, expand: func(u *Unit) (string, error) { return Unescape(lastPart(Prefix(u.ID))) }},
-	'f': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), UnescapePath, pathPart(u.ID)) }},
-	'y': {named: true, since: 251, expand: (*Unit).realFragment},
-	'Y': {named: true, since: 251, expand: func(u *Unit) (string, error) { f, err := u.realFragment(); return path.Dir(f), err }},
+var specifiers = sync.OnceValue(func() map[byte]specifier {
+	return map[byte]specifier{
+		'n': {named: true, expand: func(u *Unit) (string, error) { return u.ID, u.needInstance() }},
+		'N': {named: true, expand: func(u *Unit) (string, error) { return stem(u.ID), u.needInstance() }},
+		'p': {named: true, expand: func(u *Unit) (string, error) { return Prefix(u.ID), nil }},
+		'P': {named: true, expand: func(u *Unit) (string, error) { return Unescape(Prefix(u.ID)) }},
+		'i': {named: true, expand: func(u *Unit) (string, error) { return Instance(u.ID), u.needInstance() }},
+		'I': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), Unescape, Instance(u.ID)) }},
+		'j': {named: true, expand: func(u *Unit) (string, error) { return lastPart(Prefix(u.ID)), nil }},
+		'J': {named: true, expand: func(u *Unit) (string, error) { return Unescape(lastPart(Prefix(u.ID))) }},
+		'f': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), UnescapePath, pathPart(u.ID)) }},
+		'y': {named: true, since: 251, expand: (*Unit).realFragment},
+		'Y': {named: true, since: 251, expand: func(u *Unit) (string, error) { f, err := u.realFragment(); return path.Dir(f), err }},
 
-	'C': {expand: fixed("/var/cache")},
-	'D': {since: 256, expand: fixed("/usr/share")},
-	'E': {expand: fixed("/etc")},
-	'L': {expand: fixed("/var/log")},
-	'S': {expand: fixed("/var/lib")},
-	't': {expand: fixed("/run")},
-	'T': {expand: fixed("/tmp")},
-	'V': {expand: fixed("/var/tmp")},
-	'h': {expand: fixed("/root")},
-	'u': {expand: fixed("root")},
-	'U': {expand: fixed("0")},
-	'g': {expand: fixed("root")},
-	'G': {expand: fixed("0")},
-	'd': {since: 251, expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() }},
+		'C': {expand: fixed("/var/cache")},
+		'D': {since: 256, expand: fixed("/usr/share")},
+		'E': {expand: fixed("/etc")},
+		'L': {expand: fixed("/var/log")},
+		'S': {expand: fixed("/var/lib")},
+		't': {expand: fixed("/run")},
+		'T': {expand: fixed("/tmp")},
+		'V': {expand: fixed("/var/tmp")},
+		'h': {expand: fixed("/root")},
+		'u': {expand: fixed("root")},
+		'U': {expand: fixed("0")},
+		'g': {expand: fixed("root")},
+		'G': {expand: fixed("0")},
+		'd': {since: 251, expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() }},
 
-	'm': {expand: func(u *Unit) (string, error) { return machineID(u.root) }},
-	'A': {since: 249, expand: osRelease("IMAGE_VERSION")},
-	'B': {expand: osRelease("BUILD_ID")},
-	'M': {since: 249, expand: osRelease("IMAGE_ID")},
-	'o': {expand: osRelease("ID")},
-	'w': {expand: osRelease("VERSION_ID")},
-	'W': {expand: osRelease("VARIANT_ID")},
+		'm': {expand: func(u *Unit) (string, error) { return machineID(u.root) }},
+		'A': {since: 249, expand: osRelease("IMAGE_VERSION")},
+		'B': {expand: osRelease("BUILD_ID")},
+		'M': {since: 249, expand: osRelease("IMAGE_ID")},
+		'o': {expand: osRelease("ID")},
+		'w': {expand: osRelease("VERSION_ID")},
+		'W': {expand: osRelease("VARIANT_ID")},
 
-	'a': {runtime: "the running kernel"},
-	'b': {runtime: "the running kernel"},
-	'c': {runtime: "the running manager"},
-	'H': {runtime: "the running kernel"},
-	'l': {runtime: "the running kernel"},
-	'q': {since: 251, runtime: "the running kernel"},
-	'r': {runtime: "the running manager"},
-	'R': {runtime: "the running manager"},
-	's': {runtime: "the running manager"},
-	'v': {runtime: "the running kernel"},
-}
+		'a': {runtime: "the running kernel"},
+		'b': {runtime: "the running kernel"},
+		'c': {runtime: "the running manager"},
+		'H': {runtime: "the running kernel"},
+		'l': {runtime: "the running kernel"},
+		'q': {since: 251, runtime: "the running kernel"},
+		'r': {runtime: "the running manager"},
+		'R': {runtime: "the running manager"},
+		's': {runtime: "the running manager"},
+		'v': {runtime: "the running kernel"},
+	}
+})
 
 // Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what they
 // stand for. The unit's names are those of its main name; systemd has an alias there while the unit is loaded by it. A
@@ -75,7 +78,7 @@ var specifiers = map[byte]specifier{
 // template is an error. The error wraps [ErrRuntime] for one that only a running system knows, such as %H or %b.
 func (u *Unit) Expand(value string) (string, error) {
 	return eachSpecifier(value, func(c byte) (string, error) {
-		s, known := specifiers[c]
+		s, known := specifiers()[c]
 		switch {
 		case c == '%':
 			return "%", nil
@@ -101,7 +104,7 @@ func (u *Unit) Expand(value string) (string, error) {
 // becomes %%. A specifier that has no value, such as %i in a template, is left too.
 func (u *Unit) ExpandNames(value string) string {
 	text, _ := eachSpecifier(value, func(c byte) (string, error) {
-		if s := specifiers[c]; s.named && u.knows(s) {
+		if s := specifiers()[c]; s.named && u.knows(s) {
 			if text, err := s.expand(u); err == nil {
 				return strings.ReplaceAll(text, "%", "%%"), nil
 			}
