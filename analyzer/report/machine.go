@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"temper/analyzer"
+	"temper/internal/junit"
 	"temper/internal/unit"
 )
 
@@ -43,62 +43,25 @@ func JSON(w io.Writer, entries iter.Seq[Entry]) error {
 	return err
 }
 
-type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Errors   int         `xml:"errors,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Name    string     `xml:"name,attr"`
-	Class   string     `xml:"classname,attr"`
-	Failure *junitText `xml:"failure"`
-	Error   *junitText `xml:"error"`
-	Skipped *junitText `xml:"skipped"`
-	Out     string     `xml:"system-out,omitempty"`
-}
-
-type junitText struct {
-	Message string `xml:"message,attr"`
-	Text    string `xml:",chardata"`
-}
-
 // JUnit writes a test suite with a case for each unit: it fails over its threshold, is skipped where a waiver holds, and is
 // an error where there is no report.
 func JUnit(w io.Writer, entries iter.Seq[Entry]) error {
-	suite := junitSuite{Name: "temper analyze"}
+	suite := junit.Suite{Name: "temper analyze"}
 	for e := range entries {
-		c := junitCase{Name: e.name(), Class: "exposure"}
+		c := junit.Case{Name: e.name(), Class: "exposure"}
 		switch {
 		case e.Err != nil:
-			c.Error = &junitText{Message: e.problem()}
-			suite.Errors++
+			c.Error = &junit.Text{Message: e.problem()}
 		case e.Judgement.Fails():
-			c.Failure = &junitText{Message: e.summary(), Text: badRows(e.Report)}
-			suite.Failures++
+			c.Failure = &junit.Text{Message: e.summary(), Details: badRows(e.Report)}
 		case e.Judgement.Over:
-			c.Skipped = &junitText{Message: e.summary()}
-			suite.Skipped++
+			c.Skipped = &junit.Text{Message: e.summary()}
 		default:
 			c.Out = e.summary()
 		}
-		suite.Tests++
 		suite.Cases = append(suite.Cases, c)
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	x := xml.NewEncoder(w)
-	x.Indent("", "  ")
-	if err := x.Encode(suite); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(w)
-	return err
+	return junit.Write(w, []junit.Suite{suite})
 }
 
 func (e Entry) name() string {

@@ -16,6 +16,7 @@ import (
 	"temper/analyzer"
 	"temper/analyzer/policy"
 	"temper/analyzer/report"
+	"temper/internal/junit"
 	"temper/internal/unit"
 )
 
@@ -170,28 +171,23 @@ func TestJUnit(t *testing.T) {
 	if err := report.JUnit(&out, slices.Values(entries(t))); err != nil {
 		t.Fatal(err)
 	}
-	var suite struct {
-		Tests    int `xml:"tests,attr"`
-		Failures int `xml:"failures,attr"`
-		Errors   int `xml:"errors,attr"`
-		Skipped  int `xml:"skipped,attr"`
-		Cases    []struct {
-			Name    string `xml:"name,attr"`
-			Failure *struct {
-				Message string `xml:"message,attr"`
-				Text    string `xml:",chardata"`
-			} `xml:"failure"`
-			Error   *struct{} `xml:"error"`
-			Skipped *struct{} `xml:"skipped"`
-		} `xml:"testcase"`
+	var all struct {
+		Suite struct {
+			Tests    int          `xml:"tests,attr"`
+			Failures int          `xml:"failures,attr"`
+			Errors   int          `xml:"errors,attr"`
+			Skipped  int          `xml:"skipped,attr"`
+			Cases    []junit.Case `xml:"testcase"`
+		} `xml:"testsuite"`
 	}
-	if err := xml.Unmarshal(out.Bytes(), &suite); err != nil {
+	if err := xml.Unmarshal(out.Bytes(), &all); err != nil {
 		t.Fatal(err)
 	}
+	suite := all.Suite
 	if suite.Tests != 4 || suite.Failures != 1 || suite.Errors != 1 || suite.Skipped != 1 {
 		t.Errorf("got %+v", suite)
 	}
-	if f := suite.Cases[1].Failure; f == nil || f.Message != "exposure 8.6 EXPOSED, over its threshold of 5.0" || !strings.HasPrefix(f.Text, "0.3 ") {
+	if f := suite.Cases[1].Failure; f == nil || f.Message != "exposure 8.6 EXPOSED, over its threshold of 5.0" || !strings.HasPrefix(f.Details, "0.3 ") {
 		t.Errorf("the failure is %+v", f)
 	}
 	if suite.Cases[2].Skipped == nil || suite.Cases[3].Error == nil || suite.Cases[3].Name != "refused.service" {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
 
+	"temper/internal/junit"
 	"temper/internal/verdict"
 )
 
@@ -50,53 +50,21 @@ func results(v verdict.Verdict) []result {
 	return list
 }
 
-type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Time     float64     `xml:"time,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	Failure *junitFailure `xml:"failure"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Text    string `xml:",chardata"`
-}
-
 // printJUnit prints one test suite for each unit.
 func (a *app) printJUnit(verdicts []verdict.Verdict) error {
-	var all struct {
-		XMLName xml.Name `xml:"testsuites"`
-		Suites  []junitSuite
-	}
+	var suites []junit.Suite
 	for _, v := range verdicts {
-		suite := junitSuite{Name: v.Unit, Time: v.Seconds}
+		suite := junit.Suite{Name: v.Unit, Seconds: v.Seconds}
 		for _, r := range results(v) {
-			c := junitCase{Class: v.Unit, Name: r.name}
+			c := junit.Case{Class: v.Unit, Name: r.name}
 			if !r.ok {
-				c.Failure = &junitFailure{r.message, r.details}
-				suite.Failures++
+				c.Failure = &junit.Text{Message: r.message, Details: r.details}
 			}
 			suite.Cases = append(suite.Cases, c)
 		}
-		suite.Tests = len(suite.Cases)
-		all.Suites = append(all.Suites, suite)
+		suites = append(suites, suite)
 	}
-	fmt.Fprint(a.out, xml.Header)
-	e := xml.NewEncoder(a.out)
-	e.Indent("", "  ")
-	if err := e.Encode(all); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(a.out)
-	return err
+	return junit.Write(a.out, suites)
 }
 
 // printTAP prints the Test Anything Protocol, version 13.
@@ -108,7 +76,8 @@ func (a *app) printTAP(verdicts []verdict.Verdict) error {
 			if !r.ok {
 				word = "not ok"
 			}
-			lines = append(lines, fmt.Sprintf("%s %d - %s: %s", word, len(lines)+1, v.Unit, strings.ReplaceAll(r.name, "#", `\#`)))
+			name := strings.ReplaceAll(v.Unit+": "+r.name, "#", `\#`)
+			lines = append(lines, fmt.Sprintf("%s %d - %s", word, len(lines)+1, name))
 			if !r.ok {
 				lines[len(lines)-1] += "\n" + comment(r.message+"\n"+r.details)
 			}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/internal/verdict"
+)
+
+// found are a unit that had to be given something back, and one that does not work at all.
+var found = []verdict.Verdict{
+	{
+		Unit: "web.service", Result: verdict.Proven, Seconds: 2.5,
+		Demotions: []verdict.Demotion{{
+			Directive: "RestrictRealtime", From: "yes", To: verdict.Off, Reason: "the service does not work with it",
+			Evidence: []verdict.Evidence{{Kind: "refused", Text: "web: sched_setscheduler(0x1): EPERM"}, {Kind: "exit", Text: "status 1"}},
+		}},
+	},
+	{Unit: "#1.service", Result: verdict.BrokenBaseline, Reason: "it fails without any hardening: no answer"},
+}
+
+// TestResults: a demotion is a failed test of its own in what CI systems read, with its evidence, beside the proof that holds.
+func TestResults(t *testing.T) {
+	for format, want := range map[string]string{
+		"junit": `<?xml version="1.0" encoding="UTF-8"?>
+<testsuites>
+  <testsuite name="web.service" tests="2" failures="1" errors="0" skipped="0" time="2.5">
+    <testcase classname="web.service" name="works hardened"></testcase>
+    <testcase classname="web.service" name="RestrictRealtime=yes">
+      <failure message="demoted to off: the service does not work with it">refused: web: sched_setscheduler(0x1): EPERM&#xA;exit: status 1&#xA;</failure>
+    </testcase>
+  </testsuite>
+  <testsuite name="#1.service" tests="1" failures="1" errors="0" skipped="0">
+    <testcase classname="#1.service" name="works hardened">
+      <failure message="broken-baseline">it fails without any hardening: no answer</failure>
+    </testcase>
+  </testsuite>
+</testsuites>
+`,
+		"tap": `TAP version 13
+1..3
+ok 1 - web.service: works hardened
+not ok 2 - web.service: RestrictRealtime=yes
+# demoted to off: the service does not work with it
+# refused: web: sched_setscheduler(0x1): EPERM
+# exit: status 1
+not ok 3 - \#1.service: works hardened
+# broken-baseline
+# it fails without any hardening: no answer
+`,
+	} {
+		var out bytes.Buffer
+		a := app{out: &out, format: format}
+		if err := a.printVerdicts(found); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", format, diff)
+		}
+	}
+}
+
+// TestResultsJSON: what is printed reads back as it was found.
+func TestResultsJSON(t *testing.T) {
+	for _, list := range [][]verdict.Verdict{found, nil} {
+		var out bytes.Buffer
+		a := app{out: &out, format: "json"}
+		if err := a.printVerdicts(list); err != nil {
+			t.Fatal(err)
+		}
+		var got []verdict.Verdict
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || got == nil {
+			t.Fatalf("%v: %s", err, out.String())
+		}
+		if diff := cmp.Diff(append([]verdict.Verdict{}, list...), got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+// Package junit writes test reports as CI systems read them: the XML of JUnit. [Write] is all there is to call.
+package junit
+
+import (
+	"encoding/xml"
+	"io"
+)
+
+// A Suite is a list of tests.
+type Suite struct {
+	Name    string
+	Seconds float64 // that all took; 0 = not measured
+	Cases   []Case
+}
+
+// A Case is one test: passed, unless one of Failure, Error and Skipped is set.
+type Case struct {
+	Class   string `xml:"classname,attr"`
+	Name    string `xml:"name,attr"`
+	Failure *Text  `xml:"failure"`
+	Error   *Text  `xml:"error"`   // it could not be tried
+	Skipped *Text  `xml:"skipped"` // it does not count
+	Out     string `xml:"system-out,omitempty"`
+}
+
+// A Text says what came of a test, in a line and at length.
+type Text struct {
+	Message string `xml:"message,attr"`
+	Details string `xml:",chardata"`
+}
+
+// suite is a Suite as the format has it, with its cases counted.
+type suite struct {
+	Name     string  `xml:"name,attr"`
+	Tests    int     `xml:"tests,attr"`
+	Failures int     `xml:"failures,attr"`
+	Errors   int     `xml:"errors,attr"`
+	Skipped  int     `xml:"skipped,attr"`
+	Time     float64 `xml:"time,attr,omitempty"`
+	Cases    []Case  `xml:"testcase"`
+}
+
+// Write writes suites as one document. The error is that of w.
+func Write(w io.Writer, suites []Suite) error {
+	var all struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []suite  `xml:"testsuite"`
+	}
+	for _, s := range suites {
+		all.Suites = append(all.Suites, count(s))
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(all); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func count(s Suite) suite {
+	counted := suite{Name: s.Name, Time: s.Seconds, Tests: len(s.Cases), Cases: s.Cases}
+	for _, c := range s.Cases {
+		switch {
+		case c.Failure != nil:
+			counted.Failures++
+		case c.Error != nil:
+			counted.Errors++
+		case c.Skipped != nil:
+			counted.Skipped++
+		}
+	}
+	return counted
+}
