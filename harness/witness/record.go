@@ -68,6 +68,18 @@ func (r Record) Minus(baseline Record) Record {
 	}
 }
 
+// Renamed returns r with another name for what is called old in paths and addresses.
+func (r Record) Renamed(old, name string) Record {
+	renamed := func(list []Denial) []Denial {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Path, list[i].To = strings.ReplaceAll(list[i].Path, old, name), strings.ReplaceAll(list[i].To, old, name)
+		}
+		return list
+	}
+	return Record{Denials: renamed(r.Denials), Setup: renamed(r.Setup), Dropped: r.Dropped}
+}
+
 func minus(of, without []Denial) []Denial {
 	known := map[Denial]bool{}
 	for _, d := range without {

@@ -263,6 +263,10 @@ func TestForeignCall(t *testing.T) {
 	w := watch(t, cgroup+"/unit")
 	err := run(t, cgroup+"/unit", exec.Command(name))
 	r := stop(t, w)
+	if errors.Is(err, unix.ENOEXEC) {
+		t.Log("this kernel runs no 32-bit programs: none can be refused anything")
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
