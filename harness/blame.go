@@ -66,15 +66,15 @@ func (l *lever) refusesName(r witness.Restriction, version int) bool {
 	return len(l.directive.Implies) == 0 && !l.directive.HasExceptions()
 }
 
-// blame turns what the kernel refused into proposals: the likeliest cause of each refusal that is a lever's, exact where the
-// directive has exceptions, one rung down where it has not.
-func blame(record witness.Record, ls []*lever, version int, root host.Root) []proposal {
+// blame turns complaints into proposals: the likeliest cause of each that is a lever's, exact where the directive has
+// exceptions, one rung down where it has not.
+func blame(complaints []complaint, ls []*lever, version int, root host.Root) []proposal {
 	var list []proposal
-	for _, d := range record.Denials {
-		for _, r := range d.Restrictions() {
+	for _, c := range complaints {
+		for _, r := range c.restrictions {
 			found := suspects(r, ls, version)
 			for _, l := range found {
-				p := relief(l, r, root, verdict.Evidence{Kind: "refused", Text: d.String()})
+				p := relief(l, r, root, c.evidence)
 				if covering(r.Kind) {
 					p.refuses = func(l *lever) bool { return l.refuses(r, version) }
 				}
@@ -97,7 +97,9 @@ func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidenc
 	exceptions := exceptionsOf(l.directive.Name, r.Kind)
 	switch {
 	case r.Kind == witness.PathReadOnly && path.IsAbs(r.Subject):
-		p.directive, p.names = exceptions, []string{writable(root, r.Subject)}
+		if dir := writable(root, r.Subject); dir != "" {
+			p.directive, p.names = exceptions, []string{dir}
+		}
 	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):
 		p.directive, p.names = exceptions, []string{r.Subject}
 	case r.Kind == witness.Device && exceptions != nil:
@@ -204,14 +206,14 @@ func equivalents(r witness.Restriction) string {
 // silent lists what a trial that passed was refused and the baseline was not: damage that no check noticed.
 func silent(record witness.Record, ls []*lever, version int, root host.Root) []verdict.Evidence {
 	var list []verdict.Evidence
-	for _, d := range record.Denials {
-		for _, r := range d.Restrictions() {
+	for _, c := range denied(record) {
+		for _, r := range c.restrictions {
 			found := suspects(r, ls, version)
 			if len(found) == 0 {
 				continue
 			}
 			p := relief(found[0], r, root, verdict.Evidence{})
-			text := fmt.Sprintf("%s; by %s=", d, found[0].directive.Name)
+			text := fmt.Sprintf("%s; by %s=", c.evidence.Text, found[0].directive.Name)
 			if len(p.names) > 0 {
 				text += fmt.Sprintf("; to allow it: %s = [%q]", p.directive.Name, strings.Join(p.names, " "))
 			}

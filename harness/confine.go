@@ -1,59 +1,53 @@
 package harness
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"temper/generator"
+	"temper/harness/place"
+	"temper/harness/witness"
 	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/internal/unit"
 )
 
-// A process is one that a plan should confine, as /proc shows it; proc(5).
-type process struct {
-	proc    string // its directory in /proc
-	leader  string // that of the place's PID 1
-	status  map[string]string
-	mounts  []mount
-	version int // of systemd
+// A subject is a process that a plan should confine, as the kernel shows it, and its unit.
+type subject struct {
+	status, leader process
+	unit           state
+	cgroup         string   // its directory
+	programs       []string // names of the BPF programs there; nil = not known
+	version        int      // of systemd
 }
 
-// mount is a line of /proc/PID/mountinfo.
-type mount struct{ point, options string }
-
-func readProcess(pid, leader int) (process, error) {
-	p := process{proc: filepath.Join("/proc", strconv.Itoa(pid)), leader: filepath.Join("/proc", strconv.Itoa(leader)), status: map[string]string{}}
-	for _, line := range readLines(p.proc + "/status") {
-		name, value, _ := strings.Cut(line, ":")
-		p.status[name] = strings.TrimSpace(value)
+// confined finds out what the main process of a unit is really kept from. For each directive of the plan that shows
+// somewhere it tells whether it holds: confirmed lists those that do, ineffective says of each other what was seen instead.
+// What shows nowhere is in neither. Without a main process both are nil.
+func confined(where *place.Place, s state, plan generator.Plan) (confirmed []string, ineffective map[string]string, err error) {
+	pid := 0
+	if s.PID != 0 {
+		pid = mainPID(where, s)
 	}
-	if len(p.status) == 0 {
-		return p, fmt.Errorf("process %d is gone", pid)
+	if pid == 0 {
+		return nil, nil, nil
 	}
-	for _, line := range readLines(p.proc + "/mountinfo") {
-		if f := strings.Fields(line); len(f) > 5 {
-			p.mounts = append(p.mounts, mount{f[4], "," + f[5] + ","})
-		}
+	x := subject{unit: s, cgroup: filepath.Join(where.Cgroup(), s.Cgroup), version: where.SystemdVersion()}
+	if x.status, err = readProcess(pid); err != nil || x.status.preparing() {
+		return nil, nil, nil // gone, or not there yet: no process to look at
 	}
-	return p, nil
-}
-
-// Confined reads from /proc what a process is really kept from. For each directive of the plan that shows there it tells
-// whether it holds: Confirmed lists those that do, Ineffective says of each other what was seen instead. Directives that
-// leave no trace, such as IPAddressDeny=, are in neither.
-func Confined(pid, leader, version int, plan generator.Plan) (confirmed []string, ineffective map[string]string, err error) {
-	p, err := readProcess(pid, leader)
-	p.version = version
-	if err != nil {
+	if x.leader, err = readProcess(where.Leader()); err != nil {
 		return nil, nil, err
 	}
+	x.programs, _ = witness.Attached(x.cgroup) // where that cannot be learned, what needs it is not confirmed
 	ineffective = map[string]string{}
 	for _, item := range plan.Items {
-		seen, why := p.shows(item)
+		seen, why := x.shows(item)
 		switch {
 		case why != "":
 			ineffective[item.Directive.Name] = why
@@ -64,74 +58,153 @@ func Confined(pid, leader, version int, plan generator.Plan) (confirmed []string
 	return confirmed, ineffective, nil
 }
 
-// shows reports whether a directive leaves a trace in /proc, and why the process does not have it.
-func (p process) shows(item generator.Item) (seen bool, why string) {
-	t := item.Directive.Trace
+// shows reports whether it shows that a directive holds, and why it does not hold.
+func (x subject) shows(item generator.Item) (seen bool, why string) {
+	seen, why = x.trace(item)
+	for _, e := range item.Directive.PathsOf(item.Lines) {
+		if reason := x.status.open(e); why == "" {
+			why = reason
+		}
+		seen = true
+	}
+	return seen, why
+}
+
+func (x subject) trace(item generator.Item) (seen bool, why string) {
+	t, p := item.Directive.Trace, x.status
+	last := item.Lines[len(item.Lines)-1]
 	switch t.Kind {
+	case directive.NoTrace:
+		return false, ""
 	case directive.InStatus:
 		if got := p.status[t.Name]; got != t.Value {
 			why = fmt.Sprintf("%s is %q in /proc, want %q", t.Name, got, t.Value)
 		}
 	case directive.OwnNS:
-		if p.sharesNamespace(t.Name) {
+		if p.shares(x.leader, t.Name) {
 			why = "shares the " + t.Name + " namespace of PID 1"
 		}
 	case directive.OwnMount:
-		if !p.mounted(t.Name) {
-			why = "nothing is mounted at " + t.Name
+		if p.covering(t.Name).device == x.leader.covering(t.Name).device {
+			why = "has at " + t.Name + " what PID 1 has there"
 		}
-	case directive.CapBnd:
-		why = p.tooCapable(item.Lines)
-	}
-	for _, e := range item.Directive.PathsOf(item.Lines) {
-		if reason := p.open(e); why == "" {
-			why = reason
+	case directive.MountOption:
+		if want := t.Value + last; !slices.Contains(strings.Split(p.covering(t.Name).super, ","), want) {
+			why = fmt.Sprintf("%s is not mounted with %s", t.Name, want)
 		}
-		seen = true
-	}
-	return seen || t.Kind != directive.NoTrace, why
-}
-
-func (p process) sharesNamespace(name string) bool {
-	own, err := os.Readlink(p.proc + "/ns/" + name)
-	other, err2 := os.Readlink(p.leader + "/ns/" + name)
-	return err != nil || err2 != nil || own == other
-}
-
-func (p process) mounted(point string) bool {
-	for _, m := range p.mounts {
-		if m.point == point {
-			return true
+	case directive.Capabilities:
+		why = x.tooCapable(t.Name, item.Lines)
+	case directive.NotRoot:
+		if strings.HasPrefix(p.status["Uid"], "0\t") {
+			why = "runs as root"
+		}
+	case directive.OnCgroup:
+		return x.attached(t.Name)
+	case directive.InFile:
+		why = x.listed(t.Name, t.Value)
+	case directive.InManager:
+		if got := fmt.Sprint(x.unit.Properties[item.Directive.Name].Value()); !sameValue(got, last) {
+			why = "systemd says that it is " + got
 		}
 	}
-	return false
+	return true, why
 }
 
-// tooCapable says which capabilities a process could still get.
-func (p process) tooCapable(lines []string) string {
-	bits, err := strconv.ParseUint(p.status["CapBnd"], 16, 64)
-	if err != nil {
-		return "/proc shows no bounding set"
+// sameValue compares a property on the bus with a value of a unit file.
+func sameValue(property, value string) bool {
+	on, isBool := unit.Bool(value)
+	return property == value || isBool && property == strconv.FormatBool(on)
+}
+
+// attached reports whether a program of systemd is on the control group. Old versions give theirs no names.
+func (x subject) attached(prefix string) (seen bool, why string) {
+	if x.programs == nil {
+		return false, ""
 	}
-	allowed := directive.ParseCapabilityBoundingSet(append([]string{""}, lines...), p.version)
-	if more := directive.CapSet(bits) &^ allowed; more != 0 {
-		return "the bounding set still has " + more.String()
+	if slices.ContainsFunc(x.programs, func(name string) bool { return name == "" || strings.HasPrefix(name, prefix) }) {
+		return true, ""
+	}
+	return true, "this systemd has attached no BPF program for it"
+}
+
+// listed says whether a file of the place lacks a word, as the kernel's list of security modules does.
+func (x subject) listed(file, word string) (why string) {
+	lines := readLines(x.leader.proc + "/root" + file)
+	if !slices.Contains(strings.Split(strings.Join(lines, ","), ","), word) {
+		return fmt.Sprintf("the kernel has no %s among its security modules, as %s tells them", word, file)
 	}
 	return ""
 }
 
+// tooCapable says which capabilities a process could still get by one of its sets.
+func (x subject) tooCapable(set string, lines []string) (why string) {
+	bits, err := strconv.ParseUint(x.status.status[set], 16, 64)
+	if err != nil {
+		return "/proc shows no " + set
+	}
+	allowed := directive.ParseCapabilityBoundingSet(append([]string{""}, lines...), x.version)
+	if more := directive.CapSet(bits) &^ allowed; more != 0 {
+		return set + " still has " + more.String()
+	}
+	return ""
+}
+
+// A process as /proc shows it; proc(5).
+type process struct {
+	proc   string // its directory in /proc
+	status map[string]string
+	mounts []mount
+}
+
+// mount is a line of /proc/PID/mountinfo: options are those of the mount, super those of the file system.
+type mount struct{ device, point, options, super string }
+
+func readProcess(pid int) (process, error) {
+	p := process{proc: filepath.Join("/proc", strconv.Itoa(pid)), status: map[string]string{}}
+	for _, line := range readLines(p.proc + "/status") {
+		name, value, _ := strings.Cut(line, ":")
+		p.status[name] = strings.TrimSpace(value)
+	}
+	if len(p.status) == 0 {
+		return p, fmt.Errorf("process %d is gone", pid)
+	}
+	for _, line := range readLines(p.proc + "/mountinfo") {
+		if f := strings.Fields(line); len(f) > 5 {
+			p.mounts = append(p.mounts, mount{f[2], f[4], "," + f[5] + ",", f[len(f)-1]})
+		}
+	}
+	return p, nil
+}
+
+// preparing reports whether a process is systemd's own, which prepares itself to become a service: until then its name is that
+// of the program in parentheses.
+func (p process) preparing() bool {
+	name := p.status["Name"]
+	return strings.HasPrefix(name, "(") || name == "systemd" || strings.HasPrefix(name, "systemd-execut")
+}
+
+// shares reports whether two processes are in one namespace, or may be.
+func (p process) shares(other process, namespace string) bool {
+	own, err := os.Readlink(p.proc + "/ns/" + namespace)
+	theirs, err2 := os.Readlink(other.proc + "/ns/" + namespace)
+	return err != nil || err2 != nil || own == theirs
+}
+
 // open says how a process still has a path that it should not have.
 func (p process) open(e directive.PathEffect) string {
-	info, err := os.Lstat(p.proc + "/root" + e.Path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return "" // not there, or a name of something that has a path of its own
+	here, err := host.Root(p.proc + "/root").Path(e.Path) // systemd hides what a link leads to
+	if _, err2 := os.Lstat(here); err != nil || err2 != nil {
+		return "" // not there
 	}
-	m := p.covering(e.Path)
+	path := cmp.Or(strings.TrimPrefix(here, p.proc+"/root"), "/")
+	m := p.covering(path)
 	switch {
-	case e.Mode == directive.Hidden && m.point != e.Path:
-		return e.Path + " is not hidden"
+	case e.Mode == directive.Hidden && m.point != path:
+		return path + " is not hidden"
 	case e.Mode == directive.ReadOnly && !strings.Contains(m.options, ",ro,"):
-		return e.Path + " is writable"
+		return path + " is writable"
+	case e.Mode == directive.NoExec && !strings.Contains(m.options, ",noexec,"):
+		return path + " is executable"
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -11,8 +12,64 @@ import (
 	"temper/internal/verdict"
 )
 
-// readOnly finds a path in a line of a log that tells of a read-only file system (EROFS, as strerror(3) words it).
-var readOnly = regexp.MustCompile(`(/[^\s"':,()]+).*[Rr]ead-only file ?system|[Rr]ead-only file ?system.*?(/[^\s"':,()]+)`)
+// A complaint is one sign that something was refused, and what may have refused it, the likeliest first.
+type complaint struct {
+	restrictions []witness.Restriction
+	evidence     verdict.Evidence
+}
+
+// denied are the complaints of the kernel's witness.
+func denied(record witness.Record) []complaint {
+	var list []complaint
+	for _, d := range record.Denials {
+		list = append(list, complaint{d.Restrictions(), verdict.Evidence{Kind: "refused", Text: d.String()}})
+	}
+	return list
+}
+
+// refusals are the errors that a service may log with the path that they are about, as strerror(3) words them, and what each
+// may mean.
+var refusals = map[string][]witness.Kind{
+	"read-only file system":     {witness.PathReadOnly},
+	"operation not permitted":   {witness.Device},
+	"permission denied":         {witness.Device, witness.PathHidden, witness.PathNoExec},
+	"no such file or directory": {witness.Device, witness.PathHidden},
+}
+
+// logged finds a path and such an error after it in a line of a log, or before it.
+var logged = func() []*regexp.Regexp {
+	const file = `(/[^\s"':,()]+)`
+	text := "(" + strings.Join(slices.Sorted(maps.Keys(refusals)), "|") + ")"
+	return []*regexp.Regexp{regexp.MustCompile("(?i)" + file + "[^/]*" + text), regexp.MustCompile("(?i)" + text + "[^/]*" + file)}
+}()
+
+// said are the complaints that a service logs. They are what is left where the kernel has no witness to offer.
+func said(log []string, root host.Root) []complaint {
+	var list []complaint
+	for _, line := range log {
+		for i, pattern := range logged {
+			m := pattern.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			c := complaint{evidence: verdict.Evidence{Kind: "log", Text: line}}
+			file, text := path.Clean(strings.TrimRight(m[1+i], ".")), strings.ToLower(m[2-i])
+			for _, kind := range refusals[text] {
+				if exists(root, file) && (kind != witness.Device || strings.HasPrefix(file, "/dev/")) || kind == witness.PathReadOnly {
+					c.restrictions = append(c.restrictions, witness.Restriction{Kind: kind, Subject: file})
+				}
+			}
+			list = append(list, c)
+			break
+		}
+	}
+	return list
+}
+
+func exists(root host.Root, file string) bool {
+	_, err := root.Lstat(file)
+	return err == nil
+}
 
 // shared are directories that hold the files of many services: an exception names the file, never the whole directory.
 var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root"}
@@ -20,43 +77,20 @@ var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var
 // kernels matches the files that the kernel makes: nobody renames others over them.
 var kernels = regexp.MustCompile(`^/(proc|sys|dev)/`)
 
-// readLog reads the log of a failed trial: which exact exceptions it asks for. It is what is left where the kernel has no
-// witness to offer.
-func readLog(t Trial, ls []*lever, root host.Root) []proposal {
-	d := exceptionsOf("", witness.PathReadOnly)
-	if !protects(ls, d.With) {
-		return nil
-	}
-	var list []proposal
-	for _, line := range t.Log {
-		m := readOnly.FindStringSubmatch(line)
-		if m == nil {
-			continue
-		}
-		file := path.Clean(strings.TrimRight(m[1]+m[2], "."))
-		list = append(list, proposal{directive: d, names: []string{writable(root, file)}, evidence: verdict.Evidence{Kind: "log", Text: line}})
-	}
-	return list
-}
-
-// protects reports whether a directive is still on.
-func protects(ls []*lever, name string) bool {
-	for _, l := range ls {
-		if l.directive.Name == name && !l.isOff() {
-			return true
-		}
-	}
-	return false
-}
-
-// writable returns what must be writable for a file to be written: its directory, since services make files and replace them
-// by renaming others over them, unless the directory is shared with the rest of the system or made by the kernel.
+// writable returns what must be writable for a file to be written, which is there: its directory, since services make files
+// and replace them by renaming others over them, unless the directory is shared with the rest of the system or made by the
+// kernel. Of what is not there, it is the nearest directory that is; "" is the root, of which nothing would be left.
 func writable(root host.Root, file string) string {
 	dir := path.Dir(file)
-	if kernels.MatchString(file) {
-		return file
-	}
-	if info, err := root.Stat(file); err == nil && info.IsDir() || slices.Contains(shared, dir) {
+	info, err := root.Stat(file)
+	switch {
+	case err != nil && dir == "/":
+		return ""
+	case err != nil && !exists(root, dir):
+		return writable(root, dir)
+	case err != nil:
+		return dir
+	case info.IsDir() || slices.Contains(shared, dir) || kernels.MatchString(file):
 		return file
 	}
 	return dir

@@ -82,11 +82,11 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	if pid == 0 {
 		return i, nil
 	}
-	i.Confirmed, i.Ineffective, err = Confined(pid, where.Leader(), where.SystemdVersion(), planOf(v))
+	i.Confirmed, i.Ineffective, err = confined(where, s, planOf(v))
 	if err != nil {
 		return i, err
 	}
-	main, err := readProcess(pid, where.Leader())
+	main, err := readProcess(pid)
 	i.Status = main.status
 	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name}, p.Checks, "running")
 	return i, err

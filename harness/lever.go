@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"temper/generator"
+	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/verdict"
 )
@@ -16,6 +17,7 @@ type lever struct {
 	level     int        // 0: want; n: rungs[n-1]; beyond them: off
 	names     []string   // exact exceptions that were made; of a list of exceptions, what was added to it
 	evidence  []verdict.Evidence
+	unrefined bool // given up whole, without a look for exact exceptions
 }
 
 // levers lists the directives of a plan that a demotion can change, exceptions included.
@@ -41,9 +43,30 @@ func (l *lever) stepDown(refuses func(*lever) bool) {
 	}
 }
 
+// exceptions lists what the lever refuses and could allow exactly, system calls that do the same as one.
+func (l *lever) exceptions(version int) []string {
+	names := l.directive.Exceptions(l.want, version)
+	if !slices.Contains(l.directive.Refuses, directive.Refusal(witness.Syscall)) {
+		return names
+	}
+	var families []string
+	for _, n := range names {
+		if f := equivalents(witness.Restriction{Kind: witness.Syscall, Subject: n}); !slices.Contains(families, f) {
+			families = append(families, f)
+		}
+	}
+	return families
+}
+
+// maxExceptions bounds the exact exceptions of one directive: a service that needs more is not served by them.
+const maxExceptions = 24
+
 // allow makes exact exceptions and reports whether any is new.
 func (l *lever) allow(names []string) bool {
 	more := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(l.names, n) })
+	if len(l.names)+len(more) > maxExceptions {
+		return false
+	}
 	l.names = append(slices.Clone(l.names), more...)
 	return len(more) > 0
 }

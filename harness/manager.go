@@ -129,6 +129,7 @@ type state struct {
 	CanReload   bool
 	Restarts    uint32
 	Commands    []command
+	Properties  map[string]dbus.Variant // of the service
 }
 
 // A command is one of a service that has ended, and how.
@@ -161,7 +162,7 @@ func (m *manager) stateBy(method, unit string) (state, error) {
 		Result: property[string](s, "Result"), CanReload: property[bool](u, "CanReload"), Restarts: property[uint32](s, "NRestarts"),
 		Code: property[int32](s, "ExecMainCode"), Status: property[int32](s, "ExecMainStatus"),
 		PID: property[uint32](s, "MainPID"), ControlPID: property[uint32](s, "ControlPID"),
-		Cgroup: property[string](s, "ControlGroup"), Commands: commands(s),
+		Cgroup: property[string](s, "ControlGroup"), Commands: commands(s), Properties: s,
 	}, nil
 }
 

@@ -79,6 +79,11 @@ func (n normal) differs(s sighting) []string {
 		return nil
 	}
 	var list []string
+	for _, phase := range slices.Sorted(maps.Keys(s.phases)) {
+		for _, text := range n.lost(phase, s.phases[phase]) {
+			list = append(list, phase+": "+text)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.ends)) {
 		if want := n.endsOf(name); len(want) > 0 && s.ends[name] != endedWell && !slices.Contains(want, s.ends[name]) {
 			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, s.ends[name], strings.Join(want, " or ")))

@@ -8,11 +8,11 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -172,7 +172,7 @@ type run struct {
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
-	s := &search{input: r.input, try: r.try, guess: r.guess, worth: r.worth(), serve: r.serve}
+	s := &search{input: r.input, try: r.try, judge: r.trials.judge, standIn: r.trials.standIn, guess: r.guess, worth: r.worth(), serve: r.serve}
 	plan, down, err := s.run(ctx)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
@@ -189,13 +189,26 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, down...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
-		v.Advisories = append(append(v.Advisories, last.Warnings...), silent(r.refused(last), s.levers, r.input.Version, r.Place.Root())...)
+		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.Place.Root()), unseen(plan, last))
 	}
 	if v.Exposure, err = exposure(r.input, v.Dropin); err != nil {
 		return v, err
 	}
 	v.Fingerprint, err = verdict.Take(r.Place.Root(), r.input.Unit, r.input.Digest(), r.input.Version)
 	return v, err
+}
+
+// unseen lists what is applied and was not seen to hold: it is only known not to break the service.
+func unseen(plan generator.Plan, t Trial) []verdict.Evidence {
+	var list []verdict.Evidence
+	for _, i := range plan.Items {
+		if !i.Directive.Restricts() || slices.Contains(t.Holds, i.Directive.Name) {
+			continue
+		}
+		why := cmp.Or(i.Directive.Unseen, "no process of the service could be asked")
+		list = append(list, verdict.Evidence{Kind: "unseen", Text: fmt.Sprintf("that %s= holds was not seen: %s", i.Directive.Name, why)})
+	}
+	return list
 }
 
 // result is the verdict that the end of a search amounts to; "" where it is no verdict but a failure of the harness.
@@ -216,9 +229,6 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 	t, err := r.trials.run(ctx, plan)
 	if err != nil {
 		return t, err
-	}
-	if t.Dropin == "" && t.OK {
-		r.trials.baseline = &t
 	}
 	if r.Progress != nil {
 		if t.Dropin == "" && r.trials.blind != nil && !r.Blind {
@@ -244,21 +254,20 @@ func (t Trial) record(number int) verdict.Trial {
 	return log
 }
 
-// guess reads what the evidence of a failed trial names: what the kernel refused, or, where it has no witness, the log.
+// guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, the log.
 func (r *run) guess(t Trial, ls []*lever) []proposal {
-	if r.trials.blind == nil {
-		if found := blame(r.refused(t), ls, r.input.Version, r.Place.Root()); len(found) > 0 {
-			return found
-		}
+	root := r.Place.Root()
+	if found := blame(denied(r.refused(t)), ls, r.input.Version, root); len(found) > 0 {
+		return found
 	}
-	return readLog(t, ls, r.Place.Root())
+	return blame(said(t.Log, root), ls, r.input.Version, root)
 }
 
-// refused is what a trial was refused and the baseline was not, without what is nowhere to be found.
+// refused is what a trial was refused and no launch without hardening was, without what is nowhere to be found.
 func (r *run) refused(t Trial) witness.Record {
 	record := t.Refused
-	if r.trials.baseline != nil {
-		record = record.Minus(r.trials.baseline.Refused)
+	for _, b := range r.trials.baselines {
+		record = record.Minus(b.Refused)
 	}
 	return record.Hidden(r.Place.Root())
 }
@@ -276,10 +285,7 @@ func describe(n int, t Trial) string {
 
 // serve lists the sockets on which the service listens without hardening, sorted.
 func (r *run) serve() []string {
-	if r.trials.baseline == nil {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(r.trials.baseline.seen.phases["running"].sockets))
+	return r.trials.normal().everyTime("running", func(o observation) map[string]bool { return o.sockets })
 }
 
 // worth is the exposure that each directive of the full plan saves, finer than a tenth.

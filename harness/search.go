@@ -23,13 +23,18 @@ import (
 type search struct {
 	input generator.Input
 	try   func(ctx context.Context, plan generator.Plan) (Trial, error)
-	guess func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
-	worth func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
-	serve func() []string                       // the sockets on which the service listens without hardening; nil = not known
+	judge func(t Trial) Trial // a trial once more, by all launches without hardening so far; nil = it stands
+	// standIn looks at what holds in a unit that leaves no process; nil = nobody looks.
+	standIn func(ctx context.Context, plan generator.Plan) (Trial, error)
+	guess   func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
+	worth   func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
+	serve   func() []string                       // the sockets on which the service listens without hardening; nil = not known
 
-	levers []*lever // the most valuable first
-	tried  map[string]Trial
-	idle   map[string]string // directives that had no effect in a trial, and what was seen instead
+	levers   []*lever // the most valuable first
+	tried    map[string]Trial
+	idle     map[string]string // directives that had no effect in a trial, and what was seen instead
+	followed bool              // steps were taken because evidence named them
+	widened  bool              // the baseline was launched twice
 }
 
 // A proposal is a step down that evidence speaks for.
@@ -45,10 +50,6 @@ var errFlaky = errors.New("trials of the same drop-in disagree")
 
 // errBroken says that the baseline fails.
 var errBroken = errors.New("it fails without any hardening")
-
-// maxExceptions bounds the exact exceptions of one directive that are looked for without evidence: beyond it the directive
-// is not worth its launches.
-const maxExceptions = 24
 
 // run searches and returns the plan that passed.
 func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, error) {
@@ -78,13 +79,25 @@ func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, e
 // service.
 func (s *search) dropIdle(ctx context.Context) error {
 	t, err := s.passes(ctx, len(s.levers))
+	if err == nil && t.NoEffect == nil && t.Dropin != "" && s.standIn != nil {
+		text := t.Dropin
+		var seen Trial
+		seen, err = s.standIn(ctx, s.plan(len(s.levers)))
+		t.Holds, t.NoEffect = seen.Holds, seen.NoEffect
+		s.tried[text] = t
+	}
 	if err != nil || len(t.NoEffect) == 0 {
 		return err
 	}
 	s.idle = t.NoEffect
+	holds := t.Holds
 	t, err = s.passes(ctx, len(s.levers))
 	if err == nil && !t.OK {
 		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
+	}
+	if t.NoEffect == nil {
+		t.Holds = holds
+		s.tried[t.Dropin] = t
 	}
 	return err
 }
@@ -145,10 +158,34 @@ func (s *search) descend(ctx context.Context) error {
 		if s.follow(t) {
 			continue
 		}
+		if t.onlyDiffers() && !s.widened {
+			if err := s.widen(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if low, err = s.blame(ctx, t, low); err != nil {
 			return err
 		}
 	}
+}
+
+// widen launches the service without hardening once more, and judges again what was tried: what differs between two such
+// launches is held against no directive. It is put off while evidence names a culprit, whose step down and return show as
+// much.
+func (s *search) widen(ctx context.Context) error {
+	s.widened = true
+	t, err := s.try(ctx, generator.Plan{})
+	if err == nil && !t.OK {
+		err = fmt.Errorf("baseline: %w: %s", errFlaky, summary(t.Failures))
+	}
+	if err != nil || s.judge == nil {
+		return err
+	}
+	for text, t := range s.tried {
+		s.tried[text] = s.judge(t)
+	}
+	return nil
 }
 
 // follow takes the steps down that the evidence of a failed trial names. It reports whether there were any.
@@ -172,6 +209,7 @@ func (s *search) follow(t Trial) bool {
 		l.evidence = append(l.evidence, p.evidence)
 		progress = true
 	}
+	s.followed = s.followed || progress
 	return progress
 }
 
@@ -187,126 +225,11 @@ func (s *search) lever(d *directive.Directive) *lever {
 	return l
 }
 
-// blame finds the first lever beyond low that fails together with those before it, and steps it down until it passes. It
-// returns how many levers are then known to pass.
-func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) {
-	high, why := len(s.levers), failed
-	for high-low > 1 {
-		middle := (low + high) / 2
-		t, err := s.passes(ctx, middle)
-		if err != nil {
-			return 0, err
-		}
-		if t.OK {
-			low = middle
-		} else {
-			high, why = middle, t
-		}
-	}
-	if high <= low {
-		return 0, fmt.Errorf("%w: %s", errFlaky, summary(failed.Failures))
-	}
-	return high, s.weaken(ctx, s.levers[high-1], high, why)
-}
-
-// weaken steps the culprit, lever number n, down until the first n levers pass.
-func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
-	l.evidence = append(l.evidence, why.evidence()...)
-	if done, err := s.exempt(ctx, l, n); done || err != nil {
-		return err
-	}
-	if refused := l.directive.Exceptions(l.want, s.input.Version); len(refused) > 0 && l.level == 0 {
-		if done, err := s.except(ctx, l, n, refused); done || err != nil {
-			return err
-		}
-	}
-	for l.names = nil; !l.isOff(); {
-		l.level++
-		if t, err := s.passes(ctx, n); err != nil || t.OK {
-			return err
-		}
-	}
-	return nil
-}
-
-// exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be needed are
-// taken back in the end.
-func (s *search) exempt(ctx context.Context, l *lever, n int) (bool, error) {
-	d := exceptionsOf(l.directive.Name, "")
-	if d == nil {
-		return false, nil
-	}
-	names := slices.Clone(d.Try.Names)
-	if d.Try.Sockets && s.serve != nil {
-		names = append(names, listening(s.serve())...)
-	}
-	list := s.lever(d)
-	before := *list
-	if !list.allow(names) {
-		return false, nil
-	}
-	list.evidence = append(slices.Clone(list.evidence), l.evidence...)
-	t, err := s.passes(ctx, n)
-	if err == nil && t.OK {
-		return true, nil
-	}
-	*list = before
-	return false, err
-}
-
-// except finds the least set of the refused names that must be allowed, by bisection. It reports whether there is one.
-func (s *search) except(ctx context.Context, l *lever, n int, refused []string) (bool, error) {
-	var needed []string
-	pass := func(from int) (bool, error) {
-		l.names = slices.Concat(needed, refused[from:])
-		t, err := s.passes(ctx, n)
-		return t.OK, err
-	}
-	for _, only := range probes(len(refused)) {
-		l.names = slices.Delete(slices.Clone(refused), only, only+1)
-		t, err := s.passes(ctx, n)
-		if err != nil {
-			return false, err
-		}
-		if t.OK {
-			break
-		}
-		if only == len(refused)-1 {
-			return false, nil // whichever name is refused: it is the directive itself
-		}
-	}
-	for low := 0; len(needed) <= maxExceptions; low++ {
-		if ok, err := pass(len(refused)); err != nil || ok {
-			return ok, err
-		}
-		for high := len(refused); high-low > 1; {
-			middle := (low + high) / 2
-			ok, err := pass(middle)
-			if err != nil {
-				return false, err
-			}
-			if ok {
-				low = middle
-			} else {
-				high = middle
-			}
-		}
-		needed = append(needed, refused[low])
-	}
-	return false, nil
-}
-
-// probes are the names, by index, that are refused one at a time to tell a need of some names from a directive that breaks
-// the service whatever it refuses.
-func probes(n int) []int {
-	return slices.Compact([]int{0, n / 2, n - 1})
-}
-
-// climb puts every step back that can be put back, the most valuable first, until none can. Many steps that evidence
-// named are first halved: most of what a service is refused does not matter to it. What remains has been put back once, in
+// climb puts every step back that can be put back, the most valuable first, until none can. Where evidence named many steps,
+// halves of them come first: most of what a service is refused does not matter to it. What remains has been put back once, in
 // a trial of its own: a demotion that a launch by chance speaks for does not survive that.
 func (s *search) climb(ctx context.Context) error {
-	for chunk := len(steps(s.levers)) / 2; chunk > 1; chunk /= 2 {
+	for chunk := len(steps(s.levers)) / 2; s.followed && chunk > 1; chunk /= 2 {
 		for from := 0; from < len(steps(s.levers)); {
 			ok, err := s.putBack(ctx, steps(s.levers)[from:min(from+chunk, len(steps(s.levers)))], s.passes)
 			if err != nil {
@@ -319,7 +242,11 @@ func (s *search) climb(ctx context.Context) error {
 	}
 	afresh := s.afresh()
 	for from := 0; from < len(steps(s.levers)); {
-		ok, err := s.putBack(ctx, steps(s.levers)[from:from+1], afresh)
+		st := steps(s.levers)[from]
+		ok, err := s.putBack(ctx, []step{st}, afresh)
+		if err == nil && !ok {
+			ok, err = s.refine(ctx, st.lever)
+		}
 		if err != nil {
 			return err
 		}
@@ -348,21 +275,30 @@ func (s *search) putBack(ctx context.Context, list []step, passes func(context.C
 	return false, err
 }
 
-// afresh is passes without the memory of what was tried before, each text once more: a different outcome is flaky.
+// afresh is passes without the memory of what was tried before, each text once more: a different outcome is flaky. A trial
+// that only differs is believed where it repeats an earlier one, else once the baseline has been launched twice.
 func (s *search) afresh() func(ctx context.Context, n int) (Trial, error) {
-	known := map[string]Trial{}
+	known := map[string]bool{}
 	return func(ctx context.Context, n int) (Trial, error) {
 		text := s.plan(n).Text()
-		if t, ok := known[text]; ok {
-			return t, nil
+		if known[text] {
+			return s.tried[text], nil
 		}
+		known[text] = true
 		before, tried := s.tried[text]
 		delete(s.tried, text)
 		t, err := s.passes(ctx, n)
+		differs := t.onlyDiffers() || before.onlyDiffers()
+		if err == nil && differs && (!tried || before.OK != t.OK) && !s.widened {
+			err = s.widen(ctx)
+			t = s.tried[text]
+			if s.judge != nil {
+				before = s.judge(before)
+			}
+		}
 		if err == nil && tried && before.OK != t.OK {
 			err = fmt.Errorf("%w: %s", errFlaky, summary(slices.Concat(before.Failures, t.Failures)))
 		}
-		known[text] = t
 		return t, err
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -242,6 +243,9 @@ func TestSearchWorth(t *testing.T) {
 // needed after all.
 func TestSearchEvidence(t *testing.T) {
 	t0 := t.TempDir()
+	if err := os.MkdirAll(t0+"/srv/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, needed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{breaks: func(p generator.Plan) bool {
@@ -258,7 +262,9 @@ func TestSearchEvidence(t *testing.T) {
 			s := &search{
 				input: generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257},
 				try:   try,
-				guess: func(t Trial, ls []*lever) []proposal { return readLog(t, ls, host.Root(t0)) },
+				guess: func(t Trial, ls []*lever) []proposal {
+					return blame(said(t.Log, host.Root(t0)), ls, 257, host.Root(t0))
+				},
 			}
 			plan, down, err := s.run(context.Background())
 			if err != nil || len(down) != 1 {

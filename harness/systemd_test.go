@@ -22,7 +22,7 @@ import (
 )
 
 // boot boots a copy of a Debian tree with the trap service's program in it.
-func boot(t *testing.T, tree string) *place.Place {
+func boot(t testing.TB, tree string) *place.Place {
 	t.Helper()
 	root := testroot.Path(t, tree)
 	trap, err := trapProgram()
@@ -61,7 +61,7 @@ var trapProgram = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(dir + "/trap")
 })
 
-func library(t *testing.T) *profiles.Set {
+func library(t testing.TB) *profiles.Set {
 	t.Helper()
 	set, problems := profiles.Load("", []string{profiles.Builtin})
 	if len(problems) > 0 {

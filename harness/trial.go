@@ -28,7 +28,8 @@ type Trial struct {
 	OK       bool               // it started, stayed up, passed every required check and stopped
 	Failures []verdict.Evidence // why not, the most telling first
 	Warnings []verdict.Evidence // advisory checks that failed
-	NoEffect map[string]string  // directives that /proc shows not to hold, and what it shows instead
+	Holds    []string           // directives that were seen to hold
+	NoEffect map[string]string  // those that were seen not to hold, and what was seen instead; nil where there was no process to look at
 	Log      []string           // what the service logged
 	Refused  witness.Record     // what the kernel refused it; empty where there is no witness
 	Status   int32              // exit status of the main process, 0 while it runs
@@ -48,46 +49,46 @@ type trials struct {
 	stem    string // of the transient units' names
 	count   int
 
-	cloning  *cloning // of the unit, once it is known
-	blind    error    // why there is no witness; nil while there is one
-	baseline *Trial   // what hardened trials are compared with; nil until it has passed
-	normal   normal   // what such trials showed
+	cloning   *cloning // of the unit, once it is known
+	blind     error    // why there is no witness; nil while there is one
+	baselines []Trial  // those without hardening that passed: what hardened ones are compared with
 }
 
-// run launches the service under a plan. The error is set only where nothing can be said about the service: the place is
-// gone, or ctx has ended.
-//
-// Where a hardened service only differs from the baseline, the baseline is launched once more before it is blamed: what
-// differs between two launches without hardening means nothing.
-func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
-	result, err := t.once(ctx, plan)
-	if err != nil {
-		return result, err
+// normal is what the launches without hardening showed.
+func (t *trials) normal() normal {
+	var n normal
+	for _, b := range t.baselines {
+		n = append(n, b.seen)
 	}
-	if result.Dropin == "" && result.OK {
-		t.normal = append(t.normal, result.seen)
+	return n
+}
+
+// judge compares a hardened trial that has not failed otherwise with all launches without hardening so far.
+func (t *trials) judge(r Trial) Trial {
+	if r.Dropin == "" || !t.profile.Prove.LikeBaseline {
+		return r
 	}
-	if len(t.normal) != 1 || !result.onlyDiffers() {
-		return result, nil
+	r.Failures = slices.DeleteFunc(slices.Clone(r.Failures), isDifference)
+	if len(r.Failures) == 0 {
+		for _, text := range t.normal().differs(r.seen) {
+			r.Failures = append(r.Failures, verdict.Evidence{Kind: differs, Text: text})
+		}
 	}
-	again, err := t.once(ctx, generator.Plan{})
-	if err != nil || !again.OK {
-		return result, err
-	}
-	t.normal = append(t.normal, again.seen)
-	return t.once(ctx, plan)
+	r.OK = len(r.Failures) == 0
+	return r
 }
 
 // onlyDiffers reports whether nothing failed but the comparison with the baseline.
-func (t Trial) onlyDiffers() bool {
-	return len(t.Failures) > 0 && !slices.ContainsFunc(t.Failures, func(e verdict.Evidence) bool { return e.Kind != differs })
-}
+func (t Trial) onlyDiffers() bool { return !t.OK && len(t.Failures) > 0 && isDifference(t.Failures[0]) }
+
+func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
 
 // differs is the kind of evidence that a service differs from its baseline.
 const differs = "baseline"
 
-// once launches the service once.
-func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
+// run launches the service once under a plan. The error is set only where nothing can be said about the service: the place
+// is gone, or ctx has ended.
+func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	release, err := hold(ctx, t.place, unix.LOCK_SH)
 	if err != nil {
 		return Trial{}, err
@@ -114,12 +115,25 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	if err == nil {
 		err = l.end(ctx)
 	}
+	result.rename(stem, unit.Prefix(t.unit.ID))
 	if err != nil {
 		return result, fmt.Errorf("trial of %s: %w", t.unit.Name, err)
 	}
 	result.OK = len(result.Failures) == 0
 	result.Took = time.Since(l.begin)
-	return result, ctx.Err()
+	if result.Dropin == "" && result.OK {
+		t.baselines = append(t.baselines, result)
+	}
+	return t.judge(result), ctx.Err()
+}
+
+// rename gives the service its own name in what was seen, where a path or a message has that of the trial: the next launch
+// has another, and boot neither.
+func (t *Trial) rename(stem, name string) {
+	t.Refused = t.Refused.Renamed(stem, name)
+	for i, line := range t.Log {
+		t.Log[i] = strings.ReplaceAll(line, stem, name)
+	}
 }
 
 // launches counts the trials of this process, whatever their place: the names of units must not collide on one manager.

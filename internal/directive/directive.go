@@ -25,6 +25,7 @@ type Directive struct {
 	Default string   // of an ordered directive: what holds when nothing is assigned; "" = the weakest
 	With    string   // a directive without which this one does nothing, such as the list whose exceptions it holds
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
+	Filters bool     // it is a system call filter, which see [Directive.Brings]
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
 	Clashes []Clash  // what systemd does not accept beside it, so that the unit does not load: such a unit is left without it
 	Paths   []PathEffect
@@ -32,7 +33,8 @@ type Directive struct {
 	Refuses []Refusal
 	Lifts   Refusal // of a list of exceptions: what it lifts whichever directive causes it, not only With
 	Try     Try     // of a list of exceptions: those worth trying before the directive itself is given up
-	Trace   Trace   // what shows in /proc once it holds, besides Paths
+	Trace   Trace   // where it shows that it holds, besides Paths
+	Unseen  string  // why it shows nowhere that it holds
 	Late    bool    // needs default dependencies: orders the unit after temporary files are set up
 	Man     string  // the man page that documents it
 	Forbids string  // one line for people: what a service can no longer do
@@ -100,26 +102,31 @@ const (
 	Writable PathMode = iota // nothing is taken away
 	ReadOnly
 	Hidden // inaccessible, or replaced by something empty
+	NoExec // not executable
 )
 
-// A Trace is where it shows in the /proc/PID directory of a process that a directive holds; see proc(5). The zero Trace shows
-// nowhere.
+// A Trace is where it shows that a directive holds for a process. The zero Trace shows nowhere.
 type Trace struct {
 	Kind  TraceKind
-	Name  string // the namespace, the field of status, or the mount point
-	Value string // of the field
+	Name  string // what Kind says
+	Value string // of the field, the option or the file
 }
 
-// TraceKind says where a Trace shows.
+// TraceKind says where a Trace shows: in the /proc/PID directory of the process, see proc(5), unless it says otherwise.
 type TraceKind int
 
 // NoTrace is the kind of the zero Trace.
 const (
-	NoTrace  TraceKind = iota
-	InStatus           // the field Name of status is Value
-	OwnNS              // the namespace ns/Name is not that of PID 1
-	OwnMount           // something is mounted at Name
-	CapBnd             // status shows the capability bounding set
+	NoTrace      TraceKind = iota
+	InStatus               // the field Name of status is Value
+	OwnNS                  // the namespace ns/Name is not that of PID 1
+	OwnMount               // what is mounted at Name is not what PID 1 has there
+	MountOption            // the file system at Name has the option Value, which continues with the directive's value
+	Capabilities           // the field Name of status has no other capabilities
+	NotRoot                // the process is not root's
+	OnCgroup               // a BPF program whose name begins with Name is attached to the control group
+	InFile                 // the file Name of the place has Value in a list
+	InManager              // systemd itself enforces it, and says so in the unit's property of the same name
 )
 
 // SeccompTrace is that of every directive that is a system call filter.
@@ -133,6 +140,9 @@ func NamespaceTrace(name string) Trace { return Trace{Kind: OwnNS, Name: name} }
 
 // MountTrace shows as a mount of its own at a path.
 func MountTrace(path string) Trace { return Trace{Kind: OwnMount, Name: path} }
+
+// CgroupTrace shows as a BPF program on the control group, by which systemd enforces what the kernel has no other means for.
+func CgroupTrace(name string) Trace { return Trace{Kind: OnCgroup, Name: name} }
 
 // kind is how the directives of one shape are validated and merged. See kind_*.go.
 type kind interface {
@@ -167,6 +177,21 @@ type Merged struct {
 	Lines []string // values to assign, in order; "" is the empty assignment
 	Note  string   // what differs from what was wanted, and why; "" if nothing does
 	Adds  bool     // Lines only add to what the unit sets, they replace nothing of it
+}
+
+// filterNeeds is what systemd adds to a unit with a system call filter whose service has no CAP_SYS_ADMIN when the filter is
+// installed: the kernel takes a filter from an unprivileged process only so. Since 255 systemd keeps the capability until
+// then (systemd#6763).
+var filterNeeds = Effect{Directive: "NoNewPrivileges", Value: "yes", Until: 254}
+
+// Brings lists what a version of systemd adds to a unit that sets the directive to its strongest value, if the service is
+// started as a user without privileges or not.
+func (d *Directive) Brings(version int, unprivileged bool) []Effect {
+	all := d.Implies
+	if d.Filters && unprivileged {
+		all = append(slices.Clone(all), filterNeeds)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(e Effect) bool { return !e.in(version) })
 }
 
 // Lookup returns the row of a directive by its exact name.
@@ -260,7 +285,7 @@ func (d *Directive) Except(want, names []string, version int) []string {
 
 // PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
 func (d *Directive) PathsOf(lines []string) []PathEffect {
-	if k, ok := d.kind.(shutPaths); ok && k.mode != Writable {
+	if k, ok := d.kind.(shutPaths); ok {
 		return effects(lines, k.mode)
 	}
 	if _, ok := d.kind.(coverPaths); ok {

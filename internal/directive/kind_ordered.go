@@ -211,7 +211,7 @@ func (errno) check(d *Directive, values []string) error {
 	if len(values) != 1 {
 		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(values))
 	}
-	if _, ok := ParseErrno(values[0]); !ok {
+	if _, ok := ParseErrno(values[0]); !ok && values[0] != ErrnoName(ErrnoKill) {
 		return fmt.Errorf("%s=%s is not an error, want one such as EPERM, or kill", d.Name, values[0])
 	}
 	return nil

@@ -214,7 +214,7 @@ func (c Context) shut(d *Directive) []closedPath {
 	}
 	for _, row := range table {
 		k, lists := row.kind.(shutPaths)
-		if lists && (k.mode == Writable) == (d.With == row.Name) {
+		if lists && (k.mode == NoExec) == (d.With == row.Name) {
 			for _, p := range c.closedPaths(row.Name) {
 				closed = append(closed, closedPath{p, row.Name + "=", false})
 			}

@@ -57,7 +57,7 @@ var table = []*Directive{
 		Forbids: "see what is below these paths: each is an empty file system of its own", Breaks: "services that read there",
 	},
 	{
-		Name: "NoExecPaths", Since: 248, kind: shutPaths{}, Man: manExec,
+		Name: "NoExecPaths", Since: 248, kind: shutPaths{NoExec}, Man: manExec,
 		Refuses: []Refusal{"path-noexec"},
 		Forbids: "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
 	},
@@ -104,6 +104,7 @@ var table = []*Directive{
 			{Name: "invisible", Rank: 2},
 			{Name: "ptraceable", Rank: 3},
 		},
+		Trace:   Trace{Kind: MountOption, Name: "/proc", Value: "hidepid="},
 		Refuses: []Refusal{"process-hidden", "proc-hidden"},
 		Forbids: "see the processes of other users in /proc", Breaks: "monitoring, and services that look for other processes",
 	},
@@ -128,6 +129,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "ProtectKernelTunables", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Paths: []PathEffect{
 			{"/proc/sys", ReadOnly, "yes"},
 			{"/proc/sysrq-trigger", ReadOnly, "yes"},
@@ -149,6 +151,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "ProtectKernelModules", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_MODULE"}, {Directive: "SystemCallFilter", Value: "~@module"}},
 		Paths:   []PathEffect{{"/usr/lib/modules", Hidden, "yes"}, {"/lib/modules", Hidden, "yes"}},
 		Refuses: []Refusal{"path-hidden", "capability", "syscall"},
@@ -156,6 +159,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "ProtectKernelLogs", Since: 244, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYSLOG"}, {Directive: "SystemCallFilter", Value: "~syslog"}},
 		Paths:   []PathEffect{{"/dev/kmsg", Hidden, "yes"}, {"/proc/kmsg", Hidden, "yes"}},
 		Refuses: []Refusal{"path-hidden", "capability", "syscall"},
@@ -163,16 +167,19 @@ var table = []*Directive{
 	},
 	{
 		Name: "ProtectClock", Since: 245, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Implies: []Effect{
 			{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_TIME CAP_WAKE_ALARM"},
 			{Directive: "SystemCallFilter", Value: "~@clock"},
 		},
 		Widens:  []Effect{{Directive: "DeviceAllow", Value: "char-rtc r"}},
+		Trace:   SeccompTrace,
 		Refuses: []Refusal{"capability", "syscall", "device"},
 		Forbids: "set the clock", Breaks: "time daemons; before systemd 252 also access to devices",
 	},
 	{
 		Name: "ProtectHostname", Since: 242, kind: ordered{}, Man: manExec,
+		Filters: true,
 		Values:  []Value{{Name: "no"}, {Name: "private", Since: 258, Rank: 1}, {Name: "yes", Rank: 2}},
 		Implies: []Effect{{Directive: "SystemCallFilter", Value: "~sethostname setdomainname"}},
 		Trace:   NamespaceTrace("uts"),
@@ -181,6 +188,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "PrivateDevices", kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Implies: []Effect{
 			{Directive: "CapabilityBoundingSet", Value: "~CAP_MKNOD CAP_SYS_RAWIO"},
 			{Directive: "SystemCallFilter", Value: "~@raw-io"},
@@ -193,6 +201,7 @@ var table = []*Directive{
 	{
 		Name: "DevicePolicy", kind: ordered{}, Man: manResources,
 		Values:  []Value{{Name: "auto"}, {Name: "closed", Rank: 1}, {Name: "strict", Rank: 2}},
+		Trace:   CgroupTrace("sd_devices"),
 		Refuses: []Refusal{"device"},
 		Forbids: "open devices other than the pseudo devices and those of DeviceAllow=", Breaks: "hardware access",
 	},
@@ -241,6 +250,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "IPAddressDeny", Since: 235, kind: shutAddresses{}, Man: manResources,
+		Trace:   CgroupTrace("sd_fw_"),
 		Refuses: []Refusal{"network"},
 		Forbids: "exchange packets with these addresses", Breaks: "services with clients or servers there",
 	},
@@ -251,6 +261,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "SocketBindDeny", Since: 249, kind: shutPorts{}, Man: manResources,
+		Trace:   CgroupTrace("sd_bind"),
 		Refuses: []Refusal{"socket-bind"},
 		Forbids: "bind sockets to these ports", Breaks: "services that listen there",
 	},
@@ -261,10 +272,12 @@ var table = []*Directive{
 	},
 	{
 		Name: "RestrictNetworkInterfaces", Since: 250, kind: signed{isName: isInterface, want: "interface names"}, Man: manResources,
+		Trace:   CgroupTrace("sd_restrictif_"),
 		Forbids: "exchange packets over other interfaces", Breaks: "services whose clients or servers are behind another interface",
 	},
 	{
 		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"family"},
 		Forbids: "open sockets of other families", Breaks: "getifaddrs() without AF_NETLINK, syslog without AF_UNIX",
@@ -280,6 +293,7 @@ var table = []*Directive{
 			{Directive: "PrivateTmp", Value: "yes", Until: 256},
 			{Directive: "PrivateTmp", Value: "disconnected", Since: 257, WhenOff: true},
 		},
+		Trace:   Trace{Kind: NotRoot},
 		Forbids: "run as root or as a user that owns files elsewhere", Breaks: "services with files of a fixed user",
 	},
 	{
@@ -290,25 +304,29 @@ var table = []*Directive{
 	},
 	{
 		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec,
-		Trace:   Trace{Kind: CapBnd},
+		Trace:   Trace{Kind: Capabilities, Name: "CapBnd"},
 		Refuses: []Refusal{"capability"},
 		Forbids: "have any other capability", Breaks: "whatever needs a capability that is not listed",
 	},
 	{
 		Name: "AmbientCapabilities", Since: 229, kind: ambient{}, Man: manExec,
+		Trace:   Trace{Kind: Capabilities, Name: "CapAmb"},
 		Forbids: "start with any other capability as an unprivileged user", Breaks: "low ports, raw sockets of unprivileged users",
 	},
 	{
 		Name: "SecureBits", kind: flags{"noroot", "noroot-locked", "keep-caps-locked", "no-setuid-fixup-locked"}, Man: manExec,
+		Unseen:  "the kernel tells them to the process itself only",
 		Forbids: "gain capabilities by becoming root", Breaks: "services that start helpers as root",
 	},
 	{
 		Name: "UMask", kind: mask{}, Man: manExec,
+		Unseen:  "a process sets its own",
 		Forbids: "create files that others can read or write", Breaks: "files and sockets shared with other users",
 	},
 	{
 		Name: "KeyringMode", Since: 235, kind: ordered{}, Man: manExec, Default: "private",
 		Values:  []Value{{Name: "inherit"}, {Name: "shared"}, {Name: "private", Rank: 1}},
+		Unseen:  "the kernel tells the keyrings of a process to nobody else",
 		Refuses: []Refusal{"keyring"},
 		Forbids: "use the kernel keyring of others", Breaks: "disk encryption helpers, Kerberos",
 	},
@@ -320,62 +338,75 @@ var table = []*Directive{
 			{Name: "main", Rank: 2},
 			{Name: "none", Rank: 3},
 		},
+		Trace:   Trace{Kind: InManager},
 		Forbids: "tell the service manager its state from other processes", Breaks: "Type=notify services that notify from a child",
 	},
 	{
 		Name: "RemoveIPC", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   Trace{Kind: InManager},
 		Forbids: "leave System V IPC objects behind", Breaks: "other units of the same user that share memory",
 	},
 	{
 		Name: "Delegate", kind: ordered{}, Values: inverted, Default: "no", Man: manResources,
+		Trace:   Trace{Kind: InManager},
 		Forbids: "manage its own control group subtree", Breaks: "container managers",
 	},
 	{
 		Name: "LockPersonality", Since: 235, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"personality"},
 		Forbids: "change the kernel execution domain", Breaks: "emulators of other architectures",
 	},
 	{
 		Name: "MemoryDenyWriteExecute", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
+		Unseen:  "with Linux 6.3 it is a property of memory that the kernel does not tell",
 		Refuses: []Refusal{"write-execute"},
 		Forbids: "make memory both writable and executable", Breaks: "just-in-time compilers: JavaScript, Java, PCRE, LuaJIT",
 	},
 	{
 		Name: "RestrictRealtime", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"realtime"},
 		Forbids: "use realtime scheduling", Breaks: "audio servers, time daemons, cluster managers",
 	},
 	{
 		Name: "RestrictSUIDSGID", Since: 242, kind: ordered{}, Values: boolean, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"setuid-bit"},
 		Forbids: "set the set-user-ID or set-group-ID bit", Breaks: "log rotation with mode 2770, package managers, openat2()",
 	},
 	{
 		Name: "RestrictFileSystems", Since: 250, kind: signed{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
+		Trace:   Trace{Kind: InFile, Name: "/sys/kernel/security/lsm", Value: "bpf"},
 		Refuses: []Refusal{"file-system"},
 		Forbids: "open files on file systems of other types", Breaks: "services that read /proc, /sys or network file systems",
 	},
 	{
 		Name: "PrivateBPF", Since: 258, kind: ordered{}, Values: boolean, Man: manExec,
+		Trace:   MountTrace("/sys/fs/bpf"),
 		Forbids: "see the BPF objects of others in /sys/fs/bpf", Breaks: "services that share BPF maps",
 	},
 	{
 		Name: "RestrictNamespaces", Since: 233, kind: namespaces{}, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"namespace"},
 		Forbids: "create or enter namespaces", Breaks: "browsers, containers, services that sandbox themselves",
 	},
 	{
 		Name: "SystemCallArchitectures", kind: architectures{}, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"architecture"},
 		Forbids: "use the system calls of another architecture", Breaks: "32-bit programs on a 64-bit machine",
 	},
 	{
 		Name: "SystemCallFilter", Since: 187, kind: syscalls{}, Man: manExec,
+		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []Refusal{"syscall"},
 		Forbids: "use any other system call", Breaks: "whatever needs a call that is not listed; new C libraries",

@@ -208,3 +208,14 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+// TestTableTellsWhatShows: of every directive that takes something away it is known where it shows that it holds, or why it
+// shows nowhere.
+func TestTableTellsWhatShows(t *testing.T) {
+	for _, d := range directive.All() {
+		shows := d.Trace.Kind != directive.NoTrace || len(d.Paths) > 0 || len(d.PathsOf([]string{"/x"})) > 0
+		if d.Restricts() && shows == (d.Unseen != "") {
+			t.Errorf("%s= shows somewhere: %v, and yet: %q", d.Name, shows, d.Unseen)
+		}
+	}
+}

@@ -41,6 +41,9 @@ var acts = map[string]func(arg string) error{
 	"low-port":    lowPort,     // the port ARGUMENT: CapabilityBoundingSet=, AmbientCapabilities=
 	"hostname":    hostname,    // sethostname(): ProtectHostname=
 	"keyctl":      keyctl,      // a key for itself: SystemCallFilter=~@keyring
+	"clock":       clock,       // how exact it is: ProtectClock=, SystemCallFilter=~@clock
+	"subgroup":    subgroup,    // makes and removes one: Delegate=
+	"x32":         x32,         // calls the kernel as a program of that architecture: SystemCallArchitectures=
 	"mlock":       mlock,       // a page: SystemCallFilter=~@memlock
 	"nice":        nice,        // itself up: SystemCallFilter=~@resources
 	"shm":         shm,         // leaves a segment with the key ARGUMENT: PrivateIPC=
@@ -94,8 +97,17 @@ func mkdir(dir string) error {
 	return errors.Join(os.Mkdir(dir, 0o755), os.Remove(dir))
 }
 
+// read reads a file, or lists a directory.
 func read(file string) error {
-	_, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Readdirnames(-1); err == nil {
+		return nil
+	}
+	_, err = io.ReadAll(f)
 	return err
 }
 
@@ -226,6 +238,29 @@ func hostname(string) error { return unix.Sethostname([]byte("trap")) }
 func keyctl(string) error {
 	_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_PROCESS_KEYRING, true)
 	return err
+}
+
+func clock(string) error {
+	_, err := unix.Adjtimex(&unix.Timex{})
+	return err
+}
+
+// x32 asks for its process id as a program for x32 on x86-64 would. That the kernel knows no such programs is an answer too.
+func x32(string) error {
+	const bit = 0x40000000
+	if _, _, errno := unix.RawSyscall(bit|unix.SYS_GETPID, 0, 0, 0); errno != 0 && errno != unix.ENOSYS {
+		return errno
+	}
+	return nil
+}
+
+func subgroup(string) error {
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return err
+	}
+	_, path, _ := strings.Cut(strings.TrimSpace(string(own)), "::")
+	return mkdir(filepath.Join("/sys/fs/cgroup", path, "trap"))
 }
 
 func mlock(string) error { return unix.Mlock(make([]byte, os.Getpagesize())) }
