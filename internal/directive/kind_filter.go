@@ -16,8 +16,9 @@ const (
 )
 
 func (families) check(d *Directive, values []string) error {
-	names := append(AddressFamilies(), noFamily)
-	return checkWords(d, values, func(w string) bool { return slices.Contains(names, w) }, names)
+	names := AddressFamilies()
+	lists := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == noFamily }) // which is no name in a list
+	return checkWords(d, lists, func(w string) bool { return slices.Contains(names, w) }, append(names, noFamily))
 }
 
 func (families) rule() string {
@@ -26,6 +27,8 @@ func (families) rule() string {
 
 func (k families) merge(d *Directive, c Context, want []string) Merged {
 	have, wanted := ParseRestrictAddressFamilies(c.Have(d.Name), c.Version), ParseRestrictAddressFamilies(want, c.Version)
+	unknown := k.unknown(want, c.Version)
+	note := doesNotKnow(c.Version, unknown)
 	var both []string
 	lost := false
 	for _, f := range AddressFamilies() {
@@ -37,24 +40,31 @@ func (k families) merge(d *Directive, c Context, want []string) Merged {
 		}
 	}
 	switch {
+	case !lost && note != "":
+		return Merged{Note: note}
 	case !lost:
 		return Merged{Note: "the unit already allows no other family"}
-	case !have.Set && k.known(want, c.Version) && !slices.Contains(want, noFamily):
+	case !have.Set && len(unknown) == 0 && !slices.Contains(want, noFamily):
 		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want)}
 	case !have.Allow && !wanted.Allow:
-		return Merged{Lines: []string{"~" + strings.Join(slices.Sorted(maps.Keys(wanted.Families)), " ")}}
+		return Merged{Lines: []string{"~" + strings.Join(slices.Sorted(maps.Keys(wanted.Families)), " ")}, Note: note}
 	}
-	return Merged{Lines: reset(len(c.Have(d.Name)) > 0, k.allow(both, c.Version))}
+	return Merged{Lines: reset(len(c.Have(d.Name)) > 0, k.allow(both, c.Version)), Note: note}
 }
 
-// known reports whether a systemd version knows every family of the assignments.
-func (families) known(want []string, version int) bool {
-	for _, w := range strings.Fields(strings.ReplaceAll(strings.Join(want, " "), "~", " ")) {
-		if _, ok := familyName(w, version); !ok && w != noFamily {
-			return false
-		}
+// unknown lists the words of the assignments that a systemd version does not know.
+func (families) unknown(want []string, version int) []string {
+	return slices.DeleteFunc(strings.Fields(strings.ReplaceAll(strings.Join(want, " "), "~", " ")), func(w string) bool {
+		return KnownFamily(w, version) || w == noFamily && version >= noFamilySince
+	})
+}
+
+// doesNotKnow says which words of a list are left out; "" if none are.
+func doesNotKnow(version int, words []string) string {
+	if len(words) == 0 {
+		return ""
 	}
-	return true
+	return fmt.Sprintf("systemd %d does not know %s", version, strings.Join(words, " "))
 }
 
 // allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only name off.
@@ -116,10 +126,7 @@ func (syscalls) rule() string {
 
 func (k syscalls) merge(d *Directive, c Context, want []string) Merged {
 	want, dropped := k.gate(want, c.Version)
-	note := ""
-	if len(dropped) > 0 {
-		note = fmt.Sprintf("systemd %d does not know %s", c.Version, strings.Join(dropped, " "))
-	}
+	note := doesNotKnow(c.Version, dropped)
 	if len(c.Have(d.Name)) == 0 && refusesSome(want) { // most units: nothing to compare with
 		return Merged{Lines: want, Note: note}
 	}

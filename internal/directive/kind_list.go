@@ -88,12 +88,42 @@ func (namespaces) check(d *Directive, values []string) error {
 func (namespaces) rule() string { return "what both allow, as a whole list after a reset" }
 
 func (k namespaces) merge(d *Directive, c Context, want []string) Merged {
+	want, unknown := k.gate(want, c.Version)
+	note := doesNotKnow(c.Version, unknown)
 	have := ParseRestrictNamespaces(c.Have(d.Name), c.Version)
 	both := have & ParseRestrictNamespaces(want, c.Version)
-	if both == have {
+	switch {
+	case both == have && note != "":
+		return Merged{Note: note}
+	case both == have:
 		return Merged{Note: "the unit already allows no other namespace"}
 	}
-	return Merged{Lines: k.lines(both, len(c.Have(d.Name)) > 0)}
+	return Merged{Lines: k.lines(both, len(c.Have(d.Name)) > 0), Note: note}
+}
+
+// gate leaves out the names that a systemd version does not know: with one of them, the whole line would be void. A list of
+// nothing else allows none.
+func (namespaces) gate(want []string, version int) (lines, unknown []string) {
+	for _, line := range want {
+		body, inverted := strings.CutPrefix(line, "~")
+		words := strings.Fields(body)
+		known := slices.DeleteFunc(slices.Clone(words), func(w string) bool {
+			return !KnownNamespace(w, version) && slices.Contains(namespaceNames, w)
+		})
+		switch {
+		case len(known) == len(words):
+			lines = append(lines, line)
+			continue
+		case len(known) > 0 && inverted:
+			lines = append(lines, "~"+strings.Join(known, " "))
+		case len(known) > 0:
+			lines = append(lines, strings.Join(known, " "))
+		case !inverted && len(lines) == 0:
+			lines = append(lines, "yes")
+		}
+		unknown = append(unknown, slices.DeleteFunc(words, func(w string) bool { return slices.Contains(known, w) })...)
+	}
+	return lines, unknown
 }
 
 func (namespaces) lines(allowed NamespaceSet, reset bool) []string {
@@ -111,48 +141,4 @@ func (namespaces) refused(want []string, version int) []string {
 func (k namespaces) except(want, names []string, version int) []string {
 	allowed := ParseRestrictNamespaces(want, version).Names()
 	return k.lines(ParseRestrictNamespaces([]string{strings.Join(append(allowed, names...), " ")}, version), false)
-}
-
-// architectures is the kind of SystemCallArchitectures=: what is not listed cannot be called.
-type architectures struct{}
-
-var architectureNames = []string{
-	"native", "x86-64", "x86", "x32", "arm", "arm64", "alpha", "loongarch64", "m68k", "mips", "mips64", "mips64-n32", "mips-le",
-	"mips64-le", "mips64-le-n32", "parisc", "parisc64", "ppc", "ppc64", "ppc64-le", "riscv64", "s390", "s390x",
-}
-
-func (architectures) check(d *Directive, values []string) error {
-	return checkWords(d, values, func(w string) bool { return slices.Contains(architectureNames, w) }, architectureNames)
-}
-
-func (architectures) parse(values []string) []string {
-	var names []string
-	for _, v := range values {
-		if v == "" {
-			names = nil
-		}
-		for _, w := range strings.Fields(v) {
-			if slices.Contains(architectureNames, w) && !slices.Contains(names, w) {
-				names = append(names, w)
-			}
-		}
-	}
-	return names
-}
-
-func (architectures) rule() string { return "what both allow, as a whole list after a reset" }
-
-func (k architectures) merge(d *Directive, c Context, want []string) Merged {
-	have, wanted := k.parse(c.Have(d.Name)), k.parse(want)
-	if len(have) == 0 {
-		return Merged{Lines: list(false, wanted)}
-	}
-	both := slices.DeleteFunc(slices.Clone(have), func(n string) bool { return !slices.Contains(wanted, n) })
-	switch len(both) {
-	case len(have):
-		return Merged{Note: "the unit already allows no other architecture"}
-	case 0: // "native" and its name are not compared: an empty list would allow all
-		return Merged{Note: fmt.Sprintf("the unit allows %s", strings.Join(have, " "))}
-	}
-	return Merged{Lines: list(true, both)}
 }

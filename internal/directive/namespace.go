@@ -66,7 +66,7 @@ func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 			continue
 		}
 		list, inverted := strings.CutPrefix(value, "~")
-		names, ok := namespaceList(list)
+		names, ok := namespaceList(list, version)
 		switch {
 		case !ok:
 			continue
@@ -88,14 +88,19 @@ func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 }
 
 // namespaceList returns the sum of a list; ok is false if a word is no namespace, or if the list ends in a backslash.
-func namespaceList(list string) (set NamespaceSet, ok bool) {
+func namespaceList(list string, version int) (set NamespaceSet, ok bool) {
 	words, ok := splitWords(list, wordRules{})
 	for _, word := range words {
-		i := slices.Index(namespaceNames, word)
-		if i < 0 {
+		if !KnownNamespace(word, version) {
 			return 0, false
 		}
-		set |= 1 << i
+		set |= 1 << slices.Index(namespaceNames, word)
 	}
 	return set, ok
+}
+
+// KnownNamespace reports whether a systemd version takes a word for a namespace.
+func KnownNamespace(word string, version int) bool {
+	i := slices.Index(namespaceNames, word)
+	return i >= 0 && (1<<i != timeNamespace || version >= quirkTimeHasName)
 }
