@@ -263,8 +263,12 @@ func (n *analysis) hardener() (func(*unit.Unit) (*unit.Unit, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	settings, err := generator.LoadSettings(n.host())
+	if err != nil {
+		n.warn(err)
+	}
 	return func(u *unit.Unit) (*unit.Unit, error) {
-		in := generator.Input{Unit: u, Profile: p, Named: true, Version: n.options.Version, Secrets: set.SecretsFor(generator.NamesOf(u)...)}
+		in := generator.Input{Unit: u, Profile: p, Named: true, Version: n.options.Version, Secrets: generator.Secrets(set, settings, u)}
 		plan := generator.NewPlan(in)
 		for _, l := range plan.LeftOut {
 			n.warn(fmt.Errorf("%s: %s= is left out: %s", u.ID, l.Directive, l.Reason))
