@@ -37,7 +37,8 @@ never before started well with this hardening, and does start without it, then i
 vendor's settings. Where temper.toml asks for hardening even without a proven verdict, that lasts until the next boot. In
 every other case the hardening stays: a service that fails later is never softened.
 
-Without units it notes which hardened units have started well; temper-guard.service runs that after each boot.
+Without units it notes which hardened units have started well, and looks at those that are being started again and again, of
+which systemd before version 254 tells nobody; temper-guard.service runs that after each boot.
 
 Exit status: 0 the hardening stays, 1 a unit has its vendor's settings back, 2 wrong usage, 3 could not run.`,
 		Example: "  sudo temper guard nginx.service\n  journalctl -u temper-guard@nginx",
@@ -59,21 +60,23 @@ func (a *app) runGuard(ctx context.Context, units []string) error {
 		return err
 	}
 	w := &warden{app: a, place: here, generator: g}
+	var problems []error
 	if len(units) == 0 {
-		return w.noteAll(ctx)
+		units, err = w.noteAll(ctx)
+		problems = append(problems, err)
 	}
 	softened := false
 	for _, name := range units {
 		soft, err := w.guard(ctx, serviceName(name))
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			problems = append(problems, fmt.Errorf("%s: %w", name, err))
 		}
 		softened = softened || soft
 	}
-	if softened {
-		return exitError(exitFindings)
+	if err := errors.Join(problems...); err != nil || !softened {
+		return err
 	}
-	return nil
+	return exitError(exitFindings)
 }
 
 // A warden decides about units that have failed.
@@ -188,6 +191,7 @@ func (w *warden) markBroken(x ward, run lastRun) (undo func() error, err error) 
 		v = *x.decision.Verdict
 		v.Stale, v.StaleReason = false, ""
 	}
+	v.Unit = x.unit.ID // an instance has what was found out about its template
 	v.Result, v.Fingerprint = verdict.Broken, x.now
 	v.Reason = "did not start hardened on this machine: " + run.ended
 	v.Advisories = run.evidence
@@ -236,7 +240,7 @@ func (w *warden) noted(x ward) bool {
 
 // note notes that it has: a run that began after the verdict was written was a hardened one.
 func (w *warden) note(x ward, begin time.Time) error {
-	if w.noted(x) || x.decision.Verdict == nil || !begin.After(w.written(x.unit.ID)) {
+	if w.noted(x) || x.decision.Verdict == nil || !begin.After(w.written(x.decision.Verdict.Unit)) {
 		return nil
 	}
 	if err := os.MkdirAll(startedDir, 0o755); err != nil {
@@ -255,21 +259,19 @@ func (w *warden) written(name string) time.Time {
 	return time.Now() // a verdict that has just gone: no run was under it
 }
 
-// noteAll notes every hardened unit that has been up for as long as its profile wants.
-func (w *warden) noteAll(ctx context.Context) error {
-	dirs, err := filepath.Glob(filepath.Join(writtenDir, "*.service.d", generator.Dropin))
-	if err != nil {
-		return err
-	}
-	var problems []error
-	for _, file := range dirs {
-		name := strings.TrimSuffix(filepath.Base(filepath.Dir(file)), ".d")
-		if unit.IsTemplate(name) {
-			continue // only what is an instance runs
-		}
+// noteAll notes every hardened unit that has been up for as long as its profile wants, and returns those that have failed and
+// will be started again.
+func (w *warden) noteAll(ctx context.Context) (failing []string, err error) {
+	names, err := w.hardened(ctx)
+	problems := []error{err}
+	for _, name := range names {
 		x, ok, err := w.load(name)
 		if err != nil || !ok {
 			problems = append(problems, err)
+			continue
+		}
+		if state, err := property[string](w, name, "SubState"); err == nil && state == "auto-restart" {
+			failing = append(failing, name)
 			continue
 		}
 		since, err := w.upSince(ctx, name)
@@ -278,5 +280,28 @@ func (w *warden) noteAll(ctx context.Context) error {
 		}
 		problems = append(problems, err)
 	}
-	return errors.Join(problems...)
+	return failing, errors.Join(problems...)
+}
+
+// hardened lists the units that have a drop-in of temper's, and for templates those of their instances that systemd knows.
+func (w *warden) hardened(ctx context.Context) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(writtenDir, "*.service.d", generator.Dropin))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(filepath.Dir(file)), ".d")
+		if !unit.IsTemplate(name) {
+			names = append(names, name)
+			continue
+		}
+		instances, err := w.known(ctx, strings.Replace(name, "@", "@*", 1))
+		if err != nil {
+			return names, err
+		}
+		names = append(names, instances...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }

@@ -164,6 +164,22 @@ func (w *warden) invocation(name string) (string, error) {
 	return hex.EncodeToString(id), err
 }
 
+// known lists the units that systemd has loaded under names of a pattern.
+func (w *warden) known(ctx context.Context, pattern string) ([]string, error) {
+	var units [][]any
+	manager := w.place.Bus().Object(systemdName, "/org/freedesktop/systemd1")
+	if err := manager.CallWithContext(ctx, managerName+".ListUnitsByPatterns", 0, []string{}, []string{pattern}).Store(&units); err != nil {
+		return nil, fmt.Errorf("list %s: %w", pattern, err)
+	}
+	var names []string
+	for _, u := range units {
+		if name, ok := u[0].(string); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // upSince is when an active unit became active; the zero time where it is not active.
 func (w *warden) upSince(_ context.Context, name string) (time.Time, error) {
 	state, err := property[string](w, name, "ActiveState")
