@@ -3,6 +3,7 @@
 # make check      what CI wants of the source: format, vet, staticcheck, govulncheck, tidy, race tests
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
+# make picture    draws docs/prove.svg from a real run; needs root
 # make bench      benchmarks
 # make install    DESTDIR= PREFIX=/usr
 # make dist       dist/temper-VERSION.tar.xz, with all modules in it: building it needs no network
@@ -19,7 +20,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all build test check demo prove-library bench made install install-debhelper dist deb rpm arch test-packages roots tools clean
+.PHONY: all picture build test check demo prove-library bench made install install-debhelper dist deb rpm arch test-packages roots tools clean
 all: build
 
 build:
@@ -53,6 +54,11 @@ prove-library: tools
 bench: build roots
 	$(GO) test -run '^$$' -bench . ./...
 	test "$$(id -u)" != 0 || testdata/bench/analyze trixie bookworm sid
+
+# The terminal in the README, as it is when the command is really run.
+picture: build tools
+	PATH=$(CURDIR)/bin:$$PATH $(GO) run ./testdata/picture "temper prove nginx redis-server cron --image $$($(MAKE_ROOT) common-trixie)" >docs/prove.svg.new
+	mv docs/prove.svg.new docs/prove.svg
 
 # What is made from the program: manual pages and completions.
 made: build
