@@ -41,6 +41,7 @@ type Options struct {
 	Progress func(text string)   // called with every step; nil = silent
 	Trial    func(verdict.Trial) // called with the log of every trial; nil = not kept
 	Blind    bool                // search without the kernel witness
+	Tighten  bool                // find what the profile names without need, too
 }
 
 // ErrNoProfile says that no profile applies to a unit.
@@ -176,7 +177,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	plan, down, err := s.run(ctx)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
-		Systemd: r.input.Version, Trials: r.trials.count,
+		Systemd: r.input.Version,
 		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
 	}
 	if v.Result == "" {
@@ -191,6 +192,12 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		last := s.tried[v.Dropin]
 		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.Place.Root()), unseen(plan, last))
 	}
+	if v.Result == verdict.Proven && r.Tighten {
+		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
+			return v, err
+		}
+	}
+	v.Trials = r.trials.count
 	if v.Exposure, err = exposure(r.input, v.Dropin); err != nil {
 		return v, err
 	}

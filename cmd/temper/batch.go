@@ -120,7 +120,7 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (int, error) {
 	switch {
 	case v.Result != verdict.Proven:
 		return exitFailed, nil
-	case b.flags.strict && (len(v.Demotions) > 0 || b.exceeds(v)):
+	case b.flags.strict && (len(v.Demotions) > 0 || b.exceeds(v)), len(v.Loose) > 0:
 		return exitFindings, nil
 	}
 	return exitOK, nil

@@ -44,6 +44,13 @@ func (a *app) printVerdict(v verdict.Verdict) {
 	for _, e := range v.Advisories {
 		fmt.Fprintf(a.out, "  advisory: %s: %s\n", e.Kind, e.Text)
 	}
+	for _, l := range v.Loose {
+		fmt.Fprintf(a.out, "  %s: looser than necessary: this proof never needed %s of %s=", l.Pos, strings.Join(l.Names, ", "), l.Directive)
+		if l.Profile != v.Profile {
+			fmt.Fprintf(a.out, ", which %s takes over from %s", v.Profile, l.Profile)
+		}
+		fmt.Fprintf(a.out, "\n    right would be: %s\n", l.Right)
+	}
 }
 
 // width is where lines for people are broken.

@@ -22,6 +22,7 @@ import (
 type proveFlags struct {
 	image, where, profile, state string
 	strict, noRegress, reload    bool
+	tighten                      bool
 	jobs                         int
 }
 
@@ -34,9 +35,15 @@ func (a *app) prove() *cobra.Command {
 then hardened, runs the checks of its profile, and steps down only what breaks it. Without units it proves every installed
 unit that a profile names.
 
+With --tighten it then takes everything away that the profile names without need: paths, capabilities, address families,
+system calls, devices. What is left over is reported with the line of the profile and the line that would be right; the
+verdict is still about the profile as it stands. Not needed means: without it no check failed in this proof, nothing looked
+different from the baseline, and the kernel refused the service nothing more. What the checks do not do, and another
+configuration of the service, may need it all the same. Where the kernel has no witness, only checks and the baseline tell.
+
 Exit status: 0 all proven (demotions included), 1 with --strict on any demotion or on more exposure than the profile
-allows, or with --no-regress on a weaker result than the stored one, 2 wrong usage, 3 a baseline that fails, or nothing could
-be decided.`,
+allows, with --no-regress on a weaker result than the stored one, or with --tighten on a profile that is looser than
+necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`,
 		Example: "  sudo temper prove nginx.service\n  sudo temper prove --image /srv/trees/trixie --state ./verdicts",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runProve(c.Context(), f, units) },
 	}
@@ -47,6 +54,7 @@ be decided.`,
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
 	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
 	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, and over the exposure that the profile allows")
+	c.Flags().BoolVar(&f.tighten, "tighten", false, "report what the profile allows and this proof never needed; fail on any")
 	c.Flags().BoolVar(&f.noRegress, "no-regress", false, "fail on a result that is weaker than the stored one; keep the stored one")
 	return c
 }
@@ -71,7 +79,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if units, err = a.unitsToProve(root, set, p, units); err != nil {
 		return err
 	}
-	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p}, store: stateStore(root, f.state)}
+	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p, Tighten: f.tighten}, store: stateStore(root, f.state)}
 	err = b.run(ctx, units)
 	if printErr := a.printVerdicts(b.verdicts); printErr != nil {
 		return printErr

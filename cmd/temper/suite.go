@@ -47,6 +47,12 @@ func results(v verdict.Verdict) []result {
 			details: details.String(),
 		})
 	}
+	for _, l := range v.Loose {
+		list = append(list, result{
+			name: l.Directive + "= is no looser than necessary", message: fmt.Sprintf("%s: never needed: %s", l.Pos, strings.Join(l.Names, ", ")),
+			details: "right would be: " + l.Right,
+		})
+	}
 	return list
 }
 

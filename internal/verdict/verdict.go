@@ -29,7 +29,8 @@ type Verdict struct {
 	Demotions   []Demotion  `json:"demotions"`
 	LeftOut     []LeftOut   `json:"left_out"`
 	Advisories  []Evidence  `json:"advisories"`
-	Dropin      string      `json:"dropin"` // the exact text that the generator writes
+	Loose       []Loose     `json:"loose,omitempty"` // where that was asked for
+	Dropin      string      `json:"dropin"`          // the exact text that the generator writes
 	Trials      int         `json:"trials"`
 	Seconds     float64     `json:"seconds"`
 	Stale       bool        `json:"stale"`
@@ -53,6 +54,16 @@ type Applied struct {
 type LeftOut struct {
 	Directive string `json:"directive"`
 	Reason    string `json:"reason"`
+}
+
+// Loose is a setting of a profile that names more than the proof ever needed: without these names nothing failed, and the
+// kernel refused the service nothing more. Another configuration, or what no check does, may need them all the same.
+type Loose struct {
+	Pos       string   `json:"pos"`     // where the profile, or one that it extends, sets it: "path:line"
+	Profile   string   `json:"profile"` // the profile that sets it
+	Directive string   `json:"directive"`
+	Names     []string `json:"names"` // what was not needed
+	Right     string   `json:"right"` // the line that would be right
 }
 
 // A Demotion is one step down from what a profile asks for. From and To are the assignments of the directive, one a line,
