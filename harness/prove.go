@@ -188,7 +188,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	}
 	if v.Result == verdict.Proven {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
-		v.Demotions, v.LeftOut = append(v.Demotions, down...), append(v.LeftOut, plan.LeftOut...)
+		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
 		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.Place.Root()), unseen(plan, last))
 	}

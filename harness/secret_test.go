@@ -1,0 +1,39 @@
+package harness
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"temper/generator"
+	"temper/internal/directive"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// TestSecretOfOthers searches for a service that reads the secret of another: it is not taken from it, the others are, and the demotion
+// says whose it is.
+func TestSecretOfOthers(t *testing.T) {
+	d, _ := directive.Lookup("InaccessiblePaths")
+	secrets := []profiles.Secret{{Path: "/etc/keys", Profile: "web"}, {Path: "/etc/vault", Profile: generator.SettingsFile}}
+	u, _ := load(t, "a.service", map[string]string{"usr/lib/systemd/system/a.service": "[Service]\nExecStart=/bin/true\n"})
+	in := generator.Input{Unit: u, Profile: &profiles.Profile{Name: "all"}, Version: 257, Secrets: secrets}
+	ls := levers(generator.NewPlan(in), in.Version)
+	if len(ls) != 1 || ls[0].directive != d {
+		t.Fatalf("levers %v, want one for %s", ls, d.Name)
+	}
+	ls[0].allow([]string{"/etc/keys"})
+	got := tellSecrets(demotions(ls, in.Version), secrets)[0]
+	if !strings.HasSuffix(got.Reason, "; it reads /etc/keys, a secret of web") || got.To != "/etc/vault" {
+		t.Errorf("%q, down to %q", got.Reason, got.To)
+	}
+	in.Demotions = []verdict.Demotion{got}
+	if lines := generator.NewPlan(in).Items[0].Lines; !slices.Equal(lines, []string{"-/etc/vault"}) {
+		t.Errorf("what is left hidden: %q", lines)
+	}
+	ls[0].level = 1
+	off := tellSecrets(demotions(ls, in.Version), secrets)[0]
+	if !strings.Contains(off.Reason, "/etc/keys, a secret of web, and /etc/vault, a secret of "+generator.SettingsFile) || off.To != verdict.Off {
+		t.Errorf("%q, down to %q", off.Reason, off.To)
+	}
+}
