@@ -6,14 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -323,53 +322,16 @@ func Write(dir string, decisions []Decision) (int, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil || len(decisions) == 0 {
 		return 0, err
 	}
-	problems := make([]error, len(decisions))
-	var group sync.WaitGroup
-	half := len(decisions) / 2
-	for _, part := range [][2]int{{0, half}, {half, len(decisions)}} {
-		group.Go(func() {
-			for i := part[0]; i < part[1]; i++ {
-				if err := writeDropin(filepath.Join(dir, decisions[i].Unit+".d"), decisions[i].Text); err != nil {
-					problems[i] = fmt.Errorf("write drop-in of %s: %w", decisions[i].Unit, err)
-				}
-			}
-		})
+	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("write drop-ins: open %s: %w", dir, err)
 	}
-	group.Wait()
-	written := 0
-	for _, p := range problems {
-		if p == nil {
-			written++
+	defer unix.Close(at)
+	var problems []error
+	for _, d := range decisions {
+		if err := ready.Write(at, ready.Dropin{Unit: d.Unit, Text: []byte(d.Text)}); err != nil {
+			problems = append(problems, fmt.Errorf("write drop-in of %s: %w", d.Unit, err))
 		}
 	}
-	return written, errors.Join(problems...)
-}
-
-// writeDropin writes a file of systemd's own directory in /run, which a reader finds whole or not at all. It is not synced:
-// it is gone with the power anyway.
-func writeDropin(dir, text string) error {
-	if err := unix.Mkdir(dir, 0o755); err != nil && err != unix.EEXIST {
-		return err
-	}
-	temporary := filepath.Join(dir, "."+Dropin+".new")
-	err := writeNew(temporary, text)
-	if err == nil {
-		err = unix.Rename(temporary, filepath.Join(dir, Dropin))
-	}
-	if err != nil {
-		_ = unix.Unlink(temporary)
-	}
-	return err
-}
-
-func writeNew(file, text string) error {
-	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return err
-	}
-	n, err := unix.Write(fd, []byte(text))
-	if err == nil && n < len(text) {
-		err = unix.ENOSPC
-	}
-	return errors.Join(err, unix.Close(fd))
+	return len(decisions) - len(problems), errors.Join(problems...)
 }

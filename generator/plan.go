@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"temper/internal/directive"
+	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -22,7 +23,7 @@ import (
 
 // Dropin is the base name of every drop-in that temper writes: it sorts before the override.conf of `systemctl edit`, and a
 // link of that name to /dev/null in /etc/systemd/system/UNIT.d opts the unit out.
-const Dropin = "50-temper.conf"
+const Dropin = ready.Name
 
 // Input is everything that a plan depends on.
 type Input struct {

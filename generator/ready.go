@@ -1,101 +1,138 @@
 package generator
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"bytes"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
 
-// MakeReady lays the drop-in of every fresh verdict of this machine ready for the boot: beside the verdict, with what it
-// depends on, so that a boot at which nothing changed copies texts and neither parses profiles nor verdicts. `temper prove`
-// calls it after it stored a verdict. What lies ready never decides anything that [Generator.Decisions] would not.
-func (g *Generator) MakeReady() error {
-	index, ok := profileIndex(g.Root)
-	if !ok {
-		return nil // profiles that are links: each boot reads them
+// MakeReady decides as the next boot will and lays the result ready for it, with everything that it depends on: a boot at which
+// nothing of that has changed copies texts. `temper prove` calls it, and `temper renew` after packages changed and some time
+// after each boot. Where a file is wrong, nothing is laid ready: each boot reports that.
+func MakeReady(root host.Root) error {
+	file, err := root.Path(ready.Path)
+	if err != nil || !hasProfiles(root) {
+		return err
 	}
-	decisions, _ := g.Decisions() // what is wrong is said elsewhere
-	var all []verdict.Ready
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { // before what is there is noted
+		return err
+	}
+	now, ok := record(root)
+	old, err := root.ReadFile(ready.Path)
+	switch {
+	case !ok && err != nil: // there is none and there will be none
+		return nil
+	case !ok:
+		return unix.Unlink(file)
+	case bytes.Equal(old, now.Bytes()):
+		return nil
+	}
+	return renameio.WriteFile(file, now.Bytes(), 0o644)
+}
+
+// record decides twice, before and after it notes what there is to see: files that change meanwhile are not noted under a
+// decision that did not know them.
+func record(root host.Root) (r ready.Record, ok bool) {
+	r, ok = decided(root)
+	if !ok || !r.Look(string(root)) {
+		return r, false
+	}
+	again, ok := decided(root)
+	same := slices.Equal(r.Looks, again.Looks) && slices.Equal(r.Patterns, again.Patterns) &&
+		slices.EqualFunc(r.Dropins, again.Dropins, func(a, b ready.Dropin) bool { return a.Unit == b.Unit && bytes.Equal(a.Text, b.Text) })
+	return r, ok && same && len(r.Bytes()) < host.MaxFile
+}
+
+// decided decides about every unit as a boot does, which begins without the volatile directories.
+func decided(root host.Root) (r ready.Record, ok bool) {
+	g, problems, err := New(root, "")
+	if err != nil || len(problems) > 0 || g.Switches.Off != "" {
+		return r, false
+	}
+	g.Units.Path = slices.DeleteFunc(slices.Clone(unit.DefaultPath), func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) })
+	decisions, problems := g.decisions(false)
+	if len(problems) > 0 {
+		return r, false
+	}
+	known := []string{guardUnit}
 	for _, d := range decisions {
-		if d.Verdict == nil || d.Verdict.Unit != d.Unit {
-			continue
+		if d.Text != "" {
+			r.Dropins = append(r.Dropins, ready.Dropin{Unit: d.Unit, Text: []byte(d.Text)})
 		}
-		proven := d.Verdict.Result == verdict.Proven
-		if proven && (d.Verdict.Stale || d.Text == "" || d.Verdict.Systemd != g.Version) {
-			continue
-		}
-		u, err := g.Units.Load(d.Unit)
+		u, err := g.load(d.Unit)
 		if err != nil {
-			return err
+			return r, false
 		}
-		now, err := g.Fingerprint(g.Input(u, d.Profile, d.Named))
-		if err != nil {
-			return err
+		known = append(known, NamesOf(u)...)
+		if file := verdict.Executable(u); path.IsAbs(file) {
+			kind := ready.Stat
+			if d.Verdict != nil && !d.Verdict.Stale {
+				kind = ready.Seen
+			}
+			r.Looks = append(r.Looks, ready.Look{Kind: kind, Path: file})
 		}
-		r := verdict.Ready{Unit: d.Unit, Names: names(u), Named: d.Named, Fingerprint: now}
-		if proven {
-			r.Dropin = d.Verdict.Dropin
-		}
-		all = append(all, r)
 	}
-	return g.Store.PutReady(index, all)
+	r.Patterns = sorted(append(known, g.Profiles.Patterns()...))
+	r.Looks = append(r.Looks, g.Units.Looks()...)
+	r.Looks = append(r.Looks, looks(root)...)
+	slices.SortFunc(r.Looks, ready.Look.Compare)
+	r.Looks = slices.Compact(r.Looks)
+	return r, true
 }
 
-func names(u *unit.Unit) string { return strings.Join(u.Aliases, " ") }
+func sorted(names []string) []string {
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
+}
 
-// profileIndex identifies everything in the search path of profiles: the same index, the same profiles, for every unit. ok is
-// false where telling would take more than reading files.
-func profileIndex(root host.Root) (index string, ok bool) {
-	h := sha256.New()
+// looks are those at what does not depend on units: the kernel, systemd, the settings, profiles and verdicts.
+func looks(root host.Root) []ready.Look {
+	all := []ready.Look{{Kind: ready.Kernel}}
+	for _, file := range []string{"/etc/machine-id", "/etc/os-release", "/usr/lib/os-release"} { // specifiers
+		all = append(all, ready.Look{Kind: ready.File, Path: file})
+	}
+	dir := path.Dir(SettingsFile)
+	all = append(all, ready.Look{Kind: ready.Link, Path: dir}, ready.Look{Kind: ready.Stat, Path: dir})
+	all = append(all, ready.Look{Kind: ready.Link, Path: SettingsFile}, ready.Look{Kind: ready.File, Path: SettingsFile})
+	all = append(all, root.SystemdLooks()...)
 	for _, dir := range profiles.SearchPath {
-		for _, sub := range []string{dir, path.Join(dir, "base")} {
-			info, err := root.Lstat(sub)
-			if err != nil {
-				break
-			}
-			if !info.IsDir() || root.Trusts(sub, info) != nil {
-				return "", false
-			}
-			entries, err := root.ReadDir(sub)
-			if err != nil {
-				return "", false
-			}
-			fmt.Fprintf(h, "%s\x00", sub)
-			for _, e := range entries {
-				if !strings.HasSuffix(e.Name(), ".toml") {
-					continue
-				}
-				data, err := readPlain(root, path.Join(sub, e.Name()), e)
-				if err != nil {
-					return "", false
-				}
-				fmt.Fprintf(h, "%s\x00%d\x00", e.Name(), len(data))
-				h.Write(data)
-			}
-		}
+		all = append(all, directory(root, dir, ".toml", ready.File)...)
+		all = append(all, directory(root, path.Join(dir, "base"), ".toml", ready.File)...)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16]), true
+	all = append(all, directory(root, verdict.Dirs[0], ".json", ready.Stamp)...)
+	for _, dir := range verdict.Dirs[1:] {
+		all = append(all, directory(root, dir, ".json", ready.File)...)
+	}
+	return all
 }
 
-// readPlain reads a file that is no link and that only those write whom the machine trusts.
-func readPlain(root host.Root, name string, e fs.DirEntry) ([]byte, error) {
-	info, err := e.Info()
-	if err != nil {
-		return nil, err
+// directory are the looks at a directory and the files in it that have a suffix.
+func directory(root host.Root, dir, suffix string, kind ready.Kind) []ready.Look {
+	all := []ready.Look{{Kind: ready.Link, Path: dir}, ready.InDir(dir, suffix)}
+	entries, _ := root.ReadDir(dir) // one that cannot be read looks like that at boot as well
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), suffix) {
+			continue
+		}
+		file := path.Join(dir, e.Name())
+		if all = append(all, ready.Look{Kind: kind, Path: file}); e.Type()&fs.ModeSymlink != 0 {
+			all = append(all, ready.Look{Kind: ready.Link, Path: file})
+		}
 	}
-	if err := root.Trusts(name, info); err != nil {
-		return nil, err
-	}
-	return root.ReadFile(name)
+	return all
 }
 
 // hasProfiles reports whether there is any directory that may have a profile in it.
@@ -106,54 +143,11 @@ func hasProfiles(root host.Root) bool {
 	})
 }
 
-// ready returns the decisions that lie ready. ok is false unless they are all that [Generator.Decisions] would decide: every
-// verdict lies ready for the profiles of now, and units without one get nothing.
-func ready(root host.Root, settings Settings, switches Switches) (decisions []Decision, ok bool) {
-	if settings.Unproven != Hold || len(settings.Secrets) > 0 { // secrets are part of what was proven
+// fromReady returns what lies ready; ok is false unless that is what deciding now would come to.
+func fromReady(root host.Root, switches Switches) (dropins []ready.Dropin, ok bool) {
+	if len(switches.Skip) > 0 {
 		return nil, false
 	}
-	store := verdict.Store{Root: root}
-	made, all, ok := store.Ready()
-	if !ok {
-		return nil, false
-	}
-	same := make(chan bool, 1)
-	go func() {
-		index, ok := profileIndex(root)
-		same <- ok && index == made
-	}()
-	version, err := root.SystemdVersion()
-	if err != nil {
-		return nil, false
-	}
-	g := &Generator{Root: root, Version: version, Store: store, Settings: settings, Switches: switches, Units: &unit.Loader{Root: root, Version: version}}
-	for _, r := range all {
-		d, ok := g.asReady(r)
-		if !ok {
-			return nil, false
-		}
-		decisions = append(decisions, d)
-	}
-	return decisions, <-same
-}
-
-// asReady decides about one unit; ok is false where only the profile and the verdict tell.
-func (g *Generator) asReady(r verdict.Ready) (d Decision, ok bool) {
-	if strings.Contains(r.Unit, "@") {
-		return d, false
-	}
-	u, err := g.Units.Load(r.Unit)
-	if err != nil || u.ID != r.Unit || names(u) != r.Names {
-		return d, false
-	}
-	d = Decision{Unit: r.Unit, Named: r.Named, Profile: &profiles.Profile{}}
-	if g.spares(u, d) != "" || r.Dropin == "" { // the verdict is that nothing was proven
-		return d, true
-	}
-	now, err := verdict.Take(g.Root, u.Without(Dropin), r.Fingerprint.Profile, g.Version)
-	if err != nil || r.Fingerprint.Differs(now) != "" || r.Fingerprint.Systemd != g.Version {
-		return d, false
-	}
-	d.Text = g.guarded(u, r.Dropin)
-	return d, true
+	r, ok := ready.Load(string(root))
+	return r.Dropins, ok && r.Holds(string(root))
 }

@@ -3,6 +3,7 @@ package generator_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/verdict"
 )
 
@@ -44,7 +46,7 @@ func provenRoot(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	if err := g.MakeReady(); err != nil {
+	if err := generator.MakeReady(g.Root); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -114,57 +116,117 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
 		{"a verdict is shipped", add("usr/lib/temper/verdicts/d.service.json", "{}"), 3},
 		{"what lies ready goes", remove(store + "ready"), 3},
-		{"what lies ready is damaged", add(store+"ready", "temper ready 1\x00x\x00"), 3},
+		{"what lies ready is damaged", add(store+"ready", "temper ready 2\n\xff\xff\xff\xff"), 3},
 		{"what lies ready is garbage", add(store+"ready", "\x00\x00\x00"), 3},
+		{"a generator makes a unit", add("run/systemd/generator.late/z.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
+		{"a generator makes an alias", link("/usr/lib/systemd/system/a.service", "run/systemd/generator/alias.service"), 3},
+		{"a unit is masked until reboot", link("/dev/null", "run/systemd/system/a.service"), 2},
+		{"a unit gets a drop-in until reboot", add("run/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
+		{"all units get a drop-in until reboot", add("run/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 0},
+		{"nobody's unit is made", add("run/systemd/generator/nobody.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
+		{"the guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard %i\n"), 3},
 		{"a unit is excluded", add("etc/temper/temper.toml", "exclude = [\"a*\"]\n"), 2},
 		{"everything is enforced", add("etc/temper/temper.toml", "unproven = \"enforce\"\n"), 4},
 		{"a guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard\n"), 3},
 		{"the settings are wrong", add("etc/temper/temper.toml", "unproven\n"), 0},
 	}
-	for _, tt := range changes {
-		t.Run(tt.name, func(t *testing.T) {
-			root := provenRoot(t)
-			time.Sleep(2 * time.Millisecond) // the clock of file times is coarse
-			tt.change(t, root)
-			with, _ := run(t, root)
-			os.Remove(filepath.Join(root, store, "ready"))
-			without, _ := run(t, root)
-			if diff := cmp.Diff(without, with); diff != "" {
-				t.Errorf("with what lies ready (-without +with):\n%s", diff)
-			}
-			if len(without) != tt.written {
-				t.Errorf("%d drop-ins, want %d", len(without), tt.written)
-			}
-		})
+	for _, state := range states {
+		for _, tt := range changes {
+			t.Run(state.name+"/"+tt.name, func(t *testing.T) {
+				root := readyRoot(t, state.files)
+				time.Sleep(10 * time.Millisecond) // the clock of file times is coarse
+				tt.change(t, root)
+				with, _ := run(t, root)
+				os.Remove(filepath.Join(root, store, "ready"))
+				without, _ := run(t, root)
+				if diff := cmp.Diff(without, with); diff != "" {
+					t.Errorf("with what lies ready (-without +with):\n%s", diff)
+				}
+				if len(without) != tt.written && state.files == nil {
+					t.Errorf("%d drop-ins, want %d", len(without), tt.written)
+				}
+			})
+		}
 	}
+}
+
+// states are machines besides the plain one that most are; what lies ready serves them all.
+var states = []struct {
+	name  string
+	files map[string]string
+}{
+	{"proven", nil},
+	{"prove", map[string]string{"etc/temper/temper.toml": "unproven = \"prove\"\n"}},
+	{"enforce, with secrets and a template", map[string]string{
+		"etc/temper/temper.toml":                             "unproven = \"enforce\"\n\n[secrets]\n\"/etc/x\" = [\"a.service\"]\n",
+		"etc/temper/profiles.d/t.toml":                       "units = [\"t@.service\"]\n\n[service]\nNoNewPrivileges = true\n",
+		"usr/lib/systemd/system/t@.service":                  "[Service]\nExecStart=/usr/sbin/daemon\n",
+		"etc/systemd/system/t@own.service.d/override.conf":   "[Service]\nNoNewPrivileges=no\n",
+		"etc/systemd/system/t@other.service.d/override.conf": "[Service]\nNice=1\n",
+	}},
+}
+
+// readyRoot is a proven root with more files, laid ready.
+func readyRoot(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := provenRoot(t)
+	for name, text := range files {
+		put(t, root, name, text)
+	}
+	if err := generator.MakeReady(host.Root(root)); err != nil {
+		t.Fatal(err)
+	}
+	return root
 }
 
 // A boot with what lies ready must not even open a profile or a verdict to parse it: shown by text that only it has.
 func TestReadyIsUsed(t *testing.T) {
-	root := provenRoot(t)
-	file := filepath.Join(root, "etc/temper/verdicts/ready")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, root, "etc/temper/verdicts/ready", string(replaceOnce(data, "ProtectSystem=yes", "ProtectSystem=yes\n# ready")))
-	files, _ := run(t, root)
-	marked := 0
-	for _, text := range files {
-		if diff := cmp.Diff(text, string(replaceOnce([]byte(text), "# ready", ""))); diff != "" {
-			marked++
+	for _, state := range states {
+		root := readyRoot(t, state.files)
+		file := filepath.Join(root, ready.Path)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("%s: %v", state.name, err)
 		}
-	}
-	if marked != 1 {
-		t.Errorf("%d of %d drop-ins came from what lies ready", marked, len(files))
+		put(t, root, ready.Path, strings.Replace(string(data), "# Written by", "# Copied  by", 1))
+		files, _ := run(t, root)
+		copied := 0
+		for _, text := range files {
+			copied += strings.Count(text, "# Copied  by")
+		}
+		if copied != 1 {
+			t.Errorf("%s: %d of %d drop-ins came from what lies ready", state.name, copied, len(files))
+		}
 	}
 }
 
-func replaceOnce(data []byte, old, new string) []byte {
-	for i := 0; i+len(old) <= len(data); i++ {
-		if string(data[i:i+len(old)]) == old {
-			return append(append(append([]byte{}, data[:i]...), new...), data[i+len(old):]...)
+// A machine that has proven nothing yet gets there too.
+func TestReadyWithoutVerdicts(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "usr/lib/systemd/libsystemd-shared-257.so", "")
+	put(t, root, "usr/lib/systemd/system/a.service", "[Service]\nExecStart=/usr/sbin/daemon\n")
+	put(t, root, "usr/lib/temper/profiles.d/a.toml", "units = [\"a.service\"]\n\n[service]\nNoNewPrivileges = true\n")
+	put(t, root, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
+	if err := generator.MakeReady(host.Root(root)); err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := ready.Load(root); !ok || !r.Holds(root) || len(r.Dropins) != 1 {
+		t.Errorf("loaded %t, holds %t, %d drop-ins", ok, r.Holds(root), len(r.Dropins))
+	}
+}
+
+// What is damaged is not there.
+func TestReadyDamaged(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(readyRoot(t, nil), ready.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ready.Parse(data); !ok {
+		t.Fatal("a whole record does not parse")
+	}
+	for n := range data {
+		if _, ok := ready.Parse(data[:n]); ok {
+			t.Errorf("the first %d of %d bytes parse", n, len(data))
 		}
 	}
-	return data
 }

@@ -34,10 +34,12 @@ func Run(root host.Root, cmdline, dir string) Report {
 
 // decideAll takes what lies ready, or reads everything.
 func decideAll(root host.Root, cmdline string, switches Switches) ([]Decision, []error) {
-	if settings, err := LoadSettings(root); err == nil {
-		if decisions, ok := ready(root, settings, switches); ok {
-			return decisions, nil
+	if dropins, ok := fromReady(root, switches); ok {
+		decisions := make([]Decision, len(dropins))
+		for i, d := range dropins {
+			decisions[i] = Decision{Unit: d.Unit, Text: string(d.Text)}
 		}
+		return decisions, nil
 	}
 	g, problems, err := New(root, cmdline)
 	if err != nil {

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -70,6 +71,15 @@ func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 func (s *Set) Matches(name string) bool {
 	return len(s.byUnit[name]) > 0 || len(s.byUnit[unit.Template(name)]) > 0 ||
 		slices.ContainsFunc(s.globs, func(g glob) bool { return g.matches(name) })
+}
+
+// Patterns lists the names, and the globs as package path has them, of all units that profiles are about.
+func (s *Set) Patterns() []string {
+	patterns := slices.Collect(maps.Keys(s.byUnit))
+	for _, g := range s.globs {
+		patterns = append(patterns, g.pattern)
+	}
+	return patterns
 }
 
 // namesOf returns every name of a unit.

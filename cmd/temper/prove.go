@@ -193,9 +193,5 @@ func weaker(v, old verdict.Verdict) bool {
 
 // makeReady lays what was proven ready for the next boot.
 func makeReady(root host.Root) error {
-	g, _, err := generator.New(root, "") // what is wrong was said before
-	if err != nil {
-		return err
-	}
-	return g.MakeReady()
+	return generator.MakeReady(root)
 }

@@ -21,7 +21,8 @@ func (a *app) renew() *cobra.Command {
 		Short: "Prove again what has become stale",
 		Long: `renew waits until no package manager is at work and proves again, in containers, each unit whose verdict has become
 stale; with unproven = "prove" in temper.toml also those that were never proven. Running services are not touched: what was
-found takes effect at their next start.
+found takes effect at their next start. Then it lays ready what the generator would decide now, so that the next boots only
+look whether something has changed and copy it.
 
 Exit status: as of temper prove; 0 where nothing is stale.`,
 		Example: "  sudo systemctl start temper-prove.service",
@@ -44,15 +45,18 @@ func (a *app) runRenew(ctx context.Context) error {
 			return err
 		}
 		units, err := a.outdated()
-		if err != nil || len(units) == 0 || allIn(units, tried) {
+		if err != nil {
 			return errors.Join(err, result)
+		}
+		if len(units) == 0 || allIn(units, tried) {
+			break
 		}
 		result = a.runProve(ctx, proveFlags{where: "container", reload: true, jobs: 1}, units)
 		for _, u := range units {
 			tried[u] = true
 		}
 	}
-	return result
+	return errors.Join(result, makeReady(a.host()))
 }
 
 // allIn reports whether everything has been tried: a unit that nothing can be found out about stays without a fresh verdict.

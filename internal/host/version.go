@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/ready"
 )
 
 const nonblock = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
@@ -36,6 +38,20 @@ func (r Root) SystemdVersion() (int, error) {
 		return 0, fmt.Errorf("%s: %w", r.name(), ErrNoSystemd)
 	}
 	return best, nil
+}
+
+// SystemdLooks lists everything that [Root.SystemdVersion] looks at.
+func (r Root) SystemdLooks() []ready.Look {
+	var looks []ready.Look
+	for _, pattern := range libraryDirs {
+		if parent, _, wild := strings.Cut(pattern, "/*"); wild {
+			looks = append(looks, ready.InDir(parent, "-linux-"))
+		}
+		for _, dir := range r.expand(pattern) {
+			looks = append(looks, ready.InDir(dir, "libsystemd-shared-"))
+		}
+	}
+	return looks
 }
 
 // expand resolves the one wildcard that a library directory may have.

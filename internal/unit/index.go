@@ -103,7 +103,7 @@ func (x *index) addDir(dir string) {
 
 // read takes every unit and every drop-in directory of one directory of the load path.
 func (x *index) read(rank int, dir string) {
-	entries, err := x.tree.list(dir)
+	entries, err := x.tree.list(dir, "service")
 	if err != nil {
 		x.problems = append(x.problems, Problem{Position{Path: dir}, cause(dir, err) + ": units and drop-ins in it are not seen"})
 	}
@@ -156,7 +156,7 @@ func (x *index) skip(name, file, message string) {
 // outside makes it a unit file that lies elsewhere, or a mask. A link to its own name means nothing: a zero entry.
 func (x *index) link(dir, name string) (entry, error) {
 	full := path.Join(dir, name)
-	target, err := x.tree.root.Readlink(full)
+	target, err := x.tree.readlink(full)
 	if err != nil {
 		return entry{}, errors.New(cause(full, err) + ": it is passed over")
 	}
@@ -168,6 +168,7 @@ func (x *index) link(dir, name string) (entry, error) {
 		if !x.since(248) { // the target's own name counted
 			return entry{file: target}, nil
 		}
+		x.tree.lookAlong(full, maxHops)
 		return entry{file: full}, nil
 	}
 	other := path.Base(target)
@@ -261,6 +262,6 @@ func (x *index) reverse(name string, e entry) {
 
 // hidesOthers reports whether a fragment is a mask or missing.
 func (x *index) hidesOthers(file string) bool {
-	info, err := x.tree.root.Stat(file)
+	info, err := x.tree.stat(file)
 	return err != nil || info.Mode()&fs.ModeCharDevice != 0 || info.Mode().IsRegular() && info.Size() == 0
 }

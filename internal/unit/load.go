@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 // ErrNotFound says that the load path has no unit of a name.
@@ -97,6 +99,20 @@ func (l *Loader) Has(name string) bool {
 	return err == nil && !x.hidesOthers(file)
 }
 
+// Looks lists what of the root the loader has looked at for service units so far, sorted: while all of it shows the same, the
+// same service units load.
+func (l *Loader) Looks() []ready.Look {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.whole()
+	looks := slices.SortedFunc(maps.Keys(l.tree.looks), ready.Look.Compare)
+	return slices.DeleteFunc(looks, func(k ready.Look) bool {
+		of := Type(path.Base(k.Path))
+		_, isUnit := kindOf(of)
+		return isUnit && of != "service"
+	})
+}
+
 func (l *Loader) dirs() []string {
 	if l.Path == nil {
 		return DefaultPath
@@ -125,7 +141,7 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 	}
 	u.Fragment = file
 	u.ID, u.Aliases = x.names(name, file)
-	if err := u.readFragment(); err != nil {
+	if err := u.readFragment(x.tree); err != nil {
 		return nil, err
 	}
 	if !u.Masked {
@@ -201,11 +217,11 @@ func (x *index) sameInstance(name, alias, main string) string {
 }
 
 // readFragment reads the fragment, or finds that it is a mask.
-func (u *Unit) readFragment() error {
+func (u *Unit) readFragment(t *tree) error {
 	if u.Fragment == "" {
 		return nil
 	}
-	text, masked, err := read(u.root, u.Fragment)
+	text, masked, err := t.read(u.Fragment)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %w: %s leads to a file that does not exist", u.Name, ErrNotFound, u.Fragment)
@@ -229,7 +245,9 @@ func (u *Unit) readFragment() error {
 
 // read returns the content of a file, or that it masks: that it is empty or a device, which /dev/null is. In a root, a link
 // that leads to /dev/null masks although the root may have no devices.
-func read(root host.Root, name string) (text string, masked bool, err error) {
+func (t *tree) read(name string) (text string, masked bool, err error) {
+	root := t.root
+	t.look(ready.File, name)
 	data, err := root.ReadFile(name)
 	if err == nil {
 		return string(data), len(data) == 0, nil
@@ -271,7 +289,7 @@ func (x *index) dropin(u *Unit, file string) content {
 	if d, ok := x.contents[file]; ok && shared {
 		return d
 	}
-	text, masked, err := read(u.root, file)
+	text, masked, err := x.tree.read(file)
 	if err != nil {
 		return content{problems: []Problem{{Position{Path: file}, cause(file, err) + ": the drop-in is ignored"}}}
 	}

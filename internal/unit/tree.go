@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 // tree reads directories of a root, each at most once.
@@ -15,6 +16,7 @@ type tree struct {
 	root     host.Root
 	listings map[string]listing
 	reals    map[string]string
+	looks    map[ready.Look]struct{} // what the tree was asked, for [Loader.Looks]
 }
 
 type listing struct {
@@ -23,11 +25,29 @@ type listing struct {
 }
 
 func newTree(root host.Root) *tree {
-	return &tree{root, map[string]listing{}, map[string]string{}}
+	return &tree{root, map[string]listing{}, map[string]string{}, map[ready.Look]struct{}{}}
 }
 
-// list returns the entries of a directory; one that does not exist is empty.
-func (t *tree) list(dir string) ([]fs.DirEntry, error) {
+func (t *tree) look(kind ready.Kind, name string) {
+	t.looks[ready.Look{Kind: kind, Path: name}] = struct{}{}
+}
+
+// readlink is [host.Root.Readlink].
+func (t *tree) readlink(name string) (string, error) {
+	t.look(ready.Link, name)
+	return t.root.Readlink(name)
+}
+
+// stat is [host.Root.Stat].
+func (t *tree) stat(name string) (fs.FileInfo, error) {
+	t.look(ready.Stat, name)
+	return t.root.Stat(name)
+}
+
+// list returns the entries of a directory; one that does not exist is empty. Part is what the names that count have in
+// common.
+func (t *tree) list(dir string, part string) ([]fs.DirEntry, error) {
+	t.looks[ready.InDir(dir, part)] = struct{}{}
 	l, ok := t.listings[dir]
 	if !ok {
 		l.entries, l.err = t.root.ReadDir(dir)
@@ -46,7 +66,21 @@ func (t *tree) real(dir string) string {
 	}
 	r := t.resolve(dir)
 	t.reals[dir] = r
+	t.lookAlong(dir, maxHops)
 	return r
+}
+
+// lookAlong looks at each part of a path: whether it is a link decides where the path leads.
+func (t *tree) lookAlong(name string, hops int) {
+	for name = path.Clean("/" + name); name != "/"; name = path.Dir(name) {
+		t.look(ready.Link, name)
+		if target, err := t.root.Readlink(name); err == nil && hops > 0 {
+			if !path.IsAbs(target) {
+				target = path.Join(path.Dir(name), target)
+			}
+			t.lookAlong(target, hops-1)
+		}
+	}
 }
 
 func (t *tree) resolve(dir string) string {

@@ -47,15 +47,7 @@ func digest(u *unit.Unit) string {
 // executable describes the file that ExecStart= runs. When generators run, file systems such as /opt may not be mounted:
 // a file that is not there is described by its path alone.
 func executable(root host.Root, u *unit.Unit) string {
-	start, ok := u.Last("Service", "ExecStart")
-	if !ok {
-		return ""
-	}
-	words, err := unit.Words(start.Value)
-	if err != nil || len(words) == 0 {
-		return ""
-	}
-	file := strings.TrimLeft(words[0], "-@:+!|")
+	file := Executable(u)
 	if !path.IsAbs(file) {
 		return file
 	}
@@ -64,6 +56,19 @@ func executable(root host.Root, u *unit.Unit) string {
 		return file
 	}
 	return fmt.Sprintf("%s %d %s", file, info.Size(), info.ModTime().UTC().Format("2006-01-02T15:04:05.999999999Z"))
+}
+
+// Executable returns the file that ExecStart= runs, "" if there is none.
+func Executable(u *unit.Unit) string {
+	start, ok := u.Last("Service", "ExecStart")
+	if !ok {
+		return ""
+	}
+	words, err := unit.Words(start.Value)
+	if err != nil || len(words) == 0 {
+		return ""
+	}
+	return strings.TrimLeft(words[0], "-@:+!|")
 }
 
 // Differs says in words what changed from the fingerprint f of a verdict to now; "" means that the verdict still holds.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 // Dirs are where verdicts are looked for, the first that has one for a unit wins: what this machine proved, then what a
@@ -104,6 +105,18 @@ func (s Store) Remove(unit string) error {
 		return err
 	}
 	return os.Remove(path)
+}
+
+// dropReady makes what lies ready for the boot void: it was decided without what is stored now.
+func (s Store) dropReady() error {
+	file, err := s.Root.Path(filepath.Join(s.dirs()[0], filepath.Base(ready.Path)))
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Units lists the units that have a verdict, sorted.
