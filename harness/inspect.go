@@ -88,7 +88,7 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	}
 	main, err := readProcess(pid)
 	i.Status = main.status
-	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name}, p.Checks, "running")
+	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name, Environ: told(where, name, "running")}, p.Checks, "running")
 	return i, err
 }
 
@@ -97,7 +97,7 @@ func prepare(ctx context.Context, where *place.Place, m *manager, p *profiles.Pr
 	if len(p.Prove.Setup) == 0 {
 		return nil
 	}
-	if err := setup(ctx, where, p); err != nil {
+	if err := setup(ctx, where, p, name); err != nil {
 		return fmt.Errorf("%s: %w", p.Path, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Prove.Timeout)

@@ -219,7 +219,7 @@ func (l *launch) alive(when string) error {
 // check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would, even
 // if its socket starts it again.
 func (l *launch) check(ctx context.Context, phase string) error {
-	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin}
+	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin, Environ: told(l.place, l.unit.ID, phase)}
 	during, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var failed func() *state

@@ -74,7 +74,7 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if err := spare(o.Place, m, u.ID); err != nil {
 		return verdict.Verdict{}, err
 	}
-	if err := setup(ctx, o.Place, p); err != nil {
+	if err := setup(ctx, o.Place, p, u.ID); err != nil {
 		return verdict.Verdict{}, fmt.Errorf("%s: %w", p.Path, err)
 	}
 	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
@@ -152,9 +152,9 @@ func Starting(where *place.Place) bool {
 }
 
 // setup runs the commands of a profile in the place.
-func setup(ctx context.Context, where *place.Place, p *profiles.Profile) error {
+func setup(ctx context.Context, where *place.Place, p *profiles.Profile, unit string) error {
 	for _, line := range p.Prove.Setup {
-		r, err := where.Run(ctx, place.Command{Args: []string{"/bin/sh", "-c", line}, Timeout: p.Prove.Timeout})
+		r, err := where.Run(ctx, place.Command{Args: []string{"/bin/sh", "-c", line}, Env: told(where, unit, "setup"), Timeout: p.Prove.Timeout})
 		if err != nil {
 			return fmt.Errorf("setup %q: %w", line, err)
 		}
@@ -163,6 +163,11 @@ func setup(ctx context.Context, where *place.Place, p *profiles.Profile) error {
 		}
 	}
 	return nil
+}
+
+// told is what the commands of a profile learn from their environment: where they run, for which unit, and when.
+func told(where *place.Place, unit, phase string) []string {
+	return []string{"TEMPER_PLACE=" + where.Kind(), "TEMPER_UNIT=" + unit, "TEMPER_PHASE=" + phase}
 }
 
 // run is the proving of one unit.
