@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,17 +40,45 @@ func programs(t *testing.T) []place.File {
 	return files
 }
 
-// TestSystemdProveAtBoot boots once with services that nobody has proven: each is proven before it starts, and starts hardened
-// in the same boot, or as its vendor wrote it.
+// later are file systems that are mounted after generators have run: /opt has a program, /var and /home are empty.
+func later() []place.File {
+	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
+	mount := func(where, what string) place.File {
+		return file("/etc/systemd/system/"+where+".mount", "[Mount]\nWhere=/"+where+"\n"+what+"\n")
+	}
+	return []place.File{
+		mount("opt", "What=/srv/opt\nType=none\nOptions=bind"), mount("var", "What=tmpfs\nType=tmpfs"), mount("home", "What=tmpfs\nType=tmpfs"),
+		file("/etc/systemd/system/local-fs.target.d/later.conf", "[Unit]\nRequires=opt.mount var.mount home.mount\nAfter=opt.mount var.mount home.mount\n"),
+		{Name: "/srv/opt/daemon", Data: []byte("#!/bin/sh\nexec /bin/sleep infinity\n"), Mode: 0o755},
+	}
+}
+
+// slow is a generator that takes its time, notes whether it can see what is in /opt, makes the service made and adds to another.
+const slow = `#!/bin/sh
+/bin/sleep 0.3
+[ -e /opt/daemon ] || echo unseen >/run/opt
+printf '[Service]\nExecStart=/bin/sleep infinity\nLimitNOFILE=1000\n' >"$1/made.service"
+/bin/mkdir -p "$1/passes.service.d"
+printf '[Service]\nLimitNOFILE=1000\n' >"$1/passes.service.d/60-limit.conf"
+`
+
+// TestSystemdProveAtBoot boots with services that nobody has proven: each is proven before it starts, and starts hardened in the
+// same boot, or as its vendor wrote it. The next boot of the same root proves nothing and only writes. One service has its program on
+// a file system that is not there yet when generators run, one is made by another generator.
 func TestSystemdProveAtBoot(t *testing.T) {
 	base := programs(t)
 	for _, name := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(name, func(t *testing.T) {
 			file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
-			files := append([]place.File{file("/etc/temper/temper.toml", "unproven = \"prove\"\n")}, base...)
+			files := append([]place.File{
+				file("/etc/temper/temper.toml", "unproven = \"prove\"\n"),
+				{Name: "/etc/systemd/system-generators/slow", Data: []byte(slow), Mode: 0o755},
+			}, slices.Concat(base, later())...)
 			service := func(name, service, profile string) {
+				if service != "" {
+					files = append(files, file("/usr/lib/systemd/system/"+name+".service", "[Service]\n"+service+"\n"))
+				}
 				files = append(files,
-					file("/usr/lib/systemd/system/"+name+".service", "[Service]\n"+service+"\n"),
 					file("/etc/systemd/system/multi-user.target.d/"+name+".conf", "[Unit]\nWants="+name+".service\n"),
 					file("/etc/temper/profiles.d/"+name+".toml", "units = [\""+name+".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
 						"ProtectSystem = \"strict\"\n\n[prove]\nsettle = \"300ms\"\ntimeout = \"3s\"\n"+profile))
@@ -58,8 +87,11 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			service("demoted", "ExecStart=/bin/sh -c 'touch /srv/x && exec sleep infinity'", "")
 			service("broken", "ExecStart=/bin/sleep infinity", "\n[[check]]\nname = \"never\"\nexec = [\"/bin/false\"]\nretry = \"100ms\"\n")
 			service("hangs", "Type=notify\nTimeoutStartSec=2s\nExecStart=/bin/sleep infinity", "")
+			service("far", "ExecStart=/opt/daemon", "")
+			service("made", "", "")
 			begin := time.Now()
-			p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, name), Files: files, Unit: "multi-user.target", Timeout: 2 * time.Minute})
+			options := place.Options{Image: testroot.Path(t, name), Files: files, Unit: "multi-user.target", Timeout: 2 * time.Minute}
+			p, err := place.Container(t.Context(), options)
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
@@ -67,15 +99,27 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			if took := time.Since(begin); took > time.Minute {
 				t.Errorf("the boot took %s", took)
 			}
-			out := command(t, p, "for u in passes demoted broken hangs; do for p in ActiveState NoNewPrivileges ProtectSystem ReadWritePaths; do "+
-				"systemctl show -P $p $u; done | xargs echo $u; done")
-			want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "broken active no no\n" + "hangs failed no no\n"
-			if diff := cmp.Diff(want, out); diff != "" {
-				t.Errorf("after the boot (-want +got):\n%s\n%s", diff, command(t, p, "journalctl -b --no-pager | grep temper | tail -30"))
-			}
+			started(t, p)
 			if out := command(t, p, "cat /run/systemd/generator/broken.service.d/50-temper.conf 2>&1"); !strings.Contains(out, "No such file") {
 				t.Errorf("a service that cannot be proven would be tried at every boot: %s", out)
 			}
+			p = again(t, p, testroot.Path(t, name), options)
+			started(t, p)
+			if out := command(t, p, "cat /run/opt; systemctl show -P InactiveExitTimestampMonotonic 'temper-prove@*' | grep -v '^0$'; true"); out != "unseen\n" {
+				t.Errorf("the second boot proved again, or its generators could see /opt: %s", out)
+			}
 		})
+	}
+}
+
+// started finds each service hardened as it was proven, or as its vendor wrote it.
+func started(t *testing.T, p *place.Place) {
+	t.Helper()
+	out := command(t, p, "for u in passes demoted broken hangs far made; do for p in ActiveState NoNewPrivileges ProtectSystem ReadWritePaths; do "+
+		"systemctl show -P $p $u; done | xargs echo $u; done")
+	want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "broken active no no\n" + "hangs failed no no\n" +
+		"far active yes strict\n" + "made active yes strict\n"
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("after the boot (-want +got):\n%s\n%s", diff, command(t, p, "journalctl -b --no-pager | grep temper | tail -30"))
 	}
 }

@@ -46,7 +46,11 @@ func run(log *logger, args []string) (code int) {
 	return generate(log, root, args[0])
 }
 
+// patience is how long the other generators are waited for, whose units and drop-ins count as much as those of files.
+const patience = 10 * time.Second
+
 func generate(log *logger, root host.Root, dir string) int {
+	host.AwaitGenerators(patience)
 	r := generator.Run(root, host.CommandLine(root), dir)
 	if r.Off != "" {
 		log.info("off: " + r.Off)
