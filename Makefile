@@ -52,7 +52,7 @@ prove-library: tools
 	testdata/library/prove -record
 
 bench: build roots
-	$(GO) test -run '^$$' -bench . ./...
+	$(GO) test -run '^$$' -bench . -timeout 1h ./...
 	test "$$(id -u)" != 0 || testdata/bench/analyze trixie bookworm sid
 
 # The terminal in the README, as it is when the command is really run.

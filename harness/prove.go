@@ -53,10 +53,25 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	begin := time.Now()
 	ctx, cancel := whileRuns(ctx, o.Place)
 	defer cancel()
+	r, err := newRun(ctx, o)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	defer r.trials.manager.close()
+	v, err := r.verdict(ctx)
+	if err != nil && o.Place.Err() != nil {
+		err = o.Place.Err()
+	}
+	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
+	return v, err
+}
+
+// newRun makes everything ready for the first trial. The caller closes its manager.
+func newRun(ctx context.Context, o Options) (*run, error) {
 	loader := &unit.Loader{Root: o.Place.Root(), Version: o.Place.SystemdVersion()}
 	u, err := loader.Load(o.Unit)
 	if err != nil {
-		return verdict.Verdict{}, err
+		return nil, err
 	}
 	u = u.Without(generator.Dropin)
 	p, named := o.Profile, true
@@ -64,18 +79,19 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 		p, named = o.Profiles.For(u)
 	}
 	if p == nil {
-		return verdict.Verdict{}, fmt.Errorf("%s: %w", u.Name, ErrNoProfile)
+		return nil, fmt.Errorf("%s: %w", u.Name, ErrNoProfile)
 	}
 	m, err := newManager(o.Place.Bus())
 	if err != nil {
-		return verdict.Verdict{}, err
+		return nil, err
 	}
-	defer m.close()
 	if err := spare(o.Place, m, u.ID); err != nil {
-		return verdict.Verdict{}, err
+		m.close()
+		return nil, err
 	}
 	if err := setup(ctx, o.Place, p, u.ID); err != nil {
-		return verdict.Verdict{}, fmt.Errorf("%s: %w", p.Path, err)
+		m.close()
+		return nil, fmt.Errorf("%s: %w", p.Path, err)
 	}
 	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
 	r := &run{
@@ -88,12 +104,7 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if o.Blind {
 		r.trials.blind = errBlind
 	}
-	v, err := r.verdict(ctx)
-	if err != nil && o.Place.Err() != nil {
-		err = o.Place.Err()
-	}
-	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
-	return v, err
+	return r, nil
 }
 
 // errBlind is why there is no witness where none is wanted.

@@ -2,6 +2,7 @@ package harness_test
 
 import (
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"math"
@@ -146,7 +147,7 @@ func (tr trap) test(t *testing.T, where *place.Place, blind bool) {
 		t.Logf("not with systemd %d", where.SystemdVersion())
 		return
 	}
-	v := tr.prove(t, where, blind)
+	v := tr.prove(t, where, harness.Prove, harness.Options{Blind: blind, Progress: func(s string) { t.Log(s) }})
 	if diff := gocmp.Diff(tr.want(where.SystemdVersion()), outcome(v)); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, v.Reason)
 	}
@@ -164,8 +165,11 @@ func (tr trap) test(t *testing.T, where *place.Place, blind bool) {
 	left(t, where)
 }
 
+// A prover is harness.Prove, or another way to search.
+type prover func(context.Context, harness.Options) (verdict.Verdict, error)
+
 // prove installs the trap in a place, proves it and takes it away again.
-func (tr trap) prove(t testing.TB, where *place.Place, blind bool) verdict.Verdict {
+func (tr trap) prove(t testing.TB, where *place.Place, how prover, o harness.Options) verdict.Verdict {
 	for _, files := range []map[string]string{tr.units, tr.files} {
 		for name, text := range files {
 			if err := where.WriteFile(name, []byte(text), 0o644); err != nil {
@@ -176,9 +180,8 @@ func (tr trap) prove(t testing.TB, where *place.Place, blind bool) verdict.Verdi
 	}
 	set := library(t)
 	p := tr.load(t, set)
-	v, err := harness.Prove(t.Context(), harness.Options{
-		Place: where, Profiles: set, Profile: p, Unit: p.Units[0], Progress: func(s string) { t.Log(s) }, Blind: blind,
-	})
+	o.Place, o.Profiles, o.Profile, o.Unit = where, set, p, p.Units[0]
+	v, err := how(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
