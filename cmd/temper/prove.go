@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -78,6 +79,11 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	}
 	if units, err = a.unitsToProve(root, set, p, units); err != nil {
 		return err
+	}
+	if f.state != "" { // a root knows no working directory
+		if f.state, err = filepath.Abs(f.state); err != nil {
+			return err
+		}
 	}
 	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p, Tighten: f.tighten}, store: stateStore(root, f.state)}
 	err = b.run(ctx, units)

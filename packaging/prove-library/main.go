@@ -147,7 +147,10 @@ func makeTree(name string) (string, error) {
 
 // proveAll proves the services of a suite, tree by tree, as a user does, and reads the verdicts.
 func proveAll(ctx context.Context, suite string, list []service, jobs int) ([]service, error) {
-	state := filepath.Join("dist", "library", suite)
+	state, err := filepath.Abs(filepath.Join("dist", "library", suite))
+	if err != nil {
+		return nil, err
+	}
 	byTree := map[string][]string{}
 	var trees []string
 	for _, s := range list {

@@ -15,7 +15,11 @@ import (
 // writeVerdicts replaces the verdicts that packages bring with those of the suite that they are for. What holds for one
 // machine alone is left out of them.
 func writeVerdicts(found []service) error {
-	old, err := filepath.Glob(filepath.Join(verdictDir, "*.json"))
+	dir, err := filepath.Abs(verdictDir)
+	if err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return err
 	}
@@ -31,7 +35,7 @@ func writeVerdicts(found []service) error {
 		}
 		v := *s.verdict
 		v.Fingerprint.Systemd, v.Fingerprint.Kernel, v.Seconds = 0, "", 0
-		problems = append(problems, verdict.Store{Dirs: []string{verdictDir}}.Put(v))
+		problems = append(problems, verdict.Store{Dirs: []string{dir}}.Put(v))
 	}
 	return errors.Join(problems...)
 }

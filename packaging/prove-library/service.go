@@ -67,6 +67,11 @@ func runsAsRoot(u *unit.Unit) bool {
 			return false
 		}
 	}
+	if a, ok := u.Last("Service", "ExecStart"); ok { // systemd.service(5): with full privileges whatever User= says
+		if rest := strings.TrimLeft(a.Value, "@-:|"); strings.HasPrefix(rest, "!") || strings.HasPrefix(rest, "+") {
+			return true
+		}
+	}
 	a, ok := u.Last("Service", "User")
 	return !ok || a.Value == "" || a.Value == "root" || a.Value == "0"
 }
