@@ -78,7 +78,7 @@ func run(ctx context.Context, record bool, jobs int, args []string) error {
 		problems = append(problems, s.problems()...)
 	}
 	for _, name := range missing(set, names, found) {
-		problems = append(problems, fmt.Errorf("no tree has %s: add its package to a list in %s", name, groups))
+		problems = append(problems, fmt.Errorf("no tree has a unit of %s: add its package to a list in %s", name, groups))
 	}
 	if record {
 		problems = append(problems, writeVerdicts(found), os.WriteFile(tableFile, []byte(table(found)), 0o644))
@@ -117,22 +117,19 @@ func services(set *profiles.Set, suite string, names []string) ([]service, error
 	return list, nil
 }
 
-// missing lists the units, of the profiles named or of all, that are not among the services. An instance need not be there: a
-// profile names those that some release has.
+// missing lists the profiles, of those named or of all, that have none of the services. The others need not be there: a profile
+// names the units of all releases.
 func missing(set *profiles.Set, names []string, list []service) []string {
-	var units []string
+	var without []string
 	for _, p := range set.All() {
-		if len(names) > 0 && !slices.Contains(names, p.Name) {
+		if len(p.Units) == 0 || len(names) > 0 && !slices.Contains(names, p.Name) {
 			continue
 		}
-		for _, name := range p.Units {
-			there := slices.ContainsFunc(list, func(s service) bool { return s.unit == name || unit.Template(s.unit) == name })
-			if !there && !unit.IsInstance(name) {
-				units = append(units, name)
-			}
+		if !slices.ContainsFunc(list, func(s service) bool { return s.profile == p }) {
+			without = append(without, p.Name)
 		}
 	}
-	return units
+	return without
 }
 
 func makeTree(name string) (string, error) {
