@@ -151,7 +151,11 @@ func (l *launch) running(ctx context.Context) error {
 	if err := l.greet(ctx); err != nil {
 		return err
 	}
-	if err := l.settle(ctx); err != nil {
+	up := l.begin
+	if l.client != nil {
+		up = time.Now() // an instance for a client has only begun
+	}
+	if err := l.settle(ctx, up); err != nil {
 		return err
 	}
 	if err := l.look(ctx, "running"); err != nil {
@@ -186,12 +190,12 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // settle waits until the service has been up as long as the profile wants.
-func (l *launch) settle(ctx context.Context) error {
+func (l *launch) settle(ctx context.Context, up time.Time) error {
 	for {
 		if err := l.alive("settling"); err != nil {
 			return err
 		}
-		left := l.profile.Prove.Settle - time.Since(l.begin)
+		left := l.profile.Prove.Settle - time.Since(up)
 		if left <= 0 {
 			return nil
 		}
