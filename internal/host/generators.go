@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// helper is the beginning of the name of the process that runs systemd's generators and waits for them.
-const helper = "(sd-"
+// helper is how systemd begins the name of a process that it forks for itself; the one that runs its generators and waits for
+// them is (sd-executor) in 252, (sd-exec-strv) in 257 and (generators) in 262.
+const helper = "("
 
 // AwaitGenerators returns when the other generators that systemd started beside this process are done, or after limit. They run at
 // the same time and PID 1 waits for all: what they write, units and drop-ins, is part of what it will load. It does nothing
