@@ -32,21 +32,44 @@ func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
 	var lines, refused []string
 	for _, w := range pathWords(want) {
 		p := realPath(barePath(w))
+		by := ""
+		if k.mode == NoExec {
+			by = c.wouldOpen(p)
+		}
 		switch {
 		case slices.Contains(have, p), slices.ContainsFunc(shut, func(h string) bool { return below(h, p) }):
 		case k.mode != Hidden && c.covers(p):
-			refused = append(refused, p)
+			refused = append(refused, "uncover what the unit covers with a file system of its own: "+p)
+		case by != "":
+			refused = append(refused, "make writable what the unit keeps closed by "+by+": "+p)
 		default:
 			lines = append(lines, optional(w))
 		}
 	}
 	switch {
 	case refused != nil:
-		return Merged{Lines: lines, Adds: true, Note: "would uncover what the unit covers with a file system of its own: " + strings.Join(refused, ", ")}
+		return Merged{Lines: lines, Adds: true, Note: "would " + strings.Join(refused, ", and ")}
 	case lines == nil:
 		return Merged{Note: "the unit already has these"}
 	}
 	return Merged{Lines: lines, Adds: true}
+}
+
+// wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of each path in
+// NoExecPaths= and ExecPaths=, and makes what was read-only below others writable with it: seen on 252 and 257, with
+// ProtectSystem=strict and with ReadOnlyPaths=/.
+func (c Context) wouldOpen(p string) string {
+	closed, open := c.shut(byName()["ReadWritePaths"]), c.openPaths("ReadWritePaths")
+	by := ""
+	for _, x := range closed {
+		if x.path == p {
+			return ""
+		}
+		if below(x.path, p) && !slices.ContainsFunc(open, func(o string) bool { return below(x.path, o) && below(o, p) }) {
+			by = x.by
+		}
+	}
+	return by
 }
 
 // refused lists the paths, each of which can be left out.
@@ -163,7 +186,11 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 		if slices.Contains(open, p) {
 			continue
 		}
-		if by := refuses(closed, open, p); by != "" {
+		by := refuses(closed, open, p)
+		if k, _ := byName()[d.With].kind.(shutPaths); by == "" && k.mode == NoExec {
+			by = c.wouldOpen(p)
+		}
+		if by != "" {
 			refused = append(refused, p+" ("+by+")")
 			continue
 		}

@@ -155,6 +155,12 @@ var mergeRows = []struct {
 	{"exceptions: the unit's own would open more", 252, []string{"ProtectSystem=yes", "ReadWritePaths=/usr"}, "ProtectSystem", []string{"strict"}, nil, "would then open /usr"},
 	{"exceptions: for programs", 252, []string{"NoExecPaths=/"}, "ExecPaths", []string{"/usr"}, nil, "NoExecPaths="},
 	{"exceptions: for programs, of the profile's own", 252, nil, "ExecPaths", []string{"/usr"}, []string{"-/usr"}, ""},
+	{"paths: no programs where strict alone forbids to write", 257, []string{"ProtectSystem=strict"}, "NoExecPaths", []string{"/opt", "/"}, []string{"-/"}, "would make writable what the unit keeps closed by ProtectSystem=strict: /opt"},
+	{"paths: no programs where nothing forbids to write", 257, []string{"ProtectSystem=full"}, "NoExecPaths", []string{"/opt"}, []string{"-/opt"}, ""},
+	{"paths: no programs where the unit can write anyway", 257, []string{"ProtectSystem=strict", "ReadWritePaths=/opt"}, "NoExecPaths", []string{"/opt/x"}, []string{"-/opt/x"}, ""},
+	{"paths: no programs in what is read-only by name", 257, []string{"ReadOnlyPaths=/opt"}, "NoExecPaths", []string{"/opt", "/opt/x"}, []string{"-/opt"}, "ReadOnlyPaths="},
+	{"paths: no programs in a /tmp of its own", 257, []string{"ProtectSystem=strict", "PrivateTmp=yes"}, "NoExecPaths", []string{"/tmp"}, []string{"-/tmp"}, ""},
+	{"exceptions: for programs where strict alone forbids to write", 257, []string{"ProtectSystem=strict"}, "ExecPaths", []string{"/opt"}, nil, "ProtectSystem=strict"},
 
 	{"devices: of the profile", 252, nil, "DeviceAllow", []string{"/dev/kvm rw"}, []string{"/dev/kvm rw"}, ""},
 	{"devices: the unit is closed", 252, []string{"PrivateDevices=yes"}, "DeviceAllow", []string{"/dev/kvm rw"}, nil, "only its own devices"},
