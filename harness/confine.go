@@ -38,8 +38,11 @@ func confined(where *place.Place, s state, plan generator.Plan) (confirmed []str
 		return nil, nil, nil
 	}
 	x := subject{unit: s, cgroup: filepath.Join(where.Cgroup(), s.Cgroup), version: where.SystemdVersion()}
-	if x.status, err = readProcess(pid); err != nil || x.status.preparing() {
-		return nil, nil, nil // gone, or not there yet: no process to look at
+	if preparing(pid) {
+		return nil, nil, nil
+	}
+	if x.status, err = readProcess(pid); err != nil {
+		return nil, nil, nil // gone: no process to look at
 	}
 	if x.leader, err = readProcess(where.Leader()); err != nil {
 		return nil, nil, err
@@ -176,11 +179,11 @@ func readProcess(pid int) (process, error) {
 	return p, nil
 }
 
-// preparing reports whether a process is systemd's own, which prepares itself to become a service: until then its name is that
-// of the program in parentheses.
-func (p process) preparing() bool {
-	name := p.status["Name"]
-	return strings.HasPrefix(name, "(") || name == "systemd" || strings.HasPrefix(name, "systemd-execut")
+// preparing reports whether a process is gone, or still systemd's own that prepares itself to become a service. Its name does not
+// tell: that of an executor which was started by its file descriptor is a number.
+func preparing(pid int) bool {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err != nil || slices.Contains([]string{"systemd", "systemd-executor"}, filepath.Base(exe))
 }
 
 // shares reports whether two processes are in one namespace, or may be.
