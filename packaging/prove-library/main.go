@@ -1,9 +1,9 @@
 // Prove-library proves every profile that temper ships, on every Debian that it is for. It fails on a service that is not
 // proven, on any demotion, and on more exposure than a profile may leave.
 //
-// Usage: prove-library [-record] [SUITE [NAME...]], from the root of the source tree, as root. A SUITE is one of bookworm, trixie
-// and sid, a NAME a profile. With -record the verdicts of trixie go to profiles/verdicts, and what was found to
-// docs/library.md.
+// Usage: prove-library [-record] [-jobs N] [SUITE [NAME...]], from the root of the source tree, as root. A SUITE is one of
+// bookworm, trixie and sid, a NAME a profile. With -record what was found replaces the rows of those services in
+// docs/library.md, and on trixie their verdicts in profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
 package main
 
 import (
@@ -60,76 +60,101 @@ func run(ctx context.Context, record bool, jobs int, args []string) error {
 			return fmt.Errorf("there is no profile %q in profiles/library", name)
 		}
 	}
-	if record && len(args) > 0 {
-		return errors.New("-record is about the whole library")
-	}
-	var found []service
-	for _, suite := range chosen {
-		list, err := services(set, suite, names)
-		if err == nil {
-			list, err = proveAll(ctx, suite, list, jobs)
-		}
-		if err != nil {
-			return err
-		}
-		found = append(found, list...)
-	}
-	for _, s := range found {
-		problems = append(problems, s.problems()...)
-	}
-	for _, name := range missing(set, names, found) {
-		problems = append(problems, fmt.Errorf("no tree has a unit of %s: add its package to a list in %s", name, groups))
-	}
+	l := &library{set: set, names: names, jobs: jobs, keep: func(string, []service) error { return nil }}
 	if record {
-		problems = append(problems, writeVerdicts(found), os.WriteFile(tableFile, []byte(table(found)), 0o644))
+		l.keep = keep
+	}
+	for _, suite := range chosen {
+		problems = append(problems, l.prove(ctx, suite))
+		if ctx.Err() != nil {
+			return errors.Join(append(problems, errors.New("interrupted; what was found before is kept"))...)
+		}
 	}
 	return errors.Join(problems...)
 }
 
-// services finds the services of a suite that the profiles name, or the named ones of them, each in the first tree that has it.
-func services(set *profiles.Set, suite string, names []string) ([]service, error) {
+// library is what to prove.
+type library struct {
+	set   *profiles.Set
+	names []string // of profiles; none are all
+	jobs  int
+	keep  func(suite string, found []service) error
+}
+
+// prove proves the services of a suite, tree by tree, and keeps what it found after each. What goes wrong with one service or
+// tree does not keep it from the others.
+func (l *library) prove(ctx context.Context, suite string) error {
 	lists, err := filepath.Glob(filepath.Join(groups, "*.list"))
 	if err != nil || len(lists) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("no lists of packages in %s: run this in the root of the source tree", groups))
+		return errors.Join(err, fmt.Errorf("no lists of packages in %s: run this in the root of the source tree", groups))
 	}
-	var list []service
-	for _, l := range lists {
-		if len(names) > 0 && len(missing(set, names, list)) == 0 {
+	var problems []error
+	var found []service
+	whole := true // every tree was there
+	for _, file := range lists {
+		if len(l.names) > 0 && len(l.missing(found)) == 0 {
 			break
 		}
-		tree, err := makeTree(strings.TrimSuffix(filepath.Base(l), ".list") + "-" + suite)
+		list, err := l.services(suite, strings.TrimSuffix(filepath.Base(file), ".list")+"-"+suite, found)
+		if err != nil {
+			problems, whole = append(problems, err), false
+			continue
+		}
+		found = append(found, list...)
+		list, err = proveTree(ctx, suite, list, l.jobs)
+		for _, s := range list {
+			problems = append(problems, s.problems()...)
+		}
+		problems = append(problems, err, l.keep(suite, list))
+		if ctx.Err() != nil {
+			return errors.Join(problems...)
+		}
+	}
+	if whole {
+		problems = append(problems, l.keep(suite, l.absent(suite, found)))
+	}
+	return errors.Join(problems...)
+}
+
+// services finds the services of a tree that profiles name, as far as they are wanted and no earlier tree had them.
+func (l *library) services(suite, name string, found []service) ([]service, error) {
+	tree, err := makeTree(name)
+	if err != nil {
+		return nil, err
+	}
+	var list []service
+	loader := &unit.Loader{Root: host.Root(tree)}
+	for _, name := range harness.Names(loader, l.set) {
+		u, err := loader.Load(name)
 		if err != nil {
 			return nil, err
 		}
-		loader := &unit.Loader{Root: host.Root(tree)}
-		for _, name := range harness.Names(loader, set) {
-			u, err := loader.Load(name)
-			if err != nil {
-				return nil, err
-			}
-			p, _ := set.For(u)
-			seen := slices.ContainsFunc(list, func(s service) bool { return s.unit == name })
-			if !seen && (len(names) == 0 || slices.Contains(names, p.Name)) {
-				list = append(list, service{suite: suite, tree: tree, unit: name, profile: p, root: runsAsRoot(u), version: version(tree, u)})
-			}
+		p, _ := l.set.For(u)
+		seen := slices.ContainsFunc(found, func(s service) bool { return s.unit == name })
+		if !seen && (len(l.names) == 0 || slices.Contains(l.names, p.Name)) {
+			list = append(list, service{suite: suite, tree: tree, unit: name, profile: p, root: runsAsRoot(u), version: version(tree, u)})
 		}
 	}
 	return list, nil
 }
 
-// missing lists the profiles, of those named or of all, that have none of the services. The others need not be there: a profile
-// names the units of all releases.
-func missing(set *profiles.Set, names []string, list []service) []string {
-	var without []string
-	for _, p := range set.All() {
-		if len(p.Units) == 0 || len(names) > 0 && !slices.Contains(names, p.Name) {
-			continue
-		}
-		if !slices.ContainsFunc(list, func(s service) bool { return s.profile == p }) {
-			without = append(without, p.Name)
-		}
+// missing lists the wanted profiles that have none of the services found. Not every unit of a profile need be there: it
+// names those of all releases.
+func (l *library) missing(found []service) []*profiles.Profile {
+	return slices.DeleteFunc(l.set.All(), func(p *profiles.Profile) bool {
+		return len(p.Units) == 0 || len(l.names) > 0 && !slices.Contains(l.names, p.Name) ||
+			slices.ContainsFunc(found, func(s service) bool { return s.profile == p })
+	})
+}
+
+// absent stands for the profiles whose service the suite does not have, and says which.
+func (l *library) absent(suite string, found []service) []service {
+	var list []service
+	for _, p := range l.missing(found) {
+		fmt.Fprintf(os.Stderr, "prove-library: %s has no service of %s, or its package is in no list in %s\n", suite, p.Name, groups)
+		list = append(list, service{suite: suite, unit: p.Units[0], profile: p})
 	}
-	return without
+	return list
 }
 
 func makeTree(name string) (string, error) {
@@ -142,43 +167,38 @@ func makeTree(name string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// proveAll proves the services of a suite, tree by tree, as a user does, and reads the verdicts.
-func proveAll(ctx context.Context, suite string, list []service, jobs int) ([]service, error) {
+// proveTree proves the services of one tree as a user does, and returns them with their verdicts; if it is interrupted, those
+// that have one.
+func proveTree(ctx context.Context, suite string, list []service, jobs int) ([]service, error) {
 	state, err := filepath.Abs(filepath.Join("dist", "library", suite))
-	if err != nil {
+	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	byTree := map[string][]string{}
-	var trees []string
+	args := []string{"prove", "--image", list[0].tree, "--state", state, "--jobs", fmt.Sprint(jobs), "--strict"}
 	for _, s := range list {
-		if byTree[s.tree] == nil {
-			trees = append(trees, s.tree)
-		}
-		byTree[s.tree] = append(byTree[s.tree], s.unit)
+		args = append(args, s.unit)
 		if err := os.Remove(filepath.Join(state, s.unit+".json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 	}
-	for _, tree := range trees {
-		args := append([]string{"prove", "--image", tree, "--state", state, "--jobs", fmt.Sprint(jobs), "--strict"}, byTree[tree]...)
-		c := exec.CommandContext(ctx, "bin/temper", args...)
-		c.Stdout, c.Stderr = os.Stdout, os.Stderr
-		c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
-		if err := c.Run(); err != nil && c.ProcessState == nil {
-			return nil, err
-		}
-		if ctx.Err() != nil {
-			return nil, errors.New("interrupted")
-		}
+	c := exec.CommandContext(ctx, "bin/temper", args...)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	if err := c.Run(); err != nil && c.ProcessState == nil {
+		return nil, err
 	}
+	var problems []error
 	store := verdict.Store{Dirs: []string{state}}
 	for i, s := range list {
 		v, err := store.Get(s.unit)
 		if err == nil {
 			list[i].verdict = &v
 		} else if !errors.Is(err, os.ErrNotExist) {
-			return nil, err
+			problems = append(problems, err)
 		}
 	}
-	return list, nil
+	if ctx.Err() != nil {
+		list = slices.DeleteFunc(list, func(s service) bool { return s.verdict == nil })
+	}
+	return list, errors.Join(problems...)
 }

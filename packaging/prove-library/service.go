@@ -20,13 +20,16 @@ const (
 
 // service is one service of one suite.
 type service struct {
-	suite, tree string
+	suite, tree string // no tree: the suite does not have it
 	unit        string
 	version     string // of the package that ships the unit
 	root        bool   // its main process starts as root
 	profile     *profiles.Profile
 	verdict     *verdict.Verdict // nil where it could not be tried
 }
+
+// absent reports whether the suite does not have the service.
+func (s service) absent() bool { return s.tree == "" }
 
 // limit is the most exposure that the service may keep.
 func (s service) limit() float64 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,17 +49,54 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
-	p := &profiles.Profile{}
-	page := table([]service{
-		{suite: "trixie", unit: "b.service", version: "2-1", root: true, profile: p, verdict: proven(9.4, 2.6)},
-		{suite: "trixie", unit: "a.service", version: "1:1", profile: p},
-		{suite: "sid", unit: "c.service", version: "3", profile: p, verdict: proven(9.4, 1.0)},
+// TestMerge: what a run found replaces the rows of its services and leaves all others as they were.
+func TestMerge(t *testing.T) {
+	of := func(units ...string) *profiles.Profile { return &profiles.Profile{Units: units} }
+	p := readPage("")
+	p.merge("trixie", []service{
+		{suite: "trixie", tree: "/t", unit: "b.service", version: "2-1", root: true, profile: of("b.service"), verdict: proven(9.4, 2.6)},
+		{suite: "trixie", tree: "/t", unit: "a.service", version: "1:1", profile: of("a.service")},
+		{suite: "trixie", unit: "c1.service", profile: of("c1.service", "c2.service")},
+		{suite: "trixie", tree: "/t", unit: "d.service", version: "1", profile: of("d.service"), verdict: proven(9.4, 1)},
 	})
-	_, rows, _ := strings.Cut(page, "## trixie\n\n")
-	want := "| service | version | before | after | launches | seconds |\n|---|---|--:|--:|--:|--:|\n" +
-		"| a | 1:1 | not proven | | | |\n| b | 2-1 | 9.4 | 2.6 | 2 | 4 |\n"
-	if !strings.HasPrefix(rows, want) {
-		t.Errorf("got %s\nwant %s", rows, want)
+	p.merge("sid", []service{{suite: "sid", tree: "/s", unit: "c1.service", version: "3", profile: of("c1.service"), verdict: proven(9.4, 1.0)}})
+	p = readPage(p.String())
+	p.merge("trixie", []service{
+		{suite: "trixie", tree: "/t", unit: "a.service", version: "1:2", profile: of("a.service"), verdict: proven(9.4, 1.2)},
+		{suite: "trixie", tree: "/t", unit: "c2.service", version: "3", profile: of("c1.service", "c2.service"), verdict: proven(9.4, 1)},
+		{suite: "trixie", unit: "d.service", profile: of("d.service")},
+	})
+	want := preface + "\n## bookworm\n\n" + head + "\n## trixie\n\n" + head +
+		"| a | 1:2 | 9.4 | 1.2 | 2 | 4 |\n| b | 2-1 | 9.4 | 2.6 | 2 | 4 |\n| c2 | 3 | 9.4 | 1.0 | 2 | 4 |\n| d | not in trixie | | | | |\n" +
+		"\n## sid\n\n" + head + "| c1 | 3 | 9.4 | 1.0 | 2 | 4 |\n"
+	if got := readPage(p.String()).String(); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// TestKeepVerdicts: the verdicts of other services stay, one that no longer holds goes, and nothing of the machine is shipped.
+func TestKeepVerdicts(t *testing.T) {
+	dir := t.TempDir()
+	store := verdict.Store{Dirs: []string{dir}}
+	for _, unit := range []string{"a.service", "b.service", "c.service"} {
+		if err := store.Put(verdict.Verdict{Unit: unit, Reason: "old"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := proven(9.4, 1)
+	fresh.Unit, fresh.Fingerprint = "a.service", verdict.Fingerprint{Profile: "p", Unit: "u", Executable: "/a 1", Systemd: 257, Kernel: "6.12"}
+	p := &profiles.Profile{}
+	found := []service{
+		{suite: shipped, tree: "/t", unit: "a.service", profile: p, verdict: fresh}, {suite: shipped, tree: "/t", unit: "b.service", profile: p},
+	}
+	if err := keepVerdicts(dir, found); err != nil {
+		t.Fatal(err)
+	}
+	if units := store.Units(); !slices.Equal(units, []string{"a.service", "c.service"}) {
+		t.Errorf("there are %q", units)
+	}
+	v, err := store.Get("a.service")
+	if want := (verdict.Fingerprint{Profile: "p", Unit: "u", Executable: "/a 1"}); err != nil || v.Fingerprint != want || v.Seconds != 0 {
+		t.Errorf("%v, %+v", err, v)
 	}
 }
