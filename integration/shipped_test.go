@@ -1,0 +1,91 @@
+package integration_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"temper/harness/place"
+	"temper/internal/hint"
+	"temper/internal/testroot"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// TestSystemdShipped boots a Debian with the profiles and the verdicts that packages bring, and nothing proven there: each
+// service gets exactly what was proven. Where the program is another, the verdict is stale and the unit is left as it was.
+func TestSystemdShipped(t *testing.T) {
+	tree := testroot.Path(t, "common-trixie")
+	dir, err := filepath.Abs("../profiles/verdicts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := verdict.Store{Dirs: []string{dir}}
+	var units []string
+	for _, name := range shipped.Units() {
+		if _, err := os.Stat(tree + "/usr/lib/systemd/system/" + name); err == nil {
+			units = append(units, name)
+		}
+	}
+	if !slices.Contains(units, "cron.service") {
+		t.Fatalf("no verdict on cron.service, but on %q", units)
+	}
+	p, err := place.Container(t.Context(), place.Options{Image: tree, Files: append(programs(t), packaged(t, units)...), Unit: "basic.target"})
+	if err != nil {
+		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+	}
+	defer p.Close()
+	const dropin = "/run/systemd/generator/$u.d/50-temper.conf"
+	got := func(name string) string { return command(t, p, "u="+name+"; cat "+dropin+" 2>/dev/null || true") }
+	fresh := 0
+	for _, name := range units {
+		v, err := shipped.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch text := got(name); {
+		case text == v.Dropin:
+			fresh++
+		case text != "":
+			t.Errorf("%s got %q, proven was %q", name, text, v.Dropin)
+		default: // the tree can have a newer package than the one that was proven
+			t.Logf("%s: %s", name, command(t, p, "temper status "+name+" || true"))
+		}
+	}
+	if fresh == 0 {
+		t.Errorf("no verdict on any of %q applied: record again with testdata/library/prove -record trixie", units)
+	}
+	command(t, p, "touch /usr/sbin/cron; systemctl daemon-reload")
+	if text := got("cron.service"); text != "" {
+		t.Errorf("another program than the one that was proven got %q", text)
+	}
+}
+
+// packaged are the profiles of the library, and the verdicts on units, where packages put them.
+func packaged(t *testing.T, units []string) []place.File {
+	t.Helper()
+	var files []place.File
+	add := func(name string, data []byte, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, place.File{Name: name, Data: data})
+	}
+	err := fs.WalkDir(profiles.Library(), ".", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			data, err := fs.ReadFile(profiles.Library(), file)
+			add("/usr/lib/temper/profiles.d/"+file, data, err)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range units {
+		data, err := os.ReadFile("../profiles/verdicts/" + name + ".json")
+		add("/usr/lib/temper/verdicts/"+name+".json", data, err)
+	}
+	return files
+}
