@@ -1,4 +1,4 @@
-# make            build bin/temper and bin/temper-generator
+# make            build the programs in bin/
 # make test       all tests; as root also those against real systemd in containers
 # make check      what CI wants of the source: format, vet, staticcheck, govulncheck, tidy, race tests
 # make demo       the main job, on a real Debian 13 in a container; needs root
@@ -70,6 +70,7 @@ INSTALL = install -D -m 644
 install: made
 	install -D -m 755 bin/temper $(DESTDIR)$(PREFIX)/bin/temper
 	install -D -m 755 bin/temper-generator $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/temper-generator
+	install -D -m 755 bin/temper-decide $(DESTDIR)$(PREFIX)/lib/temper/temper-decide
 	cd profiles/library && find . -name '*.toml' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';'
 	$(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
 	for page in dist/man/*; do $(INSTALL) -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
 	"temper/internal/ready"
@@ -318,20 +315,11 @@ func NamesOf(u *unit.Unit) []string { return append([]string{u.ID, u.Template()}
 // Write puts the drop-ins of decisions below dir, each under a temporary name first, and returns how many it wrote. It does
 // not stop at an error.
 func Write(dir string, decisions []Decision) (int, error) {
-	decisions = slices.DeleteFunc(slices.Clone(decisions), func(d Decision) bool { return d.Text == "" })
-	if err := os.MkdirAll(dir, 0o755); err != nil || len(decisions) == 0 {
-		return 0, err
-	}
-	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("write drop-ins: open %s: %w", dir, err)
-	}
-	defer unix.Close(at)
-	var problems []error
+	var dropins []ready.Dropin
 	for _, d := range decisions {
-		if err := ready.Write(at, ready.Dropin{Unit: d.Unit, Text: []byte(d.Text)}); err != nil {
-			problems = append(problems, fmt.Errorf("write drop-in of %s: %w", d.Unit, err))
+		if d.Text != "" {
+			dropins = append(dropins, ready.Dropin{Unit: d.Unit, Text: []byte(d.Text)})
 		}
 	}
-	return len(decisions) - len(problems), errors.Join(problems...)
+	return ready.Write(dir, dropins)
 }

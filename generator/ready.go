@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ import (
 // after each boot. Where a file is wrong, nothing is laid ready: each boot reports that.
 func MakeReady(root host.Root) error {
 	file, err := root.Path(ready.Path)
-	if err != nil || !hasProfiles(root) {
+	if err != nil || !host.HasProfiles(root) {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { // before what is there is noted
@@ -43,6 +44,9 @@ func MakeReady(root host.Root) error {
 	return renameio.WriteFile(file, now.Bytes(), 0o644)
 }
 
+// tick is longer than the kernel's clock of file times takes for a step: what changes a tick after a look has another time.
+const tick = 20 * time.Millisecond
+
 // record decides twice, before and after it notes what there is to see: files that change meanwhile are not noted under a
 // decision that did not know them.
 func record(root host.Root) (r ready.Record, ok bool) {
@@ -50,6 +54,7 @@ func record(root host.Root) (r ready.Record, ok bool) {
 	if !ok || !r.Look(string(root)) {
 		return r, false
 	}
+	time.Sleep(tick)
 	again, ok := decided(root)
 	same := slices.Equal(r.Looks, again.Looks) && slices.Equal(r.Patterns, again.Patterns) &&
 		slices.EqualFunc(r.Dropins, again.Dropins, func(a, b ready.Dropin) bool { return a.Unit == b.Unit && bytes.Equal(a.Text, b.Text) })
@@ -109,18 +114,17 @@ func looks(root host.Root) []ready.Look {
 	all = append(all, ready.Look{Kind: ready.Link, Path: SettingsFile}, ready.Look{Kind: ready.File, Path: SettingsFile})
 	all = append(all, root.SystemdLooks()...)
 	for _, dir := range profiles.SearchPath {
-		all = append(all, directory(root, dir, ".toml", ready.File)...)
-		all = append(all, directory(root, path.Join(dir, "base"), ".toml", ready.File)...)
+		all = append(all, directory(root, dir, ".toml")...)
+		all = append(all, directory(root, path.Join(dir, "base"), ".toml")...)
 	}
-	all = append(all, directory(root, verdict.Dirs[0], ".json", ready.Stamp)...)
-	for _, dir := range verdict.Dirs[1:] {
-		all = append(all, directory(root, dir, ".json", ready.File)...)
+	for _, dir := range verdict.Dirs {
+		all = append(all, directory(root, dir, ".json")...)
 	}
 	return all
 }
 
 // directory are the looks at a directory and the files in it that have a suffix.
-func directory(root host.Root, dir, suffix string, kind ready.Kind) []ready.Look {
+func directory(root host.Root, dir, suffix string) []ready.Look {
 	all := []ready.Look{{Kind: ready.Link, Path: dir}, ready.InDir(dir, suffix)}
 	entries, _ := root.ReadDir(dir) // one that cannot be read looks like that at boot as well
 	for _, e := range entries {
@@ -128,26 +132,9 @@ func directory(root host.Root, dir, suffix string, kind ready.Kind) []ready.Look
 			continue
 		}
 		file := path.Join(dir, e.Name())
-		if all = append(all, ready.Look{Kind: kind, Path: file}); e.Type()&fs.ModeSymlink != 0 {
+		if all = append(all, ready.Look{Kind: ready.File, Path: file}); e.Type()&fs.ModeSymlink != 0 {
 			all = append(all, ready.Look{Kind: ready.Link, Path: file})
 		}
 	}
 	return all
-}
-
-// hasProfiles reports whether there is any directory that may have a profile in it.
-func hasProfiles(root host.Root) bool {
-	return slices.ContainsFunc(profiles.SearchPath, func(dir string) bool {
-		_, err := root.Lstat(dir)
-		return err == nil
-	})
-}
-
-// fromReady returns what lies ready; ok is false unless that is what deciding now would come to.
-func fromReady(root host.Root, switches Switches) (dropins []ready.Dropin, ok bool) {
-	if len(switches.Skip) > 0 {
-		return nil, false
-	}
-	r, ok := ready.Load(string(root))
-	return r.Dropins, ok && r.Holds(string(root))
 }

@@ -116,7 +116,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
 		{"a verdict is shipped", add("usr/lib/temper/verdicts/d.service.json", "{}"), 3},
 		{"what lies ready goes", remove(store + "ready"), 3},
-		{"what lies ready is damaged", add(store+"ready", "temper ready 2\n\xff\xff\xff\xff"), 3},
+		{"what lies ready is damaged", add(store+"ready", "temper ready 3\n\xff\xff\xff\xff"), 3},
 		{"what lies ready is garbage", add(store+"ready", "\x00\x00\x00"), 3},
 		{"a generator makes a unit", add("run/systemd/generator.late/z.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
 		{"a generator makes an alias", link("/usr/lib/systemd/system/a.service", "run/systemd/generator/alias.service"), 3},

@@ -1,8 +1,6 @@
 package generator
 
 import (
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -10,16 +8,13 @@ import (
 	"temper/internal/host"
 )
 
-// DisabledFile turns the generator off while it exists.
-const DisabledFile = "/etc/temper/disabled"
-
 // Switches are the ways to turn the generator off without changing its settings.
 type Switches struct {
 	Off  string   // why nothing at all is written; "" if something is
 	Skip []string // units to leave alone, names or globs
 }
 
-// ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and [DisabledFile].
+// ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and [host.DisabledFile].
 func ReadSwitches(root host.Root, cmdline string) Switches {
 	var s Switches
 	for _, word := range strings.Fields(cmdline) {
@@ -32,8 +27,8 @@ func ReadSwitches(root host.Root, cmdline string) Switches {
 			s.Skip = append(s.Skip, strings.Split(value, ",")...)
 		}
 	}
-	if _, err := root.Lstat(DisabledFile); !errors.Is(err, fs.ErrNotExist) {
-		s.Off = DisabledFile + " exists"
+	if host.Disabled(root) {
+		s.Off = host.DisabledFile + " exists"
 	}
 	return s
 }

@@ -40,10 +40,12 @@ func newMachine(b *testing.B, services int, kind string) *machine {
 	if out, err := exec.Command("sh", "-ec", script, "sh", tree, root, m.fstab).CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
-	build := exec.Command("go", "build", "-trimpath", "-o", root+m.temper, "temper/cmd/temper-generator")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
+	for program, to := range map[string]string{"temper-generator": m.temper, "temper-decide": "/usr/lib/temper/temper-decide"} {
+		build := exec.Command("go", "build", "-trimpath", "-o", root+to, "temper/cmd/"+program)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
 	}
 	if err := unix.Mount("proc", root+"/proc", "proc", 0, ""); err != nil {
 		b.Fatal(err)

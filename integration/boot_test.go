@@ -1,9 +1,7 @@
 package integration_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,16 +13,7 @@ import (
 // TestSystemdSwitches boots with every way to keep temper from a unit: probe gets it or not, other always does.
 func TestSystemdSwitches(t *testing.T) {
 	tree := testroot.Path(t, "trixie")
-	program := filepath.Join(t.TempDir(), "temper-generator")
-	build := exec.Command("go", "build", "-o", program, "temper/cmd/temper-generator")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	installed := programs(t)
 	const enforce = "unproven = \"enforce\"\n"
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	tests := []struct {
@@ -50,12 +39,11 @@ func TestSystemdSwitches(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			const unit = "[Service]\nExecStart=/bin/sleep infinity\n"
-			files := append([]place.File{
-				{Name: "/usr/lib/systemd/system-generators/temper-generator", Data: binary, Mode: 0o755},
+			files := slices.Concat(installed, []place.File{
 				file("/usr/lib/systemd/system/probe.service", unit), file("/usr/lib/systemd/system/other.service", unit),
 				file("/etc/temper/profiles.d/p.toml", "units = [\"probe.service\", \"other.service\"]\n\n[service]\nNoNewPrivileges = true\n"),
 				file("/etc/temper/temper.toml", enforce),
-			}, tt.files...)
+			}, tt.files)
 			p, err := place.Container(t.Context(), place.Options{Image: tree, Files: files, Unit: "multi-user.target", Args: tt.args})
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))

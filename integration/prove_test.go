@@ -16,7 +16,7 @@ import (
 	"temper/internal/testroot"
 )
 
-// programs builds both programs as a package would have them.
+// programs builds the programs as a package would have them.
 func programs(t *testing.T) []place.File {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,6 +29,7 @@ func programs(t *testing.T) []place.File {
 	for from, to := range map[string]string{
 		filepath.Join(dir, "temper"):                 "/usr/bin/temper",
 		filepath.Join(dir, "temper-generator"):       "/usr/lib/systemd/system-generators/temper-generator",
+		filepath.Join(dir, "temper-decide"):          "/usr/lib/temper/temper-decide",
 		"../packaging/systemd/temper-prove@.service": "/usr/lib/systemd/system/temper-prove@.service",
 	} {
 		data, err := os.ReadFile(from)

@@ -17,9 +17,7 @@ import (
 )
 
 // SearchPath is where profiles are looked for, the first directory first.
-var SearchPath = []string{
-	"/etc/temper/profiles.d", "/run/temper/profiles.d", "/usr/local/lib/temper/profiles.d", "/usr/lib/temper/profiles.d",
-}
+var SearchPath = host.ProfileDirs
 
 // Set is the profiles of a root. The nil and the zero Set have none.
 type Set struct {

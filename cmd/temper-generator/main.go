@@ -1,65 +1,64 @@
 // Command temper-generator is temper's systemd.generator(7): at boot and at every daemon-reload it writes the drop-ins that
 // were proven, or that the settings ask for.
 //
-// It reads and writes files, nothing else. Whatever goes wrong, the units that it does not reach stay as their vendor wrote
-// them and the boot goes on. Exit status: 0 clean, 1 where something was reported and left out, 2 wrong usage.
+// Nearly always the answer is the one of the last boot and lies ready; this program, which is small so that it starts at once,
+// checks that and copies it. Everything else it leaves to temper-decide, which it becomes.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
-	"temper/generator"
+	"golang.org/x/sys/unix"
+
 	"temper/internal/host"
+	"temper/internal/kmsg"
+	"temper/internal/ready"
 )
-
-// deadline ends the generator long before systemd loses patience with all generators (90 s).
-const deadline = 20 * time.Second
-
-func main() {
-	log := openLog()
-	time.AfterFunc(deadline, func() {
-		log.error(fmt.Errorf("not done after %s: units without a drop-in stay as they are", deadline))
-		os.Exit(1)
-	})
-	os.Exit(run(log, os.Args[1:]))
-}
-
-// run generates into the directories that systemd gives: normal, early, late; only the first is used. A panic is a report
-// like any other.
-func run(log *logger, args []string) (code int) {
-	defer func() {
-		if p := recover(); p != nil {
-			log.error(fmt.Errorf("bug, please report: %v", p))
-			code = 1
-		}
-	}()
-	if len(args) != 1 && len(args) != 3 {
-		log.error(fmt.Errorf("got %d directories, want 3 or 1 as in systemd.generator(7)", len(args)))
-		return 2
-	}
-	root := host.Root(os.Getenv("TEMPER_ROOT"))
-	if os.Getenv("SYSTEMD_SCOPE") == "user" || host.InInitrd(root) {
-		return 0
-	}
-	return generate(log, root, args[0])
-}
 
 // patience is how long the other generators are waited for, whose units and drop-ins count as much as those of files.
 const patience = 10 * time.Second
 
-func generate(log *logger, root host.Root, dir string) int {
+func main() {
+	root := host.Root(os.Getenv("TEMPER_ROOT"))
+	if os.Getenv("SYSTEMD_SCOPE") == "user" || host.InInitrd(root) || !host.HasProfiles(root) {
+		return
+	}
 	host.AwaitGenerators(patience)
-	r := generator.Run(root, host.CommandLine(root), dir)
-	if r.Off != "" {
-		log.info("off: " + r.Off)
+	if !copied(root, os.Args[1:]) {
+		decide()
 	}
-	for _, p := range r.Problems {
-		log.error(p)
+}
+
+// copied writes what lies ready into the first of the directories that systemd gives. It is false, whatever was written by
+// then, where somebody has to look closer.
+func copied(root host.Root, args []string) (done bool) {
+	defer func() {
+		if recover() != nil {
+			done = false
+		}
+	}()
+	if len(args) != 3 || strings.Contains(host.CommandLine(root), "temper") || host.Disabled(root) {
+		return false
 	}
-	if len(r.Problems) > 0 {
-		return 1
+	return ready.Copy(string(root), args[0])
+}
+
+// decide becomes temper-decide. It returns never; without that program the units stay as they are.
+func decide() {
+	self, err := os.Readlink("/proc/self/exe")
+	if err == nil {
+		// Installed beside the directory of generators, all of whose programs systemd starts; built, beside this one.
+		for _, dir := range []string{"../../temper", "."} {
+			program := filepath.Join(filepath.Dir(self), dir, "temper-decide")
+			if err = unix.Exec(program, os.Args, os.Environ()); err != unix.ENOENT {
+				break
+			}
+		}
 	}
-	return 0
+	kmsg.Open("temper-generator").Error(fmt.Errorf("temper-decide does not run, units stay as they are: %w", err))
+	os.Exit(1)
 }

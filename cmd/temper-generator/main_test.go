@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"temper/generator"
+	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 var program string
@@ -19,7 +23,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "temper-generator")
 	if err == nil {
 		program = filepath.Join(dir, "temper-generator")
-		err = exec.Command("go", "build", "-o", program, ".").Run()
+		err = exec.Command("go", "build", "-o", dir+"/", ".", "../temper-decide").Run()
 	}
 	if err != nil {
 		panic(err)
@@ -204,8 +208,42 @@ func TestStaysOut(t *testing.T) {
 	}
 }
 
+// What lies ready serves no boot that an administrator has turned something off for.
+func TestReadyAndDisabled(t *testing.T) {
+	dir := root(t)
+	if err := generator.MakeReady(host.Root(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ready.Load(dir); !ok {
+		t.Fatal("nothing lies ready")
+	}
+	if code, said, units := run(t, dir, t.TempDir()); code != 0 || said != "" || len(units) != 2 {
+		t.Errorf("exit status %d, %q, %v", code, said, units)
+	}
+	put(t, dir, "etc/temper/disabled", "")
+	if code, said, units := run(t, dir, t.TempDir()); code != 0 || !strings.Contains(said, "disabled exists") || units != nil {
+		t.Errorf("exit status %d, %q, %v", code, said, units)
+	}
+}
+
+// Without its other half, the generator says so and leaves everything as it is.
+func TestAlone(t *testing.T) {
+	alone := filepath.Join(t.TempDir(), "temper-generator")
+	if err := os.Link(program, alone); err != nil {
+		t.Fatal(err)
+	}
+	whole := program
+	program = alone
+	defer func() { program = whole }()
+	if code, said, units := run(t, root(t), t.TempDir()); code != 1 || !strings.Contains(said, "temper-decide does not run") || units != nil {
+		t.Errorf("exit status %d, %q, %v", code, said, units)
+	}
+}
+
 func TestUsage(t *testing.T) {
-	out, err := exec.Command(program, "a", "b").CombinedOutput()
+	c := exec.Command(program, "a", "b")
+	c.Env = []string{"TEMPER_ROOT=" + root(t), "SYSTEMD_IN_INITRD=0"}
+	out, err := c.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "want 3 or 1") {
 		t.Errorf("%v: %s", err, out)

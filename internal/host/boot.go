@@ -4,8 +4,31 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
+
+// ProfileDirs is where profiles are looked for, the first directory first.
+var ProfileDirs = []string{
+	"/etc/temper/profiles.d", "/run/temper/profiles.d", "/usr/local/lib/temper/profiles.d", "/usr/lib/temper/profiles.d",
+}
+
+// HasProfiles reports whether there is any directory that may have a profile in it.
+func HasProfiles(r Root) bool {
+	return slices.ContainsFunc(ProfileDirs, func(dir string) bool {
+		_, err := r.Lstat(dir)
+		return err == nil
+	})
+}
+
+// DisabledFile turns the generator off while it exists.
+const DisabledFile = "/etc/temper/disabled"
+
+// Disabled reports whether [DisabledFile] exists; where that cannot be told, it counts as there.
+func Disabled(r Root) bool {
+	_, err := r.Lstat(DisabledFile)
+	return !errors.Is(err, fs.ErrNotExist)
+}
 
 // CommandLine returns the kernel command line as systemd reads it: in a container that of PID 1. A root that is not this
 // machine was not booted and has none.

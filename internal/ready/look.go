@@ -3,7 +3,8 @@ package ready
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
+	"hash/fnv"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,14 +21,16 @@ type Look struct {
 // Kind says what of a place counts.
 type Kind byte
 
-// The kinds of looks. All but Names and Kernel also count the type, the mode and the owner.
+// The kinds of looks. All but Kernel also count the type, the mode and the owner.
+//
+// File and Names look at the stamp alone, where there is one: see [stamp].
 const (
 	File   Kind = 'f' // the content
 	Names  Kind = 'n' // which names with a part in common a directory has, and of what type each is
+	Listed Kind = 'd' // like Names, of the directory in which the record itself lies: each record changes its stamp
 	Stat   Kind = 's' // size and time, behind links
 	Seen   Kind = 'e' // like Stat, but what cannot be seen counts as unchanged: its file system may not be mounted yet
 	Link   Kind = 'l' // where a link leads; whether there is anything
-	Stamp  Kind = 't' // size, inode and both times: of files that only temper writes
 	Kernel Kind = 'k' // the release of the running kernel
 )
 
@@ -37,7 +40,18 @@ func (l Look) Compare(m Look) int {
 }
 
 // InDir is a Look at the names in a directory that hold a part, such as ".toml".
-func InDir(dir, part string) Look { return Look{Names, dir + "/*" + part + "*"} }
+func InDir(dir, part string) Look {
+	if dir == path.Dir(Path) {
+		return Look{Listed, dir + "/*" + part + "*"}
+	}
+	return Look{Names, dir + "/*" + part + "*"}
+}
+
+// pattern returns the directory and the part of a Names or Listed.
+func (l Look) pattern() (dir, part string) {
+	dir, part, _ = strings.Cut(strings.TrimSuffix(l.Path, "*"), "/*")
+	return dir, part
+}
 
 // What a look shows where there is nothing.
 var (
@@ -111,9 +125,12 @@ func (t *tree) see(l Look, to []byte) []byte {
 	before := len(to)
 	switch l.Kind {
 	case File:
-		to, err = t.file(l.Path, to)
+		to, err = t.stamped(l.Path, to, func(to []byte) ([]byte, error) { return t.file(l.Path, to) })
 	case Names:
-		dir, part, _ := strings.Cut(strings.TrimSuffix(l.Path, "*"), "/*")
+		dir, part := l.pattern()
+		to, err = t.stamped(dir, to, func(to []byte) ([]byte, error) { return t.names(dir, part, to) })
+	case Listed:
+		dir, part := l.pattern()
 		to, err = t.names(dir, part, to)
 	case Kernel:
 		var u unix.Utsname
@@ -128,7 +145,30 @@ func (t *tree) see(l Look, to []byte) []byte {
 	return to
 }
 
-// state is what a Stat, Seen, Link or Stamp sees.
+// stamped is the stamp of what is at a name, behind links, or else what look sees there.
+func (t *tree) stamped(name string, to []byte, look func([]byte) ([]byte, error)) ([]byte, error) {
+	var st unix.Stat_t
+	if err := t.stat(name, &st, 0); err != nil {
+		return to, err
+	}
+	if s, ok := stamp(&st, to); ok {
+		return s, nil
+	}
+	return look(to)
+}
+
+// stamp appends what is another after every change to a file or to the names in a directory: the time of the last change, which
+// nobody can set, with the inode. ok is false where that time does not come from a clock but from who made a file system image,
+// who gives every version the same: those are whole seconds. It is also false for what is neither a file nor a directory.
+func stamp(st *unix.Stat_t, to []byte) (s []byte, ok bool) {
+	kind := st.Mode & unix.S_IFMT
+	if st.Ctim.Nsec == 0 || kind != unix.S_IFREG && kind != unix.S_IFDIR {
+		return to, false
+	}
+	return numbers(owner(st, to), int64(st.Ino), st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec), true
+}
+
+// state is what a Stat, Seen or Link sees.
 func (t *tree) state(l Look, to []byte) ([]byte, error) {
 	flags := unix.AT_SYMLINK_NOFOLLOW
 	if l.Kind == Stat || l.Kind == Seen {
@@ -144,8 +184,6 @@ func (t *tree) state(l Look, to []byte) ([]byte, error) {
 		return t.target(l.Path, to)
 	case l.Kind == Link || kind != unix.S_IFREG:
 		return to, nil
-	case l.Kind == Stamp:
-		to = numbers(to, int64(st.Ino), st.Ctim.Sec, st.Ctim.Nsec)
 	}
 	return numbers(to, st.Size, st.Mtim.Sec, st.Mtim.Nsec), nil
 }
@@ -184,8 +222,9 @@ func (t *tree) file(name string, to []byte) ([]byte, error) {
 		return numbers(to, st.Size), nil // nobody reads it
 	}
 	data, err := t.read(fd, int(st.Size))
-	sum := sha256.Sum256(data)
-	return append(to, sum[:]...), err
+	hash := fnv.New128a() // chance is to be noticed, not malice: only root writes here
+	_, _ = hash.Write(data)
+	return hash.Sum(to), err
 }
 
 // read reads to the end, into the one buffer of the tree.

@@ -42,6 +42,17 @@ type Dropin struct {
 	Text []byte
 }
 
+// Copy writes below dir what lies ready in a root. ok is false where deciding might come to something else, or where writing
+// failed: whoever decides does all of it again.
+func Copy(root, dir string) (ok bool) {
+	r, ok := Load(root)
+	if !ok || !r.Holds(root) {
+		return false
+	}
+	_, err := Write(dir, r.Dropins)
+	return err == nil
+}
+
 // Look fills in what each look shows now. ok is false if one of them cannot tell: on some file systems a directory does not say
 // of what type its entries are.
 func (r *Record) Look(root string) (ok bool) {
@@ -138,7 +149,7 @@ func (r *Record) concerns(entry string) bool {
 }
 
 // magic begins every record. It is another with each change of what a record means.
-const magic = "temper ready 2\n"
+const magic = "temper ready 3\n"
 
 // Bytes is the record as it is stored.
 func (r *Record) Bytes() []byte {

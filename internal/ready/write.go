@@ -1,13 +1,38 @@
 package ready
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // Name is the base name of every drop-in that temper writes.
 const Name = "50-temper.conf"
 
-// Write writes the drop-in of a unit below the directory that dir is open on. A reader finds it whole or not at all. It is not
-// synced: /run is gone with the power anyway.
-func Write(dir int, d Dropin) error {
+// Write writes drop-ins below dir, which it makes, and returns how many. It does not stop at an error.
+func Write(dir string, dropins []Dropin) (int, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil || len(dropins) == 0 {
+		return 0, err
+	}
+	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("write drop-ins: open %s: %w", dir, err)
+	}
+	defer unix.Close(at)
+	var problems []error
+	for _, d := range dropins {
+		if err := d.write(at); err != nil {
+			problems = append(problems, fmt.Errorf("write drop-in of %s: %w", d.Unit, err))
+		}
+	}
+	return len(dropins) - len(problems), errors.Join(problems...)
+}
+
+// write writes a drop-in below the directory that dir is open on. A reader finds it whole or not at all. It is not synced: /run is
+// gone with the power anyway.
+func (d Dropin) write(dir int) error {
 	if err := unix.Mkdirat(dir, d.Unit+".d", 0o755); err != nil && err != unix.EEXIST {
 		return err
 	}
