@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -320,6 +321,9 @@ func Write(dir string, decisions []Decision) (int, error) {
 		if d.Text != "" {
 			dropins = append(dropins, ready.Dropin{Unit: d.Unit, Text: []byte(d.Text)})
 		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil || len(dropins) == 0 {
+		return 0, err
 	}
 	return ready.Write(dir, dropins)
 }

@@ -25,7 +25,7 @@ import (
 // after each boot. Where a file is wrong, nothing is laid ready: each boot reports that.
 func MakeReady(root host.Root) error {
 	file, err := root.Path(ready.Path)
-	if err != nil || !host.HasProfiles(root) {
+	if err != nil || !ready.HasProfiles(string(root)) {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { // before what is there is noted

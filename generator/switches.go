@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 // Switches are the ways to turn the generator off without changing its settings.
@@ -14,7 +15,7 @@ type Switches struct {
 	Skip []string // units to leave alone, names or globs
 }
 
-// ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and [host.DisabledFile].
+// ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and [ready.DisabledFile].
 func ReadSwitches(root host.Root, cmdline string) Switches {
 	var s Switches
 	for _, word := range strings.Fields(cmdline) {
@@ -27,8 +28,8 @@ func ReadSwitches(root host.Root, cmdline string) Switches {
 			s.Skip = append(s.Skip, strings.Split(value, ",")...)
 		}
 	}
-	if host.Disabled(root) {
-		s.Off = host.DisabledFile + " exists"
+	if ready.Disabled(string(root)) {
+		s.Off = ready.DisabledFile + " exists"
 	}
 	return s
 }

@@ -14,10 +14,11 @@ import (
 	"sync/atomic"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 // SearchPath is where profiles are looked for, the first directory first.
-var SearchPath = host.ProfileDirs
+var SearchPath = ready.ProfileDirs
 
 // Set is the profiles of a root. The nil and the zero Set have none.
 type Set struct {

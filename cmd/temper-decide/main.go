@@ -13,6 +13,7 @@ import (
 	"temper/generator"
 	"temper/internal/host"
 	"temper/internal/kmsg"
+	"temper/internal/ready"
 )
 
 // deadline ends the generator long before systemd loses patience with all generators (90 s).
@@ -41,7 +42,7 @@ func run(log *kmsg.Log, args []string) (code int) {
 		return 2
 	}
 	root := host.Root(os.Getenv("TEMPER_ROOT"))
-	r := generator.Run(root, host.CommandLine(root), args[0])
+	r := generator.Run(root, ready.CommandLine(string(root)), args[0])
 	if r.Off != "" {
 		log.Info("off: " + r.Off)
 	}

@@ -6,15 +6,13 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
+	"errors"
+	"path"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"temper/internal/host"
 	"temper/internal/kmsg"
 	"temper/internal/ready"
 )
@@ -23,42 +21,45 @@ import (
 const patience = 10 * time.Second
 
 func main() {
-	root := host.Root(os.Getenv("TEMPER_ROOT"))
-	if os.Getenv("SYSTEMD_SCOPE") == "user" || host.InInitrd(root) || !host.HasProfiles(root) {
+	root, _ := unix.Getenv("TEMPER_ROOT")
+	scope, _ := unix.Getenv("SYSTEMD_SCOPE")
+	if scope == "user" || ready.InInitrd(root) || !ready.HasProfiles(root) {
 		return
 	}
-	host.AwaitGenerators(patience)
-	if !copied(root, os.Args[1:]) {
-		decide()
+	ready.AwaitGenerators(patience)
+	if args := ready.Args(); !copied(root, args) {
+		err := decide(args)
+		kmsg.Open("temper-generator").Error(errors.New("temper-decide does not run, units stay as they are: " + err.Error()))
+		unix.Exit(1)
 	}
 }
 
 // copied writes what lies ready into the first of the directories that systemd gives. It is false, whatever was written by
 // then, where somebody has to look closer.
-func copied(root host.Root, args []string) (done bool) {
+func copied(root string, args []string) (done bool) {
 	defer func() {
 		if recover() != nil {
 			done = false
 		}
 	}()
-	if len(args) != 3 || strings.Contains(host.CommandLine(root), "temper") || host.Disabled(root) {
+	if len(args) != 4 || strings.Contains(ready.CommandLine(root), "temper") || ready.Disabled(root) {
 		return false
 	}
-	return ready.Copy(string(root), args[0])
+	return ready.Copy(root, args[1])
 }
 
-// decide becomes temper-decide. It returns never; without that program the units stay as they are.
-func decide() {
-	self, err := os.Readlink("/proc/self/exe")
-	if err == nil {
-		// Installed beside the directory of generators, all of whose programs systemd starts; built, beside this one.
-		for _, dir := range []string{"../../temper", "."} {
-			program := filepath.Join(filepath.Dir(self), dir, "temper-decide")
-			if err = unix.Exec(program, os.Args, os.Environ()); err != unix.ENOENT {
-				break
-			}
+// decide becomes temper-decide, and returns only if it cannot.
+func decide(args []string) error {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlink("/proc/self/exe", buf)
+	if err != nil {
+		return err
+	}
+	// Installed, it lies beside the directory of generators, all of whose programs systemd starts; built, beside this one.
+	for _, dir := range []string{"../../temper", "."} {
+		if err = unix.Exec(path.Join(path.Dir(string(buf[:n])), dir, "temper-decide"), args, unix.Environ()); err != unix.ENOENT {
+			break
 		}
 	}
-	kmsg.Open("temper-generator").Error(fmt.Errorf("temper-decide does not run, units stay as they are: %w", err))
-	os.Exit(1)
+	return err
 }

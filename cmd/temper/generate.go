@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/generator"
-	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 func (a *app) generate() *cobra.Command {
@@ -81,5 +81,5 @@ func (a *app) printDropins(decisions []generator.Decision) error {
 
 // generator reads what the generator would read on the root.
 func (a *app) generator() (*generator.Generator, []error, error) {
-	return generator.New(a.host(), host.CommandLine(a.host()))
+	return generator.New(a.host(), ready.CommandLine(string(a.host())))
 }

@@ -2,38 +2,42 @@
 package kmsg
 
 import (
-	"fmt"
-	"io"
-	"os"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Log writes to the kernel log while systemd runs the program, since nothing else is there at boot, and to stderr otherwise.
 // Priorities are those of syslog(3).
 type Log struct {
-	out    io.Writer
-	prefix func(priority int) string
+	name string
+	fd   int
 }
 
 // Open opens the log of a program of this name.
 func Open(name string) *Log {
-	if os.Getppid() == 1 || os.Getenv("SYSTEMD_SCOPE") != "" {
-		if kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {
-			return &Log{kmsg, func(p int) string { return fmt.Sprintf("<%d>%s[%d]: ", p, name, os.Getpid()) }}
+	if _, scope := unix.Getenv("SYSTEMD_SCOPE"); scope || unix.Getppid() == 1 {
+		if fd, err := unix.Open("/dev/kmsg", unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0); err == nil {
+			return &Log{name, fd}
 		}
 	}
-	return &Log{os.Stderr, func(int) string { return name + ": " }}
+	return &Log{name, unix.Stderr}
 }
 
 // maxLine is what the kernel takes as one record.
 const maxLine = 900
 
 func (l *Log) write(priority int, text string) {
+	prefix := l.name + ": "
+	if l.fd != unix.Stderr {
+		prefix = "<" + strconv.Itoa(priority) + ">" + l.name + "[" + strconv.Itoa(unix.Getpid()) + "]: "
+	}
 	for line := range strings.SplitSeq(text, "\n") {
 		if len(line) > maxLine {
 			line = line[:maxLine] + "..."
 		}
-		fmt.Fprintf(l.out, "%s%s\n", l.prefix(priority), line)
+		_, _ = unix.Write(l.fd, []byte(prefix+line+"\n")) // there is nowhere else to say it
 	}
 }
 

@@ -2,8 +2,6 @@ package ready
 
 import (
 	"errors"
-	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,20 +9,20 @@ import (
 // Name is the base name of every drop-in that temper writes.
 const Name = "50-temper.conf"
 
-// Write writes drop-ins below dir, which it makes, and returns how many. It does not stop at an error.
+// Write writes drop-ins below dir, which it makes if need be, and returns how many. It does not stop at an error.
 func Write(dir string, dropins []Dropin) (int, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil || len(dropins) == 0 {
-		return 0, err
+	if err := unix.Mkdir(dir, 0o755); err != nil && err != unix.EEXIST {
+		return 0, errors.New("make " + dir + ": " + err.Error())
 	}
 	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("write drop-ins: open %s: %w", dir, err)
+		return 0, errors.New("write drop-ins: open " + dir + ": " + err.Error())
 	}
 	defer unix.Close(at)
 	var problems []error
 	for _, d := range dropins {
 		if err := d.write(at); err != nil {
-			problems = append(problems, fmt.Errorf("write drop-in of %s: %w", d.Unit, err))
+			problems = append(problems, errors.New("write drop-in of "+d.Unit+": "+err.Error()))
 		}
 	}
 	return len(dropins) - len(problems), errors.Join(problems...)

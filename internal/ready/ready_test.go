@@ -1,0 +1,133 @@
+package ready_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"temper/internal/ready"
+)
+
+func record() ready.Record {
+	return ready.Record{
+		Looks:    []ready.Look{{Kind: ready.Kernel}, {Kind: ready.File, Path: "/etc/a"}, ready.InDir("/etc", ".toml")},
+		Seen:     [][]byte{[]byte("6.12"), []byte("!2"), {}},
+		Patterns: []string{"a.service", "*.service"},
+		Dropins:  []ready.Dropin{{Unit: "a.service", Text: []byte("[Service]\n")}},
+	}
+}
+
+// FuzzParse: whatever lies there instead of a record, it is told apart or it says what it says, and what it says can be stored.
+func FuzzParse(f *testing.F) {
+	r := record()
+	data := r.Bytes()
+	f.Add(data)
+	f.Add(data[:len(data)-1])
+	f.Add([]byte("temper ready 3\n\xff\xff\xff\xff"))
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, ok := ready.Parse(data)
+		if ok && !bytes.Equal(r.Bytes(), data) {
+			t.Errorf("%q was read as %q", data, r.Bytes())
+		}
+	})
+}
+
+// FuzzHolds: a record of anything neither panics nor waits, and does not hold where it saw something else.
+func FuzzHolds(f *testing.F) {
+	f.Add("f", "/etc/a", []byte("!2"))
+	f.Add("n", "/etc/*.toml*", []byte("d"))
+	f.Add("d", "*", []byte(""))
+	f.Add("l", "/fifo", []byte("x"))
+	f.Add("s", "../../../..", []byte("x"))
+	root := f.TempDir()
+	if err := unix.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, kind, path string, seen []byte) {
+		if kind == "" {
+			return
+		}
+		r := ready.Record{Looks: []ready.Look{{Kind: ready.Kind(kind[0]), Path: path}}, Seen: [][]byte{seen}}
+		holds := r.Holds(root)
+		if r.Look(root); holds && r.Looks[0].Kind != ready.Seen && !bytes.Equal(r.Seen[0], seen) {
+			t.Errorf("%q of %q holds, but shows %q", seen, path, r.Seen[0])
+		}
+	})
+}
+
+// A file whose time of change comes from a clock is not read again; one of an image, whose makers gave all files one time in whole
+// seconds, is.
+func TestStamps(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, "a")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	r := ready.Record{Looks: []ready.Look{{Kind: ready.File, Path: "/a"}}}
+	if !r.Look(root) || !r.Holds(root) {
+		t.Fatalf("saw %q, and it does not hold", r.Seen)
+	}
+	time.Sleep(20 * time.Millisecond) // the clock of file times is coarse
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		t.Fatal(err)
+	}
+	write("two")
+	// The times that a program can set are those of before.
+	if err := os.Chtimes(file, time.Time{}, time.Unix(st.Mtim.Unix())); err != nil {
+		t.Fatal(err)
+	}
+	if r.Holds(root) {
+		t.Error("other content under the old time of modification goes unnoticed")
+	}
+}
+
+// A file system with times in whole seconds, as those of images have, is looked at by content.
+func TestImageTimes(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts file systems")
+	}
+	root := t.TempDir()
+	image := func(text string) {
+		t.Helper()
+		_ = unix.Unmount(root, unix.MNT_DETACH)
+		mountImage(t, root, text)
+	}
+	image("one")
+	r := ready.Record{Looks: []ready.Look{{Kind: ready.File, Path: "/a"}, ready.InDir("/", "a")}}
+	if !r.Look(root) || !r.Holds(root) {
+		t.Fatalf("saw %q, and it does not hold", r.Seen)
+	}
+	image("one")
+	if !r.Holds(root) {
+		t.Error("the same image does not hold")
+	}
+	image("two")
+	if r.Holds(root) {
+		t.Error("another image with the same times holds")
+	}
+}
+
+// mountImage mounts a file system with times in whole seconds that has one file, a.
+func mountImage(t *testing.T, at, text string) {
+	t.Helper()
+	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script := `truncate -s 1M "$1"; mke2fs -q -t ext2 -I 128 -d "$2" "$1"; debugfs -w -R "sif a ctime 20250101" "$1"; debugfs -w -R "sif a mtime 20250101" "$1"; mount -o loop,ro "$1" "$3"`
+	if out, err := exec.Command("sh", "-ec", script, "sh", image, dir, at).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+}
