@@ -14,7 +14,7 @@ import (
 
 // proved are the profiles of the library that every test run proves: those that are quick, and different from each other.
 // `make prove-library` proves them all.
-var proved = []string{"cron", "nginx", "redis-server", "ssh"}
+var proved = []string{"atd", "beanstalkd", "cron", "nginx", "redis-server", "rpcbind", "rsync", "ssh", "tftpd-hpa", "uptimed"}
 
 // TestSystemdLibrary: what we ship works as it is on the Debian of today, with nothing demoted.
 func TestSystemdLibrary(t *testing.T) {
