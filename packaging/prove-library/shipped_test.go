@@ -71,3 +71,23 @@ func TestShipped(t *testing.T) {
 		}
 	}
 }
+
+// TestPage: the table is as the tool writes it, and has every profile of the library for every suite.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile("../../" + tableFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := readPage(string(text))
+	if p.String() != string(text) {
+		t.Errorf("%s was not written by the tool: %sSUITE`", tableFile, again)
+	}
+	l := &library{set: shippedSet(t)}
+	for _, suite := range suites {
+		for _, profile := range l.missing(nil) {
+			if !slices.ContainsFunc(profile.Units, func(u string) bool { return p[suite][short(u)] != "" }) {
+				t.Errorf("%s: nothing on %s in %s: %s%s %s`", tableFile, profile.Name, suite, again, suite, profile.Name)
+			}
+		}
+	}
+}
