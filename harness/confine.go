@@ -58,6 +58,9 @@ func confined(where *place.Place, s state, plan generator.Plan) (confirmed []str
 			confirmed = append(confirmed, item.Directive.Name)
 		}
 	}
+	if preparing(pid) { // it ended meanwhile: what was not there to be seen is not what is open
+		return nil, nil, nil
+	}
 	return confirmed, ineffective, nil
 }
 
