@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"temper/generator"
 	"temper/harness/place"
@@ -37,10 +38,10 @@ func confined(where *place.Place, s state, plan generator.Plan) (confirmed []str
 	if pid == 0 {
 		return nil, nil, nil
 	}
-	x := subject{unit: s, cgroup: filepath.Join(where.Cgroup(), s.Cgroup), version: where.SystemdVersion()}
-	if preparing(pid) {
+	if !becomes(pid) {
 		return nil, nil, nil
 	}
+	x := subject{unit: s, cgroup: filepath.Join(where.Cgroup(), s.Cgroup), version: where.SystemdVersion()}
 	if x.status, err = readProcess(pid); err != nil {
 		return nil, nil, nil // gone: no process to look at
 	}
@@ -58,7 +59,7 @@ func confined(where *place.Place, s state, plan generator.Plan) (confirmed []str
 			confirmed = append(confirmed, item.Directive.Name)
 		}
 	}
-	if preparing(pid) { // it ended meanwhile: what was not there to be seen is not what is open
+	if program(pid) == "" { // it ended meanwhile: what was not there to be seen is not what is open
 		return nil, nil, nil
 	}
 	return confirmed, ineffective, nil
@@ -182,11 +183,30 @@ func readProcess(pid int) (process, error) {
 	return p, nil
 }
 
-// preparing reports whether a process is gone, or still systemd's own that prepares itself to become a service. Its name does not
-// tell: that of an executor which was started by its file descriptor is a number.
-func preparing(pid int) bool {
+// becomes waits, shortly, until a process that systemd made is the program of the service; a simple service counts as started
+// before it is. It is false where the process ends before.
+func becomes(pid int) bool {
+	for range 200 {
+		switch program(pid) {
+		case "":
+			return false
+		case "systemd", "systemd-executor": // prepares itself
+			time.Sleep(5 * time.Millisecond)
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// program is the base name of the file that a process runs, "" if it has ended. Its own name does not tell: that of an executor
+// which was started by its file descriptor is a number.
+func program(pid int) string {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	return err != nil || slices.Contains([]string{"systemd", "systemd-executor"}, filepath.Base(exe))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(exe)
 }
 
 // shares reports whether two processes are in one namespace, or may be.
