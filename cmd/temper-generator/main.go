@@ -20,7 +20,11 @@ import (
 // patience is how long the other generators are waited for, whose units and drop-ins count as much as those of files.
 const patience = 10 * time.Second
 
+// deadline ends a wait for a file system that does not answer long before systemd loses patience with all generators (90 s).
+const deadline = 20 * time.Second
+
 func main() {
+	time.AfterFunc(deadline, func() { fail("not done after " + deadline.String() + ": units stay as they are") })
 	root, _ := unix.Getenv("TEMPER_ROOT")
 	scope, _ := unix.Getenv("SYSTEMD_SCOPE")
 	if scope == "user" || ready.InInitrd(root) || !ready.HasProfiles(root) {
@@ -28,10 +32,13 @@ func main() {
 	}
 	ready.AwaitGenerators(patience)
 	if args := ready.Args(); !copied(root, args) {
-		err := decide(args)
-		kmsg.Open("temper-generator").Error(errors.New("temper-decide does not run, units stay as they are: " + err.Error()))
-		unix.Exit(1)
+		fail("temper-decide does not run, units stay as they are: " + decide(args).Error())
 	}
+}
+
+func fail(why string) {
+	kmsg.Open("temper-generator").Error(errors.New(why))
+	unix.Exit(1)
 }
 
 // copied writes what lies ready into the first of the directories that systemd gives. It is false, whatever was written by

@@ -9,11 +9,8 @@ import (
 // Name is the base name of every drop-in that temper writes.
 const Name = "50-temper.conf"
 
-// Write writes drop-ins below dir, which it makes if need be, and returns how many. It does not stop at an error.
+// Write writes drop-ins below dir, which is there, and returns how many. It does not stop at an error.
 func Write(dir string, dropins []Dropin) (int, error) {
-	if err := unix.Mkdir(dir, 0o755); err != nil && err != unix.EEXIST {
-		return 0, errors.New("make " + dir + ": " + err.Error())
-	}
 	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, errors.New("write drop-ins: open " + dir + ": " + err.Error())
