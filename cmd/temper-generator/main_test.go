@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +198,27 @@ func TestFullOutput(t *testing.T) {
 	left, _ := filepath.Glob(filepath.Join(out, "*.service.d", ".*"))
 	if len(left) > 0 {
 		t.Errorf("left %v", left)
+	}
+}
+
+// While systemd runs it, it speaks to the kernel log and nowhere else, each line with the priority of an error.
+func TestKernelLog(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts something over /dev/kmsg")
+	}
+	dir, log := root(t), filepath.Join(t.TempDir(), "kmsg")
+	put(t, dir, "etc/temper/profiles.d/bad.toml", "units\n")
+	if err := os.WriteFile(log, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("unshare", "--mount", "sh", "-ec", `mount --bind "$1" /dev/kmsg; shift; exec "$@"`, "sh", log, program, t.TempDir(), "early", "late")
+	c.Env = append(os.Environ(), "TEMPER_ROOT="+dir, "SYSTEMD_IN_INITRD=0", "SYSTEMD_SCOPE=system")
+	if out, _ := c.CombinedOutput(); len(out) > 0 || c.ProcessState.ExitCode() != 1 {
+		t.Errorf("exit status %d: %s", c.ProcessState.ExitCode(), out)
+	}
+	said, err := os.ReadFile(log)
+	if want := regexp.MustCompile(`^<3>temper-generator\[\d+\]: /etc/temper/profiles.d/bad.toml:1: .*\n$`); err != nil || !want.Match(said) {
+		t.Errorf("%v, the kernel log has %q", err, said)
 	}
 }
 
