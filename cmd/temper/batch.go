@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"temper/harness"
+	"temper/harness/place"
 	"temper/internal/host"
 	"temper/internal/verdict"
 )
@@ -29,6 +30,9 @@ type batch struct {
 
 // run proves the units and returns an error whose exit code is the worst of all.
 func (b *batch) run(ctx context.Context, units []string) error {
+	if err := place.Sweep(ctx); err != nil { // it is in nobody's way
+		fmt.Fprintf(b.err, "temper: clear what a killed proof left: %v\n", err)
+	}
 	b.board = newBoard(b.app)
 	queue := make(chan string)
 	var workers sync.WaitGroup
