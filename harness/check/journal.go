@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"temper/harness/place"
+	"temper/internal/unit"
 	"temper/profiles"
 )
 
@@ -20,7 +21,7 @@ import (
 // logged: messages of any length (--all), several lines in one (json).
 const journalctl = `journalctl --sync
 [ -n "$(journalctl --quiet --no-pager --lines=1)" ] || { echo there is no journal >&2; exit 1; }
-exec journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE "$1"`
+exec journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE,_SYSTEMD_UNIT "$@"`
 
 // probeJournal reads what the service logged in this trial. Each regular expression looks at one message at a time. What
 // must not be there and is ends the check at once; what must be there and is not yet may still come.
@@ -51,25 +52,30 @@ func probeJournal(c profiles.JournalCheck) probe {
 	}
 }
 
-// journal returns the messages that the trial's unit logged, oldest first.
+// journal returns the messages that the trial's unit logged, or all instances of a template, oldest first.
 func journal(ctx context.Context, env Env) ([]string, error) {
-	result, err := run(ctx, env, place.Command{Args: []string{"/bin/sh", "-c", journalctl, "sh", "_SYSTEMD_UNIT=" + env.Unit}})
+	args := []string{"/bin/sh", "-c", journalctl, "sh", "--since=@" + strconv.FormatInt(max(env.Since.Unix(), 0), 10)}
+	if !unit.IsTemplate(env.Unit) { // of instances, those of the trial are found below
+		args = append(args, "_SYSTEMD_UNIT="+env.Unit)
+	}
+	result, err := run(ctx, env, place.Command{Args: args})
 	if err != nil {
 		return nil, err
 	}
 	if result.Status != 0 {
 		return nil, fmt.Errorf("journalctl: exit status %d%s", result.Status, said(result))
 	}
-	return decode(result.Stdout, env.Since)
+	return decode(result.Stdout, env)
 }
 
-// decode reads the output of journalctl(1) --output=json and leaves out what is older than since. Output that was cut at
+// decode reads the output of journalctl(1) --output=json and leaves out what is older than the trial or of another unit. Output that was cut at
 // [place.MaxOutput], several thousand messages, counts as far as it goes.
-func decode(text string, since time.Time) ([]string, error) {
+func decode(text string, env Env) ([]string, error) {
 	var messages []string
 	for dec := json.NewDecoder(strings.NewReader(text)); ; {
 		var entry struct {
 			Time    string `json:"__REALTIME_TIMESTAMP"`
+			Unit    string `json:"_SYSTEMD_UNIT"`
 			Message json.RawMessage
 		}
 		if err := dec.Decode(&entry); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && len(text) >= place.MaxOutput {
@@ -81,7 +87,8 @@ func decode(text string, since time.Time) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("journalctl: %w", err)
 		}
-		if !time.UnixMicro(usec).Before(since.Truncate(time.Microsecond)) {
+		ours := entry.Unit == env.Unit || unit.IsTemplate(env.Unit) && unit.Template(entry.Unit) == env.Unit
+		if ours && !time.UnixMicro(usec).Before(env.Since.Truncate(time.Microsecond)) {
 			messages = append(messages, texts(entry.Message)...)
 		}
 	}
