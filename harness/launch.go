@@ -21,12 +21,13 @@ import (
 // launch is a trial while it runs.
 type launch struct {
 	*trials
-	plan    generator.Plan
-	name    string   // of the service, or of the template of its instances
-	sockets []string // names of the sockets that start it
-	begin   time.Time
-	result  *Trial
-	client  net.Conn // keeps an instance of a service for each connection running
+	plan      generator.Plan
+	name      string   // of the service, or of the template of its instances
+	sockets   []string // names of the sockets that start it
+	begin     time.Time
+	result    *Trial
+	client    net.Conn // keeps an instance of a service for each connection running
+	variables []string // of the service's environment, for exec checks
 }
 
 // errOver ends a trial that has failed: later phases would say nothing new.
@@ -223,7 +224,14 @@ func (l *launch) alive(when string) error {
 // check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would, even
 // if its socket starts it again.
 func (l *launch) check(ctx context.Context, phase string) error {
-	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin, Environ: told(l.place, l.unit.ID, phase)}
+	states, err := l.states()
+	if err != nil {
+		return err
+	}
+	if own := l.environ(states); own != nil { // checks of a service that has stopped get what it had
+		l.variables = own
+	}
+	env := check.Env{Place: l.place, Unit: l.name, Since: l.begin, Environ: slices.Concat(l.variables, told(l.place, l.unit.ID, phase))}
 	during, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var failed func() *state
