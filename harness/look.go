@@ -13,8 +13,8 @@ func (l *launch) observe() (observation, error) {
 	return observe(l.place, states...), nil
 }
 
-// patience is how long a service may take to look as it does without hardening, and as long again while it has work to do
-// and gets no processor: a busy machine is no failure.
+// patience is how long a service may take to come to rest and look as it does without hardening, and five times as long while what
+// is missing may still come because it has work to do and gets no processor: a busy machine is no failure.
 const patience = time.Second
 
 // look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches without
@@ -27,7 +27,12 @@ func (l *launch) look(ctx context.Context, phase string) error {
 	}
 	for err == nil {
 		l.result.seen.phases[phase] = o
-		if took := time.Since(begin); !l.misses(phase, o) || took > patience && !o.busy || took > 5*patience {
+		long := patience
+		if o.busy && l.misses(phase, o) {
+			long = 5 * patience
+		}
+		// What is there and busy may be about to fail.
+		if took := time.Since(begin); took > long || !o.busy && !l.misses(phase, o) {
 			return nil
 		}
 		if err := l.alive(phase); err != nil {
