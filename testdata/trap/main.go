@@ -27,8 +27,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// init keeps the main goroutine on the main thread, whose name is that of the process: from main on it could be another.
+func init() { runtime.LockOSThread() }
+
 func main() {
-	runtime.LockOSThread()
 	s := &service{}
 	for _, word := range os.Args[1:] {
 		if err := s.obey(word); err != nil {
