@@ -63,7 +63,7 @@ func boot(ctx context.Context, root string, units []string) (bool, error) {
 			return false, err
 		}
 		written, _ := where.Root().ReadFile(path.Join("/run/systemd/generator", name+".d", generator.Dropin)) // missing is not the same
-		same := strings.HasPrefix(string(written), v.Dropin) && v.Dropin != "" // the guard's line may follow
+		same := strings.HasPrefix(string(written), v.Dropin) && v.Dropin != ""                                // the guard's line may follow
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, word(same, "written at boot, as proven"), s.Confinement(), answers(s.Checks))
 		all = all && same && s.OK()
 		if want := cmp.Or(demotions, "0"); fmt.Sprint(len(v.Demotions)) != want {
