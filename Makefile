@@ -20,18 +20,19 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all picture build test check demo prove-library bench made install install-debhelper dist deb rpm arch test-packages roots tools clean
+.PHONY: all picture build test check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
-test: build roots
+test: build roots package-roots
 	testdata/run-tests
 
 check:
 	test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags packages ./packaging
 	$(GO) tool staticcheck ./...
 	testdata/vulnerabilities
 	$(GO) mod tidy -diff
@@ -54,6 +55,10 @@ prove-library: tools
 bench: build roots
 	$(GO) test -run '^$$' -bench . -timeout 1h ./...
 	test "$$(id -u)" != 0 || testdata/bench/analyze trixie bookworm sid
+
+# What the packages are built and tried in.
+package-roots: tools
+	test "$$(id -u)" != 0 || $(MAKE_ROOT) builder packages-trixie >/dev/null
 
 # The terminal in the README, as it is when the command is really run.
 picture: build tools
@@ -97,7 +102,15 @@ dist:
 deb rpm arch: dist
 	packaging/build $@ $(VERSION)
 
-test-packages: deb roots
+# For those who try the packages: without the tests in them.
+quick-deb: dist
+	packaging/build deb $(VERSION) quick
+
+# The packages as they are released: the same bytes twice, the same files in all three, and what others build with them.
+test-packages: deb rpm arch package-roots
+	for kind in deb rpm arch; do packaging/build $$kind $(VERSION) varied && packaging/compare $$kind || exit 1; done
+	packaging/same-files
+	$(MAKE_ROOT) packages-bookworm packages-sid >/dev/null
 	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v -tags packages ./packaging/
 	packaging/test-addon
 

@@ -20,12 +20,15 @@ var Versions = map[string]int{"bullseye": 247, "bookworm": 252, "trixie": 257, "
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	Need(t)
-	dir := filepath.Join(cache(), "roots", name)
+	dir := Tree(name)
 	if _, err := os.Stat(dir + ".list"); err != nil {
 		t.Fatalf("there is no %s tree: sudo testdata/roots/make-root %s (%v)", name, name, err)
 	}
 	return dir
 }
+
+// Tree is where make-root keeps the tree name.
+func Tree(name string) string { return filepath.Join(cache(), "roots", name) }
 
 // Daemons returns a directory with the unit files of many Debian packages, as they are in the suite of the tree name; their
 // paths in it are those of the packages. It skips and fails as [Path] does.

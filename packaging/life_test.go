@@ -1,0 +1,188 @@
+//go:build packages
+
+package packaging_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"temper/internal/verdict"
+)
+
+// hardened and vendors are command lines that succeed where a service runs with temper's hardening, or without it.
+func hardened(name string) string {
+	return "test -e " + dropin(name+".service") + " && grep -q '^NoNewPrivs:.*1' /proc/$(systemctl show -P MainPID " + name + ")/status"
+}
+
+func vendors(name string) string {
+	return "test ! -e " + dropin(name+".service") + " && grep -q '^NoNewPrivs:.*0' /proc/$(systemctl show -P MainPID " + name + ")/status"
+}
+
+// provedFirst is a command line that proves a service before it starts, as at boot, and starts it.
+func provedFirst(name string) string {
+	return "systemctl stop " + name + "; systemctl reset-failed " + name + "; systemctl start temper-prove@" + name + ".service && systemctl start " + name + " && sleep 1 && " + hardened(name)
+}
+
+// TestSystemdLife is the life of the packages on a machine: installed, at work, upgraded and purged.
+func TestSystemdLife(t *testing.T) {
+	for _, suite := range []string{"bookworm", "trixie", "sid"} {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			m := tree(t, suite)
+			debs, err := built()
+			must(t, err)
+			own, err := greeters()
+			must(t, err)
+			b := m.boot(under("/srv", append(slices.Clone(debs), own...))...)
+			b.run("dpkg --install /srv/greeter_1_all.deb && systemctl is-active greeter nginx")
+			was := b.look()
+			install(b, was)
+			proven := prove(b)
+			guard(b)
+			b = reboot(ship(b, proven), "nginx.service", "greeter.service")
+			upgrade(b)
+			renews(b)
+			b.run("rm /usr/lib/temper/verdicts/greeter.service.json && dpkg --install --force-downgrade /srv/greeter_1_all.deb")
+			purge(b, was, "/var/lib/greeter")
+		})
+	}
+}
+
+// prove proves services before they start and returns their verdicts.
+func prove(b *boot) []verdict.Verdict {
+	b.t.Helper()
+	var all []verdict.Verdict
+	for _, name := range []string{"nginx", "greeter"} {
+		b.run(provedFirst(name))
+		v := b.verdict(name + ".service")
+		if v.Result != verdict.Proven || v.Place != "host" {
+			_, log := b.try("journalctl --no-pager -u temper-prove@" + name)
+			b.t.Fatalf("%s is %s in the place %s: %s\n%s", name, v.Result, v.Place, v.Reason, log)
+		}
+		all = append(all, v)
+		b.run("temper status " + name + " | grep -w proven")
+		b.run("systemctl show -P OnFailure " + name + " | grep -w temper-guard@" + name + ".service")
+		if out := b.run("systemd-analyze verify --man=no " + name + ".service 2>&1"); out != "" {
+			b.t.Errorf("systemd-analyze verify %s:\n%s", name, out)
+		}
+	}
+	if out := b.run("systemctl --failed --plain --no-legend list-units"); out != "" {
+		b.t.Errorf("failed units:\n%s", out)
+	}
+	return all
+}
+
+// guard starts hardened services that have come to need more than was proven.
+func guard(b *boot) {
+	b.t.Helper()
+	log := func(name, text string) {
+		b.wait("journalctl --sync; journalctl -u temper-guard@" + name + " | grep -q '" + text + "'")
+	}
+	elsewhere := "mkdir -p /srv/logs && echo 'access_log /srv/logs/access.log;' >/etc/nginx/conf.d/log.conf && systemctl restart nginx"
+	if status, _ := b.try(elsewhere); status == 0 {
+		b.t.Fatal("a hardened nginx starts though it may not write its log")
+	}
+	b.wait("systemctl is-active --quiet nginx && " + vendors("nginx"))
+	b.wait("journalctl --sync; journalctl -p warning -u temper-guard@nginx | grep 'does start with its vendor'")
+	if v := b.verdict("nginx.service"); v.Result != verdict.Broken || len(v.Advisories) == 0 {
+		b.t.Errorf("the verdict is %s with %d pieces of evidence, want broken with some", v.Result, len(v.Advisories))
+	}
+
+	// What has started well once stays hardened, however it fails.
+	again := "rm -f /etc/nginx/conf.d/log.conf; " + provedFirst("nginx")
+	b.run(again + " && sleep 1.5 && systemctl start temper-guard.service && test -e /var/lib/temper/started/nginx.service")
+	b.run("kill -9 $(systemctl show -P MainPID nginx)")
+	log("nginx", "after it had started; its hardening stays")
+	b.run("systemctl start nginx && " + hardened("nginx"))
+	if status, _ := b.try(elsewhere); status == 0 {
+		b.t.Fatal("a hardened nginx starts though it may not write its log")
+	}
+	log("nginx", "has started with this hardening before")
+	b.run("systemctl is-failed nginx && test -e " + dropin("nginx.service"))
+
+	// What does not start without hardening either gets it back.
+	b.run(again + " && rm -f /var/lib/temper/started/nginx.service")
+	if status, _ := b.try("echo nonsense >/etc/nginx/conf.d/log.conf; systemctl restart nginx"); status == 0 {
+		b.t.Fatal("nginx starts with a configuration that is wrong")
+	}
+	log("nginx", "its hardening is not to blame and is back")
+	b.run("test -e " + dropin("nginx.service") + " && rm /etc/nginx/conf.d/log.conf && systemctl start nginx")
+	if v := b.verdict("nginx.service"); v.Result != verdict.Proven {
+		b.t.Errorf("the verdict is %s, want proven as before", v.Result)
+	}
+
+	// A service that is started again and again has never failed for good: before systemd 254 nobody is told of it.
+	b.run("rm -f /var/lib/temper/started/greeter.service; mkdir /srv/greeter && echo /srv/greeter/count >/etc/greeter.conf && systemctl restart greeter; sleep 1; systemctl start temper-guard.service")
+	b.wait("systemctl is-active --quiet greeter && " + vendors("greeter"))
+	b.run("rm /etc/greeter.conf && " + provedFirst("greeter"))
+}
+
+// ship lets a machine know nothing but verdicts that came with packages.
+func ship(b *boot, proven []verdict.Verdict) *machine {
+	b.t.Helper()
+	b.run("rm -r /etc/temper/verdicts/* /var/lib/temper/started")
+	m := b.keep()
+	for _, v := range proven {
+		v.Fingerprint.Systemd, v.Fingerprint.Kernel = 0, ""
+		data, err := json.Marshal(v)
+		must(b.t, err)
+		must(b.t, os.WriteFile(filepath.Join(m.root, "usr/lib/temper/verdicts", v.Unit+".json"), data, 0o644))
+	}
+	return m
+}
+
+// provenAgain does something by a command line and wants it to end in a proof of a service, in the background.
+func provenAgain(b *boot, name, line string) {
+	b.t.Helper()
+	count := "$(journalctl --sync; journalctl -u temper-prove.service | grep -c '" + name + ".service: proven')"
+	before := strings.TrimSpace(b.run("echo " + count))
+	b.run(line)
+	b.wait("test " + count + " -gt " + before)
+	b.wait("! systemctl is-active --quiet temper-prove.service")
+	if v := b.verdict(name + ".service"); v.Result != verdict.Proven || v.Place != "container" {
+		b.t.Errorf("after %s %s is %s in the place %s, want proven in a container", line, name, v.Result, v.Place)
+	}
+	b.run("temper status " + name + " | grep -w proven")
+}
+
+// upgrade installs a new version of a service, whose package knows nothing of temper: its verdict is stale, and it is proven
+// again in the background.
+func upgrade(b *boot) {
+	b.t.Helper()
+	provenAgain(b, "greeter", "dpkg --install /srv/greeter_2_all.deb && temper status greeter | grep 'stale.*executable' && "+vendors("greeter"))
+	b.run(vendors("greeter"))
+	b.run("systemctl restart greeter && " + hardened("greeter"))
+}
+
+// renews changes what else makes verdicts stale.
+func renews(b *boot) {
+	b.t.Helper()
+	stored := "/etc/temper/verdicts/greeter.service.json"
+	provenAgain(b, "greeter", "sed s/2s/2100ms/ /usr/lib/temper/profiles.d/greeter.toml >/etc/temper/profiles.d/greeter.toml")
+	provenAgain(b, "greeter", "rm /etc/temper/profiles.d/greeter.toml")
+	// Another systemd comes as a package.
+	provenAgain(b, "greeter", `sed -i 's/"systemd": [0-9]*/"systemd": 1/' `+stored+" && temper status greeter | grep stale.*systemd && "+
+		"cp /var/lib/dpkg/status /var/lib/dpkg/status-new && mv /var/lib/dpkg/status-new /var/lib/dpkg/status")
+	// Another kernel has been booted: the timer looks five minutes later.
+	b.run("mkdir /run/systemd/system/temper-prove.timer.d && printf '[Timer]\nOnActiveSec=\nOnActiveSec=1s\n' >/run/systemd/system/temper-prove.timer.d/soon.conf")
+	provenAgain(b, "greeter", `sed -i 's/"kernel": "[^"]*"/"kernel": "1"/' `+stored+" && temper status greeter | grep stale.*kernel && "+
+		"systemctl daemon-reload && systemctl restart temper-prove.timer")
+	b.run("rm -r /run/systemd/system/temper-prove.timer.d")
+}
+
+// wait wants a command line to succeed before long.
+func (b *boot) wait(line string) {
+	b.t.Helper()
+	b.run("for i in $(seq 200); do " + line + " && exit 0; sleep 0.3; done; exit 1")
+}
+
+func (b *boot) verdict(unit string) verdict.Verdict {
+	b.t.Helper()
+	v, err := verdict.Store{Root: b.Root()}.Get(unit)
+	must(b.t, err)
+	return v
+}

@@ -1,0 +1,54 @@
+//go:build packages
+
+package packaging_test
+
+import (
+	"strings"
+	"testing"
+
+	"temper/internal/testroot"
+	"temper/internal/verdict"
+)
+
+// TestSystemdRPM builds a service with the macros, installs it beside temper, upgrades it and removes everything again, by rpm
+// itself: in the tree in which packages are built, which is no Fedora, but has rpm and boots systemd. It wants make rpm.
+func TestSystemdRPM(t *testing.T) {
+	m := &machine{t, testroot.Path(t, "builder")}
+	files, err := below("../dist/rpm", "/srv")
+	must(t, err)
+	source, err := below("testdata/greeter", "/build/greeter")
+	must(t, err)
+	b := m.boot(append(files, source...)...)
+	b.run("mkdir -p /var/lib/rpm && rpm --initdb && rm /srv/*.src.rpm")
+	before := b.files()
+
+	b.run("rpm --install --nodeps /srv/temper*.rpm && temper --version")
+	b.run("systemctl is-active temper-prove.path temper-prove.timer temper-guard.timer")
+	// What follows is to be seen from the file trigger alone.
+	b.run("systemctl disable --now temper-prove.path temper-prove.timer")
+
+	build := "rpmbuild -bb --nodeps --define '_sourcedir /build/greeter' --define '_topdir /build/rpm' "
+	b.run(build + "/build/greeter/greeter.spec && rpm --install --nodeps /build/rpm/RPMS/noarch/greeter-1-1.noarch.rpm")
+	b.run("rpm -ql greeter | grep -x /usr/lib/temper/profiles.d/greeter.toml")
+	b.wait("journalctl --sync; journalctl -u temper-prove.service | grep -q Finished")
+	b.run("systemctl start greeter && " + vendors("greeter"))
+	b.run(provedFirst("greeter"))
+
+	b.run("echo '# This is the second version.' >>/build/greeter/greeter && " + build + "--define 'version_to_build 2' /build/greeter/greeter.spec")
+	b.run("rpm --upgrade --nodeps /build/rpm/RPMS/noarch/greeter-2-1.noarch.rpm && temper status greeter | grep 'stale.*executable'")
+	b.wait("journalctl --sync; journalctl -u temper-prove.service | grep -q 'greeter.service: proven'")
+	b.run("systemctl restart greeter && " + hardened("greeter"))
+	if v := b.verdict("greeter.service"); v.Result != verdict.Proven || v.Place != "container" {
+		t.Errorf("after the upgrade greeter is %s in the place %s, want proven in a container", v.Result, v.Place)
+	}
+
+	status, out := b.try("sed -i s/ProtectSystem/ProtectSytem/ /build/greeter/debian/greeter.temper.toml; " + build + "/build/greeter/greeter.spec 2>&1")
+	if status == 0 || !strings.Contains(out, "ProtectSytem") {
+		t.Errorf("a profile with a mistake is packaged, or the mistake not named: status %d\n%s", status, out)
+	}
+
+	b.run("systemctl stop greeter && rpm --erase greeter && rpm --erase temper temper-profiles temper-rpm-macros")
+	if left := without(differences(before, b.files()), append(restless, "/var/lib/rpm", "/var/tmp", "/build", "/root")); len(left) > 0 {
+		t.Errorf("left over or changed: %q", left)
+	}
+}
