@@ -42,6 +42,7 @@ type cloning struct {
 	sockets []*unit.Unit // that start the unit: cloned with it
 	starts  []string     // names of all units that would start the original
 	bare    bool         // the place has no devices to wait for
+	guard   string       // the unit without which no trial may run, "" if there is none
 }
 
 // accept reports whether the unit is the template of a service for each connection.
@@ -166,6 +167,9 @@ func (c cloning) foreign(name string) bool {
 // end is what a trial's service has whatever its unit says.
 func (c cloning) end(dropin string) []unit.Assignment {
 	end := []unit.Assignment{{Section: "Unit", Name: "StartLimitIntervalSec", Value: "0"}}
+	if c.guard != "" {
+		end = append(end, unit.Assignment{Section: "Unit", Name: "BindsTo", Value: c.guard}, unit.Assignment{Section: "Unit", Name: "After", Value: c.guard})
+	}
 	if c.accept() {
 		end = append(end, unit.Assignment{Section: "Unit", Name: "CollectMode", Value: "inactive"}) // what failed stays to be seen
 	}
@@ -196,12 +200,16 @@ func dynamicUser(u *unit.Unit, dropin string) string {
 			u = hardened
 		}
 	}
-	dynamic, _ := u.Last("Service", "DynamicUser")
-	user, _ := u.Last("Service", "User")
-	if yes, _ := unit.Bool(dynamic.Value); !yes || user.Value != "" {
+	if user, _ := u.Last("Service", "User"); !isDynamic(u) || user.Value != "" {
 		return ""
 	}
 	return userName.FindString(unit.Prefix(u.ID))
+}
+
+func isDynamic(u *unit.Unit) bool {
+	a, _ := u.Last("Service", "DynamicUser")
+	yes, _ := unit.Bool(a.Value)
+	return yes
 }
 
 // socketEnd makes a socket's clone start the trial's service and hand over its descriptors by the name that they have.

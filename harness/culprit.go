@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
@@ -93,9 +92,7 @@ func (s *search) enforced(l *lever) []string {
 // unprivileged reports whether the service is not started with all capabilities.
 func (s *search) unprivileged() bool {
 	user, _ := s.input.Unit.Last("Service", "User")
-	dynamic, _ := s.input.Unit.Last("Service", "DynamicUser")
-	yes, _ := unit.Bool(dynamic.Value)
-	return yes || !slices.Contains([]string{"", "root", "0"}, user.Value)
+	return isDynamic(s.input.Unit) || !slices.Contains([]string{"", "root", "0"}, user.Value)
 }
 
 // refine looks for exact exceptions of a lever that was given up whole without a look. It reports whether there are any.

@@ -196,9 +196,9 @@ func property[T any](properties map[string]dbus.Variant, name string) T {
 	return v
 }
 
-// start makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded until release,
-// so that their end can be looked at.
-func (m *manager) start(ctx context.Context, description string, units ...string) (string, error) {
+// start makes transient units whose text is in their drop-ins, and starts the first of them, in a job mode of systemctl(1). They
+// stay loaded until release, so that their end can be looked at.
+func (m *manager) start(ctx context.Context, mode, description string, units ...string) (string, error) {
 	type property struct {
 		Name  string
 		Value dbus.Variant
@@ -216,7 +216,7 @@ func (m *manager) start(ctx context.Context, description string, units ...string
 	for _, unit := range units[1:] {
 		others = append(others, aux{unit, properties})
 	}
-	return m.job(ctx, "StartTransientUnit", units[0], "replace", properties, others)
+	return m.job(ctx, "StartTransientUnit", units[0], mode, properties, others)
 }
 
 // matching lists the loaded units whose names match a pattern of glob(7).

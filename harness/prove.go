@@ -57,16 +57,16 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	defer r.trials.manager.close()
 	v, err := r.verdict(ctx)
 	if err != nil && o.Place.Err() != nil {
 		err = o.Place.Err()
 	}
+	err = errors.Join(err, r.close())
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
 }
 
-// newRun makes everything ready for the first trial. The caller closes its manager.
+// newRun makes everything ready for the first trial. The caller closes it.
 func newRun(ctx context.Context, o Options) (*run, error) {
 	loader := &unit.Loader{Root: o.Place.Root(), Version: o.Place.SystemdVersion()}
 	u, err := loader.Load(o.Unit)
@@ -85,14 +85,6 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := spare(o.Place, m, u.ID); err != nil {
-		m.close()
-		return nil, err
-	}
-	if err := setup(ctx, o.Place, p, u.ID); err != nil {
-		m.close()
-		return nil, fmt.Errorf("%s: %w", p.Path, err)
-	}
 	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
 	r := &run{
 		Options: o,
@@ -104,7 +96,34 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if o.Blind {
 		r.trials.blind = errBlind
 	}
+	if err := r.ready(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
 	return r, nil
+}
+
+// ready sees to it that trials disturb nothing, and runs what the profile wants done before.
+func (r *run) ready(ctx context.Context) (err error) {
+	u, p := r.input.Unit, r.input.Profile
+	if err := spare(r.Place, r.trials.manager, u.ID); err != nil {
+		return err
+	}
+	if r.putBack, err = r.trials.keepData(ctx); err != nil {
+		return err
+	}
+	if err := setup(ctx, r.Place, p, u.ID); err != nil {
+		return fmt.Errorf("%s: %w", p.Path, err)
+	}
+	return nil
+}
+
+// close ends what newRun has begun.
+func (r *run) close() error {
+	r.trials.manager.close()
+	if r.putBack == nil {
+		return nil
+	}
+	return r.putBack()
 }
 
 // errBlind is why there is no witness where none is wanted.
@@ -184,8 +203,9 @@ func told(where *place.Place, unit, phase string) []string {
 // run is the proving of one unit.
 type run struct {
 	Options
-	trials *trials
-	input  generator.Input
+	trials  *trials
+	input   generator.Input
+	putBack func() error // the service's data
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {

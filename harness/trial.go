@@ -50,6 +50,7 @@ type trials struct {
 	count   int
 
 	cloning   *cloning // of the unit, once it is known
+	guard     string   // the unit that keeps trials off the service's data, "" if none has to
 	blind     error    // why there is no witness; nil while there is one
 	baselines []Trial  // those without hardening that passed: what hardened ones are compared with
 }
@@ -94,6 +95,9 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 		return Trial{}, err
 	}
 	defer release()
+	if err := spare(t.place, t.manager, t.unit.ID); err != nil { // it may have been started since
+		return Trial{}, err
+	}
 	t.count++
 	result := Trial{Dropin: plan.Text()}
 	if t.cloning == nil {
@@ -145,6 +149,7 @@ func (t *trials) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.guard = t.guard
 	t.cloning = &c
 	if t.place.Kind() != "host" {
 		return nil

@@ -84,7 +84,7 @@ func TestSystemdProveAtBoot(t *testing.T) {
 					file("/etc/temper/profiles.d/"+name+".toml", "units = [\""+name+".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
 						"ProtectSystem = \"strict\"\n\n[prove]\nsettle = \"300ms\"\ntimeout = \"3s\"\n"+profile))
 			}
-			service("passes", "ExecStart=/bin/sleep infinity", "")
+			service("passes", "StateDirectory=passes\nExecStart=/bin/sh -c 'echo started >>/var/lib/passes/log; exec sleep infinity'", "state = \"restore\"\n")
 			service("demoted", "ExecStart=/bin/sh -c 'touch /srv/x && exec sleep infinity'", "")
 			service("broken", "ExecStart=/bin/sleep infinity", "\n[[check]]\nname = \"never\"\nexec = [\"/bin/false\"]\nretry = \"100ms\"\n")
 			service("hangs", "Type=notify\nTimeoutStartSec=2s\nExecStart=/bin/sleep infinity", "")
@@ -113,13 +113,14 @@ func TestSystemdProveAtBoot(t *testing.T) {
 	}
 }
 
-// started finds each service hardened as it was proven, or as its vendor wrote it.
+// started finds each service hardened as it was proven, or as its vendor wrote it, and nothing in its data from trials.
 func started(t *testing.T, p *place.Place) {
 	t.Helper()
 	out := command(t, p, "for u in passes demoted broken hangs far made; do for p in ActiveState NoNewPrivileges ProtectSystem ReadWritePaths; do "+
 		"systemctl show -P $p $u; done | xargs echo $u; done")
+	out += command(t, p, "cat /var/lib/passes/log")
 	want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "broken active no no\n" + "hangs failed no no\n" +
-		"far active yes strict\n" + "made active yes strict\n"
+		"far active yes strict\n" + "made active yes strict\n" + "started\n"
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("after the boot (-want +got):\n%s\n%s", diff, command(t, p, "journalctl -b --no-pager | grep temper | tail -30"))
 	}

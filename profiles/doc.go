@@ -35,7 +35,7 @@
 //	restart = true       # stop and start again, then check again; default false
 //	setup   = ["..."]    # shell command lines, run by root in the place before the first trial; after those of the base
 //	like_baseline = true # compare sockets, processes, exit codes and log with the baseline; default true
-//	state   = "keep"     # or "restore": put the service's data directories back afterwards; default keep
+//	state   = "keep"     # or "restore": trials on the host write to copies of the service's data directories; default keep
 //	exposure = 2.0       # --strict fails where the hardened service keeps more; default none
 //
 //	[[check]]

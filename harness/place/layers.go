@@ -123,7 +123,8 @@ func (l layer) attributes() int {
 	return attr
 }
 
-// overlay mounts a writable copy of the layer at target. What is written goes to the new directory scratch.
+// overlay mounts a writable copy of the layer at target, a path, or over the layer itself if that is "". What is written goes
+// to the new directory scratch.
 //
 // The lower directory is named by its descriptor, so that no character of its path means anything to the option parser.
 // redirect_dir lets services rename directories of the lower tree, as they can on the machine (systemd does so for the
@@ -133,7 +134,7 @@ func (l layer) overlay(scratch, target string) error {
 	if err := errors.Join(os.MkdirAll(upper, 0o755), os.MkdirAll(work, 0o755), l.dress(upper)); err != nil {
 		return err
 	}
-	return mountNew("overlay", target, l.attributes(), [][2]string{
+	return mountNew("overlay", l.fd, target, l.attributes(), [][2]string{
 		{"source", "temper"},
 		{"lowerdir", fmt.Sprintf("/proc/self/fd/%d", l.fd)},
 		{"upperdir", upper},
@@ -152,8 +153,9 @@ func (l layer) dress(dir string) error {
 	return errors.Join(os.Chown(dir, int(st.Uid), int(st.Gid)), unix.Chmod(dir, st.Mode&0o7777))
 }
 
-// mountNew mounts a file system by fsopen(2), which takes every value whole and tells in words what it does not like.
-func mountNew(fstype, target string, attributes int, options [][2]string) error {
+// mountNew mounts a file system at a path, or over the directory that is open as dir if that is "", by fsopen(2), which takes
+// every value whole and tells in words what it does not like.
+func mountNew(fstype string, dir int, target string, attributes int, options [][2]string) error {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("fsopen %s: %w", fstype, err)
@@ -172,7 +174,11 @@ func mountNew(fstype, target string, attributes int, options [][2]string) error 
 		return fmt.Errorf("mount %s: %w%s", fstype, err, complaint(fs))
 	}
 	defer unix.Close(mnt)
-	if err := unix.MoveMount(mnt, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+	flags := unix.MOVE_MOUNT_F_EMPTY_PATH
+	if target == "" {
+		flags |= unix.MOVE_MOUNT_T_EMPTY_PATH
+	}
+	if err := unix.MoveMount(mnt, "", dir, target, flags); err != nil {
 		return fmt.Errorf("mount %s at %s: %w", fstype, target, err)
 	}
 	return nil

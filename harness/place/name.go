@@ -10,8 +10,9 @@ import (
 
 // Names of what could outlive this process carry its number, and when it started since numbers come again, so that
 // [Sweep] can tell the dead's from the living's: temper-PID-START-ID for the cgroup of a container (with .scope where
-// systemd made it), temper-run-PID-START-ID for a command.
-var ownedName = regexp.MustCompile(`^temper-(?:run-)?([0-9]+)-([0-9]+)-[a-z0-9]+(?:\.scope|\.service)?$`)
+// systemd made it), temper-run-PID-START-ID for a command,
+// temper-cover-PID-START-ID for copies over directories.
+var ownedName = regexp.MustCompile(`^temper-(?:run-|cover-)?([0-9]+)-([0-9]+)-[a-z0-9]+(?:\.scope|\.service)?$`)
 
 func ownName(prefix, id string) (string, error) {
 	start, err := startTime(os.Getpid())

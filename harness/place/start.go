@@ -111,7 +111,7 @@ func (c *container) mountTree() error {
 		return err
 	}
 	for dir, mode := range map[string]string{"/run": "0755", "/tmp": "1777"} {
-		if err := mountNew("tmpfs", dir, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, [][2]string{{"mode", mode}}); err != nil {
+		if err := mountNew("tmpfs", unix.AT_FDCWD, dir, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, [][2]string{{"mode", mode}}); err != nil {
 			return err
 		}
 	}

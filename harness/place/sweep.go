@@ -6,14 +6,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/godbus/dbus/v5"
 )
 
-// Sweep removes what killed processes have left: the cgroups of their containers with any process still in them, and
-// commands that they ran on the host. What belongs to living processes is not touched. Finding nothing is no error.
+// Sweep removes what killed processes have left: the cgroups of their containers with any process still in them, commands
+// that they ran on the host, and copies that they mounted there. What belongs to living processes is not touched. Finding
+// nothing is no error.
 func Sweep(ctx context.Context) error {
 	errs := []error{sweepRuns(ctx)}
+	if systemdRuns() {
+		errs = append(errs, sweepCovers())
+	}
 	_, trees, err := hierarchies()
 	if err != nil {
 		return errors.Join(errs...) // without cgroup2 no container was ever made
@@ -47,6 +52,9 @@ func sweepRuns(ctx context.Context) error {
 		return nil
 	}
 	return sweepDir("/run", func(path string) error {
+		if !strings.HasPrefix(filepath.Base(path), "temper-run-") {
+			return nil
+		}
 		conn, err := dialManager(ctx)
 		if err != nil {
 			return err

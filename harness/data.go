@@ -1,0 +1,192 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"temper/harness/place"
+	"temper/harness/witness"
+	"temper/internal/hint"
+	"temper/internal/unit"
+	"temper/profiles"
+)
+
+// ownDirectories are the settings that give a service directories of its own below another; systemd.exec(5).
+var ownDirectories = []struct {
+	name, below string
+	private     bool // those of a dynamic user are below "private", and a link leads there
+}{
+	{"StateDirectory", "/var/lib", true},
+	{"CacheDirectory", "/var/cache", true},
+	{"LogsDirectory", "/var/log", true},
+	{"ConfigurationDirectory", "/etc", false},
+}
+
+// data is where a service keeps what it knows: in the directories that systemd makes for it, and in those that its unit or its
+// profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
+func data(u *unit.Unit, p *profiles.Profile) place.Copies {
+	var c place.Copies
+	dynamic := isDynamic(u)
+	for _, d := range ownDirectories {
+		for _, word := range listed(u, d.name) {
+			name, _, _ := strings.Cut(word, ":") // links and flags follow
+			dir := path.Join(d.below, name)
+			if dynamic && d.private {
+				c.Links = append(c.Links, dir)
+				dir = path.Join(d.below, "private", name)
+			}
+			c.Make = append(c.Make, dir)
+		}
+	}
+	c.Over = slices.Clone(c.Make)
+	for _, dir := range opened(u, p) {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil || forgotten.MatchString(real) {
+			continue
+		}
+		if info, err := os.Stat(real); err == nil && info.IsDir() {
+			c.Over = append(c.Over, real)
+		}
+	}
+	c.Over = outermost(c.Over)
+	return c
+}
+
+// forgotten matches what no boot finds again, and what is no file of anybody.
+var forgotten = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
+
+// opened lists the paths that a unit and its profile open for writing.
+func opened(u *unit.Unit, p *profiles.Profile) []string {
+	d := exceptionsOf("", witness.PathReadOnly)
+	list := listed(u, d.Name)
+	for _, s := range p.Service {
+		if s.Name == d.Name {
+			for _, value := range s.Values {
+				more, _ := unit.Words(value)
+				list = append(list, more...)
+			}
+		}
+	}
+	for i := range list {
+		list[i] = strings.TrimLeft(list[i], "-+")
+	}
+	return list
+}
+
+// listed is what the assignments of a setting leave, without what has no value here.
+func listed(u *unit.Unit, name string) []string {
+	var list []string
+	for _, a := range u.All("Service", name) {
+		if a.Value == "" {
+			list = nil
+		}
+		found, _ := unit.Words(a.Value)
+		for _, word := range found {
+			if value, err := u.Expand(word); err == nil {
+				list = append(list, value)
+			}
+		}
+	}
+	return list
+}
+
+// outermost sorts directories, leaves out those that are below others, and each that comes twice.
+func outermost(dirs []string) []string {
+	slices.Sort(dirs)
+	var list []string
+	for _, dir := range dirs {
+		if n := len(list); n == 0 || list[n-1] != dir && !strings.HasPrefix(dir, list[n-1]+"/") {
+			list = append(list, dir)
+		}
+	}
+	return list
+}
+
+// keepData sees to it that trials on the host write nothing into the data of the service, where the profile says so, and returns
+// how to put it back.
+func (t *trials) keepData(ctx context.Context) (putBack func() error, err error) {
+	if t.profile.Prove.State != profiles.StateRestore || t.place.Kind() != "host" {
+		return func() error { return nil }, nil
+	}
+	cloning, err := newCloning(t.place, t.unit)
+	if err != nil {
+		return nil, err
+	}
+	copies := data(t.unit, t.profile)
+	for _, dir := range copies.Over {
+		if slices.Contains(shared, dir) {
+			return nil, hint.With(fmt.Errorf("%s: state = %q: the service may write to %s, where others write too and the host has no copy of it",
+				t.unit.ID, profiles.StateRestore, dir), "temper prove --place container "+t.unit.ID)
+		}
+	}
+	release, err := t.startGuard(ctx, append(cloning.starts, t.unit.ID), copies.Over)
+	if err != nil {
+		return nil, err
+	}
+	uncover, err := t.place.Cover(copies)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return func() error { defer release(); return uncover() }, nil
+}
+
+// startGuard starts a unit that sees to it that no service ever runs on a copy of its data, also if this process is killed: before
+// one of the others starts, and when the service ends in which this process runs, systemd stops it, with any trial, and it
+// takes the copies away.
+func (t *trials) startGuard(ctx context.Context, others, copies []string) (release func(), err error) {
+	name := fmt.Sprintf("%s-%d.service", t.stem, launches.Add(1))
+	t.guard = name
+	others = slices.DeleteFunc(others, unit.IsTemplate)
+	text := "[Unit]\n"
+	if len(others) > 0 {
+		text += "Conflicts=" + strings.Join(others, " ") + "\nBefore=" + strings.Join(others, " ") + "\n"
+	}
+	if own := ownService(); own != "" {
+		text += "BindsTo=" + own + "\n"
+	}
+	text += "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=-umount -l"
+	for _, dir := range copies {
+		text += ` "` + quoted.Replace(dir) + `"`
+	}
+	release = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		defer cancel()
+		t.manager.release(ctx, name)
+		t.removeUnit(name + ".d")
+	}
+	if err := t.write(map[string]string{name + ".d/" + earlyDropin: text + "\n"}); err != nil {
+		return nil, err
+	}
+	result, err := t.manager.start(ctx, "ignore-dependencies", "What trials of "+t.unit.Name+" write", name)
+	if err == nil && result != "done" {
+		err = errors.New("job " + result)
+	}
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("guard the data of %s: %w", t.unit.Name, err)
+	}
+	return release, nil
+}
+
+// quoted makes a path one word of a command line; systemd.service(5).
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$")
+
+// ownService is the service in which this process runs, "" if it is in a session; cgroups(7).
+func ownService() string {
+	group, _ := os.ReadFile("/proc/self/cgroup")
+	for line := range strings.Lines(string(group)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok && unit.Type(name) == "service" {
+			return path.Base(name)
+		}
+	}
+	return ""
+}

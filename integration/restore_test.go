@@ -1,0 +1,84 @@
+package integration_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/harness/place"
+	"temper/internal/hint"
+	"temper/internal/testroot"
+)
+
+// TestSystemdRestore: trials on the host write nothing into the data of services whose profiles say state = "restore", and when a
+// proof is killed no service ever runs on a copy.
+func TestSystemdRestore(t *testing.T) {
+	base := programs(t)
+	for _, name := range []string{"bookworm", "trixie", "sid"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := slices.Clone(base)
+			file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
+			service := func(name, text string) {
+				file("/etc/systemd/system/"+name+".service", "[Service]\n"+text)
+				file("/etc/temper/profiles.d/"+name+".toml", "units = [\""+name+".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
+					"ReadWritePaths = [\"-/srv/"+name+"\"]\n\n[prove]\nstate = \"restore\"\nsettle = \"300ms\"\n")
+			}
+			service("keeps", "ExecStart=/bin/sh -c 'echo run >>/var/lib/keeps/log; rm -f /srv/keeps/old; exec sleep infinity'\n"+
+				"StateDirectory=keeps keeps/sub\nCacheDirectory=keeps\n")
+			service("moves", "DynamicUser=yes\nStateDirectory=moves\nExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec sleep infinity'\n")
+			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
+			file("/var/lib/keeps/log", "before\n")
+			file("/srv/keeps/old", "old\n")
+			p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, name), Files: files})
+			if err != nil {
+				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+			}
+			defer p.Close()
+			before := traces(t, p)
+			if out := command(t, p, "temper prove --place host keeps moves 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
+				t.Fatal(out)
+			}
+			if diff := cmp.Diff(before, traces(t, p)); diff != "" {
+				t.Errorf("after the proof (-want +got):\n%s", diff)
+			}
+			if out := command(t, p, "temper prove --place host shares 2>&1; echo status $?"); !strings.Contains(out, "/var/log") || !strings.Contains(out, "status 3") {
+				t.Errorf("a directory of many services: %s", out)
+			}
+			killed(t, p)
+			if out := command(t, p, "temper prove --place host keeps 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
+				t.Fatal(out)
+			}
+			command(t, p, "rm -r /var/cache/keeps /var/lib/keeps/sub")
+			// The one run is that of the service itself.
+			want := strings.Replace(strings.Replace(before, "/srv/keeps/old\nold\n", "", 1), "before\n", "before\nrun\n", 1)
+			if diff := cmp.Diff(want, traces(t, p)); diff != "" {
+				t.Errorf("after proofs that were killed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// traces is what a proof could change or leave behind.
+func traces(t *testing.T, p *place.Place) string {
+	t.Helper()
+	return command(t, p, "find /var/lib/keeps /var/cache/keeps /var/lib/moves /var/lib/private /srv/keeps /run/temper-cover-* /run/systemd/system 2>/dev/null "+
+		"| sort | while read f; do echo $f; [ ! -f $f ] || cat $f; done; cut -d' ' -f5 /proc/self/mountinfo | sort; systemctl list-units --plain --no-legend --all 'temper-trial*'")
+}
+
+// killed kills a proof that runs in a session and one that runs in a service while data is covered.
+func killed(t *testing.T, p *place.Place) {
+	t.Helper()
+	const covered, free = "until mountpoint -q /var/lib/keeps; do sleep 0.01; done; ", "while mountpoint -q /var/lib/keeps; do sleep 0.01; done; "
+	if out := command(t, p, "systemd-run -q --scope temper prove --place host keeps >/dev/null 2>&1 & "+covered+
+		"kill -9 $!; mountpoint /var/lib/keeps; systemctl start keeps; mountpoint /var/lib/keeps; sleep 0.2; systemctl stop keeps"); out !=
+		"/var/lib/keeps is a mountpoint\n/var/lib/keeps is not a mountpoint\n" {
+		t.Errorf("a service that starts after a proof in a session was killed: %s", out)
+	}
+	if out := command(t, p, "systemd-run -q --unit=prover temper prove --place host keeps; "+covered+
+		"systemctl kill -s KILL prover; timeout 5 sh -c '"+free+"echo free'"); out != "free\n" {
+		t.Errorf("after a proof in a service was killed: %s", out)
+	}
+}
