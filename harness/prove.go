@@ -297,10 +297,15 @@ func (t Trial) record(number int) verdict.Trial {
 	return log
 }
 
-// guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, the log.
+// guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, what systemd
+// itself failed at, or the log.
 func (r *run) guess(t Trial, ls []*lever) []proposal {
 	root := r.Place.Root()
 	if found := blame(denied(r.refused(t)), ls, r.input.Version, root); len(found) > 0 {
+		return found
+	}
+	own, _ := r.input.Unit.Last("Service", "RootDirectory")
+	if found := unset(t, ls, r.input.Version, own.Value); len(found) > 0 {
 		return found
 	}
 	return blame(said(t.Log, root), ls, r.input.Version, root)

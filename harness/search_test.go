@@ -276,3 +276,25 @@ func TestSearchEvidence(t *testing.T) {
 		})
 	}
 }
+
+// TestUnset: an exit status of systemd's own names what it could not set up, where that is little enough.
+func TestUnset(t *testing.T) {
+	ls := levers(generator.NewPlan(generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: hardest, Named: true, Version: 257}), 257)
+	for status, want := range map[int32][]string{
+		218: {"CapabilityBoundingSet"},
+		227: {"NoNewPrivileges"},
+		232: {"RestrictAddressFamilies"},
+		226: nil, // too many
+		228: nil,
+		225: nil, // the profile has none
+		1:   nil, // the service's own
+	} {
+		var got []string
+		for _, p := range unset(Trial{Status: status, Failures: []verdict.Evidence{{Kind: "exit"}}}, ls, 257, "") {
+			got = append(got, p.directive.Name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("status %d (-want +got):\n%s", status, diff)
+		}
+	}
+}
