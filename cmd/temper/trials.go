@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"temper/generator"
+	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/verdict"
 )
@@ -63,7 +64,7 @@ func (a *app) printTrials(name string, trials []verdict.Trial) {
 }
 
 // reproduce prints the commands that put a demoted directive back by hand.
-func (a *app) reproduce(units []string, directive string) error {
+func (a *app) reproduce(units []string, demoted string) error {
 	for _, name := range units {
 		name = serviceName(name)
 		v, err := verdict.Store{Root: a.host()}.Get(name)
@@ -73,46 +74,46 @@ func (a *app) reproduce(units []string, directive string) error {
 		if err != nil {
 			return err
 		}
-		d, ok := demotionOf(v, strings.TrimSuffix(directive, "="))
+		d, ok := demotionOf(v, strings.TrimSuffix(demoted, "="))
 		if !ok {
-			return hint.With(fmt.Errorf("%s= of %s was not demoted", directive, name), "temper show "+name)
+			return hint.With(fmt.Errorf("%s= of %s was not demoted", demoted, name), "temper show "+name)
 		}
 		a.printReproduction(v, d)
 	}
 	return nil
 }
 
-func demotionOf(v verdict.Verdict, directive string) (verdict.Demotion, bool) {
+func demotionOf(v verdict.Verdict, name string) (verdict.Demotion, bool) {
 	for _, d := range v.Demotions {
-		if strings.EqualFold(d.Directive, directive) {
+		if strings.EqualFold(d.Directive, name) {
 			return d, true
 		}
 	}
 	return verdict.Demotion{}, false
 }
 
-// printReproduction prints a drop-in with everything that was proven and the directive as it was before its demotion. It is
-// read after temper's own.
+// printReproduction prints a drop-in with everything that was proven and the directive as it was before its demotion. It takes
+// the place of temper's own, with the line that starts the guard: nothing is to mend what is broken on purpose.
 func (a *app) printReproduction(v verdict.Verdict, d verdict.Demotion) {
-	file := "/run/systemd/system/" + v.Unit + ".d/90-reproduce.conf"
+	dir := "/run/systemd/system/" + v.Unit + ".d"
+	file := dir + "/" + generator.Dropin
 	fmt.Fprintf(a.out, "# %s= from %s to %s, because of:\n", d.Directive, short(d.From), short(d.To))
 	for _, e := range d.Evidence {
 		fmt.Fprintf(a.out, "#   %s: %s\n", e.Kind, e.Text)
 	}
 	fmt.Fprintf(a.out, "# This stops %s while it lasts: run it where that does no harm.\n", v.Unit)
-	fmt.Fprintf(a.out, "sudo mkdir -p %s.d\nsudo tee %s <<'END'\n", strings.TrimSuffix(file, ".d/90-reproduce.conf"), file)
+	fmt.Fprintf(a.out, "sudo mkdir -p %s\nsudo tee %s <<'END'\n", dir, file)
 	for line := range strings.Lines(v.Dropin) {
 		if !strings.HasPrefix(line, d.Directive+"=") && !strings.HasPrefix(line, "#") {
 			fmt.Fprint(a.out, line)
 		}
 	}
-	if d.From == "" {
-		fmt.Fprintf(a.out, "%s=\n", d.Directive)
-	} else if d.From != verdict.Off {
+	of, known := directive.Lookup(d.Directive)
+	if empty := d.From == "" && known && of.Restricts(); empty || d.From != "" && d.From != verdict.Off { // a list of exceptions had none
 		for line := range strings.SplitSeq(d.From, "\n") {
 			fmt.Fprintf(a.out, "%s=%s\n", d.Directive, strings.ReplaceAll(line, "%", "%%"))
 		}
 	}
 	fmt.Fprintf(a.out, "END\nsudo systemctl daemon-reload\nsudo systemctl restart %[1]s; systemctl status %[1]s\njournalctl -u %[1]s -n 20\n", v.Unit)
-	fmt.Fprintf(a.out, "# and back to %s:\nsudo rm %s\nsudo systemctl daemon-reload\nsudo systemctl restart %s\n", generator.Dropin, file, v.Unit)
+	fmt.Fprintf(a.out, "# and back:\nsudo rm %s\nsudo systemctl daemon-reload\nsudo systemctl restart %s\n", file, v.Unit)
 }

@@ -1,0 +1,43 @@
+package integration_test
+
+import (
+	"strings"
+	"testing"
+
+	"temper/harness/place"
+	"temper/internal/hint"
+	"temper/internal/testroot"
+)
+
+// TestSystemdReproduce runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, and
+// works again after those that come last.
+func TestSystemdReproduce(t *testing.T) {
+	services := []struct{ name, command, setting, demoted string }{
+		{"writes", "touch /srv/writes", `ProtectSystem = "strict"`, "ReadWritePaths"},
+		{"owns", "touch /run/owns && chown nobody /run/owns", `CapabilityBoundingSet = [""]`, "CapabilityBoundingSet"},
+		{"unshares", "unshare -U true", "RestrictNamespaces = true", "RestrictNamespaces"},
+		{"persona", "setarch -R true", "LockPersonality = true", "LockPersonality"},
+	}
+	files := programs(t)
+	file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
+	for _, s := range services {
+		file("/etc/systemd/system/"+s.name+".service", "[Service]\nExecStart=/bin/sh -c '"+s.command+" && exec sleep infinity'\n")
+		file("/etc/temper/profiles.d/"+s.name+".toml", "units = [\""+s.name+".service\"]\n\n[service]\nPrivateTmp = true\n"+s.setting+
+			"\n\n[prove]\nsettle = \"300ms\"\n")
+	}
+	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, "trixie"), Files: files})
+	if err != nil {
+		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+	}
+	defer p.Close()
+	for _, s := range services {
+		t.Run(s.name, func(t *testing.T) {
+			out := command(t, p, "sudo() { \"$@\"; }; temper prove --place host --reload "+s.name+"; temper show "+s.name+" --reproduce "+s.demoted+" >/run/by-hand && "+
+				"sed '/^# and back:/,$d' /run/by-hand >/run/break && sed -n '/^# and back:/,$p' /run/by-hand >/run/back && "+
+				". /run/break && sleep 0.3; echo then $(systemctl is-active "+s.name+"); . /run/back && sleep 0.3; echo now $(systemctl is-active "+s.name+")")
+			if !strings.Contains(out, "\nthen failed\n") || !strings.Contains(out, "\nnow active\n") {
+				t.Error(out)
+			}
+		})
+	}
+}
