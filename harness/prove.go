@@ -58,12 +58,25 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 		return verdict.Verdict{}, err
 	}
 	v, err := r.verdict(ctx)
-	if err != nil && o.Place.Err() != nil {
-		err = o.Place.Err()
+	if err != nil {
+		err = cause(o.Place, err)
 	}
 	err = errors.Join(err, r.close())
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
+}
+
+// cause is why a proof could not go on: what has become of the place, if anything has.
+func cause(where *place.Place, err error) error {
+	if where.Bus().Connected() {
+		return err
+	}
+	select {
+	case <-where.Done():
+		return where.Err()
+	case <-time.After(2 * time.Second): // the bus ends first, where all of the place does
+		return fmt.Errorf("the system bus of the %s has gone: %w", where.Kind(), err)
+	}
 }
 
 // newRun makes everything ready for the first trial. The caller closes it.

@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"temper/harness/place"
 	"temper/internal/testroot"
 	"temper/internal/verdict"
 )
@@ -119,6 +121,108 @@ func TestSystemdProveKilled(t *testing.T) {
 	}
 }
 
+// TestSystemdProveDisturbed: when the place of a proof dies under it, its bus, its memory or the disk for the verdict, the proof
+// ends, says why, and leaves nothing but what the next one clears.
+func TestSystemdProveDisturbed(t *testing.T) {
+	image := testroot.Path(t, "trixie")
+	program := filepath.Join(t.TempDir(), "temper")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	mounts := mountTable(t)
+	for _, tc := range []struct {
+		name    string
+		disturb func(t *testing.T, pid int, state string)
+		says    string
+	}{
+		{"container", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") }, "the container has ended"},
+		{"bus", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") }, "the system bus of the container has gone"},
+		{"memory", func(t *testing.T, pid int, _ string) {
+			if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}, "memory"},
+		{"disk", func(t *testing.T, _ int, state string) {
+			fill := filepath.Join(state, "fill")
+			err := os.WriteFile(fill, make([]byte, 1<<20), 0o600)
+			if !errors.Is(err, unix.ENOSPC) {
+				t.Fatalf("the disk is not full: %v", err)
+			}
+		}, "no space left"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			state := t.TempDir()
+			if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=64k,mode=755"); err != nil {
+				t.Fatal(err)
+			}
+			c := exec.Command(program, "prove", "--image", image, "--state", state, "nginx")
+			c.Env = append(os.Environ(), "GOGC=off") // it always wants more memory
+			talk, err := c.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			said := bufio.NewScanner(talk)
+			said.Scan() // the first trial is over
+			tc.disturb(t, c.Process.Pid, state)
+			var rest []string
+			for said.Scan() {
+				rest = append(rest, said.Text())
+			}
+			if err := c.Wait(); err == nil || !strings.Contains(strings.Join(rest, "\n"), tc.says) {
+				t.Errorf("%v, said %q", err, rest)
+			}
+			if v, err := (verdict.Store{Dirs: []string{state}}).Get("nginx.service"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("there is a verdict: %v, %v", v, err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(state, ".*")); len(left) > 0 {
+				t.Errorf("in the store there is %q", left)
+			}
+			if err := unix.Unmount(state, 0); err != nil {
+				t.Error(err)
+			}
+			if err := place.Sweep(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if left := groupsOf(c.Process.Pid); len(left) > 0 {
+				t.Errorf("control groups are left: %v", left)
+			}
+			if now := mountTable(t); now != mounts {
+				t.Errorf("mounts were\n%s\nand are\n%s", mounts, now)
+			}
+		})
+	}
+}
+
+// kill kills the first process of a name in the place of a proof.
+func kill(t *testing.T, pid int, name string) {
+	t.Helper()
+	for _, group := range groupsOf(pid) {
+		var found int
+		_ = filepath.WalkDir(group, func(file string, d fs.DirEntry, _ error) error {
+			if d == nil || d.Name() != "cgroup.procs" {
+				return nil
+			}
+			data, _ := os.ReadFile(file)
+			for id := range strings.FieldsSeq(string(data)) {
+				if comm, _ := os.ReadFile("/proc/" + id + "/comm"); found == 0 && strings.TrimSpace(string(comm)) == name {
+					found, _ = strconv.Atoi(id)
+				}
+			}
+			return nil
+		})
+		if found != 0 {
+			if err := unix.Kill(found, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no %s in the place", name)
+}
+
 // listing is every file of a tree with its size, mode, owner and times.
 func listing(t *testing.T, root string) string {
 	t.Helper()
@@ -129,13 +233,20 @@ func listing(t *testing.T, root string) string {
 	return string(out)
 }
 
+// mountTable is what this program has mounted on the machine; others mount and unmount meanwhile.
 func mountTable(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(data)
+	var ours strings.Builder
+	for line := range strings.Lines(string(data)) {
+		if strings.Contains(line, " temper ") || strings.Contains(line, "/run/temper") { // source, or where it is mounted
+			ours.WriteString(line)
+		}
+	}
+	return ours.String()
 }
 
 // groupsOf finds the control groups that a temper process made for its places, all of which have its id in their name.
