@@ -166,7 +166,7 @@ func (t *trials) startGuard(ctx context.Context, others, copies []string) (relea
 	if err := t.write(map[string]string{name + ".d/" + earlyDropin: text + "\n"}); err != nil {
 		return nil, err
 	}
-	result, err := t.manager.start(ctx, "ignore-dependencies", "What trials of "+t.unit.Name+" write", name)
+	result, err := t.manager.start(ctx, alone, "What trials of "+t.unit.Name+" write", name)
 	if err == nil && result != "done" {
 		err = errors.New("job " + result)
 	}

@@ -103,7 +103,7 @@ func (l *launch) start(ctx context.Context) error {
 	if !unit.IsTemplate(l.name) {
 		units = append(units, l.name)
 	}
-	result, err := l.manager.start(job, "replace", "temper's trial of "+l.unit.Name, units...)
+	result, err := l.manager.start(job, replacing, "temper's trial of "+l.unit.Name, units...)
 	for _, next := range units[1:] {
 		if err != nil || result != "done" {
 			return l.judge(ctx, "start of the socket", result, err)

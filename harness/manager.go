@@ -196,9 +196,17 @@ func property[T any](properties map[string]dbus.Variant, name string) T {
 	return v
 }
 
-// start makes transient units whose text is in their drop-ins, and starts the first of them, in a job mode of systemctl(1). They
-// stay loaded until release, so that their end can be looked at.
-func (m *manager) start(ctx context.Context, mode, description string, units ...string) (string, error) {
+// A jobMode is what becomes of other jobs; systemctl(1), --job-mode=.
+type jobMode string
+
+const (
+	replacing jobMode = "replace"
+	alone     jobMode = "ignore-dependencies"
+)
+
+// start makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded until release,
+// so that their end can be looked at.
+func (m *manager) start(ctx context.Context, mode jobMode, description string, units ...string) (string, error) {
 	type property struct {
 		Name  string
 		Value dbus.Variant
@@ -216,7 +224,7 @@ func (m *manager) start(ctx context.Context, mode, description string, units ...
 	for _, unit := range units[1:] {
 		others = append(others, aux{unit, properties})
 	}
-	return m.job(ctx, "StartTransientUnit", units[0], mode, properties, others)
+	return m.job(ctx, "StartTransientUnit", units[0], string(mode), properties, others)
 }
 
 // matching lists the loaded units whose names match a pattern of glob(7).

@@ -239,7 +239,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
-		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.Place.Root()), unseen(plan, last))
+		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.Place.Root()), missed(last), unseen(plan, last))
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
@@ -307,7 +307,18 @@ func (t Trial) record(number int) verdict.Trial {
 	for _, d := range t.Refused.Denials {
 		log.Refused = append(log.Refused, d.String())
 	}
+	for _, e := range missed(t) {
+		log.Refused = append(log.Refused, e.Text)
+	}
 	return log
+}
+
+// missed says how much of what a trial was refused is not known.
+func missed(t Trial) []verdict.Evidence {
+	if t.Refused.Dropped == 0 {
+		return nil
+	}
+	return []verdict.Evidence{{Kind: "unseen", Text: fmt.Sprintf("%d more system calls failed, too fast for the witness to tell which", t.Refused.Dropped)}}
 }
 
 // guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, what systemd

@@ -46,7 +46,7 @@ func (t *trials) standIn(ctx context.Context, plan generator.Plan) (Trial, error
 	defer release()
 	stem := fmt.Sprintf("%s-%d", t.stem, launches.Add(1))
 	l := &launch{trials: t, plan: plan, name: t.cloning.service(stem), begin: time.Now(), result: &result}
-	files := cloning{unit: t.cloning.unit, starts: t.cloning.starts, bare: t.cloning.bare}.files(stem, result.Dropin)
+	files := cloning{unit: t.cloning.unit, starts: t.cloning.starts, bare: t.cloning.bare, guard: t.cloning.guard}.files(stem, result.Dropin)
 	files[l.name+".d/"+lateDropin] += fmt.Sprintf(standIn, waiters[i])
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
 	if err := t.write(files); err != nil {
@@ -54,7 +54,7 @@ func (t *trials) standIn(ctx context.Context, plan generator.Plan) (Trial, error
 	}
 	job, cancel := context.WithTimeout(ctx, t.profile.Prove.Timeout)
 	defer cancel()
-	ended, err := t.manager.start(job, "temper's look at "+t.unit.Name, l.name)
+	ended, err := t.manager.start(job, replacing, "temper's look at "+t.unit.Name, l.name)
 	if err != nil || ended != "done" {
 		return result, ctx.Err()
 	}
