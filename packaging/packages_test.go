@@ -103,6 +103,7 @@ func install(b *boot, was look) {
 	b.run(known + " >/srv/known")
 	b.run("dpkg --install /srv/temper_*.deb /srv/temper-profiles_*.deb && temper --version")
 	b.run("systemctl is-active temper-prove.path temper-prove.timer temper-guard.timer")
+	b.run("systemd-analyze security --no-pager --threshold=38 temper-prove@nginx.service temper-guard@nginx.service temper-guard.service")
 	is := b.look()
 	if diff := cmp.Diff(was.pids, is.pids); diff != "" {
 		b.t.Errorf("what ran (-before +after):\n%s", diff)
