@@ -69,7 +69,7 @@ func (b *boot) keep() *machine {
 // try runs a shell command line and returns its status and what it said.
 func (b *boot) try(line string) (int, string) {
 	b.t.Helper()
-	r, err := b.Run(b.t.Context(), place.Command{Args: []string{"/bin/sh", "-c", line}, Timeout: 2 * time.Minute})
+	r, err := b.Run(b.t.Context(), place.Command{Args: []string{"/bin/sh", "-c", line}, Timeout: 6 * time.Minute})
 	must(b.t, err)
 	return r.Status, r.Stdout + r.Stderr
 }

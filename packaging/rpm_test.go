@@ -37,7 +37,8 @@ func TestSystemdRPM(t *testing.T) {
 	b.run("echo '# This is the second version.' >>/build/greeter/greeter && " + build + "--define 'version_to_build 2' /build/greeter/greeter.spec")
 	b.run("rpm --upgrade --nodeps /build/rpm/RPMS/noarch/greeter-2-1.noarch.rpm && temper status greeter | grep 'stale.*executable'")
 	b.wait("journalctl --sync; journalctl -u temper-prove.service | grep -q 'greeter.service: proven'")
-	b.run("systemctl restart greeter && " + hardened("greeter"))
+	b.run("systemctl restart greeter")
+	b.wait(hardened("greeter"))
 	if v := b.verdict("greeter.service"); v.Result != verdict.Proven || v.Place != "container" {
 		t.Errorf("after the upgrade greeter is %s in the place %s, want proven in a container", v.Result, v.Place)
 	}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"temper/generator"
+	"temper/internal/verdict"
 )
 
 // renew is what temper-prove.service runs. It is a verb of its own because it is for the machine, not for people: it waits
@@ -39,54 +42,73 @@ func (a *app) runRenew(ctx context.Context) error {
 		return usageError{errors.New("renew is about this machine, not about another root")}
 	}
 	var result error
-	tried := map[string]bool{}
+	tried := map[string]verdict.Fingerprint{}
 	for range rounds {
 		if err := waitForPackages(ctx, packageLocks); err != nil {
 			return err
 		}
-		units, err := a.outdated()
+		units, err := a.outdated(tried)
 		if err != nil {
 			return errors.Join(err, result)
 		}
-		if len(units) == 0 || allIn(units, tried) {
-			break
+		if len(units) > 0 {
+			result = a.runProve(ctx, proveFlags{where: "container", reload: true, jobs: 1}, slices.Sorted(maps.Keys(units)))
+			maps.Copy(tried, units)
 		}
-		result = a.runProve(ctx, proveFlags{where: "container", reload: true, jobs: 1}, units)
-		for _, u := range units {
-			tried[u] = true
+		if err := makeReady(a.host()); err != nil {
+			return errors.Join(err, result)
 		}
-	}
-	return errors.Join(result, makeReady(a.host()))
-}
-
-// allIn reports whether everything has been tried: a unit that nothing can be found out about stays without a fresh verdict.
-func allIn(units []string, tried map[string]bool) bool {
-	for _, u := range units {
-		if !tried[u] {
-			return false
+		// temper-prove.path looks only while this is at rest: what has changed meanwhile is for another round.
+		if units, err = a.outdated(tried); err != nil || len(units) == 0 {
+			return errors.Join(err, result)
 		}
 	}
-	return true
+	return result
 }
 
-// outdated lists the units that are to be proven again.
-func (a *app) outdated() ([]string, error) {
+// outdated lists the units that are to be proven again, and as what. One that has been tried as it is is left out: a unit that
+// nothing can be found out about stays without a fresh verdict.
+func (a *app) outdated(tried map[string]verdict.Fingerprint) (map[string]verdict.Fingerprint, error) {
 	g, _, err := a.generator() // what is wrong with single files the generator says
 	if err != nil {
 		return nil, err
 	}
 	decisions, _ := g.Decisions()
-	var units []string
+	units := map[string]verdict.Fingerprint{}
 	for _, d := range decisions {
-		switch {
-		case d.Profile == nil || g.Switches.Off != "":
-		case d.Verdict != nil && d.Verdict.Stale:
-			units = append(units, d.Unit)
-		case d.Verdict == nil && d.Named && g.Settings.Unproven == generator.Prove && d.Text != "":
-			units = append(units, d.Unit)
+		if !lacksProof(g, d) {
+			continue
+		}
+		now := fingerprint(g, d)
+		if was, ok := tried[d.Unit]; !ok || was != now {
+			units[d.Unit] = now
 		}
 	}
 	return units, nil
+}
+
+func lacksProof(g *generator.Generator, d generator.Decision) bool {
+	switch {
+	case d.Profile == nil || g.Switches.Off != "":
+		return false
+	case d.Verdict != nil:
+		return d.Verdict.Stale
+	default:
+		return d.Named && g.Settings.Unproven == generator.Prove && d.Text != ""
+	}
+}
+
+// fingerprint is that of a verdict that would be taken now; a unit of which none can be taken has none.
+func fingerprint(g *generator.Generator, d generator.Decision) verdict.Fingerprint {
+	u, err := g.Units.Load(d.Unit)
+	if err != nil {
+		return verdict.Fingerprint{}
+	}
+	now, err := g.Fingerprint(g.Input(u.Without(generator.Dropin), d.Profile, d.Named))
+	if err != nil {
+		return verdict.Fingerprint{}
+	}
+	return now
 }
 
 // packageLocks are files that package managers lock, by fcntl(2), while they change the machine: dpkg, apt, rpm.
