@@ -189,7 +189,8 @@ func (t *tree) state(l Look, to []byte) ([]byte, error) {
 }
 
 func (t *tree) target(name string, to []byte) ([]byte, error) {
-	var buf [unix.PathMax]byte
+	t.buf = slices.Grow(t.buf[:0], unix.PathMax)
+	buf := t.buf[:unix.PathMax] // on the stack it would have that grow twice
 	at, rest := unix.AT_FDCWD, name
 	if !t.here {
 		fd, err := t.open(name, unix.O_PATH|unix.O_NOFOLLOW)
@@ -199,7 +200,7 @@ func (t *tree) target(name string, to []byte) ([]byte, error) {
 		defer unix.Close(fd)
 		at, rest = fd, ""
 	}
-	n, err := unix.Readlinkat(at, rest, buf[:])
+	n, err := unix.Readlinkat(at, rest, buf)
 	return append(to, buf[:max(n, 0)]...), err
 }
 
@@ -229,7 +230,7 @@ func (t *tree) file(name string, to []byte) ([]byte, error) {
 
 // read reads to the end, into the one buffer of the tree.
 func (t *tree) read(fd, size int) ([]byte, error) {
-	t.buf = slices.Grow(t.buf[:0], max(size+1, 8<<10))
+	t.buf = slices.Grow(t.buf[:0], max(size+1, 1<<10))
 	data := t.buf
 	for {
 		n, err := unix.Read(fd, data[len(data):cap(data)])

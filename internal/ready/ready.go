@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"path"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -180,15 +181,15 @@ func Parse(data []byte) (r Record, ok bool) {
 			r.Looks[i].Kind = Kind(p.data[0])
 			p.data = p.data[1:]
 		}
-		r.Looks[i].Path, r.Seen[i] = string(p.bytes()), p.bytes()
+		r.Looks[i].Path, r.Seen[i] = p.text(), p.bytes()
 	}
 	r.Patterns = make([]string, p.count(4))
 	for i := range r.Patterns {
-		r.Patterns[i] = string(p.bytes())
+		r.Patterns[i] = p.text()
 	}
 	r.Dropins = make([]Dropin, p.count(8))
 	for i := range r.Dropins {
-		r.Dropins[i].Unit, r.Dropins[i].Text = string(p.bytes()), p.bytes()
+		r.Dropins[i].Unit, r.Dropins[i].Text = p.text(), p.bytes()
 	}
 	return r, !p.bad && string(p.data) == magic
 }
@@ -238,6 +239,12 @@ func (p *parser) bytes() []byte {
 	return b
 }
 
+// text is bytes as a string in the same memory.
+func (p *parser) text() string {
+	b := p.bytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
 // Load returns the record of a root. ok is false if there is none that can be used, or if others than root could write it.
 func Load(root string) (r Record, ok bool) {
 	t, err := openTree(root)
@@ -257,11 +264,22 @@ func Load(root string) (r Record, ok bool) {
 	if unix.Fstat(fd, &st) != nil || !trusted(&st, unix.S_IFREG) || st.Size > maxFile {
 		return r, false
 	}
+	t.buf = room(int(st.Size) + 1)
 	data, err := t.read(fd, int(st.Size))
 	if err != nil {
 		return r, false
 	}
 	return Parse(data)
+}
+
+// room is memory for a file whose pages are there at once: each that comes by a fault of its own costs as much as several calls.
+// It stays as long as the process, as what is parsed of the file does.
+func room(size int) []byte {
+	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
+	if err != nil {
+		return nil
+	}
+	return memory[:0]
 }
 
 // trusted reports whether a file is of a type, belongs to root or the user, and cannot be written by others.
