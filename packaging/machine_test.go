@@ -78,7 +78,7 @@ func (b *boot) run(line string) string {
 	b.t.Helper()
 	status, out := b.try(line)
 	if status != 0 {
-		_, log := b.try("journalctl --no-pager -b -n 40 -u 'temper*' -u nginx -u greeter")
+		_, log := b.try("systemctl --no-pager status temper-prove.path temper-prove.service; journalctl --no-pager -b -n 60 -u 'temper-prove*' -u 'temper-guard*' -u nginx -u greeter")
 		b.t.Fatalf("%s: status %d\n%s\n%s", line, status, out, log)
 	}
 	return out
