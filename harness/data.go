@@ -43,6 +43,9 @@ func data(u *unit.Unit, p *profiles.Profile) place.Copies {
 				c.Links = append(c.Links, dir)
 				dir = path.Join(d.below, "private", name)
 			}
+			if real, err := filepath.EvalSymlinks(dir); err == nil {
+				dir = real
+			}
 			c.Make = append(c.Make, dir)
 		}
 	}
@@ -63,7 +66,7 @@ func data(u *unit.Unit, p *profiles.Profile) place.Copies {
 // forgotten matches what no boot finds again, and what is no file of anybody.
 var forgotten = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
-// opened lists the paths that a unit and its profile open for writing.
+// opened lists the paths that a unit and its profile open for writing, where they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
 	d := exceptionsOf("", witness.PathReadOnly)
 	list := listed(u, d.Name)
@@ -74,6 +77,10 @@ func opened(u *unit.Unit, p *profiles.Profile) []string {
 				list = append(list, more...)
 			}
 		}
+	}
+	for _, bind := range listed(u, "BindPaths") {
+		source, _, _ := strings.Cut(bind, ":")
+		list = append(list, source)
 	}
 	for i := range list {
 		list[i] = strings.TrimLeft(list[i], "-+")
@@ -131,7 +138,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 	if err != nil {
 		return nil, err
 	}
-	uncover, err := t.place.Cover(copies)
+	uncover, err := t.place.Cover(ctx, copies)
 	if err != nil {
 		release()
 		return nil, err

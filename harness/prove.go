@@ -132,7 +132,7 @@ func (r *run) ready(ctx context.Context) (err error) {
 
 // close ends what newRun has begun.
 func (r *run) close() error {
-	r.trials.manager.close()
+	defer r.trials.manager.close()
 	if r.putBack == nil {
 		return nil
 	}

@@ -29,6 +29,10 @@ func TestSystemdRestore(t *testing.T) {
 			service("keeps", "ExecStart=/bin/sh -c 'echo run >>/var/lib/keeps/log; rm -f /srv/keeps/old; exec sleep infinity'\n"+
 				"StateDirectory=keeps keeps/sub\nCacheDirectory=keeps\n")
 			service("moves", "DynamicUser=yes\nStateDirectory=moves\nExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec sleep infinity'\n")
+			service("binds", "BindPaths=/srv/real:/srv/shown\nReadWritePaths=/srv/link\n"+
+				"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
+			service("within", "StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; sleep 0.1; done'\n")
+			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
 			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
 			file("/var/lib/keeps/log", "before\n")
 			file("/srv/keeps/old", "old\n")
@@ -37,9 +41,16 @@ func TestSystemdRestore(t *testing.T) {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
 			defer p.Close()
+			command(t, p, "mkdir -p /srv/real /srv/shown /srv/linked /var/lib/busy && ln -s /srv/linked /srv/link")
 			before := traces(t, p)
-			if out := command(t, p, "temper prove --place host keeps moves 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
+			if out := command(t, p, "temper prove --place host keeps moves binds 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
 				t.Fatal(out)
+			}
+			if out := command(t, p, "temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; a=$?; wait $!; echo status $a $?"); !strings.Contains(out, "status 0 0") {
+				t.Errorf("data of one below that of another: %s", out)
+			}
+			if out := command(t, p, "sleep 100 >/var/lib/busy/log & temper prove --place host busy 2>&1; echo status $?; kill $!; rm /var/lib/busy/log"); !strings.Contains(out, "(sleep) uses it") || !strings.Contains(out, "status 3") {
+				t.Errorf("data that another process writes: %s", out)
 			}
 			if diff := cmp.Diff(before, traces(t, p)); diff != "" {
 				t.Errorf("after the proof (-want +got):\n%s", diff)
@@ -64,7 +75,7 @@ func TestSystemdRestore(t *testing.T) {
 // traces is what a proof could change or leave behind.
 func traces(t *testing.T, p *place.Place) string {
 	t.Helper()
-	return command(t, p, "find /var/lib/keeps /var/cache/keeps /var/lib/moves /var/lib/private /srv/keeps /run/temper-cover-* /run/systemd/system 2>/dev/null "+
+	return command(t, p, "find /var/lib/keeps /var/cache/keeps /var/lib/moves /var/lib/private /srv /var/lib/busy /run/temper-cover-* /run/systemd/system 2>/dev/null "+
 		"| sort | while read f; do echo $f; [ ! -f $f ] || cat $f; done; cut -d' ' -f5 /proc/self/mountinfo | sort; systemctl list-units --plain --no-legend --all 'temper-trial*'")
 }
 

@@ -1,6 +1,7 @@
 package place
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -28,7 +30,10 @@ type Copies struct {
 // Cover mounts writable copies, in memory, over directories of the host, so that trials write nothing into the originals,
 // and returns how to take them away. A container is thrown away whole and needs no cover. What a killed process leaves,
 // [Sweep] takes away, or the next boot.
-func (p *Place) Cover(o Copies) (uncover func() error, err error) {
+//
+// Directories that are covered already, or are above or below one that is, are waited for until ctx ends; those in which a process has
+// a file open, or is at home, are refused: what it writes would be lost.
+func (p *Place) Cover(ctx context.Context, o Copies) (uncover func() error, err error) {
 	if p.box != nil || len(o.Over) == 0 {
 		return func() error { return nil }, nil
 	}
@@ -38,11 +43,69 @@ func (p *Place) Cover(o Copies) (uncover func() error, err error) {
 	}
 	c := &cover{scratch: "/run/" + name}
 	uncover = func() error { return inMounts(p.leader, c.remove) }
-	if err = inMounts(p.leader, func() error { return c.put(o) }); err != nil {
+	for {
+		err = inMounts(p.leader, func() error { return c.alone(o) })
+		if !errors.Is(err, errCovered) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, uncover())
 	}
 	return uncover, nil
 }
+
+// errCovered says that another proof has covered a directory.
+var errCovered = errors.New("another proof keeps it")
+
+// alone puts copies over directories while no other process does.
+func (c *cover) alone(o Copies) error {
+	lock, err := os.OpenFile("/run/temper-cover.lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	for _, dir := range o.Over {
+		if err := free(dir); err != nil {
+			return fmt.Errorf("keep what is in %s: %w", dir, err)
+		}
+	}
+	return c.put(o)
+}
+
+// free reports, by an error, that a directory is covered already or that somebody may write into it.
+func free(dir string) error {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.Source != "temper" || m.FSType != "overlay" || !below(dir, m.Mountpoint) && !below(m.Mountpoint, dir), false
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(mounts) > 0:
+		return errCovered
+	}
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	homes, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range slices.Concat(links, homes) {
+		if target, err := os.Readlink(link); err == nil && below(dir, target) {
+			pid := strings.Split(link, "/")[2]
+			name, _ := os.ReadFile("/proc/" + pid + "/comm")
+			return hint.With(fmt.Errorf("process %s (%s) uses it", pid, strings.TrimSpace(string(name))), "temper prove --place container")
+		}
+	}
+	return nil
+}
+
+// below reports whether a path is a directory, or leads below it.
+func below(dir, name string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
 
 // A cover is what [Place.Cover] has done. What it holds is in the file named record in scratch, for [Sweep].
 type cover struct {
