@@ -49,9 +49,12 @@ func (n *notes) read(r *ringbuf.Reader) error {
 	}
 }
 
+// noCall is the number of a return from a signal handler, which comes with the result of the call before it: noted already.
+const noCall = 0xffffffff
+
 // add notes one event as program.go lays it out.
 func (n *notes) add(event []byte) {
-	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) {
+	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) || order.Uint32(event[eventNumber:]) == noCall {
 		return
 	}
 	d := decode(event)
