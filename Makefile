@@ -26,7 +26,7 @@ all: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
-test: build roots package-roots
+test: build roots
 	testdata/run-tests
 
 check:
@@ -44,7 +44,7 @@ tools:
 	testdata/install-tools
 
 roots: tools
-	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye common-trixie >/dev/null
+	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye common-trixie packages-trixie >/dev/null
 	test "$$(id -u)" != 0 || testdata/roots/make-daemons bookworm trixie sid >/dev/null
 
 demo: build tools

@@ -1,6 +1,6 @@
+//go:build packages
+
 // Package packaging_test installs the packages on real systems, boots, proves, breaks, upgrades and purges them.
-//
-// As it is it does what every test run can afford. With the tag packages, as in make test-packages, it does the rest.
 package packaging_test
 
 import (
