@@ -12,21 +12,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"temper/analyzer"
 	"temper/generator"
 	"temper/harness/place"
 	"temper/harness/witness"
-	"temper/internal/directive"
 	"temper/internal/hint"
-	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -358,84 +353,4 @@ func describe(n int, t Trial) string {
 // serve lists the sockets on which the service listens without hardening, sorted.
 func (r *run) serve() []string {
 	return r.trials.normal().everyTime("running", func(o observation) map[string]bool { return o.sockets })
-}
-
-// worth is the exposure that each directive of the full plan saves, finer than a tenth.
-func (r *run) worth() func(*directive.Directive) float64 {
-	full := generator.NewPlan(r.input)
-	base := r.fine(full)
-	saved := map[*directive.Directive]float64{}
-	for _, item := range full.Items {
-		without := full
-		without.Items = slices.DeleteFunc(slices.Clone(full.Items), func(i generator.Item) bool { return i.Directive == item.Directive })
-		saved[item.Directive] = r.fine(without) - base
-	}
-	return func(d *directive.Directive) float64 { return saved[d] }
-}
-
-// fine scores the unit under a plan; 0 where that cannot be scored, which makes all directives equal.
-func (r *run) fine(plan generator.Plan) float64 {
-	u := r.input.Unit
-	if text := plan.Text(); text != "" {
-		hardened, err := u.With(generator.Dropin, text)
-		if err != nil {
-			return 0
-		}
-		u = hardened
-	}
-	report, err := analyzer.Score(u, analyzer.Options{Version: r.input.Version})
-	if err != nil {
-		return 0
-	}
-	return report.Fine()
-}
-
-// exposure scores the unit without and with a drop-in.
-func exposure(in generator.Input, dropin string) (verdict.Exposure, error) {
-	var e verdict.Exposure
-	before, err := analyzer.Score(in.Unit, analyzer.Options{Version: in.Version})
-	if err != nil {
-		return e, err
-	}
-	e.Before, e.After = float64(before.Exposure)/10, float64(before.Exposure)/10
-	if dropin == "" {
-		return e, nil
-	}
-	hardened, err := in.Unit.With(generator.Dropin, dropin)
-	if err != nil {
-		return e, err
-	}
-	after, err := analyzer.Score(hardened, analyzer.Options{Version: in.Version})
-	e.After = float64(after.Exposure) / 10
-	return e, err
-}
-
-// Names lists the service units of a root that its profiles name, as far as they can be started: what `temper prove` proves
-// when no unit is given. A template is not among them, its instances are if they are named and what they assert is there.
-func Names(l *unit.Loader, set *profiles.Set) []string {
-	var names []string
-	for _, p := range set.All() {
-		for _, name := range p.Units {
-			u, err := l.Load(name)
-			if err == nil && !u.Masked && u.Fragment != "" && !unit.IsTemplate(u.ID) && configured(l.Root, u) && !slices.Contains(names, u.ID) {
-				names = append(names, u.ID)
-			}
-		}
-	}
-	return names
-}
-
-// configured reports whether an instance has the files without which it does not start: of a template, any name makes an instance.
-func configured(root host.Root, u *unit.Unit) bool {
-	if !unit.IsInstance(u.ID) {
-		return true
-	}
-	return !slices.ContainsFunc(u.All("Unit", "AssertPathExists"), func(a unit.Assignment) bool {
-		file, err := u.Expand(a.Value)
-		if err != nil || !strings.HasPrefix(file, "/") { // "!" and "|" promise nothing
-			return false
-		}
-		_, err = root.Stat(file)
-		return errors.Is(err, fs.ErrNotExist)
-	})
 }
