@@ -26,10 +26,7 @@ import (
 // or control group of it.
 func TestSystemdInterrupt(t *testing.T) {
 	image := testroot.Path(t, "trixie")
-	program := filepath.Join(t.TempDir(), "temper")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := built(t)
 	mounts := mountTable(t)
 	c := exec.Command(program, "prove", "--image", image, "--state", t.TempDir(), "nginx")
 	talk, err := c.StderrPipe()
@@ -77,10 +74,7 @@ var kills = flag.Int("kills", 3, "kill `N` proofs at random moments")
 // what is left.
 func TestSystemdProveKilled(t *testing.T) {
 	image, state := testroot.Path(t, "trixie"), t.TempDir()
-	program := filepath.Join(t.TempDir(), "temper")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := built(t)
 	prove := func() *exec.Cmd { return exec.Command(program, "prove", "--image", image, "--state", state, "nginx") }
 	store := verdict.Store{Dirs: []string{state}}
 	mounts, files := mountTable(t), listing(t, image)
@@ -125,10 +119,7 @@ func TestSystemdProveKilled(t *testing.T) {
 // ends, says why, and leaves nothing but what the next one clears.
 func TestSystemdProveDisturbed(t *testing.T) {
 	image := testroot.Path(t, "trixie")
-	program := filepath.Join(t.TempDir(), "temper")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := built(t)
 	mounts := mountTable(t)
 	for _, tc := range []struct {
 		name    string
@@ -221,6 +212,16 @@ func kill(t *testing.T, pid int, name string) {
 		}
 	}
 	t.Fatalf("no %s in the place", name)
+}
+
+// built builds the program.
+func built(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "temper")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
 }
 
 // listing is every file of a tree with its size, mode, owner and times.
