@@ -14,6 +14,7 @@ import (
 
 	"temper/harness/place"
 	"temper/harness/witness"
+	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -82,10 +83,24 @@ func opened(u *unit.Unit, p *profiles.Profile) []string {
 		source, _, _ := strings.Cut(bind, ":")
 		list = append(list, source)
 	}
-	for i := range list {
-		list[i] = strings.TrimLeft(list[i], "-+")
+	root, _ := u.Last("Service", "RootDirectory")
+	for i, word := range list {
+		list[i] = strings.TrimLeft(word, "-+")
+		if strings.Contains(word[:len(word)-len(list[i])], "+") { // in the root of the service
+			list[i] = path.Join(root.Value, list[i])
+		}
 	}
 	return list
+}
+
+// moved reports whether the profile gives a user of its own to a service that has none: systemd then moves the directories that it
+// made for the service before, which it cannot while they are covered.
+func moved(u *unit.Unit, p *profiles.Profile) bool {
+	return !isDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
+		d, ok := directive.Lookup(s.Name)
+		yes, _ := unit.Bool(s.Values[len(s.Values)-1])
+		return ok && yes && d.Trace.Kind == directive.NotRoot
+	})
 }
 
 // listed is what the assignments of a setting leave, without what has no value here.
@@ -128,6 +143,10 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 		return nil, err
 	}
 	copies := data(t.unit, t.profile)
+	if len(copies.Make) > 0 && moved(t.unit, t.profile) {
+		return nil, hint.With(fmt.Errorf("%s: state = %q: a user of its own would have systemd move the service's directories, which the host has no copy of",
+			t.unit.ID, profiles.StateRestore), "temper prove --place container "+t.unit.ID)
+	}
 	for _, dir := range copies.Over {
 		if slices.Contains(shared, dir) {
 			return nil, hint.With(fmt.Errorf("%s: state = %q: the service may write to %s, where others write too and the host has no copy of it",

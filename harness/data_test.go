@@ -1,0 +1,32 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/harness/place"
+	"temper/profiles"
+)
+
+// TestData finds the directories of a service: what systemd makes for it, what its unit and its profile open, by whatever way.
+func TestData(t *testing.T) {
+	const home = "/usr" // what is temporary is left out
+	u, _ := load(t, "a.service", map[string]string{"/usr/lib/systemd/system/a.service": `[Service]
+StateDirectory=gone
+StateDirectory=
+StateDirectory=a a/b
+CacheDirectory=c:d
+LogsDirectory=%p
+RootDirectory=` + home + `
+ReadWritePaths=-/nowhere /run +/share
+BindPaths=` + home + `/lib:/shown
+`})
+	p := &profiles.Profile{Service: []profiles.Setting{{Name: "ReadWritePaths", Values: []string{"-" + home + "/bin", "/etc/hostname"}}}}
+	want := place.Copies{Make: []string{"/var/lib/a", "/var/lib/a/b", "/var/cache/c", "/var/log/a"}}
+	want.Over = []string{"/usr/bin", "/usr/lib", "/usr/share", "/var/cache/c", "/var/lib/a", "/var/log/a"}
+	got := data(u, p)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
