@@ -84,7 +84,7 @@ install: made
 	$(INSTALL) dist/completions/zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_COMPLETIONS)/_temper
 	$(INSTALL) dist/completions/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/temper.fish
 	test -e $(DESTDIR)/etc/temper/temper.toml || $(INSTALL) -t $(DESTDIR)/etc/temper packaging/temper.toml
-	install -d $(DESTDIR)/etc/temper/profiles.d $(DESTDIR)/etc/temper/verdicts $(DESTDIR)$(PREFIX)/lib/temper/verdicts
+	install -d $(DESTDIR)/etc/temper/profiles.d/base $(DESTDIR)/etc/temper/verdicts $(DESTDIR)$(PREFIX)/lib/temper/verdicts
 	for v in profiles/verdicts/*.json; do test ! -e $$v || $(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/temper/verdicts $$v || exit 1; done
 
 # For packagers of other software: debhelper, autopkgtest.
