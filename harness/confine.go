@@ -175,12 +175,23 @@ func readProcess(pid int) (process, error) {
 	if len(p.status) == 0 {
 		return p, fmt.Errorf("process %d is gone", pid)
 	}
-	for _, line := range readLines(p.proc + "/mountinfo") {
+	for _, line := range mountsOf(pid) {
 		if f := strings.Fields(line); len(f) > 5 {
 			p.mounts = append(p.mounts, mount{f[2], f[4], "," + f[5] + ",", f[len(f)-1]})
 		}
 	}
 	return p, nil
+}
+
+// mountsOf lists the mounts of a process, also those that it cannot see since it has taken another root directory.
+func mountsOf(pid int) []string {
+	proc := fmt.Sprintf("/proc/%d", pid)
+	if root, err := os.Readlink(proc + "/root"); err == nil && root != "/" {
+		if info, err := place.Mounts(pid); err == nil {
+			return splitLines(string(info))
+		}
+	}
+	return readLines(proc + "/mountinfo")
 }
 
 // becomes waits, shortly, until a process that systemd made is the program of the service; a simple service counts as started

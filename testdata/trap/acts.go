@@ -40,6 +40,7 @@ var acts = map[string]func(arg string) error{
 	"become":      become,      // the user id ARGUMENT, in a child: PrivateUsers=, CapabilityBoundingSet=
 	"low-port":    lowPort,     // the port ARGUMENT: CapabilityBoundingSet=, AmbientCapabilities=
 	"hostname":    hostname,    // sethostname(): ProtectHostname=
+	"chroot":      unix.Chroot, // ARGUMENT becomes its root directory
 	"keyctl":      keyctl,      // a key for itself: SystemCallFilter=~@keyring
 	"clock":       clock,       // how exact it is: ProtectClock=, SystemCallFilter=~@clock
 	"subgroup":    subgroup,    // makes and removes one: Delegate=
