@@ -1,9 +1,10 @@
 // Prove-library proves every profile that temper ships, on every Debian that it is for. It fails on a service that is not
 // proven, on any demotion, and on more exposure than a profile may leave.
 //
-// Usage: prove-library [-record] [-jobs N] [SUITE [NAME...]], from the root of the source tree, as root. A SUITE is one of
-// bookworm, trixie and sid, a NAME a profile. With -record what was found replaces the rows of those services in
-// docs/library.md, and on trixie their verdicts in profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
+// Usage: prove-library [-record] [-jobs N] [-list LIST] [SUITE [NAME...]], from the root of the source tree, as root. A SUITE is
+// one of bookworm, trixie and sid, a NAME a profile. Without LIST trees are made, one after the other, until all NAMEs are found.
+// With -record what was found replaces the rows of those services in docs/library.md, and on trixie their verdicts in
+// profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
 package main
 
 import (
@@ -40,14 +41,15 @@ func main() {
 	defer stop()
 	record := flag.Bool("record", false, "write the verdicts and the table")
 	jobs := flag.Int("jobs", 2, "prove `N` units side by side")
+	list := flag.String("list", "*", "use the tree of testdata/library/`LIST`.list alone")
 	flag.Parse()
-	if err := run(ctx, *record, *jobs, flag.Args()); err != nil {
+	if err := run(ctx, *record, *jobs, *list, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "prove-library: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, record bool, jobs int, args []string) error {
+func run(ctx context.Context, record bool, jobs int, list string, args []string) error {
 	set, problems := profiles.Load(host.Root("/nonexistent"), []string{profiles.Builtin})
 	chosen, names := suites, []string(nil)
 	if len(args) > 0 {
@@ -60,7 +62,7 @@ func run(ctx context.Context, record bool, jobs int, args []string) error {
 			return fmt.Errorf("there is no profile %q in profiles/library", name)
 		}
 	}
-	l := &library{set: set, names: names, jobs: jobs, keep: func(string, []service) error { return nil }}
+	l := &library{set: set, names: names, jobs: jobs, list: list, keep: func(string, []service) error { return nil }}
 	if record {
 		l.keep = keep
 	}
@@ -78,19 +80,20 @@ type library struct {
 	set   *profiles.Set
 	names []string // of profiles; none are all
 	jobs  int
+	list  string // of packages, a pattern
 	keep  func(suite string, found []service) error
 }
 
 // prove proves the services of a suite, tree by tree, and keeps what it found after each. What goes wrong with one service or
 // tree does not keep it from the others.
 func (l *library) prove(ctx context.Context, suite string) error {
-	lists, err := filepath.Glob(filepath.Join(groups, "*.list"))
+	lists, err := filepath.Glob(filepath.Join(groups, l.list+".list"))
 	if err != nil || len(lists) == 0 {
-		return errors.Join(err, fmt.Errorf("no lists of packages in %s: run this in the root of the source tree", groups))
+		return errors.Join(err, fmt.Errorf("no %s.list of packages in %s: run this in the root of the source tree", l.list, groups))
 	}
 	var problems []error
 	var found []service
-	whole := true // every tree was there
+	whole := l.list == "*" || len(l.names) > 0 // every tree that can have them was there
 	for _, file := range lists {
 		if len(l.names) > 0 && len(l.missing(found)) == 0 {
 			break
