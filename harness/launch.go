@@ -143,6 +143,7 @@ func (l *launch) judge(ctx context.Context, what, result string, err error) erro
 
 // running checks the service while it runs and sees to it that it stays up.
 func (l *launch) running(ctx context.Context) error {
+	up := time.Now()
 	if err := l.alive("start"); err != nil {
 		return err
 	}
@@ -152,7 +153,6 @@ func (l *launch) running(ctx context.Context) error {
 	if err := l.greet(ctx); err != nil {
 		return err
 	}
-	up := l.begin
 	if l.client != nil {
 		up = time.Now() // an instance for a client has only begun
 	}

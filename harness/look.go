@@ -18,7 +18,7 @@ func (l *launch) observe() (observation, error) {
 const patience = time.Second
 
 // look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches without
-// hardening had; one without hardening the same time to show what earlier ones did.
+// hardening had, and is watched no shorter than they were; one without hardening the same time to show what earlier ones did.
 func (l *launch) look(ctx context.Context, phase string) error {
 	begin := time.Now()
 	o, err := l.observe()
@@ -26,13 +26,14 @@ func (l *launch) look(ctx context.Context, phase string) error {
 		o, err = l.steady(ctx, o)
 	}
 	for err == nil {
-		l.result.seen.phases[phase] = o
-		long := patience
-		if o.busy && l.misses(phase, o) {
-			long = 5 * patience
+		took, least, misses := time.Since(begin), l.normal().watched(phase), l.misses(phase, o)
+		l.result.seen.phases[phase], l.result.seen.watched[phase] = o, took
+		most := patience
+		if o.busy && misses {
+			most = 5 * patience
 		}
 		// What is there and busy may be about to fail.
-		if took := time.Since(begin); took > long || !o.busy && !l.misses(phase, o) {
+		if took >= least && (!o.busy && !misses || took > most) {
 			return nil
 		}
 		if err := l.alive(phase); err != nil {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,8 +13,9 @@ import (
 // A sighting is what one trial showed from its start to its end.
 type sighting struct {
 	phases   map[string]observation
-	ends     map[string]string // how each command ended, by what it is
-	errors   map[string]string // messages of priority err and above, by what they are without numbers
+	watched  map[string]time.Duration // how long each phase was watched for what it shows
+	ends     map[string]string        // how each command ended, by what it is
+	errors   map[string]string        // messages of priority err and above, by what they are without numbers
 	restarts uint32
 }
 
@@ -38,12 +40,36 @@ func (n normal) lost(phase string, o observation) []string {
 			missing = append(missing, fmt.Sprintf("does not run %s, as it does without hardening", process))
 		}
 	}
+	for _, name := range n.everyTime(phase, func(o observation) map[string]bool { return o.lineage() }) {
+		process, _, _ := strings.Cut(name, " of ")
+		if o.processes[process] && o.ages[name] < n.age(phase, name) {
+			missing = append(missing, fmt.Sprintf("does not keep %s running, as it does without hardening", name))
+		}
+	}
 	for _, state := range n.everyTime(phase, func(o observation) map[string]bool { return o.states }) {
 		if !o.states[state] {
 			missing = append(missing, fmt.Sprintf("is %s, without hardening %s", words(o.states), state))
 		}
 	}
 	return missing
+}
+
+// age is how old the oldest process with a name and a parent must become to be one that stays, not one that ends again and again.
+func (n normal) age(phase, name string) time.Duration {
+	least := patience
+	for _, s := range n {
+		least = min(least, s.phases[phase].ages[name]/2)
+	}
+	return least
+}
+
+// watched is how long a phase was watched at most.
+func (n normal) watched(phase string) time.Duration {
+	var longest time.Duration
+	for _, s := range n {
+		longest = max(longest, s.watched[phase])
+	}
+	return longest
 }
 
 // comesAndGoes reports whether the service was started again in a launch without hardening, or waited for that.

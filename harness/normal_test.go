@@ -2,6 +2,7 @@ package harness
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -47,6 +48,29 @@ func TestNormalLost(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestNormalAges: a process that stays without hardening must not end again and again with it, whatever its parent, of the same
+// name, does.
+func TestNormalAges(t *testing.T) {
+	aged := func(parent, child time.Duration) observation {
+		o := seen(nil, []string{"nginx"}, "active (running)")
+		o.ages = map[string]time.Duration{"nginx of systemd": parent, "nginx of nginx": child}
+		return o
+	}
+	base := normal{{phases: map[string]observation{"running": aged(900*time.Millisecond, 800*time.Millisecond)}}}
+	for child, want := range map[time.Duration][]string{
+		500 * time.Millisecond: nil,
+		300 * time.Millisecond: {"does not keep nginx of nginx running, as it does without hardening"},
+	} {
+		if diff := cmp.Diff(want, base.lost("running", aged(time.Second, child))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", child, diff)
+		}
+	}
+	base = append(base, sighting{phases: map[string]observation{"running": aged(time.Second, 20*time.Millisecond)}})
+	if lost := base.lost("running", aged(time.Second, 30*time.Millisecond)); lost != nil {
+		t.Errorf("what did not stay without hardening either: %v", lost)
 	}
 }
 

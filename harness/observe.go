@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"temper/harness/place"
 )
@@ -22,6 +25,8 @@ type observation struct {
 	processes map[string]bool // names of executables, as the kernel has them in comm
 	states    map[string]bool // of its units: "active (running)"
 	busy      bool            // a process of it runs, or would if it got a processor
+	// ages are those of the oldest process with a name and a parent: "worker of master".
+	ages map[string]time.Duration
 }
 
 // An observer looks at the services of a place.
@@ -40,7 +45,7 @@ func newObserver(where *place.Place) *observer {
 
 // observe looks at the processes in the control groups of a service.
 func observe(where *place.Place, states ...state) observation {
-	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}}
+	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}, ages: map[string]time.Duration{}}
 	by := newObserver(where)
 	for _, s := range states {
 		o.states[s.Active+" ("+s.Sub+")"] = true
@@ -102,7 +107,13 @@ func (by *observer) add(o *observation, proc string) {
 		return
 	}
 	o.processes[nameless(comm[0])] = true
-	o.busy = o.busy || runs(proc)
+	status := readStat(proc)
+	o.busy = o.busy || status.runs
+	name := nameless(comm[0])
+	if parent := readLines(fmt.Sprintf("/proc/%d/comm", status.parent)); len(parent) > 0 {
+		name += " of " + nameless(parent[0])
+	}
+	o.ages[name] = max(o.ages[name], status.age)
 	fds, _ := os.ReadDir(proc + "/fd") // a process that ended has none
 	for _, fd := range fds {
 		target, _ := os.Readlink(filepath.Join(proc, "fd", fd.Name()))
@@ -115,14 +126,31 @@ func (by *observer) add(o *observation, proc string) {
 	}
 }
 
-// runs reports whether a process is not asleep: its state, proc_pid_stat(5), follows its name in parentheses.
-func runs(proc string) bool {
+// A stat is what proc_pid_stat(5) tells of a process.
+type stat struct {
+	runs   bool // it is not asleep
+	parent int
+	age    time.Duration
+}
+
+func readStat(proc string) stat {
+	const state, parent, start = 0, 1, 19 // after the name in parentheses
+	const tick = time.Second / 100        // that of user space, on every architecture
 	for _, line := range readLines(proc + "/stat") {
-		if i := strings.LastIndex(line, ") "); i >= 0 {
-			return strings.HasPrefix(line[i+2:], "R") || strings.HasPrefix(line[i+2:], "D")
+		i := strings.LastIndex(line, ") ")
+		f := strings.Fields(line[i+1:])
+		if i < 0 || len(f) <= start {
+			break
 		}
+		var now unix.Timespec
+		if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+			break
+		}
+		begin, _ := strconv.ParseInt(f[start], 10, 64)
+		id, _ := strconv.Atoi(f[parent])
+		return stat{f[state] == "R" || f[state] == "D", id, time.Duration(now.Nano()) - time.Duration(begin)*tick}
 	}
-	return false
+	return stat{}
 }
 
 // name says where others reach a process by one of its sockets; "" if it waits for nobody. In a network namespace of its
@@ -226,7 +254,16 @@ func parseSocket(field string) (string, bool) {
 
 // both is what two observations have in common.
 func (o observation) both(other observation) observation {
-	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy}
+	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy, o.ages}
+}
+
+// lineage is the names of processes with those of their parents.
+func (o observation) lineage() map[string]bool {
+	names := map[string]bool{}
+	for name := range o.ages {
+		names[name] = true
+	}
+	return names
 }
 
 func (o observation) equal(other observation) bool {

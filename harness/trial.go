@@ -46,7 +46,8 @@ type trials struct {
 	manager *manager
 	unit    *unit.Unit
 	profile *profiles.Profile
-	stem    string // of the transient units' names
+	stem    string    // of the transient units' names
+	began   time.Time // when everything was ready for the first
 	count   int
 
 	cloning   *cloning // of the unit, once it is known
@@ -107,7 +108,7 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	}
 	stem := fmt.Sprintf("%s-%d", t.stem, launches.Add(1))
 	l := &launch{trials: t, plan: plan, name: t.cloning.service(stem), sockets: t.cloning.socketNames(stem), begin: time.Now(), result: &result}
-	result.seen = sighting{phases: map[string]observation{}, ends: map[string]string{}, errors: map[string]string{}}
+	result.seen = sighting{phases: map[string]observation{}, watched: map[string]time.Duration{}, ends: map[string]string{}, errors: map[string]string{}}
 	files := t.cloning.files(stem, result.Dropin)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
 	if err := t.write(files); err != nil {

@@ -23,6 +23,7 @@ import (
 // acts are what can be done, each by the directive family that forbids it.
 var acts = map[string]func(arg string) error{
 	"write":       write,       // a file below the directory ARGUMENT: ProtectSystem=, ReadOnlyPaths=
+	"keep":        keep,        // a file in a directory ARGUMENT that it makes
 	"put":         put,         // FILE:TEXT into a file that is there: ProtectKernelTunables=
 	"mkdir":       mkdir,       // and remove it: ProtectControlGroups=
 	"read":        read,        // the file ARGUMENT: InaccessiblePaths=, ProtectHome=, ProcSubset=
@@ -32,6 +33,7 @@ var acts = map[string]func(arg string) error{
 	"mount":       mount,       // an empty file system at ARGUMENT: PrivateMounts=, SystemCallFilter=~@mount
 	"wx":          wx,          // memory that is writable and executable: MemoryDenyWriteExecute=
 	"socket":      socket,      // of the family number ARGUMENT: RestrictAddressFamilies=
+	"mapped":      mapped,      // is root of a user namespace, in a child: RestrictNamespaces=, CapabilityBoundingSet=
 	"unshare":     unshare,     // the namespace ARGUMENT: RestrictNamespaces=
 	"realtime":    realtime,    // scheduling: RestrictRealtime=
 	"personality": personality, // of another system: LockPersonality=
@@ -83,6 +85,8 @@ func act(word string) error {
 func write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "trap.state"), []byte("state\n"), 0o644)
 }
+
+func keep(dir string) error { return errors.Join(os.MkdirAll(dir, 0o755), write(dir)) }
 
 func put(arg string) error {
 	file, text, _ := strings.Cut(arg, ":")
@@ -169,6 +173,13 @@ var namespaces = map[string]uintptr{
 }
 
 // unshare does so in a child, which exits at once.
+func mapped(string) error {
+	c := exec.Command("/proc/self/exe", "once")
+	root := []syscall.SysProcIDMap{{Size: 1}}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: root, GidMappings: root}
+	return c.Run()
+}
+
 func unshare(name string) error {
 	c := exec.Command("/proc/self/exe", "once")
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: namespaces[name]}

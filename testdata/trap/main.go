@@ -10,6 +10,8 @@
 //	hush:    is passed over in silence
 //	hang:    makes it wait for ever
 //	child:   is that of a child, which otherwise stays
+//	worker:  is that of a child, which is started again whenever it ends
+//	late:    is done half a second after it began to serve
 //	reload:  is done at SIGHUP
 //	stop:    is done at SIGTERM
 //	any:     ACT+ACT...: one of them has to work
@@ -23,6 +25,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,6 +56,7 @@ type service struct {
 	once      bool     // ends after its acts
 	addresses []string // to listen on
 	notifies  bool
+	late      []string // acts to do after a while
 	reload    []string // acts to do at SIGHUP
 	stop      []string // acts to do at SIGTERM
 	pidfile   string   // of the daemon to become
@@ -103,7 +107,12 @@ func (s *service) later(when, word string) error {
 	case "stop":
 		s.stop = append(s.stop, word)
 	case "child":
-		return child(word)
+		_, err := child("trap-child", word)
+		return err
+	case "worker":
+		go work(word)
+	case "late":
+		s.late = append(s.late, word)
 	case "any":
 		var errs []error
 		for word := range strings.SplitSeq(word, "+") {
@@ -115,19 +124,31 @@ func (s *service) later(when, word string) error {
 		}
 		return errors.Join(errs...)
 	default:
-		return fmt.Errorf("no time %q, want try, hush, hang, child, reload, stop or any", when)
+		return fmt.Errorf("no time %q, want try, hush, hang, child, worker, late, reload, stop or any", when)
 	}
 	return nil
 }
 
 // child does an act in a process of another name, which then stays as long as this one.
-func child(word string) error {
-	c := exec.Command("/proc/self/exe", "name=trap-child", word, "wait")
+func child(name, word string) (*exec.Cmd, error) {
+	c := exec.Command("/proc/self/exe", "name="+name, word, "wait")
 	c.Stderr = os.Stderr
 	if _, err := c.StdinPipe(); err != nil {
-		return err
+		return nil, err
 	}
-	return c.Start()
+	return c, c.Start()
+}
+
+// work keeps a child running, as many servers do with their workers.
+func work(word string) {
+	for {
+		c, err := child("trap-worker", word)
+		if err != nil {
+			fatal(word, err)
+		}
+		_ = c.Wait()
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // wait waits to be killed.

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -43,6 +44,13 @@ func (s *service) serve() error {
 			return err
 		}
 	}
+	time.AfterFunc(500*time.Millisecond, func() {
+		for _, word := range s.late {
+			if err := s.obey(word); err != nil {
+				fatal(word, err)
+			}
+		}
+	})
 	for got := range signals {
 		if err := s.on(got); err != nil {
 			return err
