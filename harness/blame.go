@@ -9,7 +9,6 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/directive"
-	"temper/internal/host"
 	"temper/internal/verdict"
 )
 
@@ -68,13 +67,13 @@ func (l *lever) refusesName(r witness.Restriction, version int) bool {
 
 // blame turns complaints into proposals: the likeliest cause of each that is a lever's, exact where the directive has
 // exceptions, one rung down where it has not.
-func blame(complaints []complaint, ls []*lever, version int, root host.Root) []proposal {
+func blame(complaints []complaint, ls []*lever, version int, files view) []proposal {
 	var list []proposal
 	for _, c := range complaints {
 		for _, r := range c.restrictions {
 			found := suspects(r, ls, version)
 			for _, l := range found {
-				p := relief(l, r, root, c.evidence)
+				p := relief(l, r, files, c.evidence)
 				if covering(r.Kind) {
 					p.refuses = func(l *lever) bool { return l.refuses(r, version) }
 				}
@@ -92,16 +91,16 @@ func blame(complaints []complaint, ls []*lever, version int, root host.Root) []p
 func covering(k witness.Kind) bool { return k == witness.PathReadOnly || k == witness.PathHidden }
 
 // relief is what would lift a restriction that a lever causes: an exception where there are exact ones, else a step down.
-func relief(l *lever, r witness.Restriction, root host.Root, why verdict.Evidence) proposal {
+func relief(l *lever, r witness.Restriction, files view, why verdict.Evidence) proposal {
 	p := proposal{directive: l.directive, evidence: why}
 	exceptions := exceptionsOf(l.directive.Name, r.Kind)
 	switch {
 	case r.Kind == witness.PathReadOnly && path.IsAbs(r.Subject):
-		if dir := writable(root, r.Subject); dir != "" {
-			p.directive, p.names = exceptions, []string{dir}
+		if dir := files.writable(r.Subject); dir != "" {
+			p.directive, p.names = exceptions, []string{files.setting(dir)}
 		}
 	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):
-		p.directive, p.names = exceptions, []string{r.Subject}
+		p.directive, p.names = exceptions, []string{files.setting(r.Subject)}
 	case r.Kind == witness.Device && exceptions != nil:
 		p.directive, p.names = exceptions, []string{r.Subject + " rw"}
 	case r.Kind == witness.Network && exceptions != nil:
@@ -204,7 +203,7 @@ func equivalents(r witness.Restriction) string {
 }
 
 // silent lists what a trial that passed was refused and the baseline was not: damage that no check noticed.
-func silent(record witness.Record, ls []*lever, version int, root host.Root) []verdict.Evidence {
+func silent(record witness.Record, ls []*lever, version int, files view) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, c := range denied(record) {
 		for _, r := range c.restrictions {
@@ -212,7 +211,7 @@ func silent(record witness.Record, ls []*lever, version int, root host.Root) []v
 			if len(found) == 0 {
 				continue
 			}
-			p := relief(found[0], r, root, verdict.Evidence{})
+			p := relief(found[0], r, files, verdict.Evidence{})
 			text := fmt.Sprintf("%s; by %s=", c.evidence.Text, found[0].directive.Name)
 			if len(p.names) > 0 {
 				text += fmt.Sprintf("; to allow it: %s = [%q]", p.directive.Name, strings.Join(p.names, " "))

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"temper/harness/witness"
-	"temper/internal/host"
 	"temper/internal/verdict"
 )
 
@@ -44,7 +43,7 @@ var logged = func() []*regexp.Regexp {
 }()
 
 // said are the complaints that a service logs. They are what is left where the kernel has no witness to offer.
-func said(log []string, root host.Root) []complaint {
+func said(log []string, files view) []complaint {
 	var list []complaint
 	for _, line := range log {
 		for i, pattern := range logged {
@@ -55,7 +54,7 @@ func said(log []string, root host.Root) []complaint {
 			c := complaint{evidence: verdict.Evidence{Kind: "log", Text: line}}
 			file, text := path.Clean(strings.TrimRight(m[1+i], ".")), strings.ToLower(m[2-i])
 			for _, kind := range refusals[text] {
-				if exists(root, file) && (kind != witness.Device || strings.HasPrefix(file, "/dev/")) || kind == witness.PathReadOnly {
+				if files.exists(file) && (kind != witness.Device || strings.HasPrefix(file, "/dev/")) || kind == witness.PathReadOnly {
 					c.restrictions = append(c.restrictions, witness.Restriction{Kind: kind, Subject: file})
 				}
 			}
@@ -64,36 +63,6 @@ func said(log []string, root host.Root) []complaint {
 		}
 	}
 	return list
-}
-
-func exists(root host.Root, file string) bool {
-	_, err := root.Lstat(file)
-	return err == nil
-}
-
-// shared are directories that hold the files of many services: an exception names the file, never the whole directory.
-var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root"}
-
-// kernels matches the files that the kernel makes: nobody renames others over them.
-var kernels = regexp.MustCompile(`^/(proc|sys|dev)/`)
-
-// writable returns what must be writable for a file to be written, which is there: its directory, since services make files
-// and replace them by renaming others over them, unless the directory is shared with the rest of the system or made by the
-// kernel. Of what is not there, it is the nearest directory that is; "" is the root, of which nothing would be left.
-func writable(root host.Root, file string) string {
-	dir := path.Dir(file)
-	info, err := root.Stat(file)
-	switch {
-	case err != nil && dir == "/":
-		return ""
-	case err != nil && !exists(root, dir):
-		return writable(root, dir)
-	case err != nil:
-		return dir
-	case info.IsDir() || slices.Contains(shared, dir) || kernels.MatchString(file):
-		return file
-	}
-	return dir
 }
 
 // evidence is what a failed trial shows of its failure: how it ended, and the last thing that the service said.

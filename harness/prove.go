@@ -122,6 +122,7 @@ func (r *run) ready(ctx context.Context) (err error) {
 	if err := setup(ctx, r.Place, p, u.ID); err != nil {
 		return fmt.Errorf("%s: %w", p.Path, err)
 	}
+	r.trials.began = time.Now()
 	return nil
 }
 
@@ -234,7 +235,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
-		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.Place.Root()), missed(last), unseen(plan, last))
+		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), missed(last), unseen(plan, last))
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
@@ -319,15 +320,14 @@ func missed(t Trial) []verdict.Evidence {
 // guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, what systemd
 // itself failed at, or the log.
 func (r *run) guess(t Trial, ls []*lever) []proposal {
-	root := r.Place.Root()
-	if found := blame(denied(r.refused(t)), ls, r.input.Version, root); len(found) > 0 {
+	files := r.trials.view()
+	if found := blame(denied(r.refused(t)), ls, r.input.Version, files); len(found) > 0 {
 		return found
 	}
-	own, _ := r.input.Unit.Last("Service", "RootDirectory")
-	if found := unset(t, ls, r.input.Version, own.Value); len(found) > 0 {
+	if found := unset(t, ls, r.input.Version, files.inside); len(found) > 0 {
 		return found
 	}
-	return blame(said(t.Log, root), ls, r.input.Version, root)
+	return blame(said(t.Log, files), ls, r.input.Version, files)
 }
 
 // refused is what a trial was refused and no launch without hardening was, without what is nowhere to be found.

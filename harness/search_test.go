@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -246,6 +247,7 @@ func TestSearchEvidence(t *testing.T) {
 	if err := os.MkdirAll(t0+"/srv/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
+	files := view{root: host.Root(t0), had: func(string) bool { return true }}
 	for _, needed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{breaks: func(p generator.Plan) bool {
@@ -263,7 +265,7 @@ func TestSearchEvidence(t *testing.T) {
 				input: generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257},
 				try:   try,
 				guess: func(t Trial, ls []*lever) []proposal {
-					return blame(said(t.Log, host.Root(t0)), ls, 257, host.Root(t0))
+					return blame(said(t.Log, files), ls, 257, files)
 				},
 			}
 			plan, down, err := s.run(context.Background())
@@ -274,6 +276,42 @@ func TestSearchEvidence(t *testing.T) {
 				t.Errorf("exception made: %v, want %v", got, needed)
 			}
 		})
+	}
+}
+
+// TestWritable: what is opened for a file to be written is there at every boot.
+func TestWritable(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"etc/own", "var/lib/own/new", "srv/jail/etc", "srv/jail/data"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"etc/conf", "etc/new", "etc/own/conf", "var/lib/own/new/state", "top", "srv/jail/etc/conf", "srv/jail/new"} {
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := []string{"/etc/new", "/var/lib/own/new", "/var/lib/own/new/state", "/top", "/srv/jail/new"}
+	for _, tt := range []struct{ inside, file, want string }{
+		{"", "/etc/conf", "/etc/conf"},    // shared: the file alone
+		{"", "/etc/new", "/etc"},          // the service makes it, at boot again
+		{"", "/etc/own/conf", "/etc/own"}, // may be replaced
+		{"", "/etc/own/none", "/etc/own"},
+		{"", "/var/lib/own/new/state", "/var/lib/own"},
+		{"", "/var/lib/none/state", "/var/lib"},
+		{"", "/top", ""},
+		{"/srv/jail", "/etc/conf", "/etc/conf"},
+		{"/srv/jail", "/data/x", "/data"},
+		{"/srv/jail", "/new", ""},
+	} {
+		files := view{root: host.Root(root), inside: tt.inside}
+		files.had = func(name string) bool {
+			return files.exists(strings.TrimPrefix(name, tt.inside)) && !slices.Contains(fresh, name)
+		}
+		if got := files.writable(tt.file); got != tt.want {
+			t.Errorf("in %q, %s: %q, want %q", tt.inside, tt.file, got, tt.want)
+		}
 	}
 }
 

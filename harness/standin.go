@@ -35,7 +35,7 @@ ExecStopPost=
 // the same unit, under the same drop-in, runs a program that waits. Where that cannot run either, nothing is found out.
 func (t *trials) standIn(ctx context.Context, plan generator.Plan) (Trial, error) {
 	result := Trial{Dropin: plan.Text()}
-	i := slices.IndexFunc(waiters, func(name string) bool { return exists(t.place.Root(), name) })
+	i := slices.IndexFunc(waiters, t.view().exists)
 	if i < 0 || t.cloning.accept() {
 		return result, nil
 	}

@@ -42,7 +42,7 @@ func (p *Place) Cover(ctx context.Context, o Copies) (uncover func() error, err 
 		return nil, err
 	}
 	c := &cover{scratch: "/run/" + name}
-	uncover = func() error { return inMounts(p.leader, c.remove) }
+	uncover = func() error { p.originals.forget(c.originals); return inMounts(p.leader, c.remove) }
 	for {
 		err = inMounts(p.leader, func() error { return c.alone(o) })
 		if !errors.Is(err, errCovered) {
@@ -57,6 +57,7 @@ func (p *Place) Cover(ctx context.Context, o Copies) (uncover func() error, err 
 	if err != nil {
 		return nil, errors.Join(err, uncover())
 	}
+	p.originals.add(c.originals)
 	return uncover, nil
 }
 
@@ -112,6 +113,8 @@ type cover struct {
 	scratch string   // a directory of /run, on which a file system for the copies is mounted
 	Dirs    []string // that are covered
 	Made    []string // that were not there
+
+	originals []layer // what is below the copies
 }
 
 // put makes what is not there and covers what is.
@@ -161,7 +164,7 @@ const record = "record"
 func (c *cover) over(dir, scratch string) error {
 	l, err := coverable(dir)
 	if err == nil {
-		defer unix.Close(l.fd)
+		c.originals = append(c.originals, l)
 		c.Dirs = append(c.Dirs, dir)
 		err = c.note()
 	}

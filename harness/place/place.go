@@ -54,19 +54,20 @@ type File struct {
 
 // Place is a running systemd. Its methods can be called at the same time from several goroutines.
 type Place struct {
-	kind    string
-	bus     *dbus.Conn // for the caller
-	control *dbus.Conn // for Run, whose signals and references must not mix with the caller's
-	root    host.Root
-	leader  int
-	cgroup  string
-	rootFD  int // what root is a descriptor of, -1 for the host
-	net     int // descriptor of its network namespace, -1 if that is ours
-	version int
-	release string
-	dead    <-chan struct{} // closed once it does not run any more; nil for the host
-	box     *container      // nil for the host
-	close   func() error
+	kind      string
+	bus       *dbus.Conn // for the caller
+	control   *dbus.Conn // for Run, whose signals and references must not mix with the caller's
+	root      host.Root
+	leader    int
+	cgroup    string
+	rootFD    int // what root is a descriptor of, -1 for the host
+	net       int // descriptor of its network namespace, -1 if that is ours
+	version   int
+	release   string
+	dead      <-chan struct{} // closed once it does not run any more; nil for the host
+	box       *container      // nil for the host
+	originals originals       // of the host, while copies cover them
+	close     func() error
 }
 
 // Kind is "container" or "host".

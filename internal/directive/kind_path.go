@@ -187,6 +187,9 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 			continue
 		}
 		by := refuses(closed, open, p)
+		if rooted(w) && len(closed) == 1 && closed[0].by == "RootDirectory=" {
+			by = "" // it means one path, and the unit takes none away
+		}
 		if k, _ := byName()[d.With].kind.(shutPaths); by == "" && k.mode == NoExec {
 			by = c.wouldOpen(p)
 		}
@@ -337,6 +340,9 @@ func realPath(p string) string {
 
 // barePath strips the prefixes "-" (may be missing) and "+" (inside the root directory of the unit).
 func barePath(word string) string { return strings.TrimLeft(word, "-+") }
+
+// rooted reports whether a word is a path inside the root directory of the unit.
+func rooted(word string) bool { return strings.HasPrefix(strings.TrimLeft(word, "-"), "+") }
 
 // optional marks a path as one that may be missing: a unit must never fail to start because a path that temper names is
 // not there.
