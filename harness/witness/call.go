@@ -177,6 +177,7 @@ var calls = []call{
 	{Name: "utime", Path: 1},
 	{Name: "utimensat", Path: 2, Dir: 1},
 	{Name: "utimes", Path: 1},
+	{Name: "write", Dir: 1},
 	{Name: "vfork", Errnos: noTasks},
 }
 

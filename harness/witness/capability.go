@@ -1,14 +1,20 @@
 package witness
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
+
+// mappings are the files by which a user namespace gets its ids; user_namespaces(7).
+var mappings = map[string][]string{"uid_map": {"CAP_SETUID", "CAP_SETFCAP"}, "gid_map": {"CAP_SETGID", "CAP_SETFCAP"}}
 
 // capabilities are those that would have made a call succeed that ended with EPERM.
 func capabilities(d Denial) []string {
 	const socketIoctls = 0x89 // linux/sockios.h
 	switch {
+	case d.Syscall == "write":
+		return mappings[path.Base(d.Path)]
 	case d.Syscall == "ioctl" && d.Args[1]>>8 == socketIoctls:
 		return []string{"CAP_NET_ADMIN"}
 	case d.Syscall == "ioctl":

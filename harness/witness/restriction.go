@@ -134,9 +134,12 @@ var rules = []rule{
 	{Limit, kernel, []string{"EAGAIN", "ENOMEM"}, lockCalls, callItself},
 	{Capability, kernel, []string{"EPERM"}, nil, capabilities},
 	{Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
-	{NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), func(d Denial) []string { return []string{d.Process} }},
+	{NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process},
+	{NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // its group would be let in
 	{Syscall, seccomp, nil, nil, callItself},
 }
+
+func process(d Denial) []string { return []string{d.Process} }
 
 func callItself(d Denial) []string {
 	if _, foreign := d.foreign(); foreign {
