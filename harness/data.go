@@ -153,7 +153,11 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 				t.unit.ID, profiles.StateRestore, dir), "temper prove --place container "+t.unit.ID)
 		}
 	}
-	release, err := t.startGuard(ctx, append(cloning.starts, t.unit.ID), copies.Over)
+	sharers, err := t.sharers(copies)
+	if err != nil {
+		return nil, err
+	}
+	release, err := t.startGuard(ctx, slices.Concat(cloning.starts, sharers, []string{t.unit.ID}), copies.Over)
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +167,47 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 		return nil, err
 	}
 	return func() error { defer release(); return uncover() }, nil
+}
+
+// sharers lists the other services that, by their units, write to a directory of which copies are made. The error is set if one of them runs:
+// what it writes would be lost.
+func (t *trials) sharers(copies place.Copies) ([]string, error) {
+	loader := &unit.Loader{Root: t.place.Root(), Version: t.place.SystemdVersion()}
+	names, err := loader.List(".service")
+	if err != nil {
+		return nil, err
+	}
+	var sharers []string
+	for _, name := range names {
+		u, err := loader.Load(name)
+		if err != nil || unit.IsTemplate(name) || u.ID == t.unit.ID || strings.HasPrefix(name, trialStem) {
+			continue // what systemd cannot load either writes nothing; other proofs are waited for
+		}
+		dir := overlap(copies.Over, data(u, &profiles.Profile{}).Over)
+		if dir == "" {
+			continue
+		}
+		if err := spare(t.place, t.manager, u.ID); errors.Is(err, ErrRunning) {
+			return nil, hint.With(fmt.Errorf("%s: state = %q: %s runs, and writes to %s too",
+				t.unit.ID, profiles.StateRestore, u.ID, dir), "temper prove --place container "+t.unit.ID)
+		} else if err != nil {
+			return nil, err
+		}
+		sharers = append(sharers, u.ID)
+	}
+	return sharers, nil
+}
+
+// overlap returns a directory of one list that is one of the other, or above or below one; "" if there is none.
+func overlap(a, b []string) string {
+	for _, dir := range a {
+		for _, other := range b {
+			if dir == other || strings.HasPrefix(dir, other+"/") || strings.HasPrefix(other, dir+"/") {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // startGuard starts a unit that sees to it that no service ever runs on a copy of its data, also if this process is killed: before

@@ -37,6 +37,7 @@ func TestSystemdRestore(t *testing.T) {
 				"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
 			service("within", "StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; sleep 0.1; done'\n")
 			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
+			file("/etc/systemd/system/other.service", "[Service]\nStateDirectory=busy/of-other\nExecStart=/bin/sleep infinity\n")
 			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
 			file("/var/lib/keeps/log", "before\n")
 			file("/srv/keeps/old", "old\n")
@@ -55,6 +56,9 @@ func TestSystemdRestore(t *testing.T) {
 			}
 			if out := command(t, p, "sleep 100 >/var/lib/busy/log & temper prove --place host busy 2>&1; echo status $?; kill $!; rm /var/lib/busy/log"); !strings.Contains(out, "(sleep) uses it") || !strings.Contains(out, "status 3") {
 				t.Errorf("data that another process writes: %s", out)
+			}
+			if out := command(t, p, "systemctl start other; temper prove --place host busy 2>&1; echo status $?; systemctl stop other; rmdir /var/lib/busy/of-other"); !strings.Contains(out, "other.service") || !strings.Contains(out, "writes to /var/lib/busy too") || !strings.Contains(out, "status 3") {
+				t.Errorf("data that another service may write: %s", out)
 			}
 			if diff := cmp.Diff(before, traces(t, p)); diff != "" {
 				t.Errorf("after the proof (-want +got):\n%s", diff)
