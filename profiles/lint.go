@@ -19,6 +19,7 @@ const (
 	IDSlowCheck        = "slow-check"         // a check that may take longer than the trial
 	IDNoEffect         = "no-effect"          // a directive that does nothing without another
 	IDPathUndoes       = "path-undoes"        // an exception that gives back what the sandbox takes
+	IDPathOpens        = "path-opens"         // a path that is made writable by what should forbid something
 	IDPathMustExist    = "path-must-exist"    // a path without "-" stops the service where it is missing
 	IDDenyList         = "deny-list"          // a list of what is forbidden, where the profile means to allow only what it lists
 	IDTwice            = "twice"              // the same assignment two times
@@ -120,6 +121,7 @@ func (l *linter) settings() {
 		}
 		l.repeated(s)
 		l.paths(s)
+		l.opens(s)
 		if d.With != "" && !l.has(d.With) && !l.has(alsoWith[s.Name]) {
 			l.setting(s, IDNoEffect, "does nothing without "+d.With+"=", "set that, or leave this out")
 		}
@@ -194,6 +196,48 @@ func (l *linter) paths(s Setting) {
 			}
 		}
 	}
+}
+
+// writableAnyway are directories that ProtectSystem=strict leaves alone, or that every service may have of its own.
+var writableAnyway = []string{"/dev", "/proc", "/sys", "/tmp", "/var/tmp"}
+
+// opens finds paths of which systemd makes a mount that is writable, though what lies above is not: those of NoExecPaths= and
+// ExecPaths=, seen with systemd 252 and 257.
+func (l *linter) opens(s Setting) {
+	if s.Name != "NoExecPaths" && s.Name != "ExecPaths" {
+		return
+	}
+	closed := l.listed("ReadOnlyPaths")
+	if v, ok := l.profile.Setting("ProtectSystem"); ok && slices.Contains(v.Values, "strict") {
+		closed = append(closed, "/")
+	}
+	for _, name := range barePaths(s.Values) {
+		above := slices.ContainsFunc(closed, func(dir string) bool { return dir != name && within(dir, name) })
+		open := func(dir string) bool { return within(dir, name) }
+		if above && !slices.Contains(closed, name) && !slices.ContainsFunc(slices.Concat(writableAnyway, l.listed("ReadWritePaths")), open) {
+			l.setting(s, IDPathOpens, "makes "+name+" writable, which only what lies above it keeps closed", fmt.Sprintf("add \"-%s\" to ReadOnlyPaths, or leave it out", name))
+		}
+	}
+}
+
+// listed returns the paths of a setting of the profile.
+func (l *linter) listed(name string) []string {
+	s, _ := l.profile.Setting(name)
+	return barePaths(s.Values)
+}
+
+func barePaths(values []string) []string {
+	var paths []string
+	for _, v := range values {
+		for word := range strings.FieldsSeq(v) {
+			paths = append(paths, path.Clean(strings.TrimLeft(word, "-+")))
+		}
+	}
+	return paths
+}
+
+func within(dir, name string) bool {
+	return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
 }
 
 // units looks for other profiles that name the same unit: only one of them applies.
