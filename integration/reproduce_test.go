@@ -9,7 +9,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdReproduce runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, and
+// TestSystemdReproduce runs what a user would type once a proof has found something: temper prove --tighten names the line of a
+// profile that is looser than the proof needs, and it runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, and
 // works again after those that come last.
 func TestSystemdReproduce(t *testing.T) {
 	services := []struct{ name, command, setting, demoted string }{
@@ -20,6 +21,8 @@ func TestSystemdReproduce(t *testing.T) {
 	}
 	files := programs(t)
 	file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
+	file("/etc/systemd/system/loose.service", "[Service]\nExecStart=sleep infinity\n")
+	file("/etc/temper/profiles.d/loose.toml", "units = [\"loose.service\"]\n\n[service]\nProtectSystem = \"strict\"\nReadWritePaths = [\"-/opt\"]\n")
 	for _, s := range services {
 		file("/etc/systemd/system/"+s.name+".service", "[Service]\nExecStart=/bin/sh -c '"+s.command+" && exec sleep infinity'\n")
 		file("/etc/temper/profiles.d/"+s.name+".toml", "units = [\""+s.name+".service\"]\n\n[service]\nPrivateTmp = true\n"+s.setting+
@@ -30,6 +33,12 @@ func TestSystemdReproduce(t *testing.T) {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}
 	defer p.Close()
+	t.Run("loose", func(t *testing.T) {
+		out := command(t, p, "temper prove --place host --tighten loose; echo status $?")
+		if !strings.Contains(out, "\nstatus 1\n") || !strings.Contains(out, "loose.toml:5") || !strings.Contains(out, "/opt") {
+			t.Error(out)
+		}
+	})
 	for _, s := range services {
 		t.Run(s.name, func(t *testing.T) {
 			out := command(t, p, "sudo() { \"$@\"; }; temper prove --place host --reload "+s.name+"; temper show "+s.name+" --reproduce "+s.demoted+" >/run/by-hand && "+
