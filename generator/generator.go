@@ -157,9 +157,23 @@ func taken(u *unit.Unit) string {
 	return ""
 }
 
-// judge returns the verdict on a unit, nil if there is none, marked stale where its fingerprint no longer matches.
+// judge returns the verdict on a unit, nil if there is none, marked stale where its fingerprint no longer matches. A stale one
+// of this machine yields to one that a package brought since and that holds, unless this machine has seen something break.
 func (g *Generator) judge(in Input) (*verdict.Verdict, error) {
-	v, err := g.Store.Get(in.Unit.ID)
+	v, err := g.check(in, g.Store)
+	if v == nil || !v.Stale || v.Result != verdict.Proven || len(v.Demotions) > 0 {
+		return v, err
+	}
+	// One that is damaged is a problem only where it is all there is.
+	if shipped, _ := g.check(in, g.Store.Shipped()); shipped != nil && !shipped.Stale {
+		return shipped, nil
+	}
+	return v, nil
+}
+
+// check returns the verdict of a store on a unit, as judge does.
+func (g *Generator) check(in Input, store verdict.Store) (*verdict.Verdict, error) {
+	v, err := store.Get(in.Unit.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -37,6 +37,11 @@ never before started well with this hardening, and does start without it, then i
 vendor's settings. Where temper.toml asks for hardening even without a proven verdict, that lasts until the next boot. In
 every other case the hardening stays: a service that fails later is never softened.
 
+A start lasts until the unit has been active for the settle time of its profile, one second if the profile does not say, as
+in a proof: systemd calls a service of Type=simple active as soon as its program runs. What fails after that may have been
+made to fail by whoever uses the service, and is not told from that. A service that takes longer to find out that it cannot
+run needs a longer settle time, which the proof then waits for, too.
+
 Without units it notes which hardened units have started well, and looks at those that are being started again and again, of
 which systemd before version 254 tells nobody; temper-guard.service runs that after each boot.
 
@@ -249,14 +254,17 @@ func (w *warden) note(x ward, begin time.Time) error {
 	return renameio.WriteFile(noteFile(x.unit.ID), []byte(x.key()), 0o644)
 }
 
-// written is when the verdict on a unit was stored.
-func (w *warden) written(name string) time.Time {
+// written is when the last verdict on a unit was stored.
+func (w *warden) written(name string) (last time.Time) {
 	for _, dir := range verdict.Dirs {
-		if info, err := os.Stat(filepath.Join(dir, name+".json")); err == nil {
-			return info.ModTime()
+		if info, err := os.Stat(filepath.Join(dir, name+".json")); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
 		}
 	}
-	return time.Now() // a verdict that has just gone: no run was under it
+	if last.IsZero() {
+		return time.Now() // a verdict that has just gone: no run was under it
+	}
+	return last
 }
 
 // noteAll notes every hardened unit that has been up for as long as its profile wants, and returns those that have failed and

@@ -35,6 +35,9 @@ func (s Store) dirs() []string {
 	return s.Dirs
 }
 
+// Shipped is the verdicts that packages brought.
+func (s Store) Shipped() Store { return Store{Root: s.Root, Dirs: s.dirs()[1:]} }
+
 // Get returns the verdict on a unit. Without one the error wraps [fs.ErrNotExist]; a damaged one is an error with its
 // path and line, and counts as none.
 func (s Store) Get(unit string) (Verdict, error) {
