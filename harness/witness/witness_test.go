@@ -2,7 +2,6 @@ package witness_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/witness"
+	"temper/internal/foreign"
 )
 
 // newCgroup makes a cgroup for one test below the root of the cgroup2 file system.
@@ -252,12 +252,9 @@ func TestDeathByFilter(t *testing.T) {
 
 // A 32-bit program has other numbers for its calls; they must not be taken for native ones.
 func TestForeignCall(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("the program is for x86")
-	}
 	cgroup := newCgroup(t)
-	name := filepath.Join(t.TempDir(), "x86")
-	if err := os.WriteFile(name, x86Program("/nothing/here"), 0o755); err != nil {
+	name := filepath.Join(t.TempDir(), "foreign")
+	if err := os.WriteFile(name, foreign.Program("/nothing/here"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	w := watch(t, cgroup+"/unit")
@@ -270,35 +267,10 @@ func TestForeignCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"x86 call 5(): ENOENT: "}, telling(r)); diff != "" {
+	want := map[string]string{"amd64": "x86 call 5(): ENOENT: ", "arm64": "arm call 5(): ENOENT: "}[runtime.GOARCH]
+	if diff := cmp.Diff([]string{want}, telling(r)); diff != "" {
 		t.Errorf("denials (-want +got):\n%s", diff)
 	}
-}
-
-// x86Program is a 32-bit ELF program that opens a file and exits with status 0.
-func x86Program(path string) []byte {
-	const base, head = 0x10000, 52 + 32
-	code := []byte{
-		0xbb, 0, 0, 0, 0, // mov ebx, path
-		0x31, 0xc9, 0x31, 0xd2, // xor ecx, ecx; xor edx, edx
-		0xb8, 5, 0, 0, 0, 0xcd, 0x80, // mov eax, 5 (open); int 0x80
-		0x31, 0xdb, // xor ebx, ebx
-		0xb8, 1, 0, 0, 0, 0xcd, 0x80, // mov eax, 1 (exit); int 0x80
-	}
-	binary.LittleEndian.PutUint32(code[1:], base+head+uint32(len(code)))
-	size := uint32(head + len(code) + len(path) + 1)
-	var b bytes.Buffer
-	b.Write([]byte{0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	for _, v := range []any{
-		uint16(2), uint16(3), uint32(1), uint32(base + head), uint32(52), uint32(0), uint32(0), // EXEC, 386
-		uint16(52), uint16(32), uint16(1), uint16(0), uint16(0), uint16(0),
-		uint32(1), uint32(0), uint32(base), uint32(base), size, size, uint32(5), uint32(0x1000), // LOAD, R+X
-	} {
-		binary.Write(&b, binary.LittleEndian, v)
-	}
-	b.Write(code)
-	b.WriteString(path + "\x00")
-	return b.Bytes()
 }
 
 // TestScope: the cgroups below the watched one belong to it, those beside it and the parent do not.

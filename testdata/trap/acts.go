@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/foreign"
 )
 
 // acts are what can be done, each by the directive family that forbids it.
@@ -46,7 +49,7 @@ var acts = map[string]func(arg string) error{
 	"keyctl":      keyctl,      // a key for itself: SystemCallFilter=~@keyring
 	"clock":       clock,       // how exact it is: ProtectClock=, SystemCallFilter=~@clock
 	"subgroup":    subgroup,    // makes and removes one: Delegate=
-	"x32":         x32,         // calls the kernel as a program of that architecture: SystemCallArchitectures=
+	"foreign":     foreignCall, // calls the kernel as a program of another architecture: SystemCallArchitectures=
 	"mlock":       mlock,       // a page: SystemCallFilter=~@memlock
 	"nice":        nice,        // itself up: SystemCallFilter=~@resources
 	"shm":         shm,         // leaves a segment with the key ARGUMENT: PrivateIPC=
@@ -257,11 +260,26 @@ func clock(string) error {
 	return err
 }
 
-// x32 asks for its process id as a program for x32 on x86-64 would. That the kernel knows no such programs is an answer too.
-func x32(string) error {
-	const bit = 0x40000000
-	if _, _, errno := unix.RawSyscall(bit|unix.SYS_GETPID, 0, 0, 0); errno != 0 && errno != unix.ENOSYS {
-		return errno
+// foreignCall calls the kernel as a program of another architecture would: on x86-64 one for x32, which need not be able to
+// run, elsewhere one for the 32-bit mode. That the kernel knows no such programs is an answer too.
+func foreignCall(string) error {
+	const x32 = 0x40000000
+	if runtime.GOARCH == "amd64" {
+		if _, _, errno := unix.RawSyscall(x32|unix.SYS_GETPID, 0, 0, 0); errno != 0 && errno != unix.ENOSYS {
+			return errno
+		}
+		return nil
+	}
+	fd, err := unix.MemfdCreate("trap", 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, foreign.Program("/")); err != nil {
+		return err
+	}
+	if err := exec.Command("/proc/self/fd/" + strconv.Itoa(fd)).Run(); !errors.Is(err, unix.ENOEXEC) {
+		return err
 	}
 	return nil
 }
