@@ -28,7 +28,7 @@ exec journalctl --all --no-pager --quiet --lines=1000 --output=json --output-fie
 // journal reads what a unit logged since a time, oldest first. The unit can be a pattern of glob(7).
 func journal(ctx context.Context, where *place.Place, unit string, since time.Time) ([]entry, error) {
 	r, err := where.Run(ctx, place.Command{
-		Args: []string{"/bin/sh", "-c", journalctl, "sh", strconv.FormatInt(since.Unix(), 10), unit}, Timeout: 10 * time.Second,
+		Args: []string{"/bin/sh", "-c", journalctl, "sh", strconv.FormatInt(since.Unix(), 10), unit}, Timeout: time.Minute,
 	})
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ type container struct {
 	closed   error
 }
 
-const defaultTimeout = time.Minute
+const defaultTimeout = 3 * time.Minute
 
 // Container boots a copy of o.Image and returns when its D-Bus answers and its unit is active. The place lives until
 // [Place.Close] or until ctx ends, whichever is first. A place that does not boot in time is an error with the last

@@ -39,7 +39,7 @@ type Options struct {
 	Args []string
 	// Files are written into the copy before it boots.
 	Files []File
-	// Timeout bounds the boot; 0 is one minute.
+	// Timeout bounds the boot; 0 is three minutes.
 	Timeout time.Duration
 	// Log, if not nil, receives the console of the place and what was left out of the copy.
 	Log io.Writer

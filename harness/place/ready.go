@@ -19,11 +19,11 @@ const (
 	pollEvery = 5 * time.Millisecond
 )
 
-// poll calls try until it returns true or an error, the container ends, or ctx does.
+// poll calls try until it returns true or an error, the container ends, or ctx does. It leaves a slow machine most of its
+// time to boot the container.
 func (c *container) poll(ctx context.Context, try func() (bool, error)) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	for {
+		begin := time.Now()
 		if done, err := try(); done || err != nil {
 			return err
 		}
@@ -32,7 +32,7 @@ func (c *container) poll(ctx context.Context, try func() (bool, error)) error {
 			return c.deadEarly()
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-tick.C:
+		case <-time.After(max(pollEvery, 4*time.Since(begin))):
 		}
 	}
 }
