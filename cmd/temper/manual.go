@@ -51,6 +51,7 @@ func manualPages(root *cobra.Command, source string) (map[string]string, error) 
 	if err != nil {
 		return nil, err
 	}
+	root.InitDefaultVersionFlag()
 	pages := map[string]string{}
 	for _, file := range written {
 		data, err := os.ReadFile(file)

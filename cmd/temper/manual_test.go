@@ -60,6 +60,21 @@ func TestEveryVerbAndFlagHasAPage(t *testing.T) {
 	}
 }
 
+// TestEveryCommandIsInTheManual: what the help lists has a page, or an entry in temper(1).
+func TestEveryCommandIsInTheManual(t *testing.T) {
+	root, pages := pages(t)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd("help")
+	for _, c := range root.Commands() {
+		if _, ok := pages[pageName(c)+".1"]; !ok && !c.Hidden && !documents(pages["temper.1"], c.CommandPath()) {
+			t.Errorf("temper(1) does not document %s", c.CommandPath())
+		}
+	}
+	if !documents(pages["temper.1"], "--version") {
+		t.Error("temper(1) does not document --version")
+	}
+}
+
 func TestEveryDirectiveIsInTheManual(t *testing.T) {
 	_, pages := pages(t)
 	for _, d := range directive.All() {
