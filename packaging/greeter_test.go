@@ -1,5 +1,3 @@
-//go:build packages
-
 package packaging_test
 
 import (

@@ -1,5 +1,3 @@
-//go:build packages
-
 package packaging_test
 
 import (
@@ -140,6 +138,7 @@ func without(names, others []string) []string {
 	})
 }
 
+// tree is the machine of a suite before anything was done to it.
 func tree(t *testing.T, suite string) *machine {
 	t.Helper()
 	return &machine{t, testroot.Path(t, "packages-"+suite)}
