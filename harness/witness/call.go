@@ -177,8 +177,8 @@ var calls = []call{
 	{Name: "utime", Path: 1},
 	{Name: "utimensat", Path: 2, Dir: 1},
 	{Name: "utimes", Path: 1},
-	{Name: "write", Dir: 1},
 	{Name: "vfork", Errnos: noTasks},
+	{Name: "write", Dir: 1},
 }
 
 // callOf returns the row of a call; a call without one has only its name.
