@@ -30,17 +30,20 @@ type Directive struct {
 	Clashes []Clash  // what systemd does not accept beside it, so that the unit does not load: such a unit is left without it
 	Paths   []PathEffect
 	Opens   []PathEffect // what a value leaves writable, even if the unit makes the directories above it read-only
-	Refuses []Refusal
-	Lifts   Refusal // of a list of exceptions: what it lifts whichever directive causes it, not only With
-	Try     Try     // of a list of exceptions: those worth trying before the directive itself is given up
-	Trace   Trace   // where it shows that it holds, besides Paths
-	Unseen  string  // why it shows nowhere that it holds
-	Late    bool    // needs default dependencies: orders the unit after temporary files are set up
-	Man     string  // the man page that documents it
-	Forbids string  // one line for people: what a service can no longer do
-	Breaks  string  // one line for people: what usually breaks
-	kind    kind
-	order   int
+	// MountsRun is the value, or "any", with which systemd gives the service a mount of /run, as MountAPIVFS= does. It stays writable
+	// where ProtectSystem=strict or ReadOnlyPaths=/ makes everything else read-only: seen with 252, 257 and 262, not with 247.
+	MountsRun string
+	Refuses   []Refusal
+	Lifts     Refusal // of a list of exceptions: what it lifts whichever directive causes it, not only With
+	Try       Try     // of a list of exceptions: those worth trying before the directive itself is given up
+	Trace     Trace   // where it shows that it holds, besides Paths
+	Unseen    string  // why it shows nowhere that it holds
+	Late      bool    // needs default dependencies: orders the unit after temporary files are set up
+	Man       string  // the man page that documents it
+	Forbids   string  // one line for people: what a service can no longer do
+	Breaks    string  // one line for people: what usually breaks
+	kind      kind
+	order     int
 }
 
 // A Value is one value of an ordered directive.
@@ -55,6 +58,11 @@ type Effect struct {
 	Directive, Value string
 	Since, Until     int  // first and last systemd version that does so; 0 = no bound
 	WhenOff          bool // only where the unit leaves the directive off
+}
+
+// mountsRun reports whether a value brings a mount of /run.
+func (d *Directive) mountsRun(v Value) bool {
+	return v.Rank > 0 && (d.MountsRun == "any" || d.MountsRun == v.Name)
 }
 
 // in reports whether the effect holds in a version.

@@ -69,6 +69,9 @@ func (d *Directive) facts() []string {
 	for _, e := range d.Opens {
 		add("%s leaves %s writable: left out where the unit makes what is above it read-only", e.Value, e.Path)
 	}
+	if d.MountsRun != "" {
+		add("leaves /run writable after systemd 247 (%s), which ProtectSystem=strict alone closes: left out where that of the unit does; ReadOnlyPaths=/run closes it again", d.MountsRun)
+	}
 	if d.Late {
 		add("left out where the unit has DefaultDependencies=no")
 	}

@@ -72,6 +72,22 @@ func (c Context) wouldOpen(p string) string {
 	return by
 }
 
+// mountsRun reports whether the unit has a mount of /run already, see [Directive.MountsRun].
+func (c Context) mountsRun() bool {
+	for _, name := range []string{"MountAPIVFS", "RootDirectory", "RootImage", "RootMStack"} {
+		if v := c.Have(name); len(v) > 0 && !slices.Contains([]string{"", "/", "no", "false", "off", "0"}, v[len(v)-1]) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(table, func(d *Directive) bool {
+		if d.MountsRun == "" {
+			return false
+		}
+		have, _ := ordered{}.effective(d, c)
+		return d.mountsRun(have)
+	})
+}
+
 // refused lists the paths, each of which can be left out.
 func (shutPaths) refused(want []string, _ int) []string {
 	var paths []string

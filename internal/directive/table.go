@@ -97,7 +97,7 @@ var table = []*Directive{
 		Forbids: "let its mounts appear in the rest of the system", Breaks: "services that mount for others",
 	},
 	{
-		Name: "ProtectProc", Since: 247, kind: ordered{}, Man: manExec,
+		Name: "ProtectProc", Since: 247, kind: ordered{}, Man: manExec, MountsRun: "any",
 		Values: []Value{
 			{Name: "default"},
 			{Name: "noaccess", Rank: 1},
@@ -109,14 +109,14 @@ var table = []*Directive{
 		Forbids: "see the processes of other users in /proc", Breaks: "monitoring, and services that look for other processes",
 	},
 	{
-		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec,
+		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec, MountsRun: "any",
 		Values:  []Value{{Name: "all"}, {Name: "pid", Rank: 1}},
 		Paths:   []PathEffect{{"/proc/sys", Hidden, "pid"}},
 		Refuses: []Refusal{"proc-hidden"},
 		Forbids: "see anything in /proc but processes", Breaks: "readers of /proc/cpuinfo, /proc/meminfo, /proc/sys",
 	},
 	{
-		Name: "ProtectControlGroups", Since: 232, kind: ordered{}, Man: manExec,
+		Name: "ProtectControlGroups", Since: 232, kind: ordered{}, Man: manExec, MountsRun: "any",
 		Values: []Value{
 			{Name: "no"},
 			{Name: "yes", Rank: 1},
@@ -128,7 +128,7 @@ var table = []*Directive{
 		Forbids: "write to the control group tree", Breaks: "container managers",
 	},
 	{
-		Name: "ProtectKernelTunables", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
+		Name: "ProtectKernelTunables", Since: 232, kind: ordered{}, Values: boolean, Man: manExec, MountsRun: "any",
 		Filters: true,
 		Paths: []PathEffect{
 			{"/proc/sys", ReadOnly, "yes"},
@@ -216,7 +216,7 @@ var table = []*Directive{
 		Forbids: "share System V IPC and message queues with others", Breaks: "databases and X clients that share memory",
 	},
 	{
-		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec,
+		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec, MountsRun: "any",
 		Trace:   NamespaceTrace("pid"),
 		Clashes: []Clash{{Directive: "Type", Value: "forking"}, {Directive: "PAMName"}},
 		Refuses: []Refusal{"process-hidden", "ipc"},
@@ -231,7 +231,8 @@ var table = []*Directive{
 			{Name: "yes", Rank: 2},
 			{Name: "managed", Since: 260, Rank: 2},
 		},
-		Trace: NamespaceTrace("user"),
+		MountsRun: "managed",
+		Trace:     NamespaceTrace("user"),
 		Clashes: []Clash{
 			{Directive: "UserNamespacePath"},
 			{Directive: "User", With: "managed"},
