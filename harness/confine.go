@@ -27,54 +27,61 @@ type subject struct {
 	version        int      // of systemd
 }
 
-// confined finds out what the main process of a unit is really kept from. For each directive of the plan that shows
-// somewhere it tells whether it holds: confirmed lists those that do, ineffective says of each other what was seen instead.
-// What shows nowhere is in neither. Without a main process both are nil.
-func confined(where *place.Place, s state, plan generator.Plan) (confirmed []string, ineffective map[string]string, err error) {
+// A confinement is what a process is really kept from, by the directives of a plan that show somewhere; what shows nowhere is in neither
+// of its lists. Without a process to look at all are nil.
+type confinement struct {
+	Holds    []string          // directives that were seen to hold
+	NoEffect map[string]string // those that were seen not to hold at all, and what was seen instead
+	Partly   map[string]string // those of which a part was seen to hold, and what was seen of another
+}
+
+// confined finds out what the main process of a unit is really kept from.
+func confined(where *place.Place, s state, plan generator.Plan) (confinement, error) {
 	pid := 0
 	if s.PID != 0 {
 		pid = mainPID(where, s)
 	}
-	if pid == 0 {
-		return nil, nil, nil
-	}
-	if !becomes(pid) {
-		return nil, nil, nil
+	if pid == 0 || !becomes(pid) {
+		return confinement{}, nil
 	}
 	x := subject{unit: s, cgroup: filepath.Join(where.Cgroup(), s.Cgroup), version: where.SystemdVersion()}
+	var err error
 	if x.status, err = readProcess(pid); err != nil {
-		return nil, nil, nil // gone: no process to look at
+		return confinement{}, nil // gone: no process to look at
 	}
 	if x.leader, err = readProcess(where.Leader()); err != nil {
-		return nil, nil, err
+		return confinement{}, err
 	}
 	x.programs, _ = witness.Attached(x.cgroup) // where that cannot be learned, what needs it is not confirmed
-	ineffective = map[string]string{}
+	h := confinement{NoEffect: map[string]string{}, Partly: map[string]string{}}
 	for _, item := range plan.Items {
-		seen, why := x.shows(item)
-		switch {
+		name := item.Directive.Name
+		switch held, why := x.shows(item); {
+		case held && why == "":
+			h.Holds = append(h.Holds, name)
+		case held:
+			h.Partly[name] = why
 		case why != "":
-			ineffective[item.Directive.Name] = why
-		case seen:
-			confirmed = append(confirmed, item.Directive.Name)
+			h.NoEffect[name] = why
 		}
 	}
 	if program(pid) == "" { // it ended meanwhile: what was not there to be seen is not what is open
-		return nil, nil, nil
+		return confinement{}, nil
 	}
-	return confirmed, ineffective, nil
+	return h, nil
 }
 
-// shows reports whether it shows that a directive holds, and why it does not hold.
-func (x subject) shows(item generator.Item) (seen bool, why string) {
-	seen, why = x.trace(item)
-	for _, e := range item.Directive.PathsOf(item.Lines) {
-		if reason := x.status.open(e); why == "" {
-			why = reason
-		}
-		seen = true
+// shows reports whether it shows that a directive holds, at least in part, and why it does not hold, at least in part: systemd 257
+// and 262 leave /sys writable under ProtectKernelTunables=, and close all that is below /proc.
+func (x subject) shows(item generator.Item) (held bool, why string) {
+	seen, why := x.trace(item)
+	held = seen && why == ""
+	paths := item.Directive.PathsOf(item.Lines)
+	for _, e := range paths {
+		there, reason := x.status.open(e)
+		seen, held, why = seen || there, held || there && reason == "", cmp.Or(why, reason)
 	}
-	return seen, why
+	return held || !seen && len(paths) > 0, why // of paths that are not there nothing is open
 }
 
 func (x subject) trace(item generator.Item) (seen bool, why string) {
@@ -227,23 +234,23 @@ func (p process) shares(other process, namespace string) bool {
 	return err != nil || err2 != nil || own == theirs
 }
 
-// open says how a process still has a path that it should not have.
-func (p process) open(e directive.PathEffect) string {
+// open says how a process still has a path that it should not have, if that is there.
+func (p process) open(e directive.PathEffect) (there bool, why string) {
 	here, err := host.Root(p.proc + "/root").Path(e.Path) // systemd hides what a link leads to
 	if _, err2 := os.Lstat(here); err != nil || err2 != nil {
-		return "" // not there
+		return false, ""
 	}
 	path := cmp.Or(strings.TrimPrefix(here, p.proc+"/root"), "/")
 	m := p.covering(path)
 	switch {
 	case e.Mode == directive.Hidden && m.point != path:
-		return path + " is not hidden"
+		return true, path + " is not hidden"
 	case e.Mode == directive.ReadOnly && !strings.Contains(m.options, ",ro,"):
-		return path + " is writable"
+		return true, path + " is writable"
 	case e.Mode == directive.NoExec && !strings.Contains(m.options, ",noexec,"):
-		return path + " is executable"
+		return true, path + " is executable"
 	}
-	return ""
+	return true, ""
 }
 
 // covering is the mount that a path lies on: the last of the most specific.

@@ -21,6 +21,7 @@ import (
 type Inspection struct {
 	Active      bool
 	Confirmed   []string          // directives of the verdict that /proc shows to hold
+	Partly      map[string]string // directives of which it shows a part not to hold, with what was seen of that
 	Ineffective map[string]string // directives that it shows not to hold, with what was seen instead
 	Status      map[string]string // of the main process: Seccomp, NoNewPrivs, CapBnd
 	Checks      []check.Outcome   // of its profile, phase running
@@ -39,6 +40,9 @@ func (i Inspection) Confinement() string {
 	}
 	text := fmt.Sprintf("%d directives seen in /proc, seccomp %s, capabilities %s", len(i.Confirmed), i.Status["Seccomp"],
 		capabilities(i.Status["CapBnd"]))
+	for _, name := range slices.Sorted(maps.Keys(i.Partly)) {
+		text += fmt.Sprintf(", in part %s= (%s)", name, i.Partly[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(i.Ineffective)) {
 		text += fmt.Sprintf(", NOT %s= (%s)", name, i.Ineffective[name])
 	}
@@ -82,10 +86,11 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	if pid == 0 {
 		return i, nil
 	}
-	i.Confirmed, i.Ineffective, err = confined(where, s, planOf(v))
+	h, err := confined(where, s, planOf(v))
 	if err != nil {
 		return i, err
 	}
+	i.Confirmed, i.Ineffective, i.Partly = h.Holds, h.NoEffect, h.Partly
 	main, err := readProcess(pid)
 	i.Status = main.status
 	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name, Environ: told(where, name, "running")}, p.Checks, "running")

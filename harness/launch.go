@@ -172,7 +172,7 @@ func (l *launch) confined() error {
 		return err
 	}
 	for _, s := range states {
-		l.result.Holds, l.result.NoEffect, err = confined(l.place, s, l.plan)
+		l.result.confinement, err = confined(l.place, s, l.plan)
 		if err != nil || l.result.NoEffect != nil {
 			return err
 		}

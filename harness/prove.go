@@ -257,7 +257,7 @@ func unseen(plan generator.Plan, t Trial) []verdict.Evidence {
 		if !i.Directive.Restricts() || slices.Contains(t.Holds, i.Directive.Name) {
 			continue
 		}
-		why := cmp.Or(i.Directive.Unseen, "no process of the service could be asked")
+		why := cmp.Or(t.Partly[i.Directive.Name], i.Directive.Unseen, "no process of the service could be asked")
 		list = append(list, verdict.Evidence{Kind: "unseen", Text: fmt.Sprintf("that %s= holds was not seen: %s", i.Directive.Name, why)})
 	}
 	return list

@@ -83,20 +83,20 @@ func (s *search) dropIdle(ctx context.Context) error {
 		text := t.Dropin
 		var seen Trial
 		seen, err = s.standIn(ctx, s.plan(len(s.levers)))
-		t.Holds, t.NoEffect = seen.Holds, seen.NoEffect
+		t.confinement = seen.confinement
 		s.tried[text] = t
 	}
 	if err != nil || len(t.NoEffect) == 0 {
 		return err
 	}
 	s.idle = t.NoEffect
-	holds := t.Holds
+	before := t.confinement
 	t, err = s.passes(ctx, len(s.levers))
 	if err == nil && !t.OK {
 		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
 	}
 	if t.NoEffect == nil {
-		t.Holds = holds
+		t.Holds, t.Partly = before.Holds, before.Partly
 		s.tried[t.Dropin] = t
 	}
 	return err

@@ -28,13 +28,12 @@ type Trial struct {
 	OK       bool               // it started, stayed up, passed every required check and stopped
 	Failures []verdict.Evidence // why not, the most telling first
 	Warnings []verdict.Evidence // advisory checks that failed
-	Holds    []string           // directives that were seen to hold
-	NoEffect map[string]string  // those that were seen not to hold, and what was seen instead; nil where there was no process to look at
-	Log      []string           // what the service logged
-	Refused  witness.Record     // what the kernel refused it; empty where there is no witness
-	Status   int32              // exit status of the main process, 0 while it runs
-	Took     time.Duration
-	seen     sighting
+	confinement
+	Log     []string       // what the service logged
+	Refused witness.Record // what the kernel refused it; empty where there is no witness
+	Status  int32          // exit status of the main process, 0 while it runs
+	Took    time.Duration
+	seen    sighting
 }
 
 // unitDir is where a trial's drop-ins are; systemd reads them when the transient unit is made.
