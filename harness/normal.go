@@ -117,7 +117,7 @@ func (n normal) differs(s sighting) []string {
 	}
 	for _, shape := range slices.Sorted(maps.Keys(s.errors)) {
 		if !slices.ContainsFunc(n, func(s sighting) bool { return s.errors[shape] != "" }) {
-			list = append(list, "logs an error that it does not log without hardening: "+s.errors[shape])
+			list = append(list, newError+s.errors[shape])
 		}
 	}
 	if s.restarts > 0 && !slices.ContainsFunc(n, func(s sighting) bool { return s.restarts > 0 }) {
@@ -125,6 +125,9 @@ func (n normal) differs(s sighting) []string {
 	}
 	return list
 }
+
+// newError begins what is said of an error in the log.
+const newError = "logs an error that it does not log without hardening: "
 
 // endsOf lists how a command ended without hardening.
 func (n normal) endsOf(name string) []string {

@@ -34,7 +34,7 @@ type search struct {
 	tried    map[string]Trial
 	idle     map[string]string // directives that had no effect in a trial, and what was seen instead
 	followed bool              // steps were taken because evidence named them
-	widened  bool              // the baseline was launched twice
+	widened  int               // how often the baseline was launched again
 }
 
 // A proposal is a step down that evidence speaks for.
@@ -158,7 +158,7 @@ func (s *search) descend(ctx context.Context) error {
 		if s.follow(t) {
 			continue
 		}
-		if t.onlyDiffers() && !s.widened {
+		if s.mayWiden(t) {
 			if err := s.widen(ctx); err != nil {
 				return err
 			}
@@ -170,11 +170,17 @@ func (s *search) descend(ctx context.Context) error {
 	}
 }
 
+// mayWiden reports whether another launch without hardening may show that a failed trial differs in nothing: one may, and two more
+// where it differs in errors of its log, of which the journal loses some whose process has ended at once.
+func (s *search) mayWiden(t Trial) bool {
+	return t.onlyDiffers() && (s.widened == 0 || s.widened < 3 && t.onlyLogs())
+}
+
 // widen launches the service without hardening once more, and judges again what was tried: what differs between two such
 // launches is held against no directive. It is put off while evidence names a culprit, whose step down and return show as
 // much.
 func (s *search) widen(ctx context.Context) error {
-	s.widened = true
+	s.widened++
 	t, err := s.try(ctx, generator.Plan{})
 	if err == nil && !t.OK {
 		err = fmt.Errorf("baseline: %w: %s", errFlaky, summary(t.Failures))
@@ -288,8 +294,7 @@ func (s *search) afresh() func(ctx context.Context, n int) (Trial, error) {
 		before, tried := s.tried[text]
 		delete(s.tried, text)
 		t, err := s.passes(ctx, n)
-		differs := t.onlyDiffers() || before.onlyDiffers()
-		if err == nil && differs && (!tried || before.OK != t.OK) && !s.widened {
+		for err == nil && (s.mayWiden(t) || s.mayWiden(before)) && (tried && before.OK != t.OK || !tried && s.widened == 0) {
 			err = s.widen(ctx)
 			t = s.tried[text]
 			if s.judge != nil {

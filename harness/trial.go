@@ -82,6 +82,11 @@ func (t *trials) judge(r Trial) Trial {
 // onlyDiffers reports whether nothing failed but the comparison with the baseline.
 func (t Trial) onlyDiffers() bool { return !t.OK && len(t.Failures) > 0 && isDifference(t.Failures[0]) }
 
+// onlyLogs reports whether nothing failed but that it logs other errors than the baseline.
+func (t Trial) onlyLogs() bool {
+	return t.onlyDiffers() && !slices.ContainsFunc(t.Failures, func(e verdict.Evidence) bool { return !strings.HasPrefix(e.Text, newError) })
+}
+
 func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
 
 // differs is the kind of evidence that a service differs from its baseline.
