@@ -48,8 +48,8 @@ var kindTrees = flag.String("kinds", "trixie", "trees on which every kind of ser
 // as it must be.
 func TestSystemdKinds(t *testing.T) { proveAll(t, kinds, strings.Split(*kindTrees, ","), false) }
 
-// lanes is how many containers of one tree share the traps: trials wait more than they work.
-const lanes = 2
+// lanes is how many containers share the traps, two of each tree or four of one: trials wait more than they work.
+func lanes(trees []string) int { return max(2, 4/len(trees)) }
 
 // proveAll proves services on every version of systemd, side by side in places of their own.
 func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
@@ -64,7 +64,7 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 			queue <- file
 		}
 		close(queue)
-		for range lanes {
+		for range lanes(trees) {
 			side.Go(func() {
 				t.Run(tree, func(t *testing.T) {
 					where := boot(t, tree)
