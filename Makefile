@@ -1,5 +1,6 @@
 # make            build the programs in bin/
 # make test       all tests; as root also those against real systemd in containers
+# make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
 # make check      what CI wants of the source: format, vet, staticcheck, govulncheck, tidy, race tests
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
@@ -20,7 +21,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all picture build test check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all picture build test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -28,6 +29,9 @@ build:
 
 test: build roots package-roots
 	testdata/run-tests
+
+test-arm64: tools
+	testdata/arm64/run
 
 check:
 	test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
