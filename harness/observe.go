@@ -136,21 +136,15 @@ type stat struct {
 func readStat(proc string) stat {
 	const state, parent, start = 0, 1, 19 // after the name in parentheses
 	const tick = time.Second / 100        // that of user space, on every architecture
-	for _, line := range readLines(proc + "/stat") {
-		i := strings.LastIndex(line, ") ")
-		f := strings.Fields(line[i+1:])
-		if i < 0 || len(f) <= start {
-			break
-		}
-		var now unix.Timespec
-		if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
-			break
-		}
-		begin, _ := strconv.ParseInt(f[start], 10, 64)
-		id, _ := strconv.Atoi(f[parent])
-		return stat{f[state] == "R" || f[state] == "D", id, time.Duration(now.Nano()) - time.Duration(begin)*tick}
+	lines := append(readLines(proc+"/stat"), "")
+	f := strings.Fields(lines[0][strings.LastIndex(lines[0], ")")+1:])
+	var now unix.Timespec
+	if len(f) <= start || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return stat{}
 	}
-	return stat{}
+	begin, _ := strconv.ParseInt(f[start], 10, 64)
+	id, _ := strconv.Atoi(f[parent])
+	return stat{f[state] == "R" || f[state] == "D", id, time.Duration(now.Nano()) - time.Duration(begin)*tick}
 }
 
 // name says where others reach a process by one of its sockets; "" if it waits for nobody. In a network namespace of its
