@@ -46,7 +46,7 @@ func (l *lever) covers(file string, mode directive.PathMode, version int) bool {
 		return true
 	}
 	return slices.ContainsFunc(l.directive.PathsOf(l.lines(version)), func(e directive.PathEffect) bool {
-		return e.Mode == mode && (e.Path == "/" || e.Path == file || strings.HasPrefix(file, e.Path+"/"))
+		return e.Mode == mode && below(e.Path, file)
 	})
 }
 
@@ -118,7 +118,7 @@ func relief(l *lever, r witness.Restriction, files view, why verdict.Evidence) p
 // elements are the elements of a list of paths that cover a file; none if the lever is no such list.
 func (l *lever) elements(file string) []string {
 	return slices.DeleteFunc(l.directive.Exceptions(l.want, 0), func(p string) bool {
-		return !strings.HasPrefix(p, "/") || p != file && !strings.HasPrefix(file, p+"/")
+		return !strings.HasPrefix(p, "/") || !below(p, file)
 	})
 }
 

@@ -257,8 +257,7 @@ func (p process) open(e directive.PathEffect) (there bool, why string) {
 func (p process) covering(path string) mount {
 	var best mount
 	for _, m := range p.mounts {
-		inside := m.point == path || m.point == "/" || strings.HasPrefix(path, m.point+"/")
-		if inside && len(m.point) >= len(best.point) {
+		if below(m.point, path) && len(m.point) >= len(best.point) {
 			best = m
 		}
 	}

@@ -125,7 +125,7 @@ func outermost(dirs []string) []string {
 	slices.Sort(dirs)
 	var list []string
 	for _, dir := range dirs {
-		if n := len(list); n == 0 || list[n-1] != dir && !strings.HasPrefix(dir, list[n-1]+"/") {
+		if n := len(list); n == 0 || !below(list[n-1], dir) {
 			list = append(list, dir)
 		}
 	}
@@ -202,7 +202,7 @@ func (t *trials) sharers(copies place.Copies) ([]string, error) {
 func overlap(a, b []string) string {
 	for _, dir := range a {
 		for _, other := range b {
-			if dir == other || strings.HasPrefix(dir, other+"/") || strings.HasPrefix(other, dir+"/") {
+			if below(other, dir) || below(dir, other) {
 				return dir
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 
 	"temper/internal/host"
 )
@@ -39,6 +40,11 @@ func (v view) setting(name string) string {
 		return "+" + name
 	}
 	return name
+}
+
+// below reports whether a path is a directory, or lies below it.
+func below(dir, name string) bool {
+	return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
 }
 
 // shared are directories that hold the files of many services: an exception names the file, never the whole directory, unless
