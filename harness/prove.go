@@ -30,6 +30,7 @@ import (
 // Options say what to prove and where.
 type Options struct {
 	Place    *place.Place
+	Again    func(ctx context.Context) (*place.Place, error) // another place like Place as it came up; nil = there is none
 	Profiles *profiles.Set
 	Profile  *profiles.Profile   // nil = the one of Profiles that applies to the unit
 	Unit     string              // a service unit of the place
@@ -54,7 +55,7 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	}
 	v, err := r.verdict(ctx)
 	if err != nil {
-		err = cause(o.Place, err)
+		err = cause(r.trials.place, err)
 	}
 	err = errors.Join(err, r.close())
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
@@ -96,7 +97,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
 	r := &run{
 		Options: o,
-		trials:  &trials{place: o.Place, manager: m, unit: u, profile: p, stem: fmt.Sprintf("temper-trial-%d", os.Getpid())},
+		trials:  &trials{place: o.Place, again: o.Again, manager: m, unit: u, profile: p, stem: fmt.Sprintf("temper-trial-%d", os.Getpid())},
 		input: generator.Input{
 			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: generator.Secrets(o.Profiles, settings, u),
 		},
@@ -112,27 +113,22 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 
 // ready sees to it that trials disturb nothing, and runs what the profile wants done before.
 func (r *run) ready(ctx context.Context) (err error) {
-	u, p := r.input.Unit, r.input.Profile
-	if err := spare(r.Place, r.trials.manager, u.ID); err != nil {
+	if err := spare(r.Place, r.trials.manager, r.input.Unit.ID); err != nil {
 		return err
 	}
 	if r.putBack, err = r.trials.keepData(ctx); err != nil {
 		return err
 	}
-	if err := setup(ctx, r.Place, p, u.ID); err != nil {
-		return fmt.Errorf("%s: %w", p.Path, err)
-	}
-	r.trials.began = time.Now()
-	return nil
+	return r.trials.setup(ctx)
 }
 
 // close ends what newRun has begun.
 func (r *run) close() error {
-	defer r.trials.manager.close()
-	if r.putBack == nil {
-		return nil
+	var err error
+	if r.putBack != nil {
+		err = r.putBack()
 	}
-	return r.putBack()
+	return errors.Join(err, r.trials.leave())
 }
 
 // errBlind is why there is no witness where none is wanted.
@@ -287,6 +283,9 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 			r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.trials.blind))
 		}
 		r.Progress(describe(r.trials.count, t))
+		if len(t.Made) > 0 {
+			r.Progress("its first start makes " + some(t.Made) + ": each further trial gets a new place")
+		}
 	}
 	if r.Trial != nil {
 		r.Trial(t.record(r.trials.count))
@@ -336,7 +335,7 @@ func (r *run) refused(t Trial) witness.Record {
 	for _, b := range r.trials.baselines {
 		record = record.Minus(b.Refused)
 	}
-	return record.Hidden(r.Place.Root())
+	return record.Hidden(r.trials.place.Root())
 }
 
 func describe(n int, t Trial) string {
@@ -348,6 +347,14 @@ func describe(n int, t Trial) string {
 		end = summary(t.Failures)
 	}
 	return fmt.Sprintf("trial %d, %s, %.1fs: %s", n, what, t.Took.Seconds(), end)
+}
+
+// some is the first of a list, and how many more there are.
+func some(list []string) string {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
 }
 
 // serve lists the sockets on which the service listens without hardening, sorted.

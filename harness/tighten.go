@@ -40,9 +40,9 @@ func (r *run) tighten(ctx context.Context, s *search, down []verdict.Demotion) (
 		plan: func(without []grant) generator.Plan { return s.without(down, without) },
 		try:  r.try,
 		refused: func(t Trial) witness.Record {
-			return t.Refused.Minus(proven.Refused).Hidden(r.Place.Root())
+			return t.Refused.Minus(proven.Refused).Hidden(r.trials.place.Root())
 		},
-		real:    func(name string) string { return realPath(r.Place.Root(), name) },
+		real:    func(name string) string { return realPath(r.trials.place.Root(), name) },
 		version: r.input.Version,
 	}
 	idle, err := t.run(ctx, t.effective(grants(r.input, down)))

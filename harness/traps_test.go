@@ -76,7 +76,7 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 								return
 							}
 							trap.counted = pattern == traps
-							trap.test(t, where, blind)
+							trap.test(t, tree, where, blind)
 						})
 					}
 				})
@@ -97,6 +97,7 @@ type trap struct {
 	since        int
 	trees        []string // that have what it needs; nil = all
 	counted      bool     // launches are
+	again        bool     // places are booted, for trials in which the service never ran
 	unnamed      bool     // what the kernel refuses does not name the culprit, and no other
 	expect       map[int]string
 }
@@ -120,6 +121,8 @@ func readTrap(t testing.TB, file string) trap {
 			trap.trees = strings.Fields(text)
 		case f.Name == "unnamed":
 			trap.unnamed = true
+		case f.Name == "again":
+			trap.again = true
 		case name == "expect":
 			trap.expect[number(t, cmp.Or(version, "999"))] = text
 		case strings.Contains(f.Name, "/"):
@@ -152,12 +155,19 @@ func (tr trap) want(version int) string {
 }
 
 // test proves the trap and compares the outcome, and how many launches it took, with what must be.
-func (tr trap) test(t *testing.T, where *place.Place, blind bool) {
+func (tr trap) test(t *testing.T, tree string, where *place.Place, blind bool) {
 	if where.SystemdVersion() < tr.since {
 		t.Logf("not with systemd %d", where.SystemdVersion())
 		return
 	}
-	v := tr.prove(t, where, harness.Prove, harness.Options{Blind: blind, Progress: func(s string) { t.Log(s) }})
+	o := harness.Options{Blind: blind, Progress: func(s string) { t.Log(s) }}
+	if tr.again {
+		o.Again = func(context.Context) (*place.Place, error) {
+			where := boot(t, tree)
+			return where, tr.install(where)
+		}
+	}
+	v := tr.prove(t, where, harness.Prove, o)
 	if diff := gocmp.Diff(tr.want(where.SystemdVersion()), outcome(v)); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, v.Reason)
 	}
@@ -185,11 +195,11 @@ type prover func(context.Context, harness.Options) (verdict.Verdict, error)
 
 // prove installs the trap in a place, proves it and takes it away again.
 func (tr trap) prove(t testing.TB, where *place.Place, how prover, o harness.Options) verdict.Verdict {
+	if err := tr.install(where); err != nil {
+		t.Fatal(err)
+	}
 	for _, files := range []map[string]string{tr.units, tr.files} {
-		for name, text := range files {
-			if err := where.WriteFile(name, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		for name := range files {
 			defer remove(t, where.Root(), name)
 		}
 	}
@@ -201,6 +211,17 @@ func (tr trap) prove(t testing.TB, where *place.Place, how prover, o harness.Opt
 		t.Fatal(err)
 	}
 	return v
+}
+
+func (tr trap) install(where *place.Place) error {
+	for _, files := range []map[string]string{tr.units, tr.files} {
+		for name, text := range files {
+			if err := where.WriteFile(name, []byte(text), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (tr trap) load(t testing.TB, set *profiles.Set) *profiles.Profile {

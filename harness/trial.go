@@ -33,6 +33,7 @@ type Trial struct {
 	Refused witness.Record // what the kernel refused it; empty where there is no witness
 	Status  int32          // exit status of the main process, 0 while it runs
 	Took    time.Duration
+	Made    []string // what lasts, if that is why each further trial gets a place of its own
 	seen    sighting
 }
 
@@ -42,6 +43,9 @@ const unitDir = "/run/systemd/system"
 // trials launches one service again and again in a place.
 type trials struct {
 	place   *place.Place
+	own     *place.Place                                    // the same, if it is not that of the caller
+	again   func(ctx context.Context) (*place.Place, error) // boots another; nil = there is no other
+	renew   func(ctx context.Context) error                 // sees to it that the service never ran; nil = it may have
 	manager *manager
 	unit    *unit.Unit
 	profile *profiles.Profile
@@ -103,6 +107,13 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	if err := spare(t.place, t.manager, t.unit.ID); err != nil { // it may have been started since
 		return Trial{}, err
 	}
+	if t.renew != nil && t.count > 0 {
+		if err := t.renew(ctx); err != nil {
+			return Trial{}, err
+		}
+	}
+	ctx, cancel := whileRuns(ctx, t.place)
+	defer cancel()
 	t.count++
 	result := Trial{Dropin: plan.Text()}
 	if t.cloning == nil {
@@ -132,6 +143,9 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	result.Took = time.Since(l.begin)
 	if result.Dropin == "" && result.OK {
 		t.baselines = append(t.baselines, result)
+		if result.Made, err = t.renewOnceMade(); err != nil {
+			return result, err
+		}
 	}
 	return t.judge(result), ctx.Err()
 }

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"testing"
 
 	"temper/harness"
@@ -30,12 +31,15 @@ func TestSystemdLibrary(t *testing.T) {
 			if !ok {
 				t.Fatal("it is not in the library")
 			}
-			where, err := place.Container(t.Context(), place.Options{Image: tree})
+			boot := func(ctx context.Context) (*place.Place, error) {
+				return place.Container(ctx, place.Options{Image: tree})
+			}
+			where, err := boot(t.Context())
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
 			defer where.Close()
-			v, err := harness.Prove(t.Context(), harness.Options{Place: where, Profiles: set, Unit: p.Units[0]})
+			v, err := harness.Prove(t.Context(), harness.Options{Place: where, Again: boot, Profiles: set, Unit: p.Units[0]})
 			if err != nil || v.Result != verdict.Proven || len(v.Demotions) > 0 || v.Exposure.After > v.Exposure.Before {
 				t.Errorf("%v, verdict %s, %s, exposure %.1f -> %.1f, demotions %+v", err, v.Result, v.Reason, v.Exposure.Before, v.Exposure.After, v.Demotions)
 			}

@@ -36,6 +36,8 @@ func TestSystemdRestore(t *testing.T) {
 			service("binds", "BindPaths=/srv/real:/srv/shown\nReadWritePaths=/srv/link\n"+
 				"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
 			service("within", "StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; sleep 0.1; done'\n")
+			service("begins", "StateDirectory=begins\nExecStart=/bin/sleep infinity\nExecStartPre=/bin/sh -c 'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && mv new key; }'\n")
+			file("/etc/temper/profiles.d/begins.toml", "units = [\"begins.service\"]\n\n[service]\nCapabilityBoundingSet = \"\"\n\n[prove]\nstate = \"restore\"\nsettle = \"300ms\"\n")
 			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
 			file("/etc/systemd/system/other.service", "[Service]\nStateDirectory=busy/of-other\nExecStart=/bin/sleep infinity\n")
 			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
@@ -50,6 +52,9 @@ func TestSystemdRestore(t *testing.T) {
 			before := traces(t, p)
 			if out := command(t, p, "temper prove --place host keeps moves binds 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
 				t.Fatal(out)
+			}
+			if out := command(t, p, "temper prove --place host begins 2>&1; echo status $?"); !strings.Contains(out, "CAP_CHOWN") || !strings.Contains(out, "1 demotion") || !strings.Contains(out, "status 0") {
+				t.Errorf("a service whose first start needs what later ones do not: %s", out)
 			}
 			if out := command(t, p, "temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; a=$?; wait $!; echo status $a $?"); !strings.Contains(out, "status 0 0") {
 				t.Errorf("data of one below that of another: %s", out)

@@ -33,7 +33,7 @@
 //	timeout = "30s"      # for start, reload and stop each; default 30s
 //	reload  = true       # reload while running, then check again; default false
 //	restart = true       # stop and start again, then check again; default false
-//	setup   = ["..."]    # shell command lines, run by root in the place before the first trial; after those of the base
+//	setup   = ["..."]    # shell command lines, run by root in each place before the first trial; after those of the base
 //	like_baseline = true # compare sockets, processes, exit codes and log with the baseline; default true
 //	state   = "keep"     # or "restore": trials on the host write to copies of the service's data directories; default keep
 //	exposure = 2.0       # --strict fails where the hardened service keeps more; default none

@@ -68,6 +68,9 @@ func (b *batch) work(ctx context.Context, queue <-chan string) error {
 	if err == nil {
 		defer where.Close()
 		o.Place = where
+		if where.Kind() == "container" {
+			o.Again = func(ctx context.Context) (*place.Place, error) { return container(ctx, b.root) }
+		}
 	}
 	for name := range queue {
 		if err == nil && ctx.Err() == nil {

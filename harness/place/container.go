@@ -27,6 +27,7 @@ type container struct {
 	group    *group
 	console  console
 	cmd      *exec.Cmd
+	layers   []string      // where the file systems are that it is a copy of, in the order of their scratch directories
 	stop     chan struct{} // closed to let the thread go that holds the namespaces
 	gone     chan struct{} // closed when that thread is done
 	dead     chan struct{} // closed when systemd-nspawn has ended

@@ -119,7 +119,8 @@ func (c *container) mountTree() error {
 		return err
 	}
 	for i, l := range layers {
-		err := c.addLayer(l, fmt.Sprintf("%s/%d", scratch, i))
+		c.layers = append(c.layers, l.at)
+		err := c.addLayer(l, scratchOf(i))
 		if err != nil && i == 0 {
 			return fmt.Errorf("copy %s: %w", c.Image, err)
 		}
@@ -129,6 +130,9 @@ func (c *container) mountTree() error {
 	}
 	return nil
 }
+
+// scratchOf is where what is written to the copy of a file system goes.
+func scratchOf(layer int) string { return fmt.Sprintf("%s/%d", scratch, layer) }
 
 func (c *container) addLayer(l layer, scratch string) error {
 	var st unix.Stat_t

@@ -1,0 +1,55 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// renewOnceMade sees to it that no trial finds what the first launch of the service has made to last, such as a database or a key: what
+// makes it may be just what the sandbox refuses, and the next start of the service on the machine will have to make it. The
+// rest of the trials are then run in places of their own, where the service never ran. It returns what was made.
+func (t *trials) renewOnceMade() ([]string, error) {
+	if t.again == nil || t.renew != nil {
+		return nil, nil
+	}
+	made, err := t.place.Made(t.began)
+	if err == nil && len(made) > 0 {
+		t.renew = t.move
+	}
+	return made, err
+}
+
+// move goes on in a new place.
+func (t *trials) move(ctx context.Context) error {
+	where, err := t.again(ctx)
+	if err != nil {
+		return fmt.Errorf("a place in which %s never ran: %w", t.unit.Name, err)
+	}
+	m, err := newManager(where.Bus())
+	if err != nil {
+		return errors.Join(err, where.Close())
+	}
+	err = t.leave()
+	t.place, t.manager, t.own = where, m, where
+	return errors.Join(err, t.setup(ctx))
+}
+
+// leave ends what the trials have of their place, and the place itself if it is not that of the caller.
+func (t *trials) leave() error {
+	t.manager.close()
+	if t.own == nil {
+		return nil
+	}
+	return t.own.Close()
+}
+
+// setup runs what the profile wants done before the first trial in a place.
+func (t *trials) setup(ctx context.Context) error {
+	if err := setup(ctx, t.place, t.profile, t.unit.ID); err != nil {
+		return fmt.Errorf("%s: %w", t.profile.Path, err)
+	}
+	t.began = time.Now()
+	return nil
+}
