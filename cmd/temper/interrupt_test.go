@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,18 +123,23 @@ func TestSystemdProveDisturbed(t *testing.T) {
 	program := built(t)
 	mounts := mountTable(t)
 	for _, tc := range []struct {
-		name    string
-		disturb func(t *testing.T, pid int, state string)
-		says    string
+		name, unit string // cron makes nothing to last, and so stays in its place
+		disturb    func(t *testing.T, pid int, state string)
+		says       string
 	}{
-		{"container", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") }, "the container has ended"},
-		{"bus", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") }, "the system bus of the container has gone"},
-		{"memory", func(t *testing.T, pid int, _ string) {
+		{"container", "cron", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") }, "the container has ended"},
+		{"again", "nginx", func(t *testing.T, pid int, _ string) {
+			if !killSoon(t, pid, "systemd") {
+				t.Fatal("no second place was booted")
+			}
+		}, "a place in which nginx.service never ran: boot "},
+		{"bus", "cron", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") }, "the system bus of the container has gone"},
+		{"memory", "cron", func(t *testing.T, pid int, _ string) {
 			if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}, "memory"},
-		{"disk", func(t *testing.T, _ int, state string) {
+		{"disk", "cron", func(t *testing.T, _ int, state string) {
 			fill := filepath.Join(state, "fill")
 			err := os.WriteFile(fill, make([]byte, 1<<20), 0o600)
 			if !errors.Is(err, unix.ENOSPC) {
@@ -146,7 +152,7 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=64k,mode=755"); err != nil {
 				t.Fatal(err)
 			}
-			c := exec.Command(program, "prove", "--image", image, "--state", state, "nginx")
+			c := exec.Command(program, "prove", "--image", image, "--state", state, tc.unit)
 			c.Env = append(os.Environ(), "GOGC=off") // it always wants more memory
 			talk, err := c.StderrPipe()
 			if err != nil {
@@ -165,7 +171,7 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			if err := c.Wait(); err == nil || !strings.Contains(strings.Join(rest, "\n"), tc.says) {
 				t.Errorf("%v, said %q", err, rest)
 			}
-			if v, err := (verdict.Store{Dirs: []string{state}}).Get("nginx.service"); !errors.Is(err, fs.ErrNotExist) {
+			if v, err := (verdict.Store{Dirs: []string{state}}).Get(tc.unit + ".service"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("there is a verdict: %v, %v", v, err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(state, ".*")); len(left) > 0 {
@@ -190,28 +196,48 @@ func TestSystemdProveDisturbed(t *testing.T) {
 // kill kills the first process of a name in the place of a proof.
 func kill(t *testing.T, pid int, name string) {
 	t.Helper()
-	for _, group := range groupsOf(pid) {
-		var found int
-		_ = filepath.WalkDir(group, func(file string, d fs.DirEntry, _ error) error {
-			if d == nil || d.Name() != "cgroup.procs" {
-				return nil
+	if groups := groupsOf(pid); len(groups) == 0 || !killIn(t, groups[0], name) {
+		t.Fatalf("no %s in the place", name)
+	}
+}
+
+// killSoon kills the first process of a name in the second place of a proof, as soon as there is one. It reports whether it did.
+func killSoon(t *testing.T, pid int, name string) bool {
+	t.Helper()
+	first := groupsOf(pid)
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		for _, group := range groupsOf(pid) {
+			if !slices.Contains(first, group) && killIn(t, group, name) {
+				return true
 			}
-			data, _ := os.ReadFile(file)
-			for id := range strings.FieldsSeq(string(data)) {
-				if comm, _ := os.ReadFile("/proc/" + id + "/comm"); found == 0 && strings.TrimSpace(string(comm)) == name {
-					found, _ = strconv.Atoi(id)
-				}
-			}
-			return nil
-		})
-		if found != 0 {
-			if err := unix.Kill(found, unix.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-			return
 		}
 	}
-	t.Fatalf("no %s in the place", name)
+	return false
+}
+
+// killIn kills the first process of a name in a control group. It reports whether there was one.
+func killIn(t *testing.T, group, name string) bool {
+	t.Helper()
+	var found int
+	_ = filepath.WalkDir(group, func(file string, d fs.DirEntry, _ error) error {
+		if d == nil || d.Name() != "cgroup.procs" {
+			return nil
+		}
+		data, _ := os.ReadFile(file)
+		for id := range strings.FieldsSeq(string(data)) {
+			if comm, _ := os.ReadFile("/proc/" + id + "/comm"); found == 0 && strings.TrimSpace(string(comm)) == name {
+				found, _ = strconv.Atoi(id)
+			}
+		}
+		return nil
+	})
+	if found == 0 {
+		return false
+	}
+	if err := unix.Kill(found, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 // built builds the program.
