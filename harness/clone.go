@@ -43,6 +43,18 @@ type cloning struct {
 	starts  []string     // names of all units that would start the original
 	bare    bool         // the place has no devices to wait for
 	guard   string       // the unit without which no trial may run, "" if there is none
+	named   bool         // its name on the bus is the original's too, of which systemd lets one unit wait: the trial does itself
+}
+
+// busName is the name on the bus with which a unit is ready, "" if there is none; systemd.service(5).
+func busName(u *unit.Unit) string {
+	name, _ := u.Last("Service", "BusName")
+	kind, _ := u.Last("Service", "Type")
+	if name.Value == "" || kind.Value != "" && kind.Value != "dbus" {
+		return ""
+	}
+	full, _ := u.Expand(name.Value) // what cannot be expanded systemd does not take either
+	return full
 }
 
 // accept reports whether the unit is the template of a service for each connection.
@@ -145,7 +157,7 @@ func (c cloning) expand(u *unit.Unit, value string) string {
 // own returns what becomes of an assignment in a trial, and whether it is part of it.
 func (c cloning) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 	if a.Section == section {
-		return a, !slices.Contains(dropped, a.Name)
+		return a, !slices.Contains(dropped, a.Name) && !(c.named && a.Name == "BusName")
 	}
 	name, ok := kept[a.Name]
 	if a.Section != "Unit" || !ok {
@@ -172,6 +184,9 @@ func (c cloning) end(dropin string) []unit.Assignment {
 	}
 	if c.accept() {
 		end = append(end, unit.Assignment{Section: "Unit", Name: "CollectMode", Value: "inactive"}) // what failed stays to be seen
+	}
+	if c.named && busName(c.unit) != "" {
+		end = append(end, unit.Assignment{Section: "Service", Name: "Type", Value: "exec"})
 	}
 	end = append(end, unit.Assignment{Section: "Service", Name: "Restart", Value: restart(c.unit)})
 	if user := dynamicUser(c.unit, dropin); user != "" {

@@ -110,7 +110,36 @@ func (l *launch) start(ctx context.Context) error {
 		}
 		result, err = l.manager.job(job, "StartUnit", next, "replace")
 	}
-	return l.judge(ctx, "start", result, err)
+	if err := l.judge(ctx, "start", result, err); err != nil {
+		return err
+	}
+	return l.awaitName(ctx, job, "start")
+}
+
+// awaitName waits until the service has its name on the bus, where systemd does not.
+func (l *launch) awaitName(ctx, job context.Context, what string) error {
+	name := busName(l.unit)
+	if name == "" || !l.cloning.named {
+		return nil
+	}
+	for {
+		var owned bool
+		err := l.place.Bus().BusObject().CallWithContext(job, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&owned)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case job.Err() != nil:
+			return l.fail("timeout", "%s took longer than %s: the bus has no %s", what, l.profile.Prove.Timeout, name)
+		case err != nil || owned:
+			return err
+		}
+		if err := l.alive(what); err != nil {
+			return err
+		}
+		if err := wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // judge turns the end of a job into a failure of the trial, or an error where the place is at fault.
@@ -302,6 +331,9 @@ func (l *launch) again(phase, method string) func(context.Context) error {
 		defer cancel()
 		result, err := l.manager.job(job, method, l.name, "replace")
 		if err := l.judge(ctx, phase, result, err); err != nil {
+			return err
+		}
+		if err := l.awaitName(ctx, job, phase); err != nil {
 			return err
 		}
 		if err := l.check(ctx, phase); err != nil {

@@ -19,7 +19,7 @@ import (
 
 // newCloning finds what starts a unit. A template that no socket starts for each connection cannot be tried.
 func newCloning(where *place.Place, u *unit.Unit) (cloning, error) {
-	c := cloning{unit: u, bare: where.Kind() != "host"}
+	c := cloning{unit: u, bare: where.Kind() != "host", named: where.Kind() == "host"}
 	loader := &unit.Loader{Root: where.Root(), Version: where.SystemdVersion()}
 	own := append([]string{u.ID, u.Template()}, u.Aliases...)
 	for _, kind := range []string{"socket", "timer", "path"} {
