@@ -34,7 +34,7 @@ var table = []*Directive{
 			{"/root", Writable, "strict"},
 			{"/run/user", Writable, "strict"},
 		},
-		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys and ReadWritePaths=",
+		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys, ReadWritePaths= and, beside the directives that say so, /run",
 		Breaks:  "services that write outside their own directories, above all logs, pid files and /etc",
 	},
 	{
