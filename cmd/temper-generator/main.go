@@ -3,6 +3,12 @@
 //
 // Nearly always the answer is the one of the last boot and lies ready; this program, which is small so that it starts at once,
 // checks that and copies it. Everything else it leaves to temper-decide, which it becomes.
+//
+// The runtime need not read control groups to find out how many processors to use, nor name its memory for others to see.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+//go:debug decoratemappings=0
 package main
 
 import (
