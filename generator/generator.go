@@ -286,11 +286,11 @@ func (g *Generator) passedOver(names []string) []error {
 }
 
 // withInstances adds the instances that differ from their template: they have drop-ins or a verdict of their own, or are left
-// alone by name.
-func (g *Generator) withInstances(names []string) []string {
-	names = append(names, g.Units.Instances()...)
+// alone by name. Those of a template that is not installed do not exist.
+func (g *Generator) withInstances(installed []string) []string {
+	names := slices.Concat(installed, g.Units.Instances())
 	for _, name := range slices.Concat(g.Store.Units(), g.Settings.Exclude, g.Switches.Skip) {
-		if unit.IsInstance(name) && unit.ValidName(name) {
+		if _, there := slices.BinarySearch(installed, unit.Template(name)); there && unit.IsInstance(name) && unit.ValidName(name) {
 			names = append(names, name)
 		}
 	}
