@@ -3,8 +3,12 @@
 package packaging_test
 
 import (
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"temper/internal/testroot"
 	"temper/internal/verdict"
@@ -24,7 +28,10 @@ func TestSystemdRPM(t *testing.T) {
 	b.run("mkdir -p /var/lib/rpm && rpm --initdb && rm /srv/*.src.rpm")
 	before := b.files()
 
-	b.run("rpm --install --nodeps /srv/temper*.rpm && temper --version")
+	b.run("rpm --install --nodeps /srv/temper*.rpm && temper --version && rpm --verify --nodeps temper temper-profiles temper-rpm-macros")
+	if diff := cmp.Diff(linked(t), b.run("rpm --query --provides temper | grep ^bundled | LC_ALL=C sort")); diff != "" {
+		t.Errorf("Go modules in the package (-want +got):\n%s", diff)
+	}
 	b.run("systemctl is-active temper-prove.path temper-prove.timer temper-guard.timer")
 	// What follows is to be seen from the file trigger alone.
 	b.run("systemctl disable --now temper-prove.path temper-prove.timer")
@@ -54,4 +61,12 @@ func TestSystemdRPM(t *testing.T) {
 	if left := without(differences(before, b.files()), append(restless, "/var/lib/rpm", "/var/lib/greeter", "/usr/share/licenses", "/usr/share/zsh/site-functions", "/var/tmp", "/build", "/root")); len(left) > 0 {
 		t.Errorf("left over or changed: %q", left)
 	}
+}
+
+// linked are the Go modules of which the programs are made, as Fedora wants a package to provide them: a line each.
+func linked(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{if .Version}}bundled(golang({{.Path}})) = {{slice .Version 1}}{{end}}{{end}}`, "../cmd/...").Output()
+	must(t, err)
+	return strings.Join(slices.Compact(slices.Sorted(strings.Lines(string(out)))), "")
 }
