@@ -61,6 +61,9 @@ func TestSystemdLife(t *testing.T) {
 			b := m.boot(under("/srv", append(slices.Clone(debs), own...))...)
 			b.run("dpkg --install /srv/greeter_1_all.deb && systemctl is-active greeter nginx")
 			was := b.look()
+			if whole {
+				asleep(b, was)
+			}
 			install(b, was)
 			b.wait(rests) // where verdicts that temper-profiles brings do not hold, it proves
 			proven := prove(b)
@@ -98,6 +101,18 @@ func prove(b *boot) []verdict.Verdict {
 		b.t.Errorf("failed units:\n%s", out)
 	}
 	return all
+}
+
+// asleep installs, removes, installs again and purges the packages where systemd does not run, as in an image that is being made
+// and as piuparts does: nothing must be left.
+func asleep(b *boot, was look) {
+	b.t.Helper()
+	const debs = "/srv/temper_*.deb /srv/temper-profiles_*.deb"
+	b.run("mount --bind / /mnt && chroot /mnt sh -euxc '! test -e /run/systemd; dpkg --install " + debs + "; dpkg --remove temper temper-profiles; " +
+		"dpkg --install " + debs + "; dpkg --purge temper temper-profiles'; status=$?; umount /mnt; exit $status")
+	if files := without(differences(was.files, b.files()), slices.Concat(restless, []string{"/var/lib/systemd/deb-systemd-helper-enabled"})); len(files) > 0 {
+		b.t.Errorf("left over or changed where systemd did not run: %q", files)
+	}
 }
 
 // guard starts hardened services that have come to need more than was proven.
