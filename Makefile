@@ -8,8 +8,7 @@
 # make bench      benchmarks
 # make install    DESTDIR= PREFIX=/usr
 # make dist       dist/temper-VERSION.tar.xz, with all modules in it: building it needs no network
-# make deb rpm    packages, built in a clean Debian root without network; needs root
-# make arch       the package for Arch, where makepkg is installed
+# make deb rpm arch  packages, built in a clean Debian root without network; needs root
 # make test-packages  the packages as they are released, whole: compared, installed, broken, renewed; needs root
 
 VERSION = 0.1.0
@@ -112,8 +111,9 @@ quick-deb: dist
 	packaging/build deb $(VERSION) quick
 
 # The packages as they are released: the same bytes twice, the same files in all three, and what others build with them. What
-# make test tries of the Debian packages is tried here with more: the guard, other reasons to prove again, RPM.
+# make test tries of the Debian packages is tried here with more: the guard, other reasons to prove again, RPM, autopkgtest.
 test-packages: deb rpm arch package-roots
+	$(MAKE_ROOT) bed >/dev/null
 	for kind in deb rpm arch; do packaging/build $$kind $(VERSION) varied && packaging/compare $$kind || exit 1; done
 	packaging/same-files
 	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v -tags packages ./packaging/
