@@ -160,7 +160,7 @@ func harden(t *testing.T, stage string, originals []string, version int) []copie
 	return copies
 }
 
-var every = flag.Bool("every", false, "try every profile on every unit, and have the oldest systemd score all of them")
+var every = flag.Bool("every", false, "try every profile on every unit")
 
 // perUnit is about how many of the profiles that are for other units are tried on each unit.
 const perUnit = 4
