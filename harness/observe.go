@@ -208,8 +208,9 @@ func listeners(proc string) map[string]string {
 			if len(f) < 10 || f[3] != "0A" && f[3] != "07" {
 				continue // neither listening nor, for UDP, unconnected
 			}
-			if address, ok := parseSocket(f[1]); ok {
-				found["socket:["+f[9]+"]"] = strings.TrimSuffix(protocol, "6") + " " + address
+			address, ok := parseSocket(f[1])
+			if kind := strings.TrimSuffix(protocol, "6"); ok && (kind == "tcp" || address.Port() < ephemeral) {
+				found["socket:["+f[9]+"]"] = kind + " " + address.String()
 			}
 		}
 	}
@@ -228,22 +229,24 @@ func listeners(proc string) map[string]string {
 	return found
 }
 
-// ephemeral is where ports begin that the kernel gives out: they differ from trial to trial.
+// ephemeral is where ports begin that the kernel gives out. Of UDP they are mostly those of clients, which differ from trial
+// to trial; who listens on TCP waits for somebody, and a port that differs between two launches without hardening is held
+// against none.
 const ephemeral = 32768
 
 // parseSocket reads the address of /proc/net/tcp: 32-bit words in the byte order of the machine, then the port.
-func parseSocket(field string) (string, bool) {
+func parseSocket(field string) (netip.AddrPort, bool) {
 	host, port, _ := strings.Cut(field, ":")
 	raw, err := hex.DecodeString(host)
 	number, err2 := strconv.ParseUint(port, 16, 16)
-	if err != nil || err2 != nil || number == 0 || number >= ephemeral {
-		return "", false
+	if err != nil || err2 != nil || number == 0 {
+		return netip.AddrPort{}, false
 	}
 	for i := 0; i+4 <= len(raw); i += 4 {
 		slices.Reverse(raw[i : i+4])
 	}
 	address, ok := netip.AddrFromSlice(raw)
-	return netip.AddrPortFrom(address, uint16(number)).String(), ok
+	return netip.AddrPortFrom(address, uint16(number)), ok
 }
 
 // both is what two observations have in common.

@@ -44,6 +44,7 @@ var acts = map[string]func(arg string) error{
 	"chown":       chown,       // a file in ARGUMENT to another user: CapabilityBoundingSet=
 	"become":      become,      // the user id ARGUMENT, in a child: PrivateUsers=, CapabilityBoundingSet=
 	"low-port":    lowPort,     // the port ARGUMENT: CapabilityBoundingSet=, AmbientCapabilities=
+	"port":        port,        // ARGUMENT, on which it then answers ok: SocketBindDeny=
 	"hostname":    hostname,    // sethostname(): ProtectHostname=
 	"chroot":      unix.Chroot, // ARGUMENT becomes its root directory
 	"keyctl":      keyctl,      // a key for itself: SystemCallFilter=~@keyring
@@ -246,6 +247,14 @@ func lowPort(port string) error {
 		return err
 	}
 	return l.Close()
+}
+
+func port(number string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:"+number)
+	if err == nil {
+		go serveOn(l)
+	}
+	return err
 }
 
 func hostname(string) error { return unix.Sethostname([]byte("trap")) }
