@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,11 +74,28 @@ func (b *batch) work(ctx context.Context, queue <-chan string) error {
 		}
 	}
 	for name := range queue {
-		if err == nil && ctx.Err() == nil {
-			err = b.prove(ctx, o, name)
+		if why := cmp.Or(err, ctx.Err()); why != nil {
+			b.add(inconclusive(name, why))
+			continue
 		}
+		err = b.prove(ctx, o, name)
 	}
 	return err
+}
+
+func (b *batch) add(v verdict.Verdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.verdicts = append(b.verdicts, v)
+}
+
+// inconclusive is what a report says of a unit that could not be tried: if it were missing there, it would seem to be in order.
+// Nobody keeps it as a verdict.
+func inconclusive(name string, why error) verdict.Verdict {
+	return verdict.Verdict{
+		Unit: name, Result: verdict.Inconclusive, Reason: why.Error(),
+		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+	}
 }
 
 // prove proves one unit and keeps its verdict. The error is set where the batch cannot go on.
@@ -99,6 +117,7 @@ func (b *batch) prove(ctx context.Context, o harness.Options, name string) error
 		}
 	})
 	if err != nil {
+		b.verdicts = append(b.verdicts, inconclusive(name, err))
 		b.worst = exitFailed
 		return nil
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"temper/internal/testroot"
 	"temper/internal/verdict"
 )
 
@@ -78,5 +81,18 @@ func TestResultsJSON(t *testing.T) {
 		if diff := cmp.Diff(append([]verdict.Verdict{}, list...), got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+	}
+}
+
+// TestSystemdUntried: a unit that cannot be tried in a place that is there is not missing in a report, and leaves no verdict.
+func TestSystemdUntried(t *testing.T) {
+	var out, talk bytes.Buffer
+	state := t.TempDir()
+	code := execute(t.Context(), []string{"prove", "--image", testroot.Path(t, "trixie"), "--state", state, "--format", "tap", "gone"}, &out, &talk)
+	if want := "TAP version 13\n1..1\nnot ok 1 - gone.service: works hardened\n# inconclusive\n"; code != exitFailed || !strings.HasPrefix(out.String(), want) {
+		t.Errorf("exit code %d, printed %q, said %q", code, out.String(), talk.String())
+	}
+	if files, err := os.ReadDir(state); err != nil || len(files) > 0 {
+		t.Errorf("kept %v, %v", files, err)
 	}
 }
