@@ -1,3 +1,7 @@
+// Under the race detector memory is the detector's.
+
+//go:build !race
+
 package main
 
 import (
