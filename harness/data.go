@@ -135,12 +135,19 @@ func outermost(dirs []string) []string {
 // keepData sees to it that trials on the host write nothing into the data of the service, where the profile says so, and returns
 // how to put it back.
 func (t *trials) keepData(ctx context.Context) (putBack func() error, err error) {
-	if t.profile.Prove.State != profiles.StateRestore || t.place.Kind() != "host" {
+	if t.place.Kind() != "host" {
 		return func() error { return nil }, nil
 	}
 	cloning, err := newCloning(t.place, t.unit)
 	if err != nil {
 		return nil, err
+	}
+	if t.profile.Prove.State != profiles.StateRestore {
+		release, err := t.startGuard(ctx, append(cloning.starts, t.unit.ID), nil)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { release(); return nil }, nil
 	}
 	copies := data(t.unit, t.profile)
 	if len(copies.Make) > 0 && moved(t.unit, t.profile) {
@@ -223,9 +230,9 @@ func overlap(a, b []string) string {
 	return ""
 }
 
-// startGuard starts a unit that sees to it that no service ever runs on a copy of its data, also if this process is killed: before
-// one of the others starts, and when the service ends in which this process runs, systemd stops it, with any trial, and it
-// takes the copies away.
+// startGuard starts a unit that sees to it that no trial runs beside the service itself, and that no service ever runs on a copy of
+// its data, also if this process is killed: before one of the others starts, and when the service ends in which this process runs,
+// systemd stops it, with any trial, and it takes the copies away.
 func (t *trials) startGuard(ctx context.Context, others, copies []string) (release func(), err error) {
 	name := fmt.Sprintf("%s-%d.service", t.stem, launches.Add(1))
 	t.guard = name
@@ -237,7 +244,12 @@ func (t *trials) startGuard(ctx context.Context, others, copies []string) (relea
 	if own := ownService(); own != "" {
 		text += "BindsTo=" + own + "\n"
 	}
-	text += "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=-umount -l"
+	text += "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+	if len(copies) > 0 {
+		text += "ExecStop=-umount -l"
+	} else {
+		text += "ExecStart=true"
+	}
 	for _, dir := range copies {
 		text += ` "` + quoted.Replace(dir) + `"`
 	}

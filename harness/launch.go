@@ -85,7 +85,7 @@ func (l *launch) life(ctx context.Context) error {
 	if l.profile.Prove.Restart {
 		phases = append(phases, l.again("restarted", "RestartUnit"))
 	}
-	for _, phase := range append(phases, l.stop) {
+	for _, phase := range append(phases, l.stop, l.second) {
 		if err := phase(ctx); errors.Is(err, errOver) {
 			return nil
 		} else if err != nil {
@@ -371,6 +371,47 @@ func (l *launch) stop(ctx context.Context) error {
 		return err
 	}
 	return l.check(ctx, "stopped")
+}
+
+// second starts the service once more, on what its first start and its stop have made to last: it is not what they found. Where
+// the profile has it restarted anyway, it has been.
+func (l *launch) second(ctx context.Context) (err error) {
+	if l.result.Dropin == "" {
+		if l.result.Made, err = l.renewOnceMade(); err != nil {
+			return err
+		}
+	}
+	if l.renew == nil || l.profile.Prove.Restart || unit.IsTemplate(l.name) {
+		return nil
+	}
+	states, err := l.states()
+	if err != nil {
+		return err
+	}
+	l.note(states)
+	if err := l.startAgain(ctx); err != nil {
+		return err
+	}
+	if err := l.check(ctx, "restarted"); err != nil {
+		return err
+	}
+	if err := l.look(ctx, "restarted"); err != nil {
+		return err
+	}
+	return l.stop(ctx)
+}
+
+// startAgain starts the sockets and the service after a stop.
+func (l *launch) startAgain(ctx context.Context) error {
+	job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
+	defer cancel()
+	for _, name := range append(slices.Clone(l.sockets), l.name) {
+		result, err := l.manager.job(job, "StartUnit", name, "replace")
+		if err := l.judge(ctx, "second start", result, err); err != nil {
+			return err
+		}
+	}
+	return l.awaitName(ctx, job, "second start")
 }
 
 // end reads what remains of a trial: how its commands ended, and its log.

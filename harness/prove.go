@@ -12,8 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -94,10 +94,14 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	stem, err := place.OwnName(trialStem, fmt.Sprint(proofs.Add(1)))
+	if err != nil {
+		return nil, err
+	}
 	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
 	r := &run{
 		Options: o,
-		trials:  &trials{place: o.Place, again: o.Again, manager: m, unit: u, profile: p, stem: fmt.Sprintf("temper-trial-%d", os.Getpid())},
+		trials:  &trials{place: o.Place, again: o.Again, manager: m, unit: u, profile: p, stem: stem},
 		input: generator.Input{
 			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: generator.Secrets(o.Profiles, settings, u),
 		},
@@ -110,6 +114,9 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	}
 	return r, nil
 }
+
+// proofs counts those of this process.
+var proofs atomic.Int64
 
 // ready sees to it that trials disturb nothing, and runs what the profile wants done before.
 func (r *run) ready(ctx context.Context) (err error) {

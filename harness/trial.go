@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -143,9 +144,6 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	result.Took = time.Since(l.begin)
 	if result.Dropin == "" && result.OK {
 		t.baselines = append(t.baselines, result)
-		if result.Made, err = t.renewOnceMade(); err != nil {
-			return result, err
-		}
 	}
 	return t.judge(result), ctx.Err()
 }
@@ -171,12 +169,32 @@ func (t *trials) prepare(ctx context.Context) error {
 	c.guard = t.guard
 	t.cloning = &c
 	if t.place.Kind() != "host" {
-		return nil
+		return t.makeRoom(ctx)
 	}
 	t.sweep(ctx)
 	for _, socket := range c.sockets {
 		if err := spare(t.place, t.manager, socket.ID); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// makeRoom stops the original, and what starts it, where the place has started it for others: it would answer for the trial.
+func (t *trials) makeRoom(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, t.profile.Prove.Timeout)
+	defer cancel()
+	for _, name := range append(slices.Clone(t.cloning.starts), t.unit.ID) {
+		s, err := t.manager.state(name)
+		if err != nil {
+			continue // it is not loaded
+		}
+		t.cloning.named = t.cloning.named || name == t.unit.ID
+		if s.Active == "inactive" || s.Active == "failed" {
+			continue
+		}
+		if result, err := t.manager.job(ctx, "StopUnit", name, "replace"); err != nil || result != "done" {
+			return fmt.Errorf("stop %s, which runs in the place: job %s: %w", name, result, err)
 		}
 	}
 	return nil
@@ -188,9 +206,7 @@ func (t *trials) sweep(ctx context.Context) {
 	defer cancel()
 	entries, _ := t.place.Root().ReadDir(unitDir) // without it there are none
 	for _, e := range entries {
-		id, ours := strings.CutPrefix(e.Name(), trialStem)
-		pid, _, numbered := strings.Cut(id, "-")
-		if _, err := os.Stat("/proc/" + pid); !ours || !numbered || err == nil {
+		if !place.Orphaned(trialName.FindString(e.Name())) {
 			continue
 		}
 		names, _ := t.manager.matching(strings.Replace(strings.TrimSuffix(e.Name(), ".d"), "@.", "@*.", 1))
@@ -201,8 +217,11 @@ func (t *trials) sweep(ctx context.Context) {
 	}
 }
 
-// trialStem begins the names of all trials; the id of the process that makes them follows.
-const trialStem = "temper-trial-"
+// trialStem begins the names of all trials; the id of the process that makes them follows, and when it started.
+const trialStem = "temper-trial"
+
+// trialName matches the part of a name that trials of one process share.
+var trialName = regexp.MustCompile(`^` + trialStem + `-[0-9]+-[0-9]+-[0-9]+`)
 
 // removeUnit removes a file or a directory of drop-ins that makes a trial.
 func (t *trials) removeUnit(base string) {

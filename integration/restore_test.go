@@ -33,12 +33,15 @@ func TestSystemdRestore(t *testing.T) {
 			service("keeps", "ExecStart=/bin/sh -c 'echo run >>/var/lib/keeps/log; rm -f /srv/keeps/old; exec sleep infinity'\n"+
 				"StateDirectory=keeps keeps/sub\nCacheDirectory=keeps\n")
 			service("moves", "DynamicUser=yes\nStateDirectory=moves\nExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec sleep infinity'\n")
+			service("nests", "ExecStart=/bin/sleep infinity\nStateDirectory=nests nests/sub\n")
 			service("binds", "BindPaths=/srv/real:/srv/shown\nReadWritePaths=/srv/link\n"+
 				"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
 			service("within", "StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; sleep 0.1; done'\n")
 			service("begins", "StateDirectory=begins\nExecStart=/bin/sleep infinity\nExecStartPre=/bin/sh -c 'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && mv new key; }'\n")
 			file("/etc/temper/profiles.d/begins.toml", "units = [\"begins.service\"]\n\n[service]\nCapabilityBoundingSet = \"\"\n\n[prove]\nstate = \"restore\"\nsettle = \"300ms\"\n")
 			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
+			file("/etc/systemd/system/plain.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+			file("/etc/temper/profiles.d/plain.toml", "units = [\"plain.service\"]\n\n[service]\nNoNewPrivileges = true\n\n[prove]\nsettle = \"1m\"\n")
 			file("/etc/systemd/system/other.service", "[Service]\nStateDirectory=busy/of-other\nExecStart=/bin/sleep infinity\n")
 			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
 			file("/var/lib/keeps/log", "before\n")
@@ -50,7 +53,7 @@ func TestSystemdRestore(t *testing.T) {
 			defer p.Close()
 			command(t, p, "mkdir -p /srv/real /srv/shown /srv/linked /var/lib/busy && ln -s /srv/linked /srv/link")
 			before := traces(t, p)
-			if out := command(t, p, "temper prove --place host keeps moves binds 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
+			if out := command(t, p, "temper prove --place host keeps moves nests binds 2>&1; echo status $?"); !strings.Contains(out, "status 0") {
 				t.Fatal(out)
 			}
 			if out := command(t, p, "temper prove --place host begins 2>&1; echo status $?"); !strings.Contains(out, "CAP_CHOWN") || !strings.Contains(out, "1 demotion") || !strings.Contains(out, "status 0") {
@@ -70,6 +73,11 @@ func TestSystemdRestore(t *testing.T) {
 			}
 			if out := command(t, p, "temper prove --place host shares 2>&1; echo status $?"); !strings.Contains(out, "/var/log") || !strings.Contains(out, "status 3") {
 				t.Errorf("a directory of many services: %s", out)
+			}
+			if out := command(t, p, "temper prove --place host plain & "+
+				"until [ $(systemctl list-units --no-legend --plain --state=active 'temper-trial-*' | wc -l) = 2 ]; do sleep 0.05; done; kill -9 $!; "+
+				" systemctl start plain; systemctl is-active plain 'temper-trial-*'"); out != "active\n" {
+				t.Errorf("a trial that outlives its proof runs beside the service: %s", out)
 			}
 			killed(t, p)
 			if out := command(t, p, "temper prove --place host keeps 2>&1; echo status $?"); !strings.Contains(out, "status 0") {

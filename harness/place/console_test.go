@@ -44,7 +44,7 @@ func TestOrphaned(t *testing.T) {
 		"temper-prove@x.service":                       false,
 		"system.slice":                                 false,
 	} {
-		if got := orphaned(name); got != want {
+		if got := Orphaned(name); got != want {
 			t.Errorf("%s: orphaned %v, want %v", name, got, want)
 		}
 	}

@@ -91,7 +91,7 @@ func prepare(o Options) (*container, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	name, err := ownName("temper", o.ID)
+	name, err := OwnName("temper", o.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/sys/mountinfo"
@@ -37,12 +38,12 @@ func (p *Place) Cover(ctx context.Context, o Copies) (uncover func() error, err 
 	if p.box != nil || len(o.Over) == 0 {
 		return func() error { return nil }, nil
 	}
-	name, err := ownName("temper-cover", strings.ToLower(rand.Text()[:8]))
+	name, err := OwnName("temper-cover", strings.ToLower(rand.Text()[:8]))
 	if err != nil {
 		return nil, err
 	}
 	c := &cover{scratch: "/run/" + name}
-	uncover = func() error { p.originals.forget(c.originals); return inMounts(p.leader, c.remove) }
+	uncover = sync.OnceValue(func() error { p.originals.forget(c.originals); return inMounts(p.leader, c.remove) })
 	for {
 		err = inMounts(p.leader, func() error { return c.alone(o) })
 		if !errors.Is(err, errCovered) {
@@ -128,6 +129,9 @@ func (c *cover) put(o Copies) error {
 			c.Made = append(c.Made, at)
 		}
 	}
+	slices.Sort(c.Made)
+	c.Made = slices.Compact(c.Made)
+	slices.Reverse(c.Made) // what is below goes first
 	if err == nil {
 		err = c.note()
 	}

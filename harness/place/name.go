@@ -11,10 +11,11 @@ import (
 // Names of what could outlive this process carry its number, and when it started since numbers come again, so that
 // [Sweep] can tell the dead's from the living's: temper-PID-START-ID for the cgroup of a container (with .scope where
 // systemd made it), temper-run-PID-START-ID for a command,
-// temper-cover-PID-START-ID for copies over directories.
-var ownedName = regexp.MustCompile(`^temper-(?:run-|cover-)?([0-9]+)-([0-9]+)-[a-z0-9]+(?:\.scope|\.service)?$`)
+// temper-cover-PID-START-ID for copies over directories, temper-trial-PID-START-N for the units of a trial.
+var ownedName = regexp.MustCompile(`^temper-(?:run-|cover-|trial-)?([0-9]+)-([0-9]+)-[a-z0-9]+(?:\.scope|\.service)?$`)
 
-func ownName(prefix, id string) (string, error) {
+// OwnName is a name that begins with a prefix and says which process made what has it, and when that started; see [Orphaned].
+func OwnName(prefix, id string) (string, error) {
 	start, err := startTime(os.Getpid())
 	if err != nil {
 		return "", err
@@ -22,8 +23,8 @@ func ownName(prefix, id string) (string, error) {
 	return fmt.Sprintf("%s-%d-%s-%s", prefix, os.Getpid(), start, id), nil
 }
 
-// orphaned tells whether name is one of ours whose maker has ended.
-func orphaned(name string) bool {
+// Orphaned tells whether name is one of ours whose maker has ended.
+func Orphaned(name string) bool {
 	m := ownedName.FindStringSubmatch(name)
 	if m == nil {
 		return false

@@ -84,7 +84,7 @@ func (p *Place) runName() (string, error) {
 	if p.box != nil {
 		return "temper-run-" + id, nil
 	}
-	return ownName("temper-run", id)
+	return OwnName("temper-run", id)
 }
 
 // valid finds what D-Bus cannot carry: its strings are UTF-8 without NUL.

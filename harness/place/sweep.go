@@ -39,7 +39,7 @@ func sweepDir(dir string, remove func(path string) error) error {
 	}
 	errs := []error{err}
 	for _, e := range entries {
-		if e.IsDir() && orphaned(e.Name()) {
+		if e.IsDir() && Orphaned(e.Name()) {
 			errs = append(errs, remove(filepath.Join(dir, e.Name())))
 		}
 	}
