@@ -83,7 +83,8 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	switch {
 	case fresh && v.Systemd == g.Version:
 		d.Text, d.Why = g.guarded(u, v.Dropin), "proven"
-	case fresh: // a packager proved it elsewhere: what this systemd does not know is not written
+	case fresh: // a packager proved it elsewhere: what this systemd does not know is not written, nor what that one did not try
+		d.Plan = d.Plan.tried(v)
 		d.Text, d.Why = g.guarded(u, d.Plan.Text()), fmt.Sprintf("proven with systemd %d", v.Systemd)
 	case g.Settings.Unproven == Enforce && v != nil && !v.Stale && v.Result == verdict.Broken:
 		d.Why = unproven(v) + "; nothing is applied before something changes, or temper revoke"

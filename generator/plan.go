@@ -218,6 +218,19 @@ func (p Plan) Text() string {
 // escape keeps systemd from reading a specifier into a value: profiles are plain text.
 func escape(value string) string { return strings.ReplaceAll(value, "%", "%%") }
 
+// tried is the part of a plan that a proof with another systemd has tried: what had no effect there, or was not known, takes nothing
+// away here.
+func (p Plan) tried(v *verdict.Verdict) Plan {
+	p.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i Item) bool {
+		untried := i.Directive.Restricts() && !slices.ContainsFunc(v.Applied, func(a verdict.Applied) bool { return a.Directive == i.Directive.Name })
+		if untried {
+			p.LeftOut = append(p.LeftOut, verdict.LeftOut{Directive: i.Directive.Name, Reason: fmt.Sprintf("was not tried with systemd %d", v.Systemd)})
+		}
+		return untried
+	})
+	return p
+}
+
 // Applied lists the assignments of the drop-in in order.
 func (p Plan) Applied() []verdict.Applied {
 	var applied []verdict.Applied
