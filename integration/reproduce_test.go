@@ -10,21 +10,22 @@ import (
 )
 
 // TestSystemdReproduce runs what a user would type once a proof has found something: temper prove --tighten names the line of a
-// profile that is looser than the proof needs, and it runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, and
-// works again after those that come last.
+// profile that is looser than the proof needs, and it runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, also one
+// with lines of its own, which systemd adds to those of a drop-in, and works again after those that come last.
 func TestSystemdReproduce(t *testing.T) {
-	services := []struct{ name, command, setting, demoted string }{
-		{"writes", "touch /srv/writes", `ProtectSystem = "strict"`, "ReadWritePaths"},
-		{"owns", "touch /run/owns && chown nobody /run/owns", `CapabilityBoundingSet = [""]`, "CapabilityBoundingSet"},
-		{"unshares", "unshare -U true", "RestrictNamespaces = true", "RestrictNamespaces"},
-		{"persona", "setarch -R true", "LockPersonality = true", "LockPersonality"},
+	services := []struct{ name, command, setting, demoted, own string }{
+		{"writes", "touch /srv/writes", `ProtectSystem = "strict"`, "ReadWritePaths", ""},
+		{"owns", "touch /run/owns && chown nobody /run/owns", `CapabilityBoundingSet = [""]`, "CapabilityBoundingSet", ""},
+		{"unshares", "unshare -U true", "RestrictNamespaces = true", "RestrictNamespaces", ""},
+		{"persona", "setarch -R true", "LockPersonality = true", "LockPersonality", ""},
+		{"has", "rm -f /run/has && touch /run/has && chown nobody /run/has", `CapabilityBoundingSet = ["CAP_KILL"]`, "CapabilityBoundingSet", "CapabilityBoundingSet=CAP_CHOWN CAP_KILL\n"},
 	}
 	files := programs(t)
 	file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
 	file("/etc/systemd/system/loose.service", "[Service]\nExecStart=sleep infinity\n")
 	file("/etc/temper/profiles.d/loose.toml", "units = [\"loose.service\"]\n\n[service]\nProtectSystem = \"strict\"\nReadWritePaths = [\"-/opt\"]\n")
 	for _, s := range services {
-		file("/etc/systemd/system/"+s.name+".service", "[Service]\nExecStart=/bin/sh -c '"+s.command+" && exec sleep infinity'\n")
+		file("/usr/lib/systemd/system/"+s.name+".service", "[Service]\n"+s.own+"ExecStart=/bin/sh -c '"+s.command+" && exec sleep infinity'\n")
 		file("/etc/temper/profiles.d/"+s.name+".toml", "units = [\""+s.name+".service\"]\n\n[service]\nPrivateTmp = true\n"+s.setting+
 			"\n\n[prove]\nsettle = \"300ms\"\n")
 	}

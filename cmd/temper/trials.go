@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +10,9 @@ import (
 	"temper/generator"
 	"temper/internal/directive"
 	"temper/internal/hint"
+	"temper/internal/unit"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // showTrials prints the log of every trial of the last proof of each unit.
@@ -78,7 +81,11 @@ func (a *app) reproduce(units []string, demoted string) error {
 		if !ok {
 			return hint.With(fmt.Errorf("%s= of %s was not demoted", demoted, name), "temper show "+name)
 		}
-		a.printReproduction(v, d)
+		lines, err := a.before(v, d)
+		if err != nil {
+			return err
+		}
+		a.printReproduction(v, d, lines)
 	}
 	return nil
 }
@@ -92,9 +99,29 @@ func demotionOf(v verdict.Verdict, name string) (verdict.Demotion, bool) {
 	return verdict.Demotion{}, false
 }
 
+// before lists the assignments of a directive in the drop-in before its demotion, when it had been merged with what the unit
+// sets: beside the unit's own lines those of the profile alone can mean something else.
+func (a *app) before(v verdict.Verdict, d verdict.Demotion) ([]verdict.Applied, error) {
+	lines := verdict.Demotion{To: d.From}.Lines()
+	if of, known := directive.Lookup(d.Directive); !known || d.From == "" && !of.Restricts() || lines == nil {
+		return nil, nil // a list of exceptions had none
+	}
+	loader := &unit.Loader{Root: a.host(), Version: v.Systemd}
+	u, err := loader.Load(v.Unit)
+	if err != nil {
+		return nil, err
+	}
+	asked := &profiles.Profile{Name: v.Profile, Service: []profiles.Setting{{Name: d.Directive, Values: lines, Profile: v.Profile}}}
+	plan := generator.NewPlan(generator.Input{Unit: u, Profile: asked, Named: true, Version: v.Systemd})
+	if len(plan.Items) == 0 { // the unit has changed since
+		return nil, hint.With(fmt.Errorf("%s= of %s: %s", d.Directive, v.Unit, plan.LeftOut[0].Reason), "sudo temper prove "+v.Unit)
+	}
+	return plan.Applied(), nil
+}
+
 // printReproduction prints a drop-in with everything that was proven and the directive as it was before its demotion. It takes
 // the place of temper's own, with the line that starts the guard: nothing is to mend what is broken on purpose.
-func (a *app) printReproduction(v verdict.Verdict, d verdict.Demotion) {
+func (a *app) printReproduction(v verdict.Verdict, d verdict.Demotion, lines []verdict.Applied) {
 	dir := "/run/systemd/system/" + v.Unit + ".d"
 	file := dir + "/" + generator.Dropin
 	fmt.Fprintf(a.out, "# %s= from %s to %s, because of:\n", d.Directive, short(d.From), short(d.To))
@@ -103,16 +130,13 @@ func (a *app) printReproduction(v verdict.Verdict, d verdict.Demotion) {
 	}
 	fmt.Fprintf(a.out, "# This stops %s while it lasts: run it where that does no harm.\n", v.Unit)
 	fmt.Fprintf(a.out, "sudo mkdir -p %s\nsudo tee %s <<'END'\n", dir, file)
-	for line := range strings.Lines(v.Dropin) {
+	for line := range strings.Lines(cmp.Or(v.Dropin, "[Service]\n")) {
 		if !strings.HasPrefix(line, d.Directive+"=") && !strings.HasPrefix(line, "#") {
 			fmt.Fprint(a.out, line)
 		}
 	}
-	of, known := directive.Lookup(d.Directive)
-	if empty := d.From == "" && known && of.Restricts(); empty || d.From != "" && d.From != verdict.Off { // a list of exceptions had none
-		for line := range strings.SplitSeq(d.From, "\n") {
-			fmt.Fprintf(a.out, "%s=%s\n", d.Directive, strings.ReplaceAll(line, "%", "%%"))
-		}
+	for _, l := range lines {
+		fmt.Fprintf(a.out, "%s=%s\n", l.Directive, strings.ReplaceAll(l.Value, "%", "%%"))
 	}
 	fmt.Fprintf(a.out, "END\nsudo systemctl daemon-reload\nsudo systemctl restart %[1]s; systemctl status %[1]s\njournalctl -u %[1]s -n 20\n", v.Unit)
 	fmt.Fprintf(a.out, "# and back:\nsudo rm %s\nsudo systemctl daemon-reload\nsudo systemctl restart %s\n", file, v.Unit)
