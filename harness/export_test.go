@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"temper/generator"
+	"temper/harness/place"
 	"temper/internal/verdict"
 )
 
@@ -34,4 +35,14 @@ func OneByOne(ctx context.Context, o Options) (verdict.Verdict, error) {
 		}
 	}
 	return verdict.Verdict{Trials: r.trials.count, Seconds: time.Since(begin).Seconds()}, nil
+}
+
+// Journal reads the messages that a unit logged.
+func Journal(ctx context.Context, where *place.Place, unit string, since time.Time) ([]string, error) {
+	entries, err := journal(ctx, where, unit, since)
+	var texts []string
+	for _, e := range entries {
+		texts = append(texts, e.text)
+	}
+	return texts, err
 }

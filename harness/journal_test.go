@@ -1,0 +1,41 @@
+package harness_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"temper/harness"
+	"temper/harness/place"
+)
+
+// TestSystemdJournal: of a service that logs more than can be read at once the last messages count, and the error from before.
+// Where nothing was logged there is nothing, and where the journal cannot be read that is said.
+func TestSystemdJournal(t *testing.T) {
+	where, begin := boot(t, "trixie"), time.Now()
+	loud := "echo '<3>an error, then much'; text=$(printf %08000d 0); for i in $(seq 1100); do echo $text$i; done; echo the end"
+	r, err := where.Run(t.Context(), place.Command{Args: []string{"systemd-run", "--quiet", "--wait", "--unit=loud", "sh", "-c", loud}})
+	if err != nil || r.Status != 0 {
+		t.Fatal(r, err)
+	}
+	for _, name := range []string{"loud.service", "lou*.service"} {
+		got, err := harness.Journal(t.Context(), where, name, begin)
+		if err != nil || !slices.Contains(got, "an error, then much") || !slices.Contains(got, "the end") {
+			t.Errorf("%s: %d messages, %v", name, len(got), err)
+		}
+		if slices.Sort(got); len(slices.Compact(got)) != len(got) {
+			t.Error("a message is there twice")
+		}
+	}
+	for _, name := range []string{"quiet.service", "quiet*.service"} {
+		if got, err := harness.Journal(t.Context(), where, name, begin); err != nil || len(got) > 0 {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if err := where.WriteFile("/usr/local/bin/journalctl", []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := harness.Journal(t.Context(), where, "loud.service", begin); err == nil {
+		t.Errorf("no error, but %d messages", len(got))
+	}
+}
