@@ -10,6 +10,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // suspects returns the levers that may have caused a restriction, by what the directive table says that each refuses.
@@ -207,18 +208,49 @@ func silent(record witness.Record, ls []*lever, version int, files view) []verdi
 	var list []verdict.Evidence
 	for _, c := range denied(record) {
 		for _, r := range c.restrictions {
-			found := suspects(r, ls, version)
-			if len(found) == 0 {
-				continue
+			if found := suspects(r, ls, version); len(found) > 0 {
+				list = append(list, verdict.Evidence{Kind: "refused", Text: c.evidence.Text + remedy(r, found, ls, version, files)})
+				break
 			}
-			p := relief(found[0], r, files, verdict.Evidence{})
-			text := fmt.Sprintf("%s; by %s=", c.evidence.Text, found[0].directive.Name)
-			if len(p.names) > 0 {
-				text += fmt.Sprintf("; to allow it: %s = [%q]", p.directive.Name, strings.Join(p.names, " "))
-			}
-			list = append(list, verdict.Evidence{Kind: "refused", Text: text})
-			break
 		}
 	}
 	return list
+}
+
+// remedy names every directive that causes a restriction, and what a profile would say to have none of them do so.
+func remedy(r witness.Restriction, found, ls []*lever, version int, files view) string {
+	var by, lines, weaker []string
+	for _, l := range found {
+		name := l.directive.Name + "="
+		by = append(by, name)
+		switch line := right(relief(l, r, files, verdict.Evidence{}), l.profile, ls, version); {
+		case line == "":
+			weaker = append(weaker, name)
+		case !slices.Contains(lines, line):
+			lines = append(lines, line)
+		}
+	}
+	text := "; by " + strings.Join(by, " and ")
+	if len(lines) > 0 {
+		text += "; to allow it: " + strings.Join(lines, " and ")
+	}
+	if len(lines) > 0 && len(weaker) > 0 {
+		text += ", and a weaker " + strings.Join(weaker, " and ")
+	}
+	return text
+}
+
+// right is the line of a profile that makes the exceptions of a proposal, "" if none does: since it replaces the one that the
+// profile has or takes over, it holds all that is in that, and what the search had to add. The secrets of other services are
+// not the profile's to show.
+func right(p proposal, profile *profiles.Profile, ls []*lever, version int) string {
+	set, _ := profile.Setting(p.directive.Name)
+	l := &lever{directive: p.directive, want: set.Values}
+	if i := slices.IndexFunc(ls, func(o *lever) bool { return o.directive == p.directive }); i >= 0 {
+		l.names = ls[i].names
+	}
+	if !l.allow(p.names) || slices.Equal(l.lines(version), set.Values) {
+		return ""
+	}
+	return assignment(l.directive.Name, l.lines(version))
 }

@@ -7,12 +7,14 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // A lever is one directive of the full plan and how far the search has stepped it down.
 type lever struct {
 	directive *directive.Directive
-	want      []string   // what the profile asks for
+	profile   *profiles.Profile
+	want      []string   // what the profile asks for, and secrets of others
 	rungs     [][]string // the weaker values below
 	level     int        // 0: want; n: rungs[n-1]; beyond them: off
 	names     []string   // exact exceptions that were made; of a list of exceptions, what was added to it
@@ -20,17 +22,17 @@ type lever struct {
 	unrefined bool // given up whole, without a look for exact exceptions
 }
 
-// levers lists the directives of a plan that a demotion can change, exceptions included.
-func levers(plan generator.Plan, version int) []*lever {
+// levers lists the directives of the full plan that a demotion can change, exceptions included.
+func levers(in generator.Input) []*lever {
 	var ls []*lever
-	for _, item := range plan.Items {
-		ls = append(ls, newLever(item.Directive, item.Want, version))
+	for _, item := range generator.NewPlan(in).Items {
+		ls = append(ls, newLever(item.Directive, item.Want, in))
 	}
 	return ls
 }
 
-func newLever(d *directive.Directive, want []string, version int) *lever {
-	return &lever{directive: d, want: want, rungs: d.Rungs(want, version)}
+func newLever(d *directive.Directive, want []string, in generator.Input) *lever {
+	return &lever{directive: d, profile: in.Profile, want: want, rungs: d.Rungs(want, in.Version)}
 }
 
 func (l *lever) isOff() bool { return l.level > len(l.rungs) }

@@ -57,7 +57,7 @@ func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, e
 	if err := s.baseline(ctx); err != nil {
 		return generator.Plan{}, nil, err
 	}
-	s.levers = levers(generator.NewPlan(s.input), s.input.Version)
+	s.levers = levers(s.input)
 	if s.worth != nil {
 		slices.SortStableFunc(s.levers, func(a, b *lever) int {
 			return cmp.Compare(s.worth(b.directive), s.worth(a.directive))
@@ -226,7 +226,7 @@ func (s *search) lever(d *directive.Directive) *lever {
 			return l
 		}
 	}
-	l := newLever(d, nil, s.input.Version)
+	l := newLever(d, nil, s.input)
 	s.levers = append(s.levers, l)
 	return l
 }

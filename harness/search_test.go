@@ -317,7 +317,7 @@ func TestWritable(t *testing.T) {
 
 // TestUnset: an exit status of systemd's own names what it could not set up, where that is little enough.
 func TestUnset(t *testing.T) {
-	ls := levers(generator.NewPlan(generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: hardest, Named: true, Version: 257}), 257)
+	ls := levers(generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: hardest, Named: true, Version: 257})
 	for status, want := range map[int32][]string{
 		218: {"CapabilityBoundingSet"},
 		227: {"NoNewPrivileges"},

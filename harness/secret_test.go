@@ -18,7 +18,7 @@ func TestSecretOfOthers(t *testing.T) {
 	secrets := []profiles.Secret{{Path: "/etc/keys", Profile: "web"}, {Path: "/etc/vault", Profile: generator.SettingsFile}}
 	u, _ := load(t, "a.service", map[string]string{"usr/lib/systemd/system/a.service": "[Service]\nExecStart=/bin/true\n"})
 	in := generator.Input{Unit: u, Profile: &profiles.Profile{Name: "all"}, Version: 257, Secrets: secrets}
-	ls := levers(generator.NewPlan(in), in.Version)
+	ls := levers(in)
 	if len(ls) != 1 || ls[0].directive != d {
 		t.Fatalf("levers %v, want one for %s", ls, d.Name)
 	}
