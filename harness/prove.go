@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -279,6 +280,9 @@ func result(err error) string {
 	return ""
 }
 
+// toldBlind is done once it was said why there is no witness: the kernel is the same for all units.
+var toldBlind sync.Once
+
 // try is one trial of the search, with its progress.
 func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 	t, err := r.trials.run(ctx, plan)
@@ -286,8 +290,10 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 		return t, err
 	}
 	if r.Progress != nil {
-		if t.Dropin == "" && r.trials.blind != nil && !r.Blind {
-			r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.trials.blind))
+		if r.trials.blind != nil && !r.Blind {
+			toldBlind.Do(func() {
+				r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.trials.blind))
+			})
 		}
 		r.Progress(describe(r.trials.count, t))
 		if len(t.Made) > 0 {
