@@ -119,27 +119,27 @@ func TestSystemdProveKilled(t *testing.T) {
 // TestSystemdProveDisturbed: when the place of a proof dies under it, its bus, its memory or the disk for the verdict, the proof
 // ends, says why, and leaves nothing but what the next one clears.
 func TestSystemdProveDisturbed(t *testing.T) {
-	image := testroot.Path(t, "trixie")
+	image := withQuiet(t, testroot.Path(t, "trixie"))
 	program := built(t)
 	mounts := mountTable(t)
 	for _, tc := range []struct {
-		name, unit string // cron makes nothing to last, and so stays in its place
+		name, unit string // quiet makes nothing to last, and so stays in its place
 		disturb    func(t *testing.T, pid int, state string)
 		says       string
 	}{
-		{"container", "cron", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") }, "the container has ended"},
+		{"container", "quiet", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") }, "the container has ended"},
 		{"again", "nginx", func(t *testing.T, pid int, _ string) {
 			if !killSoon(t, pid, "systemd") {
 				t.Fatal("no second place was booted")
 			}
 		}, "a place in which nginx.service never ran: boot "},
-		{"bus", "cron", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") }, "the system bus of the container has gone"},
-		{"memory", "cron", func(t *testing.T, pid int, _ string) {
+		{"bus", "quiet", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") }, "the system bus of the container has gone"},
+		{"memory", "quiet", func(t *testing.T, pid int, _ string) {
 			if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}, "memory"},
-		{"disk", "cron", func(t *testing.T, _ int, state string) {
+		{"disk", "quiet", func(t *testing.T, _ int, state string) {
 			fill := filepath.Join(state, "fill")
 			err := os.WriteFile(fill, make([]byte, 1<<20), 0o600)
 			if !errors.Is(err, unix.ENOSPC) {
@@ -191,6 +191,26 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withQuiet is a tree with one service more, quiet, and a profile for it.
+func withQuiet(t *testing.T, tree string) string {
+	t.Helper()
+	more, merged := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		"etc/systemd/system/quiet.service": "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/temper/profiles.d/quiet.toml": "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
+	} {
+		file := filepath.Join(more, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mount("overlay", merged, "overlay", 0, "lowerdir="+more+":"+tree); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(merged, unix.MNT_DETACH) })
+	return merged
 }
 
 // kill kills the first process of a name in the place of a proof.
