@@ -58,14 +58,16 @@ func (l *launch) services() ([]string, error) {
 func (l *launch) pattern() string { return strings.Replace(l.name, "@.", "@*.", 1) }
 
 // states are those of the services.
-func (l *launch) states() ([]state, error) {
+func (l *launch) states() ([]state, error) { return l.statesBy(l.manager.state) }
+
+func (l *launch) statesBy(read func(name string) (state, error)) ([]state, error) {
 	names, err := l.services()
 	if err != nil {
 		return nil, err
 	}
 	var states []state
 	for _, name := range names {
-		s, err := l.manager.state(name)
+		s, err := read(name)
 		switch {
 		case err == nil:
 			states = append(states, s)
@@ -238,7 +240,7 @@ func (l *launch) settle(ctx context.Context, up time.Time) error {
 // alive fails the trial if the service has ended though it should not have, or has ended badly. A status of its own when it is
 // stopped is only compared with that without hardening: there are services that always end with one.
 func (l *launch) alive(when string) error {
-	states, err := l.states()
+	states, err := l.statesBy(l.manager.polled)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 func (l *launch) observe() (observation, error) {
-	states, err := l.states()
+	states, err := l.statesBy(l.manager.polled)
 	if err != nil {
 		return observation{}, err
 	}

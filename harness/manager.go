@@ -28,6 +28,13 @@ type manager struct {
 	mu      sync.Mutex
 	waiting map[dbus.ObjectPath]chan string
 	early   map[dbus.ObjectPath]string // results that came before anybody waited for them
+	known   map[string]known           // what polled last saw of a unit
+}
+
+// known is the state of a unit, and when systemd had last changed it, on the monotonic clock.
+type known struct {
+	changed uint64
+	state   state
 }
 
 func newManager(bus *dbus.Conn) (*manager, error) {
@@ -38,6 +45,7 @@ func newManager(bus *dbus.Conn) (*manager, error) {
 		closed:  make(chan struct{}),
 		waiting: map[dbus.ObjectPath]chan string{},
 		early:   map[dbus.ObjectPath]string{},
+		known:   map[string]known{},
 	}
 	err := bus.AddMatchSignal(dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("JobRemoved"))
 	if err != nil {
@@ -145,11 +153,49 @@ func (m *manager) state(unit string) (state, error) { return m.stateBy("GetUnit"
 func (m *manager) loaded(unit string) (state, error) { return m.stateBy("LoadUnit", unit) }
 
 func (m *manager) stateBy(method, unit string) (state, error) {
+	o, err := m.lookUp(method, unit)
+	if err != nil {
+		return state{}, err
+	}
+	return readState(o, unit)
+}
+
+// polled is state for whoever asks again and again whether a unit still is what it was: its hundreds of properties are read only when it
+// has changed. What systemd changes besides, the main process of a service that runs, it may not know.
+func (m *manager) polled(unit string) (state, error) {
+	o, err := m.lookUp("GetUnit", unit)
+	if err != nil {
+		return state{}, err
+	}
+	v, err := o.GetProperty(unitInterface + ".StateChangeTimestampMonotonic")
+	if err != nil {
+		return state{}, fmt.Errorf("read the state of %s: %w", unit, err)
+	}
+	changed, _ := v.Value().(uint64)
+	m.mu.Lock()
+	last, ok := m.known[unit]
+	m.mu.Unlock()
+	if ok && last.changed == changed {
+		return last.state, nil
+	}
+	s, err := readState(o, unit)
+	if err == nil {
+		m.mu.Lock()
+		m.known[unit] = known{changed, s}
+		m.mu.Unlock()
+	}
+	return s, err
+}
+
+func (m *manager) lookUp(method, unit string) (dbus.BusObject, error) {
 	var path dbus.ObjectPath
 	if err := m.object.Call(managerInterface+"."+method, 0, unit).Store(&path); err != nil {
-		return state{}, fmt.Errorf("look up %s: %w", unit, err)
+		return nil, fmt.Errorf("look up %s: %w", unit, err)
 	}
-	o := m.bus.Object(systemdName, path)
+	return m.bus.Object(systemdName, path), nil
+}
+
+func readState(o dbus.BusObject, unit string) (state, error) {
 	var u, s map[string]dbus.Variant
 	if err := o.Call("org.freedesktop.DBus.Properties.GetAll", 0, unitInterface).Store(&u); err != nil {
 		return state{}, fmt.Errorf("read the state of %s: %w", unit, err)
