@@ -75,6 +75,7 @@ func TestSystemdProveAtBoot(t *testing.T) {
 	base := append(programs(t), place.File{Name: "/etc/dbus-1/system.d/named.conf", Data: []byte(`<busconfig><policy user="root"><allow own="com.example.Named"/></policy></busconfig>`)})
 	for _, name := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 			files := append([]place.File{
 				file("/etc/temper/temper.toml", "unproven = \"prove\"\n"),
