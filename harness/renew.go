@@ -33,7 +33,10 @@ func (t *trials) move(ctx context.Context) error {
 	}
 	err = t.leave()
 	t.place, t.manager, t.own = where, m, where
-	return errors.Join(err, t.setup(ctx))
+	if err := errors.Join(err, t.setup(ctx)); err != nil {
+		return err
+	}
+	return t.makeRoom(ctx)
 }
 
 // leave ends what the trials have of their place, and the place itself if it is not that of the caller.

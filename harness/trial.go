@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -193,8 +194,12 @@ func (t *trials) makeRoom(ctx context.Context) error {
 		if s.Active == "inactive" || s.Active == "failed" {
 			continue
 		}
-		if result, err := t.manager.job(ctx, "StopUnit", name, "replace"); err != nil || result != "done" {
-			return fmt.Errorf("stop %s, which runs in the place: job %s: %w", name, result, err)
+		result, err := t.manager.job(ctx, "StopUnit", name, "replace")
+		if err == nil && result != "done" {
+			err = errors.New("job " + result)
+		}
+		if err != nil {
+			return fmt.Errorf("stop %s, which runs in the place: %w", name, err)
 		}
 	}
 	return nil
