@@ -46,7 +46,9 @@ func (t *trials) standIn(ctx context.Context, plan generator.Plan) (Trial, error
 	defer release()
 	stem := fmt.Sprintf("%s-%d", t.stem, launches.Add(1))
 	l := &launch{trials: t, plan: plan, name: t.cloning.service(stem), begin: time.Now(), result: &result}
-	files := cloning{unit: t.cloning.unit, starts: t.cloning.starts, bare: t.cloning.bare, guard: t.cloning.guard, named: t.cloning.named}.files(stem, result.Dropin)
+	alone := *t.cloning
+	alone.sockets = nil
+	files := alone.files(stem, result.Dropin)
 	files[l.name+".d/"+lateDropin] += fmt.Sprintf(standIn, waiters[i])
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
 	if err := t.write(files); err != nil {

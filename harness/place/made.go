@@ -49,8 +49,7 @@ func (p *Place) Made(since time.Time) ([]string, error) {
 // forgotten are file systems of which no boot finds anything again.
 var forgotten = []string{"/run", "/tmp", "/dev/shm"}
 
-// systemsOwn are directories that systemd, its journal and the bus write to whatever is started, and those that are filled
-// afresh in every container; file-hierarchy(7).
+// systemsOwn are directories that systemd, its journal and the bus write to whatever is started; file-hierarchy(7).
 var systemsOwn = map[string]bool{
 	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true, "/run/udev": true,
 	"/run/host": true,
