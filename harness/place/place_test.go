@@ -137,6 +137,7 @@ func TestSystemdRun(t *testing.T) {
 		{"unknown user", place.Command{Args: []string{"true"}, User: "who"}, place.Result{Status: 217}},
 		{"environment", place.Command{Args: []string{"printenv", "A"}, Env: []string{"A=100% $B"}}, place.Result{Stdout: "100% $B\n"}},
 		{"nothing is expanded", place.Command{Args: []string{"/bin/echo", "$HOME %n ${A} \\x41", "", "; x"}}, place.Result{Stdout: "$HOME %n ${A} \\x41  ; x\n"}},
+		{"read again by systemd", place.Command{Args: []string{"sh", "-c", `systemctl daemon-reload; systemctl show -P LoadState "$(sed -n 's,^0::.*/,,p' /proc/self/cgroup)"`}}, place.Result{Stdout: "loaded\n"}},
 		{"signal", place.Command{Args: []string{"sh", "-c", "kill -TERM $$"}}, place.Result{Status: 128 + 15}},
 		{"no such program", place.Command{Args: []string{"nowhere", "x"}}, place.Result{Status: 127, Stderr: "nowhere: not found\n"}},
 		{"no such path", place.Command{Args: []string{"/nowhere"}}, place.Result{Status: 127, Stderr: "/nowhere: not found\n"}},

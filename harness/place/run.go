@@ -162,9 +162,9 @@ type (
 		Properties []setting
 	}
 	execCommand struct {
-		Path  string
-		Args  []string
-		Flags []string
+		Path   string
+		Args   []string
+		Ignore bool
 	}
 )
 
@@ -192,8 +192,18 @@ func (r *run) properties() []setting {
 	add("StandardErrorFile", r.dir+"/err")
 	add("TimeoutStartUSec", timeout)
 	add("KillSignal", int32(unix.SIGKILL))
-	add("ExecStartEx", []execCommand{{r.program, r.Args, []string{"no-env-expand"}}})
+	add("ExecStart", []execCommand{{r.program, literal(r.Args), false}})
 	return list
+}
+
+// literal keeps systemd from expanding variables in arguments. The flag for it wants ExecStartEx, which systemd 247 and 252 cannot
+// read again from the file of a transient unit: with a daemon-reload before the process starts, it never would.
+func literal(args []string) []string {
+	escaped := make([]string, len(args))
+	for i, arg := range args {
+		escaped[i] = strings.ReplaceAll(arg, "$", "$$")
+	}
+	return escaped
 }
 
 // wait waits until the unit's only job, to run the command to its end, is over; then for the processes that it left.
