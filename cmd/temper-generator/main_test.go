@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "temper-generator")
 	if err == nil {
 		program = filepath.Join(dir, "temper-generator")
-		err = exec.Command("go", "build", "-o", dir+"/", ".", "../temper-decide").Run()
+		err = exec.Command("go", "build", "-ldflags", "temper/cmd/temper-generator=-E main.entry", "-o", dir+"/", ".", "../temper-decide").Run()
 	}
 	if err != nil {
 		panic(err)
@@ -226,6 +227,32 @@ func TestStaysOut(t *testing.T) {
 	for name, env := range map[string]string{"initrd": "SYSTEMD_IN_INITRD=1", "user manager": "SYSTEMD_SCOPE=user"} {
 		if code, said, units := run(t, root(t), t.TempDir(), env); code != 0 || said != "" || units != nil {
 			t.Errorf("%s: exit status %d, %q, %v", name, code, said, units)
+		}
+	}
+}
+
+// Where there is no directory of profiles at all, not even Go's runtime begins, which would say so. A link that leads nowhere may
+// come to lead somewhere.
+func TestEntry(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: changes the root directory")
+	}
+	for _, name := range append([]string{"/etc/temper/temper.toml"}, ready.ProfileDirs...) {
+		dir := t.TempDir()
+		link := filepath.Join(dir, name)
+		if err := errors.Join(os.Link(program, dir+"/program"), os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink("/nowhere", link)); err != nil {
+			t.Fatal(err)
+		}
+		profiles := slices.Contains(ready.ProfileDirs, name)
+		for _, env := range []string{"A=", "TERM=linux", "TEMPER_ROOT=/"} {
+			c := exec.Command("/program", "a", "b", "c")
+			c.Env = []string{"GODEBUG=inittrace=1", env}
+			c.SysProcAttr = &unix.SysProcAttr{Chroot: dir}
+			c.Dir = "/"
+			said, _ := c.CombinedOutput()
+			if began := bytes.HasPrefix(said, []byte("init ")); began != (profiles || env == "TEMPER_ROOT=/") {
+				t.Errorf("with %s and %s: %t, %s", name, env, began, said)
+			}
 		}
 	}
 }

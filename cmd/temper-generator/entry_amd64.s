@@ -1,0 +1,48 @@
+#include "textflag.h"
+
+// The stack is as execve(2) leaves it: argc, argv, NULL, envp, NULL. It must be so again for the runtime.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOVQ 0(SP), AX
+	LEAQ 16(SP)(AX*8), BX // envp
+	MOVQ $0x525F5245504D4554, CX // TEMPER_R
+
+environment:
+	MOVQ  (BX), SI
+	TESTQ SI, SI
+	JZ    profiles
+	ADDQ  $8, BX
+	CMPQ  CX, (SI) // behind the shortest variable more of the stack follows
+	JNE   environment
+	JMP   start
+
+profiles:
+	MOVQ ·profileDirs+0(SB), BX
+	MOVQ ·profileDirs+8(SB), R12
+	ADDQ BX, R12
+
+next:
+	CMPQ BX, R12
+	JAE  nothing
+	MOVQ $439, AX     // faccessat2; before Linux 5.8 it is ENOSYS
+	MOVQ $-100, DI    // AT_FDCWD
+	MOVQ BX, SI
+	XORL DX, DX       // F_OK
+	MOVQ $0x100, R10  // AT_SYMLINK_NOFOLLOW
+	SYSCALL
+	CMPQ AX, $-2      // ENOENT
+	JNE  start
+
+skip:
+	MOVBLZX (BX), AX
+	INCQ    BX
+	TESTL   AX, AX
+	JNZ     skip
+	JMP     next
+
+nothing:
+	MOVQ $231, AX // exit_group
+	XORL DI, DI
+	SYSCALL
+
+start:
+	JMP _rt0_amd64_linux(SB)
