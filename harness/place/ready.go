@@ -63,18 +63,21 @@ func (c *container) ready(ctx context.Context) (*Place, error) {
 
 // join opens the bus, the root and the network of the container once they are there.
 func (c *container) join(ctx context.Context, p *Place) (bool, error) {
-	leader, dir, ok := c.group.leader()
-	if !ok {
-		return false, nil
+	if p.leader == 0 {
+		leader, dir, ok := c.group.leader()
+		if !ok {
+			return false, nil
+		}
+		p.leader, p.cgroup = leader, dir
 	}
-	base := fmt.Sprintf("/proc/%d/", leader)
+	base := fmt.Sprintf("/proc/%d/", p.leader)
 	bus, err := connect(ctx, base+"root"+busSocket)
 	if err != nil {
 		c.notYet = fmt.Errorf("its D-Bus: %w", err)
 		return false, nil
 	}
 	c.notYet = nil
-	p.bus, p.leader, p.cgroup = bus, leader, dir
+	p.bus = bus
 	if p.control, err = connect(ctx, base+"root"+busSocket); err != nil {
 		return false, err
 	}

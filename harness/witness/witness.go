@@ -111,10 +111,14 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 	if err := made[0].Put(uint32(0), uint32(w.cgroup.parent.Fd())); err != nil {
 		return tables{}, nil, fmt.Errorf("watch %s: %w", w.cgroup.parent.Name(), err)
 	}
-	for number := range uint32(maxNumber + 1) {
-		if err := made[1].Put(number, want(l, callOf(names[runtime.GOARCH][number]))); err != nil {
-			return tables{}, nil, fmt.Errorf("map of calls: %w", err)
-		}
+	var numbers [maxNumber + 1]uint32
+	var rows [maxNumber + 1][wantBytes]byte
+	for i := range numbers {
+		numbers[i] = uint32(i)
+		rows[i] = want(l, callOf(names[runtime.GOARCH][numbers[i]]))
+	}
+	if _, err := made[1].BatchUpdate(numbers[:], rows[:], nil); err != nil {
+		return tables{}, nil, fmt.Errorf("map of calls: %w", err)
 	}
 	w.dropped = made[4]
 	return tables{made[0].FD(), made[1].FD(), made[2].FD(), made[3].FD(), made[4].FD(), w.cgroup.id}, made[3], nil
@@ -172,7 +176,7 @@ func (w *Witness) close() error {
 }
 
 // want is the row of the map of calls for a call, as program.go lays it out.
-func want(l layout, c call) []byte {
+func want(l layout, c call) (row [wantBytes]byte) {
 	var bits [2]uint64
 	for _, list := range [][]unix.Errno{usual, c.Errnos} {
 		for _, e := range list {
@@ -185,7 +189,6 @@ func want(l layout, c call) []byte {
 		}
 		return uint32(l.Args[arg-1])
 	}
-	row := make([]byte, wantBytes)
 	order.PutUint64(row[wantLow:], bits[0])
 	order.PutUint64(row[wantHigh:], bits[1])
 	order.PutUint32(row[wantPath:], register(c.Path))
