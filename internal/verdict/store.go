@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -94,7 +95,21 @@ func (s Store) Put(v Verdict) error {
 	if err := s.dropReady(); err != nil {
 		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
 	}
-	return renameio.WriteFile(filepath.Join(dir, v.Unit+suffix), append(data, '\n'), 0o644)
+	return replace(filepath.Join(dir, v.Unit+suffix), append(data, '\n'))
+}
+
+// replace writes a file in one step, and takes away what a process has left beside it that was killed while it did.
+func replace(file string, data []byte) error {
+	const long = time.Minute // for a file to be written
+	dir, base := filepath.Split(file)
+	entries, _ := os.ReadDir(dir) // writing says why it cannot be read
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && strings.HasPrefix(e.Name(), "."+base) && time.Since(info.ModTime()) > long {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+	return renameio.WriteFile(file, data, 0o644, renameio.WithTempDir(dir))
 }
 
 // Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/google/renameio/v2"
 )
 
 // LogDir is where the logs of trials are kept. Only people read them: the generator runs before /var is there.
@@ -37,7 +35,7 @@ func (s Store) PutTrials(unit string, trials []Trial) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("write the trials of %s: %w", unit, err)
 	}
-	return renameio.WriteFile(file, append(data, '\n'), 0o644)
+	return replace(file, append(data, '\n'))
 }
 
 // Trials returns the log of the trials of a unit. Without one the error wraps fs.ErrNotExist.
