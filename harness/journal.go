@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/harness/check"
 	"temper/harness/place"
 )
 
@@ -72,7 +73,7 @@ func decode(text string, cut bool) ([]entry, error) {
 		var fields struct {
 			Cursor   string          `json:"__CURSOR"`
 			Message  json.RawMessage `json:"MESSAGE"`
-			Priority string          `json:"PRIORITY"`
+			Priority json.RawMessage `json:"PRIORITY"` // several, if a service says several
 			Unit     string          `json:"_SYSTEMD_UNIT"`
 		}
 		if err := dec.Decode(&fields); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && cut {
@@ -80,27 +81,13 @@ func decode(text string, cut bool) ([]entry, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("journalctl: %w", err)
 		}
-		priority, err := strconv.Atoi(fields.Priority)
-		if err != nil {
-			priority = errorPriority + 1 // without one a message is no error
+		priority := errorPriority + 1 // without one a message is no error
+		for _, text := range check.Texts(fields.Priority) {
+			if n, err := strconv.Atoi(text); err == nil {
+				priority = min(priority, n)
+			}
 		}
-		entries = append(entries, entry{message(fields.Message), priority, fields.Unit != "init.scope", fields.Cursor})
+		text := strings.Join(check.Texts(fields.Message), "\n")
+		entries = append(entries, entry{text, priority, fields.Unit != "init.scope", fields.Cursor})
 	}
-}
-
-// message reads a field that is an array of bytes where it is not text.
-func message(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
-	}
-	var octets []uint16
-	if json.Unmarshal(raw, &octets) != nil {
-		return ""
-	}
-	var b strings.Builder
-	for _, o := range octets {
-		b.WriteByte(byte(o))
-	}
-	return b.String()
 }

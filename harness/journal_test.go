@@ -20,7 +20,8 @@ func TestSystemdJournal(t *testing.T) {
 
 func readsJournal(t *testing.T, where *place.Place) {
 	begin := time.Now()
-	loud := "echo '<3>an error, then much'; text=$(printf %08000d 0); for i in $(seq 1100); do echo $text$i; done; echo '<3>an error at the end'; echo the end"
+	loud := "echo '<3>an error, then much'; text=$(printf %08000d 0); for i in $(seq 1100); do echo $text$i; done; echo '<3>an error at the end'; " +
+		`printf 'MESSAGE=twice\nMESSAGE=as urgent\nPRIORITY=6\nPRIORITY=5\n' | logger --journald; echo the end`
 	r, err := where.Run(t.Context(), place.Command{Args: []string{"systemd-run", "--quiet", "--wait", "--unit=loud", "sh", "-c", loud}})
 	if err != nil || r.Status != 0 {
 		t.Fatal(r, err)
@@ -30,7 +31,7 @@ func readsJournal(t *testing.T, where *place.Place) {
 		if err != nil {
 			t.Error(err)
 		}
-		for _, message := range []string{"an error, then much", "an error at the end", "the end"} {
+		for _, message := range []string{"an error, then much", "an error at the end", "twice\nas urgent", "the end"} {
 			if n := len(slices.DeleteFunc(slices.Clone(got), func(m string) bool { return m != message })); n != 1 {
 				t.Errorf("%s: of %d messages %q is there %d times", name, len(got), message, n)
 			}

@@ -89,14 +89,14 @@ func decode(text string, env Env) ([]string, error) {
 		}
 		ours := entry.Unit == env.Unit || unit.IsTemplate(env.Unit) && unit.Template(entry.Unit) == env.Unit
 		if ours && !time.UnixMicro(usec).Before(env.Since.Truncate(time.Microsecond)) {
-			messages = append(messages, texts(entry.Message)...)
+			messages = append(messages, Texts(entry.Message)...)
 		}
 	}
 }
 
-// texts reads the value of a field: a string, an array of bytes where it is not printable text, or an array of these
+// Texts reads the value of a field of journalctl(1) --output=json: a string, an array of bytes where it is not printable text, or an array of these
 // where the field occurs several times in one entry.
-func texts(raw json.RawMessage) []string {
+func Texts(raw json.RawMessage) []string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil && !bytes.Equal(raw, []byte("null")) {
 		return []string{s}
@@ -115,7 +115,7 @@ func texts(raw json.RawMessage) []string {
 	}
 	var all []string
 	for _, one := range several {
-		all = append(all, texts(one)...)
+		all = append(all, Texts(one)...)
 	}
 	return all
 }
