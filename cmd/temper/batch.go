@@ -66,19 +66,23 @@ func (b *batch) run(ctx context.Context, units []string) error {
 func (b *batch) work(ctx context.Context, queue <-chan string) error {
 	o := b.options
 	where, err := openPlace(ctx, b.flags, b.root)
-	if err == nil {
-		defer where.Close()
-		o.Place = where
-		if where.Kind() == "container" {
-			o.Again = func(ctx context.Context) (*place.Place, error) { return container(ctx, b.root) }
-		}
-	}
 	for name := range queue {
+		if err == nil && (where.Err() != nil || !where.Bus().Connected()) { // a service has taken it down
+			where.Close()
+			where, err = openPlace(ctx, b.flags, b.root)
+		}
 		if why := cmp.Or(err, ctx.Err()); why != nil {
 			b.add(inconclusive(name, why))
 			continue
 		}
+		o.Place = where
+		if where.Kind() == "container" {
+			o.Again = func(ctx context.Context) (*place.Place, error) { return container(ctx, b.root) }
+		}
 		err = b.prove(ctx, o, name)
+	}
+	if where != nil {
+		where.Close()
 	}
 	return err
 }
@@ -100,6 +104,12 @@ func inconclusive(name string, why error) verdict.Verdict {
 
 // prove proves one unit and keeps its verdict. The error is set where the batch cannot go on.
 func (b *batch) prove(ctx context.Context, o harness.Options, name string) error {
+	release, err := harness.Alone(ctx, b.root, name, func() { b.board.show(name, "waits for another proof of it") })
+	if err != nil {
+		b.add(inconclusive(name, err))
+		return err
+	}
+	defer release()
 	var trials []verdict.Trial
 	o.Unit = name
 	o.Progress = func(text string) { b.board.show(name, text) }

@@ -193,13 +193,15 @@ func TestSystemdProveDisturbed(t *testing.T) {
 	}
 }
 
-// withQuiet is a tree with one service more, quiet, and a profile for it.
+// withQuiet is a tree with two services more, quiet and one that shuts the system down, and profiles for them.
 func withQuiet(t *testing.T, tree string) string {
 	t.Helper()
 	more, merged := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
-		"etc/systemd/system/quiet.service": "[Service]\nExecStart=/bin/sleep infinity\n",
-		"etc/temper/profiles.d/quiet.toml": "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
+		"etc/systemd/system/quiet.service":  "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/temper/profiles.d/quiet.toml":  "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
+		"etc/systemd/system/deadly.service": "[Service]\nExecStart=/bin/sh -c 'kill -48 1; sleep infinity'\n", // SIGRTMIN+14: systemd(1)
+		"etc/temper/profiles.d/deadly.toml": "units = [\"deadly.service\"]\n\n[service]\nLockPersonality = true\n",
 	} {
 		file := filepath.Join(more, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
