@@ -95,9 +95,9 @@ func covering(k witness.Kind) bool { return k == witness.PathReadOnly || k == wi
 func relief(l *lever, r witness.Restriction, files view, why verdict.Evidence) proposal {
 	p := proposal{directive: l.directive, evidence: why}
 	exceptions := exceptionsOf(l.directive.Name, r.Kind)
-	switch {
-	case r.Kind == witness.PathReadOnly && path.IsAbs(r.Subject):
-		if dir := files.writable(r.Subject); dir != "" {
+	switch file := files.absolute(r.Subject); {
+	case r.Kind == witness.PathReadOnly && path.IsAbs(file):
+		if dir := files.writable(file); dir != "" {
 			p.directive, p.names = exceptions, []string{files.setting(dir)}
 		}
 	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):

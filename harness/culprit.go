@@ -125,6 +125,9 @@ func (s *search) exempt(ctx context.Context, l *lever, n int) (bool, error) {
 	if d.Try.Sockets && s.serve != nil {
 		names = append(names, listening(s.serve())...)
 	}
+	if d.Try.Home && s.home != "" {
+		names = append(names, s.home)
+	}
 	list := s.lever(d)
 	before := *list
 	if !list.allow(names) {

@@ -222,7 +222,10 @@ type run struct {
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
-	s := &search{input: r.input, try: r.try, judge: r.trials.judge, standIn: r.trials.standIn, guess: r.guess, worth: r.worth(), serve: r.serve}
+	s := &search{
+		input: r.input, try: r.try, judge: r.trials.judge, standIn: r.trials.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
+		home: r.trials.view().workplace(),
+	}
 	plan, down, err := s.run(ctx)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),

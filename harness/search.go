@@ -29,6 +29,7 @@ type search struct {
 	guess   func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
 	worth   func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
 	serve   func() []string                       // the sockets on which the service listens without hardening; nil = not known
+	home    string                                // its working directory, as an exception has it; "" = none to speak of
 
 	levers   []*lever // the most valuable first
 	tried    map[string]Trial

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"temper/internal/host"
+	"temper/internal/unit"
 )
 
 // A view is the files of a place as a service sees them.
 type view struct {
 	root   host.Root              // of the place
 	inside string                 // the root directory of the service, "" if it is that of the place
+	home   string                 // where relative paths of the service begin, as far as its unit says
 	had    func(name string) bool // whether what is at a path of the place was there before the first trial
 }
 
@@ -26,7 +28,34 @@ func (t *trials) view() view {
 	if dir, err := t.unit.Expand(own.Value); err == nil && dir != "/" {
 		v.inside = dir
 	}
+	v.home = home(t.unit)
 	return v
+}
+
+// home is the working directory of a unit, "" if that is the home of its user; systemd.exec(5).
+func home(u *unit.Unit) string {
+	dir, _ := u.Last("Service", "WorkingDirectory")
+	name, err := u.Expand(strings.TrimPrefix(dir.Value, "-"))
+	if err != nil || name == "~" {
+		return ""
+	}
+	return path.Join("/", name)
+}
+
+// workplace is the working directory of the service as a setting has it, "" if others have their files there too.
+func (v view) workplace() string {
+	if v.home == "" || slices.Contains(shared, v.home) {
+		return ""
+	}
+	return v.setting(v.home)
+}
+
+// absolute is a path of the service as far as it is known: of a process that ended at once, nobody could see its directory.
+func (v view) absolute(name string) string {
+	if path.IsAbs(name) || v.home == "" || name == "" {
+		return name
+	}
+	return path.Join(v.home, name)
 }
 
 func (v view) exists(name string) bool {

@@ -94,6 +94,7 @@ func (x Clash) in(c Context) bool {
 type Try struct {
 	Names   []string // these
 	Sockets bool     // those for the sockets on which the service listens without hardening
+	Home    bool     // the working directory of the service
 }
 
 // A PathEffect is what a value of a directive, and every stronger one, does to a path.

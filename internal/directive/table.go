@@ -40,6 +40,7 @@ var table = []*Directive{
 	{
 		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPaths{}, With: "ProtectSystem", Man: manExec,
 		Lifts:   "path-readonly",
+		Try:     Try{Home: true},
 		Forbids: "nothing: the exceptions from ProtectSystem=strict and ReadOnlyPaths=",
 	},
 	{

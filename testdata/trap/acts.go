@@ -67,6 +67,7 @@ var acts = map[string]func(arg string) error{
 	"whoami": whoami,      // must be the user ARGUMENT
 	"cwd":    cwd,         // must be the working directory
 	"name":   rename,      // the process ARGUMENT
+	"miss":   miss,        // ARGUMENT files that are not there, which keeps a witness busy
 	"sleep":  sleep,
 	"wait":   func(string) error { _, err := io.Copy(io.Discard, os.Stdin); return err },
 	"exit":   quit, // with the status ARGUMENT
@@ -420,6 +421,14 @@ func rename(name string) error {
 func sleep(arg string) error {
 	d, err := time.ParseDuration(arg)
 	time.Sleep(d)
+	return err
+}
+
+func miss(arg string) error {
+	n, err := strconv.Atoi(arg)
+	for i := range n {
+		_ = unix.Access("/none/"+strconv.Itoa(i), unix.F_OK)
+	}
 	return err
 }
 
