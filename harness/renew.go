@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -15,6 +17,15 @@ func (t *trials) renewOnceMade() ([]string, error) {
 		return nil, nil
 	}
 	made, err := t.place.Made(t.began)
+	if err != nil {
+		return nil, err
+	}
+	now, err := t.place.Network()
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if now[name] != t.network[name] {
+			made = append(made, name)
+		}
+	}
 	if err == nil && len(made) > 0 {
 		t.renew = t.move
 	}
@@ -52,6 +63,12 @@ func (t *trials) leave() error {
 func (t *trials) setup(ctx context.Context) error {
 	if err := setup(ctx, t.place, t.profile, t.unit.ID); err != nil {
 		return fmt.Errorf("%s: %w", t.profile.Path, err)
+	}
+	if t.again != nil {
+		var err error
+		if t.network, err = t.place.Network(); err != nil {
+			return err
+		}
 	}
 	t.began = time.Now()
 	return nil

@@ -51,8 +51,9 @@ type trials struct {
 	manager *manager
 	unit    *unit.Unit
 	profile *profiles.Profile
-	stem    string    // of the transient units' names
-	began   time.Time // when everything was ready for the first
+	stem    string            // of the transient units' names
+	began   time.Time         // when everything was ready for the first
+	network map[string]string // of the place at that time
 	count   int
 
 	cloning   *cloning // of the unit, once it is known
