@@ -94,6 +94,8 @@ func (x subject) trace(item generator.Item) (seen bool, why string) {
 		if got := p.status[t.Name]; got != t.Value {
 			why = fmt.Sprintf("%s is %q in /proc, want %q", t.Name, got, t.Value)
 		}
+	case directive.Filtered:
+		return p.filtered(x.leader)
 	case directive.OwnNS:
 		if p.shares(x.leader, t.Name) {
 			why = "shares the " + t.Name + " namespace of PID 1"
@@ -232,6 +234,23 @@ func (p process) shares(other process, namespace string) bool {
 	own, err := os.Readlink(p.proc + "/ns/" + namespace)
 	theirs, err2 := os.Readlink(other.proc + "/ns/" + namespace)
 	return err != nil || err2 != nil || own == theirs
+}
+
+// filtered says whether a process lacks system call filters of its own, beside those that it has from PID 1. Linux counts them
+// since 5.9.
+func (p process) filtered(leader process) (seen bool, why string) {
+	const mode, count = "Seccomp", "Seccomp_filters"
+	own, err := strconv.Atoi(p.status[count])
+	theirs, err2 := strconv.Atoi(leader.status[count])
+	switch {
+	case p.status[mode] != "2":
+		return true, fmt.Sprintf("%s is %q in /proc, want \"2\"", mode, p.status[mode])
+	case err != nil || err2 != nil:
+		return leader.status[mode] != "2", ""
+	case own <= theirs:
+		return true, "has no other system call filters than PID 1"
+	}
+	return true, ""
 }
 
 // open says how a process still has a path that it should not have, if that is there.

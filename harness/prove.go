@@ -110,7 +110,12 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if o.Blind {
 		r.trials.blind = errBlind
 	}
-	if err := r.ready(ctx); err != nil {
+	// Before anything is tried: what changes meanwhile makes the verdict stale.
+	r.before, err = verdict.Take(o.Place.Root(), u, r.input.Digest(), r.input.Version)
+	if err == nil {
+		err = r.ready(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -218,6 +223,7 @@ type run struct {
 	Options
 	trials  *trials
 	input   generator.Input
+	before  verdict.Fingerprint
 	putBack func() error // the service's data
 }
 
@@ -231,6 +237,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
 		Systemd: r.input.Version,
 		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+		Fingerprint: r.before,
 	}
 	if v.Result == "" {
 		return v, err
@@ -250,10 +257,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		}
 	}
 	v.Trials = r.trials.count
-	if v.Exposure, err = exposure(r.input, v.Dropin); err != nil {
-		return v, err
-	}
-	v.Fingerprint, err = verdict.Take(r.Place.Root(), r.input.Unit, r.input.Digest(), r.input.Version)
+	v.Exposure, err = exposure(r.input, v.Dropin)
 	return v, err
 }
 

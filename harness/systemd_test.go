@@ -21,17 +21,16 @@ import (
 	"temper/profiles"
 )
 
-// boot boots a copy of a Debian tree with the trap service's program in it.
-func boot(t testing.TB, tree string) *place.Place {
+// boot boots a copy of a Debian tree with the trap service's program in it, and more files.
+func boot(t testing.TB, tree string, more ...place.File) *place.Place {
 	t.Helper()
 	root := testroot.Path(t, tree)
 	trap, err := trapProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
-	where, err := place.Container(t.Context(), place.Options{
-		Image: root, Files: []place.File{{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755}, {Name: "/srv/trap/.keep"}, {Name: "/root/.profile"}},
-	})
+	files := append(more, place.File{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755}, place.File{Name: "/srv/trap/.keep"}, place.File{Name: "/root/.profile"})
+	where, err := place.Container(t.Context(), place.Options{Image: root, Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,6 +128,7 @@ type TraceKind int
 const (
 	NoTrace      TraceKind = iota
 	InStatus               // the field Name of status is Value
+	Filtered               // the process has more system call filters than PID 1, which has those of a container
 	OwnNS                  // the namespace ns/Name is not that of PID 1
 	OwnMount               // what is mounted at Name is not what PID 1 has there
 	MountOption            // the file system at Name has the option Value, which continues with the directive's value
@@ -139,7 +140,7 @@ const (
 )
 
 // SeccompTrace is that of every directive that is a system call filter.
-var SeccompTrace = StatusTrace("Seccomp", "2")
+var SeccompTrace = Trace{Kind: Filtered}
 
 // StatusTrace shows as a field of /proc/PID/status.
 func StatusTrace(field, value string) Trace { return Trace{InStatus, field, value} }
