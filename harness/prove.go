@@ -249,7 +249,8 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
-		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), missed(last), unseen(plan, last))
+		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), missed(last), unseen(plan, last),
+			untried(r.trials.place, r.trials.baselines, s.levers, r.input.Version), unreloaded(r.input.Unit, r.input.Profile))
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {

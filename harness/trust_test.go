@@ -2,6 +2,8 @@ package harness_test
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"temper/harness"
@@ -36,4 +38,61 @@ func TestSystemdUnfiltered(t *testing.T) {
 		t.Errorf("%q, %v", got, v.Advisories)
 	}
 	upgraded(t, where)
+	asks(t, where)
+}
+
+// asks sees to it that a verdict says what no trial could show, since a container withholds it from every service.
+func asks(t *testing.T, where *place.Place) {
+	devices, _ := os.ReadDir("/dev")
+	missing := slices.IndexFunc(devices, func(e os.DirEntry) bool {
+		_, err := where.Root().Lstat("/dev/" + e.Name())
+		return e.Type()&os.ModeDevice != 0 && err != nil
+	})
+	if missing < 0 {
+		t.Fatal("the machine has no device that the place has not")
+	}
+	device := "/dev/" + devices[missing].Name()
+	asking := trap{
+		units: map[string]string{"/usr/lib/systemd/system/trap.service": "[Service]\nType=exec\nExecReload=true\nExecStartPre=-date -s @0\n" +
+			"ExecStart=/usr/local/bin/trap hush:open=" + device + "\n"},
+		profile: strings.Replace(quiet.profile, "LockPersonality", "PrivateDevices = true\nProtectClock", 1),
+	}
+	v := asking.prove(t, where, harness.Prove, harness.Options{})
+	for _, want := range []string{"openat(\"" + device + "\"", "clock_settime(", "a reload"} {
+		if !slices.ContainsFunc(v.Advisories, func(e verdict.Evidence) bool { return e.Kind == "unseen" && strings.Contains(e.Text, want) }) {
+			t.Errorf("nothing is said of %s: %s %v", want, v.Result, v.Advisories)
+		}
+	}
+}
+
+// upgraded sees to it that a verdict is about the program that was there when its proof began: one that is replaced in the
+// middle was not tried, or not by every trial.
+func upgraded(t *testing.T, where *place.Place) {
+	program, err := where.Root().Path("/usr/local/bin/trap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unit.Unit{Assignments: []unit.Assignment{{Section: "Service", Name: "ExecStart", Value: "/usr/local/bin/trap"}}}
+	take := func() string {
+		f, err := verdict.Take(where.Root(), u, "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Executable
+	}
+	before, steps := take(), 0
+	v := quiet.prove(t, where, harness.Prove, harness.Options{Progress: func(string) {
+		if steps++; steps == 1 {
+			if err := where.WriteFile("/usr/local/bin/trap", data, 0o755); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if now := take(); now == before || v.Fingerprint.Executable != before {
+		t.Errorf("the verdict is about %s, tried was %s, replaced by %s", v.Fingerprint.Executable, before, now)
+	}
 }

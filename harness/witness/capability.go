@@ -9,6 +9,14 @@ import (
 // mappings are the files by which a user namespace gets its ids; user_namespaces(7).
 var mappings = map[string][]string{"uid_map": {"CAP_SETUID", "CAP_SETFCAP"}, "gid_map": {"CAP_SETGID", "CAP_SETFCAP"}}
 
+// Capabilities are those of which any would have made the call succeed, if it is a capability that was missing.
+func (d Denial) Capabilities() []string {
+	if d.Errno != "EPERM" {
+		return nil
+	}
+	return capabilities(d)
+}
+
 // capabilities are those that would have made a call succeed that ended with EPERM.
 func capabilities(d Denial) []string {
 	const socketIoctls = 0x89 // linux/sockios.h
