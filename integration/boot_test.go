@@ -38,6 +38,7 @@ func TestSystemdSwitches(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			const unit = "[Service]\nExecStart=/bin/sleep infinity\n"
 			files := slices.Concat(installed, []place.File{
 				file("/usr/lib/systemd/system/probe.service", unit), file("/usr/lib/systemd/system/other.service", unit),

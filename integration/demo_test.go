@@ -9,6 +9,7 @@ import (
 
 // TestSystemdDemo: the first command of the README does what it says, from a profile to a hardened boot.
 func TestSystemdDemo(t *testing.T) {
+	t.Parallel()
 	testroot.Path(t, "trixie") // needs root
 	demo := exec.Command("make", "demo")
 	demo.Dir = ".."

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,8 +49,9 @@ closed done
 	installed := programs(t)
 	for _, suite := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
 			tree := testroot.Path(t, suite)
-			p, err := place.Container(t.Context(), place.Options{Image: tree, Files: append(files, installed...), Unit: "multi-user.target"})
+			p, err := place.Container(t.Context(), place.Options{Image: tree, Files: slices.Concat(files, installed), Unit: "multi-user.target"})
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}

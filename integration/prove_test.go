@@ -1,11 +1,13 @@
 package integration_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,35 +18,45 @@ import (
 	"temper/internal/testroot"
 )
 
-// programs builds the programs as a package would have them.
+// programs are the programs as a package would have them.
 func programs(t *testing.T) []place.File {
 	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", dir+"/", "temper/cmd/...", "temper/testdata/trap")
+	files, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(files)
+}
+
+var built = sync.OnceValues(func() ([]place.File, error) {
+	dir, err := os.MkdirTemp("", "temper-integration")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-ldflags", "temper/cmd/temper-generator=-E main.entry", "-o", dir+"/", "temper/cmd/...", "temper/testdata/trap")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	var files []place.File
-	for from, to := range map[string]string{
-		filepath.Join(dir, "temper"):                 "/usr/bin/temper",
-		filepath.Join(dir, "temper-generator"):       "/usr/lib/systemd/system-generators/temper-generator",
-		filepath.Join(dir, "trap"):                   "/usr/local/bin/trap",
-		filepath.Join(dir, "temper-decide"):          "/usr/lib/temper/temper-decide",
-		"../packaging/systemd/temper-prove@.service": "/usr/lib/systemd/system/temper-prove@.service",
-	} {
-		data, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mode := os.FileMode(0o755)
-		if strings.HasSuffix(to, ".service") {
-			mode = 0o644
-		}
-		files = append(files, place.File{Name: to, Data: data, Mode: mode})
+	files := []place.File{
+		{Name: "/usr/bin/temper", Mode: 0o755},
+		{Name: "/usr/lib/systemd/system-generators/temper-generator", Mode: 0o755},
+		{Name: "/usr/lib/temper/temper-decide", Mode: 0o755},
+		{Name: "/usr/local/bin/trap", Mode: 0o755},
+		{Name: "/usr/lib/systemd/system/temper-prove@.service", Mode: 0o644},
 	}
-	return files
-}
+	for i, f := range files {
+		from := filepath.Join(dir, filepath.Base(f.Name))
+		if strings.HasSuffix(f.Name, ".service") {
+			from = "../packaging/systemd/" + filepath.Base(f.Name)
+		}
+		if files[i].Data, err = os.ReadFile(from); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+})
 
 // later are file systems that are mounted after generators have run: /opt has a program, /var and /home are empty.
 func later() []place.File {

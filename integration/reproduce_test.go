@@ -13,6 +13,7 @@ import (
 // profile that is looser than the proof needs, and it runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, also one
 // with lines of its own, which systemd adds to those of a drop-in, and works again after those that come last.
 func TestSystemdReproduce(t *testing.T) {
+	t.Parallel()
 	services := []struct{ name, command, setting, demoted, own string }{
 		{"writes", "touch /srv/writes", `ProtectSystem = "strict"`, "ReadWritePaths", ""},
 		{"owns", "touch /run/owns && chown nobody /run/owns", `CapabilityBoundingSet = [""]`, "CapabilityBoundingSet", ""},

@@ -25,6 +25,7 @@ systemctl show -p Id -p MainPID -p InvocationID -p NRestarts nginx cron`
 // TestSystemdProveLeavesNoTrace proves services on a machine on which they run, with file systems of its own for /srv and /var:
 // nothing of it changes, and the services go on.
 func TestSystemdProveLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	files := programs(t)
 	file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
 	for _, name := range []string{"srv", "var"} {
