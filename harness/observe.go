@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +121,7 @@ func (by *observer) add(o *observation, proc string) {
 		if !strings.HasPrefix(target, "socket:") {
 			continue
 		}
-		if name := by.name(proc, target); name != "" {
+		for _, name := range by.names(proc, target) {
 			o.sockets[name] = true
 		}
 	}
@@ -147,34 +148,54 @@ func readStat(proc string) stat {
 	return stat{f[state] == "R" || f[state] == "D", id, time.Duration(now.Nano()) - time.Duration(begin)*tick}
 }
 
-// name says where others reach a process by one of its sockets; "" if it waits for nobody. In a network namespace of its
-// own, or behind a mount that others do not see, it is not where it would be without.
-func (by *observer) name(proc, socket string) string {
+// names says where others reach a process by one of its sockets, and who can; nothing if it waits for nobody. In a network
+// namespace of its own, or behind a mount that others do not see, it is not where it would be without.
+func (by *observer) names(proc, socket string) []string {
 	name, ok := by.shared[socket]
 	if !ok {
 		network, _ := os.Readlink(proc + "/ns/net")
 		if network == by.network || network == "" {
-			return ""
+			return nil
 		}
 		if by.own[network] == nil {
 			by.own[network] = listeners(proc)
 		}
 		if name, ok = by.own[network][socket]; !ok {
-			return ""
+			return nil
 		}
 		if !local(name) {
-			return name + ", in a network of its own"
+			return []string{name + ", in a network of its own"}
 		}
 	}
 	if !local(name) {
-		return abstract(name)
+		return []string{abstract(name)}
 	}
 	kind, file, _ := strings.Cut(name, " ")
 	name = kind + " " + nameless(file)
 	if !by.visible(proc, file) {
-		name += ", where only it can see"
+		return []string{name + ", where only it can see"}
 	}
-	return name
+	if who := by.clients(file); who != "" {
+		return []string{name, name + ", open to " + who}
+	}
+	return []string{name}
+}
+
+// clients says who but the owner may connect to the socket at a path, "" if nobody; unix(7).
+func (by *observer) clients(file string) string {
+	const group, others = 0o020, 0o002
+	info, err := by.place.Root().Lstat(file)
+	if err != nil {
+		return "" // gone, or renamed since
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	switch mode := info.Mode().Perm(); {
+	case mode&others != 0:
+		return "everybody"
+	case ok && mode&group != 0:
+		return fmt.Sprintf("group %d", owner.Gid)
+	}
+	return ""
 }
 
 // abstract leaves the numbers out of the name of an abstract socket, unix(7); often they are process ids.
