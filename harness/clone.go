@@ -96,6 +96,7 @@ func (c cloning) socketNames(stem string) []string {
 func (c cloning) files(stem, dropin string) map[string]string {
 	service := c.service(stem)
 	early, late := c.text(c.unit, "Service")
+	early = append(c.awaits(), early...)
 	late = append(late, c.end(dropin)...)
 	files := map[string]string{
 		service + ".d/" + earlyDropin: unit.Text(early),
@@ -169,6 +170,17 @@ func (c cloning) own(a unit.Assignment, section string) (unit.Assignment, bool) 
 	}
 	a.Name = name
 	return a, ok
+}
+
+// awaits is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the bus: they are run
+// once it is there.
+func (c cloning) awaits() []unit.Assignment {
+	name := busName(c.unit)
+	if after, _ := c.unit.Last("Service", "ExecStartPost"); !c.named || name == "" || after.Value == "" {
+		return nil
+	}
+	wait := fmt.Sprintf("+/bin/sh -c 'until busctl status %s >/dev/null 2>&1; do sleep 0.02; done'", name)
+	return []unit.Assignment{{Section: "Service", Name: "ExecStartPost", Value: wait}}
 }
 
 // foreign reports whether a unit is none that a trial can depend on: it would start the original, or never appear.

@@ -106,7 +106,7 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			service("demoted", "ExecStart=/bin/sh -c 'touch /srv/x && exec sleep infinity'", "")
 			service("broken", "ExecStart=/bin/sleep infinity", "\n[[check]]\nname = \"never\"\nexec = [\"/bin/false\"]\nretry = \"100ms\"\n")
 			service("hangs", "Type=notify\nTimeoutStartSec=2s\nExecStart=/bin/sleep infinity", "")
-			service("named", "Type=dbus\nBusName=com.example.Named\nExecStart=/usr/local/bin/trap bus=com.example.Named", "")
+			service("named", "Type=dbus\nBusName=com.example.Named\nExecStart=/usr/local/bin/trap sleep=300ms bus=com.example.Named\nExecStartPost=busctl status com.example.Named", "")
 			service("far", "ExecStart=/opt/daemon", "")
 			service("made", "", "")
 			options := place.Options{Image: testroot.Path(t, name), Files: files, Unit: "multi-user.target", Timeout: 3 * time.Minute}
