@@ -9,6 +9,7 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/directive"
+	"temper/internal/host"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -47,7 +48,7 @@ func (l *lever) covers(file string, mode directive.PathMode, version int) bool {
 		return true
 	}
 	return slices.ContainsFunc(l.directive.PathsOf(l.lines(version)), func(e directive.PathEffect) bool {
-		return e.Mode == mode && below(e.Path, file)
+		return e.Mode == mode && host.Below(e.Path, file)
 	})
 }
 
@@ -119,7 +120,7 @@ func relief(l *lever, r witness.Restriction, files view, why verdict.Evidence) p
 // elements are the elements of a list of paths that cover a file; none if the lever is no such list.
 func (l *lever) elements(file string) []string {
 	return slices.DeleteFunc(l.directive.Exceptions(l.want, 0), func(p string) bool {
-		return !strings.HasPrefix(p, "/") || !below(p, file)
+		return !strings.HasPrefix(p, "/") || !host.Below(p, file)
 	})
 }
 

@@ -276,7 +276,7 @@ func (p process) open(e directive.PathEffect) (there bool, why string) {
 func (p process) covering(path string) mount {
 	var best mount
 	for _, m := range p.mounts {
-		if below(m.point, path) && len(m.point) >= len(best.point) {
+		if host.Below(m.point, path) && len(m.point) >= len(best.point) {
 			best = m
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/hint"
+	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -125,7 +126,7 @@ func outermost(dirs []string) []string {
 	slices.Sort(dirs)
 	var list []string
 	for _, dir := range dirs {
-		if n := len(list); n == 0 || !below(list[n-1], dir) {
+		if n := len(list); n == 0 || !host.Below(list[n-1], dir) {
 			list = append(list, dir)
 		}
 	}
@@ -222,7 +223,7 @@ func (t *trials) sharers(copies place.Copies) ([]string, error) {
 func overlap(a, b []string) string {
 	for _, dir := range a {
 		for _, other := range b {
-			if below(other, dir) || below(dir, other) {
+			if host.Below(other, dir) || host.Below(dir, other) {
 				return dir
 			}
 		}

@@ -20,9 +20,9 @@ func (t *trials) renewOnceMade() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := t.place.Network()
+	now, err := t.place.Kept()
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if now[name] != t.network[name] {
+		if now[name] != t.kept[name] {
 			made = append(made, name)
 		}
 	}
@@ -66,7 +66,7 @@ func (t *trials) setup(ctx context.Context) error {
 	}
 	if t.again != nil {
 		var err error
-		if t.network, err = t.place.Network(); err != nil {
+		if t.kept, err = t.place.Kept(); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,7 @@ type trials struct {
 	profile *profiles.Profile
 	stem    string            // of the transient units' names
 	began   time.Time         // when everything was ready for the first
-	network map[string]string // of the place at that time
+	kept    map[string]string // by the kernel of the place at that time
 	count   int
 
 	cloning   *cloning // of the unit, once it is known

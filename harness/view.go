@@ -71,11 +71,6 @@ func (v view) setting(name string) string {
 	return name
 }
 
-// below reports whether a path is a directory, or lies below it.
-func below(dir, name string) bool {
-	return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
-}
-
 // shared are directories that hold the files of many services: an exception names the file, never the whole directory, unless
 // the service makes the file.
 var shared = []string{"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root"}

@@ -27,6 +27,7 @@ type Place interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	Run(ctx context.Context, c place.Command) (place.Result, error)
 	Root() host.Root
+	Inside(f func() error) error // where files of proc(5) show what is of the place
 	Bus() *dbus.Conn
 }
 

@@ -16,21 +16,28 @@ import (
 // probeFile looks at a file as the place sees it, not as the service does: what a service wrote into a private directory
 // of its own is not there.
 func probeFile(c profiles.FileCheck) probe {
-	return func(_ context.Context, env Env) (string, error) {
-		root := env.Place.Root()
-		info, err := root.Stat(c.Path)
-		if !c.Exists && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
-			return c.Path + " does not exist", nil
-		}
-		if err != nil {
-			return "", err
-		}
-		if !c.Exists {
-			return "", fmt.Errorf("%s: want no such file, but it exists", c.Path)
-		}
-		err = errors.Join(modeIs(c, info), ownerIs(root, c, info), contentHas(root, c))
-		return fmt.Sprintf("%s exists, %v, %d bytes", c.Path, info.Mode(), info.Size()), err
+	return func(_ context.Context, env Env) (text string, err error) {
+		err = env.Place.Inside(func() error { text, err = lookAt(c, env.Place.Root()); return err })
+		return text, err
 	}
+}
+
+func lookAt(c profiles.FileCheck, root host.Root) (string, error) {
+	if rest, ok := strings.CutPrefix(c.Path, "/proc/net/"); ok { // a link to the one who looks, who is no process of the place
+		c.Path = "/proc/1/net/" + rest
+	}
+	info, err := root.Stat(c.Path)
+	if !c.Exists && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
+		return c.Path + " does not exist", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if !c.Exists {
+		return "", fmt.Errorf("%s: want no such file, but it exists", c.Path)
+	}
+	err = errors.Join(modeIs(c, info), ownerIs(root, c, info), contentHas(root, c))
+	return fmt.Sprintf("%s exists, %v, %d bytes", c.Path, info.Mode(), info.Size()), err
 }
 
 func modeIs(c profiles.FileCheck, info fs.FileInfo) error {

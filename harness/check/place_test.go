@@ -30,6 +30,8 @@ func (h here) Dial(ctx context.Context, network, address string) (net.Conn, erro
 
 func (h here) Root() host.Root { return host.Root(h.root) }
 
+func (h here) Inside(f func() error) error { return f() }
+
 func (h here) Bus() *dbus.Conn { return h.bus }
 
 func (h here) Run(ctx context.Context, c place.Command) (place.Result, error) {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/hint"
+	"temper/internal/host"
 )
 
 // Copies say over which directories [Place.Cover] mounts copies.
@@ -86,7 +87,7 @@ func (c *cover) alone(o Copies) error {
 // free reports, by an error, that a directory is covered already or that somebody may write into it.
 func free(dir string) error {
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-		return m.Source != "temper" || m.FSType != "overlay" || !below(dir, m.Mountpoint) && !below(m.Mountpoint, dir), false
+		return m.Source != "temper" || m.FSType != "overlay" || !host.Below(dir, m.Mountpoint) && !host.Below(m.Mountpoint, dir), false
 	})
 	switch {
 	case err != nil:
@@ -97,7 +98,7 @@ func free(dir string) error {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	homes, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range slices.Concat(links, homes) {
-		if target, err := os.Readlink(link); err == nil && below(dir, target) {
+		if target, err := os.Readlink(link); err == nil && host.Below(dir, target) {
 			pid := strings.Split(link, "/")[2]
 			name, _ := os.ReadFile("/proc/" + pid + "/comm")
 			return hint.With(fmt.Errorf("process %s (%s) uses it", pid, strings.TrimSpace(string(name))), "temper prove --place container")
@@ -105,9 +106,6 @@ func free(dir string) error {
 	}
 	return nil
 }
-
-// below reports whether a path is a directory, or leads below it.
-func below(dir, name string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
 
 // A cover is what [Place.Cover] has done. What it holds is in the file named record in scratch, for [Sweep].
 type cover struct {

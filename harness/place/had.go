@@ -70,7 +70,7 @@ func (o *originals) have(name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, l := range o.layers {
-		if below(l.at, name) {
+		if host.Below(l.at, name) {
 			var st unix.Stat_t
 			rest := path.Join(".", strings.TrimPrefix(name, l.at))
 			return unix.Fstatat(l.fd, rest, &st, unix.AT_SYMLINK_NOFOLLOW) == nil

@@ -13,6 +13,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
 
 // layer is one file system that is copied: the image itself, or what is mounted below it.
@@ -77,7 +79,7 @@ func wanted(at, fstype string) bool {
 	if unreal[kind] {
 		return false
 	}
-	return !slices.ContainsFunc(madeAfresh, func(dir string) bool { return at == dir || strings.HasPrefix(at, dir+"/") })
+	return !slices.ContainsFunc(madeAfresh, func(dir string) bool { return host.Below(dir, at) })
 }
 
 // openMount opens the root of m, unless another mount hides it.

@@ -47,12 +47,12 @@ func (p *Place) Made(since time.Time) ([]string, error) {
 }
 
 // forgotten are file systems of which no boot finds anything again.
-var forgotten = []string{"/run", "/tmp", "/dev/shm"}
+var forgotten = []string{"/run", "/tmp", "/dev/shm", "/dev/mqueue"}
 
 // systemsOwn are directories that systemd, its journal and the bus write to whatever is started; file-hierarchy(7).
 var systemsOwn = map[string]bool{
 	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true, "/run/udev": true,
-	"/run/host": true,
+	"/run/host": true, "/run/credentials": true, "/run/user": true,
 }
 
 // eachBelow calls f with the path in a place of everything below a directory that is at a path of it.

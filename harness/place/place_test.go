@@ -3,15 +3,18 @@ package place_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"temper/harness/place"
 	"temper/internal/hint"
@@ -321,4 +324,71 @@ func TestSystemdBPF(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSystemdKept: whatever a service sets in the kernel that outlasts it shows, each thing by itself, and what it takes back does not.
+func TestSystemdKept(t *testing.T) {
+	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
+	before := kept(t, p)
+	output(t, p, "mount -t tmpfs none /mnt; umount /mnt; ip link >/dev/null 2>&1; :")
+	if diff := cmp.Diff(before, kept(t, p)); diff != "" {
+		t.Errorf("nothing was set (-want +got):\n%s", diff)
+	}
+	for _, tc := range []struct {
+		name, changes string
+		set           func() error
+	}{
+		{"variable", "/proc/sys/net/ipv4/ip_forward", func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) }},
+		{"host name", "the host name", func() error { return unix.Sethostname([]byte("other")) }},
+		{"memory", "/proc/sysvipc/shm", func() error { _, err := unix.SysvShmGet(7, 4096, unix.IPC_CREAT|0o600); return err }},
+		{"packet filter", "the packet filter", addTable},
+	} {
+		if err := p.Inside(tc.set); err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		after := kept(t, p)
+		if before[tc.changes] == after[tc.changes] {
+			t.Errorf("%s: %s is %q as before", tc.name, tc.changes, after[tc.changes])
+		}
+		before[tc.changes] = after[tc.changes]
+		if diff := cmp.Diff(before, after); tc.name != "variable" && diff != "" { // others follow it
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+		before = after
+	}
+	output(t, p, "mount -t tmpfs none /mnt")
+	if after := kept(t, p); after["the mount at /mnt"] == "" {
+		t.Error("a mount is not seen")
+	}
+}
+
+func kept(t *testing.T, p *place.Place) map[string]string {
+	t.Helper()
+	state, err := p.Kept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// addTable makes a table of the packet filter as nft(8) does.
+func addTable() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	message := func(kind, flags uint16, body ...byte) []byte {
+		m := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
+		m = binary.NativeEndian.AppendUint16(m, kind)
+		m = binary.NativeEndian.AppendUint16(m, flags)
+		return append(append(m, make([]byte, 8)...), body...)
+	}
+	const inet, tables = 1, unix.NFNL_SUBSYS_NFTABLES
+	name := binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(nil, 8), unix.NFTA_TABLE_NAME)
+	return unix.Sendto(fd, slices.Concat(
+		message(unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, 0, 0, 0, tables),
+		message(tables<<8|unix.NFT_MSG_NEWTABLE, unix.NLM_F_REQUEST|unix.NLM_F_CREATE, append([]byte{inet, 0, 0, 0}, append(name, "abc\x00"...)...)...),
+		message(unix.NFNL_MSG_BATCH_END, unix.NLM_F_REQUEST, 0, 0, 0, tables),
+	), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }

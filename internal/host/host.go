@@ -103,6 +103,11 @@ func inRoot(err error, name string) error {
 	return err
 }
 
+// Below reports whether a path is a directory, or lies below it.
+func Below(dir, name string) bool {
+	return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
+}
+
 // Kind names a kind of file in words.
 func Kind(mode fs.FileMode) string {
 	switch {
