@@ -143,14 +143,11 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (int, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		b.warn(fmt.Errorf("%w; it is replaced", err))
 	}
-	if err := b.store.PutTrials(v.Unit, trials); err != nil {
-		return exitFailed, err
-	}
 	if b.flags.noRegress && err == nil && weaker(v, old) {
 		b.warn(fmt.Errorf("%s: exposure %.1f, was %.1f: the stored verdict is kept", v.Unit, v.Exposure.After, old.Exposure.After))
-		return exitFindings, nil
+		return exitFindings, b.store.PutTrials(v.Unit, trials)
 	}
-	if err := b.store.Put(v); err != nil {
+	if err := b.store.PutProof(v, trials); err != nil {
 		return exitFailed, err
 	}
 	switch {

@@ -80,12 +80,11 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if units, err = a.unitsToProve(root, set, p, units); err != nil {
 		return err
 	}
-	if f.state != "" { // a root knows no working directory
-		if f.state, err = filepath.Abs(f.state); err != nil {
-			return err
-		}
+	store, err := stateStore(root, f.state)
+	if err != nil {
+		return err
 	}
-	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p, Tighten: f.tighten}, store: stateStore(root, f.state)}
+	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p, Tighten: f.tighten}, store: store}
 	err = b.run(ctx, units)
 	if printErr := a.printVerdicts(b.verdicts); printErr != nil {
 		return printErr
@@ -103,11 +102,12 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 }
 
 // stateStore is where verdicts are kept: in the root that was tried, unless the flag says otherwise.
-func stateStore(root host.Root, state string) verdict.Store {
-	if state != "" {
-		return verdict.Store{Dirs: []string{state}}
+func stateStore(root host.Root, state string) (verdict.Store, error) {
+	if state == "" {
+		return verdict.Store{Root: root}, nil
 	}
-	return verdict.Store{Root: root}
+	dir, err := filepath.Abs(state) // a root knows no working directory
+	return verdict.Store{Dirs: []string{dir}}, err
 }
 
 // reload applies the verdicts to this machine.

@@ -22,9 +22,9 @@ Exit status: 0 forgotten, 1 there was none, 2 wrong usage, 3 could not run.`,
 		Example: "  sudo temper revoke nginx.service",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, units []string) error {
-			store := verdict.Store{Root: a.host()}
-			if state != "" {
-				store = verdict.Store{Dirs: []string{state}}
+			store, err := stateStore(a.host(), state)
+			if err != nil {
+				return err
 			}
 			return a.runRevoke(store, units)
 		},

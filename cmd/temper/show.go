@@ -13,7 +13,7 @@ import (
 
 func (a *app) show() *cobra.Command {
 	var trials bool
-	var reproduce string
+	var reproduce, state string
 	c := &cobra.Command{
 		Use:   "show UNIT...",
 		Short: "The drop-in of a unit, and why each directive is there, was demoted or left out",
@@ -23,17 +23,23 @@ Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wron
 		Example: "  temper show nginx.service\n  temper show nginx.service --reproduce MemoryDenyWriteExecute",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, units []string) error {
+			store, err := stateStore(a.host(), state)
 			switch {
+			case err != nil:
+				return err
 			case trials:
-				return a.showTrials(units)
+				return a.showTrials(store, units)
 			case reproduce != "":
-				return a.reproduce(units, reproduce)
+				return a.reproduce(store, units, reproduce)
+			case state != "":
+				return usageError{errors.New("--state is for --trials and --reproduce: the drop-in is that of the machine")}
 			}
 			return a.runShow(units)
 		},
 	}
 	c.Flags().BoolVar(&trials, "trials", false, "print the log of every trial of the last proof")
 	c.Flags().StringVar(&reproduce, "reproduce", "", "print the commands that show by hand what a demoted `DIRECTIVE` breaks")
+	c.Flags().StringVar(&state, "state", "", "with --trials or --reproduce: verdicts are in `DIR`, where prove --state has put them")
 	return c
 }
 

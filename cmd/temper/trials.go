@@ -16,11 +16,11 @@ import (
 )
 
 // showTrials prints the log of every trial of the last proof of each unit.
-func (a *app) showTrials(units []string) error {
+func (a *app) showTrials(store verdict.Store, units []string) error {
 	all := map[string][]verdict.Trial{}
 	for _, name := range units {
 		name = serviceName(name)
-		trials, err := verdict.Store{Root: a.host()}.Trials(name)
+		trials, err := store.Trials(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return hint.With(fmt.Errorf("no trials of %s are kept", name), "sudo temper prove "+name)
 		}
@@ -67,10 +67,10 @@ func (a *app) printTrials(name string, trials []verdict.Trial) {
 }
 
 // reproduce prints the commands that put a demoted directive back by hand.
-func (a *app) reproduce(units []string, demoted string) error {
+func (a *app) reproduce(store verdict.Store, units []string, demoted string) error {
 	for _, name := range units {
 		name = serviceName(name)
-		v, err := verdict.Store{Root: a.host()}.Get(name)
+		v, err := store.Get(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return hint.With(fmt.Errorf("%s has no verdict", name), "sudo temper prove "+name)
 		}

@@ -81,25 +81,51 @@ func line(data []byte, err error) int {
 
 // Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part.
 func (s Store) Put(v Verdict) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
-	}
-	dir, err := s.Root.Path(s.dirs()[0])
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
-	}
-	if err := s.dropReady(); err != nil {
-		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
-	}
-	return replace(filepath.Join(dir, v.Unit+suffix), append(data, '\n'))
+	return s.put(v, s.dropReady)
 }
 
-// replace writes a file in one step, and takes away what a process has left beside it that was killed while it did.
-func replace(file string, data []byte) error {
+// PutProof is Put with the log of the trials. Where it fails, or is killed, there may be no log, never that of another proof.
+func (s Store) PutProof(v Verdict, trials []Trial) error {
+	log, err := s.stage(s.logFile(v.Unit), trials)
+	if err != nil {
+		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
+	}
+	defer log.Cleanup()
+	if err := s.put(v, func() error { return errors.Join(s.dropReady(), s.dropLog(v.Unit)) }); err != nil {
+		return err
+	}
+	return log.CloseAtomicallyReplace()
+}
+
+// put stores a verdict once it is written whole and what goes before has gone.
+func (s Store) put(v Verdict, before func() error) error {
+	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), v)
+	if err == nil {
+		defer pending.Cleanup()
+		err = before()
+	}
+	if err == nil {
+		err = pending.CloseAtomicallyReplace()
+	}
+	if err != nil {
+		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
+	}
+	return nil
+}
+
+// stage writes what is to replace a file beside it, and takes away what a process has left there that was killed.
+func (s Store) stage(name string, what any) (*renameio.PendingFile, error) {
+	data, err := json.MarshalIndent(what, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.Root.Path(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
 	const long = time.Minute // for a file to be written
 	dir, base := filepath.Split(file)
 	entries, _ := os.ReadDir(dir) // writing says why it cannot be read
@@ -109,7 +135,18 @@ func replace(file string, data []byte) error {
 			os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
-	return renameio.WriteFile(file, data, 0o644, renameio.WithTempDir(dir))
+	pending, err := renameio.NewPendingFile(file, renameio.WithTempDir(dir), renameio.WithPermissions(0o644))
+	if err != nil {
+		return nil, err
+	}
+	_, err = pending.Write(append(data, '\n'))
+	if err == nil {
+		err = pending.Sync() // a full disk says so here, not when the file takes its place
+	}
+	if err != nil {
+		return nil, errors.Join(err, pending.Cleanup())
+	}
+	return pending, nil
 }
 
 // Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps

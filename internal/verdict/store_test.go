@@ -29,10 +29,7 @@ func TestPutClears(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := store.PutTrials(unit, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Put(verdict.Verdict{Unit: unit}); err != nil {
+	if err := store.PutProof(verdict.Verdict{Unit: unit}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{
@@ -41,6 +38,51 @@ func TestPutClears(t *testing.T) {
 	} {
 		if _, err := os.Stat(filepath.Join(store.Dirs[0], name)); (err == nil) != want {
 			t.Errorf("%s: %v, want it there: %v", name, err, want)
+		}
+	}
+}
+
+// TestPutProof: a verdict and the log of its trials are stored together, and where one cannot be, none is beside that of another proof.
+func TestPutProof(t *testing.T) {
+	const unit = "a.service"
+	store := verdict.Store{Dirs: []string{t.TempDir()}}
+	put := func(reason string) error {
+		return store.PutProof(verdict.Verdict{Unit: unit, Reason: reason}, []verdict.Trial{{Dropin: reason}})
+	}
+	stored := func() string {
+		v, _ := store.Get(unit)
+		trials, _ := store.Trials(unit)
+		both := v.Reason
+		for _, t := range trials {
+			both += " " + t.Dropin
+		}
+		return both
+	}
+	if err := put("old"); err != nil || stored() != "old old" {
+		t.Fatalf("%v: %s", err, stored())
+	}
+	if err := put("new"); err != nil || stored() != "new new" {
+		t.Fatalf("%v: %s", err, stored())
+	}
+	verdicts, trials := filepath.Join(store.Dirs[0], unit+".json"), filepath.Join(store.Dirs[0], "trials", unit+".json")
+	for _, tc := range []struct{ blocked, want string }{{verdicts, ""}, {trials, "new"}} {
+		if err := os.Remove(tc.blocked); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(tc.blocked, "full"), 0o755); err != nil { // no file takes the place of a directory
+			t.Fatal(err)
+		}
+		if err := put("newest"); err == nil || stored() != tc.want {
+			t.Errorf("%s cannot be written: %v, %q", tc.blocked, err, stored())
+		}
+		if err := os.RemoveAll(tc.blocked); err != nil {
+			t.Fatal(err)
+		}
+		if err := put("new"); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(tc.blocked), ".*")); len(left) > 0 {
+			t.Errorf("left: %q", left)
 		}
 	}
 }

@@ -2,7 +2,9 @@ package verdict
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -24,18 +26,27 @@ type Trial struct {
 
 // PutTrials keeps the log of the trials of a unit, replacing that of the proof before.
 func (s Store) PutTrials(unit string, trials []Trial) error {
-	data, err := json.MarshalIndent(trials, "", "  ")
+	pending, err := s.stage(s.logFile(unit), trials)
+	if err == nil {
+		defer pending.Cleanup()
+		err = pending.CloseAtomicallyReplace()
+	}
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", unit, err)
 	}
+	return nil
+}
+
+// dropLog forgets the log of the trials of a unit.
+func (s Store) dropLog(unit string) error {
 	file, err := s.Root.Path(s.logFile(unit))
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("write the trials of %s: %w", unit, err)
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return replace(file, append(data, '\n'))
+	return nil
 }
 
 // Trials returns the log of the trials of a unit. Without one the error wraps fs.ErrNotExist.
