@@ -36,12 +36,13 @@ type observer struct {
 	network string            // link to the place's network namespace
 	shared  map[string]string // sockets of that, as listeners returns them
 	own     map[string]map[string]string
+	alike   map[string][]string // names of sockets that differ in their numbers, by what they have in common
 }
 
 func newObserver(where *place.Place) *observer {
 	leader := fmt.Sprintf("/proc/%d", where.Leader())
 	network, _ := os.Readlink(leader + "/ns/net")
-	return &observer{place: where, network: network, shared: listeners(leader), own: map[string]map[string]string{}}
+	return &observer{place: where, network: network, shared: listeners(leader), own: map[string]map[string]string{}, alike: map[string][]string{}}
 }
 
 // observe looks at the processes in the control groups of a service.
@@ -164,21 +165,38 @@ func (by *observer) names(proc, socket string) []string {
 			return nil
 		}
 		if !local(name) {
-			return []string{name + ", in a network of its own"}
+			return []string{by.counted(abstract(name)+", in a network of its own", name)}
 		}
 	}
 	if !local(name) {
-		return []string{abstract(name)}
+		return []string{by.counted(abstract(name), name)}
 	}
 	kind, file, _ := strings.Cut(name, " ")
-	name = kind + " " + nameless(file)
+	common := kind + " " + nameless(file)
 	if !by.visible(proc, file) {
-		return []string{name + ", where only it can see"}
+		return []string{by.counted(common+", where only it can see", name)}
 	}
 	if who := by.clients(file); who != "" {
-		return []string{name, name + ", open to " + who}
+		return []string{by.counted(common, name), by.counted(common+", open to "+who, name)}
 	}
-	return []string{name}
+	return []string{by.counted(common, name)}
+}
+
+// counted tells apart, by how many there are, sockets of which only the numbers in their names do. Datagrams are sent to one, and how
+// many clients have one of their own is a matter of the moment.
+func (by *observer) counted(common, name string) string {
+	if !strings.HasPrefix(name, "unix ") {
+		return common
+	}
+	i := slices.Index(by.alike[common], name)
+	if i < 0 {
+		i = len(by.alike[common])
+		by.alike[common] = append(by.alike[common], name)
+	}
+	if i == 0 {
+		return common
+	}
+	return fmt.Sprintf("%s (number %d)", common, i+1)
 }
 
 // clients says who but the owner may connect to the socket at a path, "" if nobody; unix(7).

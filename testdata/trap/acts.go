@@ -44,6 +44,7 @@ var acts = map[string]func(arg string) error{
 	"become":      become,      // the user id ARGUMENT, in a child: PrivateUsers=, CapabilityBoundingSet=
 	"low-port":    lowPort,     // the port ARGUMENT: CapabilityBoundingSet=, AmbientCapabilities=
 	"port":        port,        // ARGUMENT, on which it then answers ok: SocketBindDeny=
+	"more":        more,        // such sockets, at the address ARGUMENT
 	"hostname":    hostname,    // sethostname(): ProtectHostname=
 	"chroot":      unix.Chroot, // ARGUMENT becomes its root directory
 	"keyctl":      keyctl,      // a key for itself: SystemCallFilter=~@keyring
@@ -180,8 +181,10 @@ func lowPort(port string) error {
 	return l.Close()
 }
 
-func port(number string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:"+number)
+func port(number string) error { return more("127.0.0.1:" + number) }
+
+func more(address string) error {
+	l, err := listenOn(address)
 	if err == nil {
 		go serveOn(l)
 	}

@@ -107,18 +107,21 @@ func (s *service) listen() ([]net.Listener, error) {
 		addresses = []string{"127.0.0.1:7777"}
 	}
 	for _, a := range addresses {
-		network := "tcp"
-		if strings.HasPrefix(a, "/") || strings.HasPrefix(a, "@") {
-			network = "unix"
-			_ = os.Remove(a) // of an earlier run
-		}
-		l, err := net.Listen(network, a)
+		l, err := listenOn(a)
 		if err != nil {
 			return nil, err
 		}
 		sockets = append(sockets, l)
 	}
 	return sockets, nil
+}
+
+func listenOn(address string) (net.Listener, error) {
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
+		_ = os.Remove(address) // of an earlier run
+		return net.Listen("unix", address)
+	}
+	return net.Listen("tcp", address)
 }
 
 func serveOn(l net.Listener) {

@@ -1,0 +1,31 @@
+package harness
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestCounted: of sockets whose names differ in numbers only it counts how many there are, whatever the numbers; one that several
+// processes have is one.
+func TestCounted(t *testing.T) {
+	counted := func(names ...string) []string {
+		by := &observer{alike: map[string][]string{}}
+		var list []string
+		for _, name := range names {
+			list = append(list, by.counted(nameless(name), name))
+		}
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	want := []string{"unix /run/N.sock", "unix /run/N.sock (number 2)"}
+	for _, names := range [][]string{{"unix /run/a1.sock", "unix /run/a2.sock"}, {"unix /run/b9.sock", "unix /run/b9.sock", "unix /run/c3.sock"}} {
+		if diff := cmp.Diff(want, counted(names...)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", names, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"unixgram /tmp/N"}, counted("unixgram /tmp/c1", "unixgram /tmp/c2")); diff != "" {
+		t.Errorf("sockets of clients (-want +got):\n%s", diff)
+	}
+}
