@@ -1,6 +1,8 @@
 package generator_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,9 +117,9 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"a verdict is damaged", add(store+"a.service.json", "{"), 2},
 		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
 		{"a verdict is shipped", add("usr/lib/temper/verdicts/d.service.json", "{}"), 3},
-		{"what lies ready goes", remove(store + "ready"), 3},
-		{"what lies ready is damaged", add(store+"ready", "temper ready 3\n\xff\xff\xff\xff"), 3},
-		{"what lies ready is garbage", add(store+"ready", "\x00\x00\x00"), 3},
+		{"what lies ready goes", remove(ready.Path), 3},
+		{"what lies ready is damaged", add(ready.Path, "temper ready 4\n\xff\xff\xff\xff"), 3},
+		{"what lies ready is garbage", add(ready.Path, "\x00\x00\x00"), 3},
 		{"a generator makes a unit", add("run/systemd/generator.late/z.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
 		{"a generator makes an alias", link("/usr/lib/systemd/system/a.service", "run/systemd/generator/alias.service"), 3},
 		{"a unit is masked until reboot", link("/dev/null", "run/systemd/system/a.service"), 2},
@@ -137,7 +139,9 @@ func TestReadyIsTheSame(t *testing.T) {
 				time.Sleep(10 * time.Millisecond) // the clock of file times is coarse
 				tt.change(t, root)
 				with, _ := run(t, root)
-				os.Remove(filepath.Join(root, store, "ready"))
+				if err := os.Remove(filepath.Join(root, ready.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Fatal(err)
+				}
 				without, _ := run(t, root)
 				if diff := cmp.Diff(without, with); diff != "" {
 					t.Errorf("with what lies ready (-without +with):\n%s", diff)

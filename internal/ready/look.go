@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"hash/fnv"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +26,6 @@ type Kind byte
 const (
 	File   Kind = 'f' // the content
 	Names  Kind = 'n' // which names with a part in common a directory has, and of what type each is
-	Listed Kind = 'd' // like Names, of the directory in which the record itself lies: each record changes its stamp
 	Stat   Kind = 's' // size and time, behind links
 	Seen   Kind = 'e' // like Stat, but what cannot be seen counts as unchanged: its file system may not be mounted yet
 	Link   Kind = 'l' // where a link leads; whether there is anything
@@ -41,13 +39,10 @@ func (l Look) Compare(m Look) int {
 
 // InDir is a Look at the names in a directory that hold a part, such as ".toml".
 func InDir(dir, part string) Look {
-	if dir == path.Dir(Path) {
-		return Look{Listed, dir + "/*" + part + "*"}
-	}
 	return Look{Names, dir + "/*" + part + "*"}
 }
 
-// pattern returns the directory and the part of a Names or Listed.
+// pattern returns the directory and the part of a Names.
 func (l Look) pattern() (dir, part string) {
 	dir, part, _ = strings.Cut(strings.TrimSuffix(l.Path, "*"), "/*")
 	return dir, part
@@ -129,9 +124,6 @@ func (t *tree) see(l Look, to []byte) []byte {
 	case Names:
 		dir, part := l.pattern()
 		to, err = t.stamped(dir, to, func(to []byte) ([]byte, error) { return t.names(dir, part, to) })
-	case Listed:
-		dir, part := l.pattern()
-		to, err = t.names(dir, part, to)
 	case Kernel:
 		var u unix.Utsname
 		err = unix.Uname(&u)

@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Path is where the record lies, beside the verdicts: /var may not be there when generators run.
-const Path = "/etc/temper/verdicts/ready"
+// Path is where the record lies: beside the verdicts, as /var may not be there when generators run, and in a directory of its own,
+// as each new record changes the time of its directory.
+const Path = "/etc/temper/verdicts/boot/ready"
 
 // maxFile is the size beyond which neither the record nor anything it depends on is read; that of temper/internal/host.
 const maxFile = 4 << 20
@@ -150,7 +151,7 @@ func (r *Record) concerns(entry string) bool {
 }
 
 // magic begins every record. It is another with each change of what a record means.
-const magic = "temper ready 3\n"
+const magic = "temper ready 4\n"
 
 // Bytes is the record as it is stored.
 func (r *Record) Bytes() []byte {
@@ -171,11 +172,14 @@ func (r *Record) Bytes() []byte {
 }
 
 // Parse reads what Bytes wrote; ok is false if it is damaged. The record shares the memory of data.
-func Parse(data []byte) (r Record, ok bool) {
+func Parse(data []byte) (Record, bool) { return parse(data, false) }
+
+// parse is Parse of data that may lie in [room].
+func parse(data []byte, inRoom bool) (r Record, ok bool) {
 	data, whole := bytes.CutPrefix(data, []byte(magic))
 	p := parser{data, !whole}
-	r.Looks = make([]Look, p.count(9))
-	r.Seen = make([][]byte, len(r.Looks))
+	r.Looks = space[Look](p.count(9), inRoom)
+	r.Seen = space[[]byte](len(r.Looks), inRoom)
 	for i := range r.Looks {
 		if !p.bad && len(p.data) > 0 {
 			r.Looks[i].Kind = Kind(p.data[0])
@@ -253,8 +257,10 @@ func Load(root string) (r Record, ok bool) {
 	}
 	defer t.close()
 	var st unix.Stat_t
-	if t.stat(path.Dir(Path), &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !trusted(&st, unix.S_IFDIR) {
-		return r, false
+	for _, dir := range []string{path.Dir(path.Dir(Path)), path.Dir(Path)} {
+		if t.stat(dir, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !trusted(&st, unix.S_IFDIR) {
+			return r, false
+		}
 	}
 	fd, err := t.open(Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW)
 	if err != nil {
@@ -264,22 +270,32 @@ func Load(root string) (r Record, ok bool) {
 	if unix.Fstat(fd, &st) != nil || !trusted(&st, unix.S_IFREG) || st.Size > maxFile {
 		return r, false
 	}
-	t.buf = room(int(st.Size) + 1)
-	data, err := t.read(fd, int(st.Size))
-	if err != nil {
+	data, ok := room[byte](int(st.Size))
+	if n, err := unix.Read(fd, data); !ok || err != nil || n < len(data) {
 		return r, false
 	}
-	return Parse(data)
+	return parse(data, true)
 }
 
-// room is memory for a file whose pages are there at once: each that comes by a fault of its own costs as much as several calls.
-// It stays as long as the process, as what is parsed of the file does.
-func room(size int) []byte {
-	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
-	if err != nil {
-		return nil
+// space is memory for what points into other memory, which is [room] or not.
+func space[T any](n int, inRoom bool) []T {
+	if inRoom {
+		if memory, ok := room[T](n); ok {
+			return memory
+		}
 	}
-	return memory[:0]
+	return make([]T, n)
+}
+
+// room is memory whose pages are there at once: each that comes by a fault of its own costs as much as several calls. It stays as
+// long as the process, and the garbage collector does not know it: it may point only to other room.
+func room[T any](n int) (memory []T, ok bool) {
+	var one T
+	pages, err := unix.Mmap(-1, 0, n*int(unsafe.Sizeof(one)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
+	if err != nil {
+		return nil, false // also where there is nothing to have
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(pages))), n), true
 }
 
 // trusted reports whether a file is of a type, belongs to root or the user, and cannot be written by others.

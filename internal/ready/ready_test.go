@@ -28,7 +28,7 @@ func FuzzParse(f *testing.F) {
 	data := r.Bytes()
 	f.Add(data)
 	f.Add(data[:len(data)-1])
-	f.Add([]byte("temper ready 3\n\xff\xff\xff\xff"))
+	f.Add([]byte("temper ready 4\n\xff\xff\xff\xff"))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, ok := ready.Parse(data)

@@ -162,9 +162,12 @@ func (s Store) Remove(unit string) error {
 	return os.Remove(path)
 }
 
-// dropReady makes what lies ready for the boot void: it was decided without what is stored now.
+// dropReady makes what lies ready for the boot void: it was decided without what is stored now. A boot knows no store elsewhere.
 func (s Store) dropReady() error {
-	file, err := s.Root.Path(filepath.Join(s.dirs()[0], filepath.Base(ready.Path)))
+	if s.dirs()[0] != Dirs[0] {
+		return nil
+	}
+	file, err := s.Root.Path(ready.Path)
 	if err != nil {
 		return err
 	}
