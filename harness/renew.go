@@ -52,9 +52,13 @@ func (t *trials) move(ctx context.Context) error {
 
 // leave ends what the trials have of their place, and the place itself if it is not that of the caller.
 func (t *trials) leave() error {
+	var err error
+	if t.own == nil && t.alone {
+		err = t.fill()
+	}
 	t.manager.close()
 	if t.own == nil {
-		return nil
+		return err
 	}
 	return t.own.Close()
 }

@@ -58,6 +58,7 @@ type trials struct {
 
 	cloning   *cloning // of the unit, once it is known
 	guard     string   // the unit that keeps trials off the service's data, "" if none has to
+	alone     bool     // the original is kept from being started beside a trial
 	blind     error    // why there is no witness; nil while there is one
 	baselines []Trial  // those without hardening that passed: what hardened ones are compared with
 }
@@ -102,6 +103,18 @@ const differs = "baseline"
 // run launches the service once under a plan. The error is set only where nothing can be said about the service: the place
 // is gone, or ctx has ended.
 func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
+	result, err := t.once(ctx, plan)
+	if !errors.Is(err, errBeside) || t.alone {
+		return result, err
+	}
+	t.alone = true
+	if err := t.makeRoom(ctx); err != nil {
+		return result, err
+	}
+	return t.once(ctx, plan)
+}
+
+func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	release, err := hold(ctx, t.place, unix.LOCK_SH)
 	if err != nil {
 		return Trial{}, err
@@ -137,6 +150,9 @@ func (t *trials) run(ctx context.Context, plan generator.Plan) (Trial, error) {
 	result.Refused = stop()
 	if err == nil {
 		err = l.end(ctx)
+	}
+	if err == nil && t.beside(l.begin) {
+		err = errBeside
 	}
 	result.rename(stem, unit.Prefix(t.unit.ID))
 	if err != nil {
@@ -186,6 +202,11 @@ func (t *trials) prepare(ctx context.Context) error {
 func (t *trials) makeRoom(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, t.profile.Prove.Timeout)
 	defer cancel()
+	if t.alone {
+		if err := t.hollow(ctx); err != nil {
+			return err
+		}
+	}
 	for _, name := range append(slices.Clone(t.cloning.starts), t.unit.ID) {
 		s, err := t.manager.state(name)
 		if err != nil {
