@@ -72,7 +72,9 @@ func NewPlan(in Input) Plan {
 	own := in.Unit.Without(Dropin)
 	plan := Plan{Unit: in.Unit.Name, Profile: in.Profile.Name}
 	c := context(own, in.Version)
-	for _, want := range wanted(in) {
+	all := wanted(in)
+	plan.Items = make([]Item, 0, len(all))
+	for _, want := range all {
 		if reason := protected(own, want.Directive, in.Named, c); reason != "" {
 			plan.leaveOut(want, reason)
 			continue
@@ -82,7 +84,7 @@ func NewPlan(in Input) Plan {
 			continue
 		}
 		merged := want.Directive.Merge(c, want.Lines)
-		vendor := assignments(own, want.Directive.Names())
+		vendor := assignments(own, want.Directive.Is)
 		switch {
 		case merged.Lines == nil:
 			plan.leaveOut(want, merged.Note)
@@ -105,7 +107,7 @@ func (p *Plan) leaveOut(i Item, reason string) {
 // wanted lists what the profile asks for, with demotions and the secrets of others applied, in the order of the table. Lines
 // holds the wanted values; nil where a demotion turned the directive off.
 func wanted(in Input) []Item {
-	var items []Item
+	items := make([]Item, 0, len(in.Profile.Service)+len(in.Demotions)+1)
 	for _, s := range in.Profile.Service {
 		if d, ok := directive.Lookup(s.Name); ok {
 			items = append(items, Item{Directive: d, Lines: s.Values, From: s.Profile, Pos: s.Pos})
@@ -143,12 +145,12 @@ func addLine(items []Item, path, owner string) []Item {
 // context is the unit as the merge sees it, with the specifiers that files tell filled in.
 func context(u *unit.Unit, version int) directive.Context {
 	return directive.Context{Version: version, Have: func(name string) []string {
-		names := []string{name}
+		is := func(n string) bool { return n == name }
 		if d, ok := directive.Lookup(name); ok {
-			names = d.Names()
+			is = d.Is
 		}
 		var values []string
-		for _, a := range assignments(u, names) {
+		for _, a := range assignments(u, is) {
 			value, err := u.Expand(a.Value)
 			if err != nil { // what is left of it the merge takes for anything
 				value = u.ExpandNames(a.Value)
@@ -159,11 +161,11 @@ func context(u *unit.Unit, version int) directive.Context {
 	}}
 }
 
-// assignments returns what a service sets by any of the names, in order.
-func assignments(u *unit.Unit, names []string) []unit.Assignment {
+// assignments returns what a service sets by a name that is meant, in order.
+func assignments(u *unit.Unit, is func(name string) bool) []unit.Assignment {
 	var all []unit.Assignment
 	for _, a := range u.Assignments {
-		if a.Section == "Service" && slices.Contains(names, a.Name) {
+		if a.Section == "Service" && is(a.Name) {
 			all = append(all, a)
 		}
 	}
@@ -172,7 +174,7 @@ func assignments(u *unit.Unit, names []string) []unit.Assignment {
 
 // protected returns why a directive of a unit is not temper's to touch, or "".
 func protected(u *unit.Unit, d *directive.Directive, named bool, c directive.Context) string {
-	for _, a := range assignments(u, d.Names()) {
+	for _, a := range assignments(u, d.Is) {
 		switch {
 		case ByAdministrator(a.Pos.Path):
 			return fmt.Sprintf("%s: the administrator sets %q", a.Pos, a.Value)

@@ -116,9 +116,11 @@ func merge(order []*own) *Profile {
 		p.Sources = append(p.Sources, o.Path)
 		p.Secrets = union(p.Secrets, o.Secrets)
 		p.SecretsFor = union(p.SecretsFor, o.SecretsFor)
+		p.Service = slices.Grow(p.Service, len(o.Service))
 		for _, s := range o.Service {
 			p.Service = put(p.Service, s, func(x Setting) bool { return x.Name == s.Name })
 		}
+		p.Checks = slices.Grow(p.Checks, len(o.Checks))
 		for _, ch := range o.Checks {
 			p.Checks = put(p.Checks, ch, func(x Check) bool { return x.Name == ch.Name })
 		}

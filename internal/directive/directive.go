@@ -257,8 +257,8 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 	return d.kind.merge(d, c, want)
 }
 
-// Names are the names by which a unit can set the directive, older ones included.
-func (d *Directive) Names() []string { return append([]string{d.Name}, d.Aliases...) }
+// Is reports whether a unit can set the directive by a name, older ones included.
+func (d *Directive) Is(name string) bool { return name == d.Name || slices.Contains(d.Aliases, name) }
 
 // Rule says in a few words how the directive merges with what a unit sets.
 func (d *Directive) Rule() string { return d.kind.rule() }

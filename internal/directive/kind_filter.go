@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // families is the kind of RestrictAddressFamilies=: an allow-list or a deny-list, "none" since systemd 249.
@@ -108,16 +109,18 @@ func (k families) except(want, names []string, version int) []string {
 // syscalls is the kind of SystemCallFilter=: an allow-list or a deny-list of calls and groups.
 type syscalls struct{}
 
+// filterWords are all that a system call filter can name.
+var filterWords = sync.OnceValue(func() []string { return append(SyscallGroups(newest), AllSyscalls()...) })
+
 func (syscalls) check(d *Directive, values []string) error {
-	groups := SyscallGroups(newest)
 	known := func(word string) bool {
 		name, number, suffixed := strings.Cut(word, ":")
 		if _, ok := ParseErrno(number); suffixed && !ok {
 			return false
 		}
-		return slices.Contains(groups, name) || KnownSyscall(name)
+		return KnownSyscall(name) || slices.Contains(filterWords(), name)
 	}
-	return checkWords(d, values, known, append(groups, AllSyscalls()...))
+	return checkWords(d, values, known, filterWords())
 }
 
 func (syscalls) rule() string {
