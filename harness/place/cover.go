@@ -87,6 +87,9 @@ func (c *cover) alone(o Copies) error {
 // free reports, by an error, that a directory is covered already or that somebody may write into it.
 func free(dir string) error {
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		if m.Mountpoint == "/" { // that of a container; no copy is mounted there
+			return true, false
+		}
 		return m.Source != "temper" || m.FSType != "overlay" || !host.Below(dir, m.Mountpoint) && !host.Below(m.Mountpoint, dir), false
 	})
 	switch {
