@@ -122,6 +122,9 @@ func columns(wanted ...int) func(string) string {
 
 // generation is the number of changes that the packet filter of the calling thread's network has seen; "" where it has none.
 func generation() string {
+	if !filters() {
+		return ""
+	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return ""
@@ -142,6 +145,20 @@ func generation() string {
 		return ""
 	}
 	return fmt.Sprint(binary.BigEndian.Uint32(answer[header+family+unix.SizeofNlAttr:])) // NFTA_GEN_ID comes first
+}
+
+// filters reports whether the kernel has the packet filter. One that would first load the module for it is not asked: it would keep it.
+func filters() bool {
+	if _, err := os.Stat("/proc/modules"); err != nil {
+		return true // it loads none
+	}
+	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
+		return true
+	}
+	var names unix.Utsname
+	_ = unix.Uname(&names)
+	builtin, _ := os.ReadFile("/lib/modules/" + unix.ByteSliceToString(names.Release[:]) + "/modules.builtin")
+	return strings.Contains(string(builtin), "/nf_tables.ko")
 }
 
 // systems reports whether a path is one that systemd mounts and unmounts as units come and go.
