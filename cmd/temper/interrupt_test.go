@@ -139,6 +139,7 @@ func TestSystemdProveDisturbed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "memory"},
+		{"full place", "fills", func(*testing.T, int, string) {}, "no space left"},
 		{"disk", "quiet", func(t *testing.T, _ int, state string) {
 			fill := filepath.Join(state, "fill")
 			err := os.WriteFile(fill, make([]byte, 1<<20), 0o600)
@@ -164,7 +165,7 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			said := bufio.NewScanner(talk)
 			said.Scan() // the first trial is over
 			tc.disturb(t, c.Process.Pid, state)
-			var rest []string
+			rest := []string{said.Text()}
 			for said.Scan() {
 				rest = append(rest, said.Text())
 			}
@@ -193,7 +194,7 @@ func TestSystemdProveDisturbed(t *testing.T) {
 	}
 }
 
-// withQuiet is a tree with two services more, quiet and one that shuts the system down, and profiles for them.
+// withQuiet is a tree with three services more, quiet, one that shuts the system down and one for which its place is full, and profiles for them.
 func withQuiet(t *testing.T, tree string) string {
 	t.Helper()
 	more, merged := t.TempDir(), t.TempDir()
@@ -202,6 +203,9 @@ func withQuiet(t *testing.T, tree string) string {
 		"etc/temper/profiles.d/quiet.toml":  "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
 		"etc/systemd/system/deadly.service": "[Service]\nExecStart=/bin/sh -c 'kill -48 1; sleep infinity'\n", // SIGRTMIN+14: systemd(1)
 		"etc/temper/profiles.d/deadly.toml": "units = [\"deadly.service\"]\n\n[service]\nLockPersonality = true\n",
+		"etc/systemd/system/fills.service":  "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/temper/profiles.d/fills.toml": "units = [\"fills.service\"]\n\n[service]\nLockPersonality = true\n\n[prove]\n" +
+			"setup = [\"mount -o remount,size=64M /run; ! head -c 64M /dev/zero >/run/fill\"]\n",
 	} {
 		file := filepath.Join(more, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
