@@ -250,7 +250,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
 		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), missed(last), unseen(plan, last),
-			untried(r.trials.place, r.trials.baselines, s.levers, r.input.Version), unreloaded(r.input.Unit, r.input.Profile))
+			untried(r.trials.place, r.trials.baselines, s.levers, r.input.Version), unreloaded(r.input.Unit, r.input.Profile), r.trials.remained())
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {

@@ -7,12 +7,19 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"temper/internal/verdict"
 )
 
 // renewOnceMade sees to it that no trial finds what the first launch of the service has made to last, such as a database or a key: what
 // makes it may be just what the sandbox refuses, and the next start of the service on the machine will have to make it. The
 // rest of the trials are then run in places of their own, where the service never ran. It returns what was made.
 func (t *trials) renewOnceMade() ([]string, error) {
+	if t.place.Kind() == "host" && t.count == 1 {
+		var err error
+		t.left, err = t.place.Made(t.began)
+		return nil, err
+	}
 	if t.again == nil || t.renew != nil {
 		return nil, nil
 	}
@@ -30,6 +37,15 @@ func (t *trials) renewOnceMade() ([]string, error) {
 		t.renew = t.move
 	}
 	return made, err
+}
+
+// remained says that a host has nothing in which to try the first start after the next boot.
+func (t *trials) remained() []verdict.Evidence {
+	if len(t.left) == 0 {
+		return nil
+	}
+	return []verdict.Evidence{{Kind: "unseen", Text: fmt.Sprintf(
+		"%s was made while it first ran, by it or another, and was there in all other trials: whether it starts without that, as after a boot, was not tried", some(t.left))}}
 }
 
 // move goes on in a new place.

@@ -58,6 +58,7 @@ type trials struct {
 
 	cloning   *cloning // of the unit, once it is known
 	guard     string   // the unit that keeps trials off the service's data, "" if none has to
+	left      []string // what the first launch left on the host that no boot finds again
 	alone     bool     // the original is kept from being started beside a trial
 	blind     error    // why there is no witness; nil while there is one
 	baselines []Trial  // those without hardening that passed: what hardened ones are compared with

@@ -40,6 +40,7 @@ func TestSystemdRestore(t *testing.T) {
 			service("begins", "StateDirectory=begins\nExecStart=/bin/sleep infinity\nExecStartPre=/bin/sh -c 'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && mv new key; }'\n")
 			file("/etc/temper/profiles.d/begins.toml", "units = [\"begins.service\"]\n\n[service]\nCapabilityBoundingSet = \"\"\n\n[prove]\nstate = \"restore\"\nsettle = \"300ms\"\n")
 			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
+			service("leaves", "ExecStart=/bin/sh -c 'mkdir -p /run/leaves; exec sleep infinity'\n")
 			file("/etc/systemd/system/plain.service", "[Service]\nExecStart=/bin/sleep infinity\n")
 			file("/etc/temper/profiles.d/plain.toml", "units = [\"plain.service\"]\n\n[service]\nNoNewPrivileges = true\n\n[prove]\nsettle = \"1m\"\n")
 			file("/etc/systemd/system/other.service", "[Service]\nStateDirectory=busy/of-other\nExecStart=/bin/sleep infinity\n")
@@ -58,6 +59,9 @@ func TestSystemdRestore(t *testing.T) {
 			}
 			if out := command(t, p, "temper prove --place host begins 2>&1; echo status $?"); !strings.Contains(out, "CAP_CHOWN") || !strings.Contains(out, "1 demotion") || !strings.Contains(out, "status 0") {
 				t.Errorf("a service whose first start needs what later ones do not: %s", out)
+			}
+			if out := command(t, p, "temper prove --place host leaves 2>&1; echo status $?; rmdir /run/leaves"); !strings.Contains(out, "/run/leaves was made while it first ran") || !strings.Contains(out, "status 0") {
+				t.Errorf("a first start leaves what no boot finds: %s", out)
 			}
 			if out := command(t, p, "temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; a=$?; wait $!; echo status $a $?"); !strings.Contains(out, "status 0 0") {
 				t.Errorf("data of one below that of another: %s", out)

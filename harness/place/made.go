@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -18,13 +19,10 @@ import (
 
 // Made lists what would not be as it is at the next start of a service on the machine that a container is a copy of: what was made
 // or removed since a time, and what was changed by more than that something was appended to it. What systemd keeps for
-// itself is not among it.
+// itself is not among it. Of the host it is what was made, by whoever, and no boot finds again.
 func (p *Place) Made(since time.Time) ([]string, error) {
-	if p.box == nil {
-		return nil, errors.New("only of a container is it known what was made in it")
-	}
 	var made []string
-	for i, at := range p.box.layers {
+	for i, at := range p.box.copies() {
 		upper := fmt.Sprintf("/proc/%d/root%s/upper", p.box.cmd.Process.Pid, scratchOf(i))
 		if err := eachBelow(upper, at, func(name string) {
 			if !p.Had(name, since) || p.changed(name, since) {
@@ -46,6 +44,14 @@ func (p *Place) Made(since time.Time) ([]string, error) {
 	return made, nil
 }
 
+// copies are the file systems that a container is a copy of; the host is none.
+func (c *container) copies() []string {
+	if c == nil {
+		return nil
+	}
+	return c.layers
+}
+
 // forgotten are file systems of which no boot finds anything again.
 var forgotten = []string{"/run", "/tmp", "/dev/shm", "/dev/mqueue"}
 
@@ -54,6 +60,9 @@ var systemsOwn = map[string]bool{
 	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true, "/run/udev": true,
 	"/run/host": true, "/run/credentials": true, "/run/user": true,
 }
+
+// others matches directories that temper itself and systemd, for PrivateTmp=, make whatever is started.
+var others = regexp.MustCompile(`^/run/temper|^(/var)?/tmp/systemd-private-[^/]*$`)
 
 // eachBelow calls f with the path in a place of everything below a directory that is at a path of it.
 func eachBelow(dir, at string, f func(name string)) error {
@@ -64,7 +73,7 @@ func eachBelow(dir, at string, f func(name string)) error {
 			return nil
 		case err != nil:
 			return err
-		case entry.IsDir() && systemsOwn[name]:
+		case entry.IsDir() && (systemsOwn[name] || others.MatchString(name)):
 			return filepath.SkipDir
 		case file != dir:
 			f(name)
