@@ -34,6 +34,8 @@ func TestSystemdProveLeavesNoTrace(t *testing.T) {
 	file("/etc/systemd/system/srv-fill.service", "[Unit]\nRequiresMountsFor=/srv /var\nDefaultDependencies=no\nBefore=nginx.service\n"+
 		"[Service]\nType=oneshot\nExecStart=sh -c 'echo kept >/srv/kept; mkdir -p /var/log/nginx /var/lib/nginx /var/spool/cron/crontabs /var/tmp /var/www/html; echo Welcome to nginx! >/var/www/html/index.html'\n")
 	file("/etc/systemd/system/nginx.service.d/fill.conf", "[Unit]\nRequires=srv-fill.service\nAfter=srv-fill.service\n")
+	file("/etc/systemd/system/quiet.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+	file("/etc/temper/profiles.d/quiet.toml", "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n\n[prove]\nsettle = \"300ms\"\n")
 	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, "packages-trixie"), Files: files, Unit: "multi-user.target"})
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
@@ -52,5 +54,15 @@ func TestSystemdProveLeavesNoTrace(t *testing.T) {
 	prove()
 	if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(command(t, p, snapshot), "\n")); diff != "" {
 		t.Errorf("the machine has changed (-want +got):\n%s", diff)
+	}
+	alone(t, p)
+}
+
+// alone proves a unit three times at once, twice on the host: each waits for the others.
+func alone(t *testing.T, p *place.Place) {
+	t.Helper()
+	out := command(t, p, "for place in host host container; do { temper prove --place $place quiet 2>&1; echo status $?; } & done; wait")
+	if strings.Count(out, "status 0") != 3 || strings.Count(out, "waits for another proof of it") != 2 {
+		t.Error(out)
 	}
 }
