@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -323,6 +324,25 @@ func TestSystemdBPF(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+}
+
+// TestSystemdNice: what a service may ask for depends on how nice it is, and it is as nice as at a boot, not as whoever proves it.
+func TestSystemdNice(t *testing.T) {
+	threads := func(nice int) {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, task := range tasks {
+			id, _ := strconv.Atoi(task.Name())
+			_ = unix.Setpriority(unix.PRIO_PROCESS, id, nice) // one that has ended has none
+		}
+	}
+	threads(5)
+	defer threads(0)
+	if got := strings.TrimSpace(output(t, container(t, place.Options{Image: testroot.Path(t, "trixie")}), "nice")); got != "0" {
+		t.Errorf("a service has the niceness %s", got)
 	}
 }
 

@@ -44,6 +44,7 @@ func (c *container) start() error {
 	if err := c.furnish(host.Root(merged)); err != nil {
 		return err
 	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // of this thread: services begin as at a boot, not with the nice(1) of the caller
 	cmd := c.command()
 	if err := cmd.Start(); err != nil {
 		return err
