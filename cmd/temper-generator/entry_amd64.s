@@ -45,4 +45,42 @@ nothing:
 	SYSCALL
 
 start:
+	MOVQ  $145, AX // sched_getscheduler
+	XORL  DI, DI
+	SYSCALL
+	TESTQ AX, AX   // SCHED_OTHER
+	JNZ   runtime
+	MOVQ  $204, AX // sched_getaffinity
+	XORL  DI, DI
+	MOVQ  $1024, SI
+	LEAQ  ·processors(SB), DX
+	SYSCALL
+	TESTQ AX, AX
+	JLE   runtime
+	MOVQ  AX, R12
+	MOVQ  $309, AX // getcpu
+	LEAQ  -8(SP), DI
+	XORL  SI, SI
+	XORL  DX, DX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ   runtime
+	MOVL  -8(SP), CX
+	BTSQ  CX, ·processor(SB)
+	MOVQ  $203, AX // sched_setaffinity
+	XORL  DI, DI
+	MOVQ  R12, SI
+	LEAQ  ·processor(SB), DX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ   runtime
+	MOVQ  R12, ·processorsSize(SB)
+	MOVQ  $144, AX // sched_setscheduler
+	XORL  DI, DI
+	MOVQ  $3, SI   // SCHED_BATCH
+	MOVQ  $0, -8(SP)
+	LEAQ  -8(SP), DX
+	SYSCALL
+
+runtime:
 	JMP _rt0_amd64_linux(SB)

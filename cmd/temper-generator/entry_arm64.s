@@ -43,4 +43,42 @@ nothing:
 	SVC
 
 start:
+	MOVD $120, R8 // sched_getscheduler
+	MOVD $0, R0
+	SVC
+	CBNZ R0, runtime // not SCHED_OTHER
+	MOVD $123, R8 // sched_getaffinity
+	MOVD $0, R0
+	MOVD $1024, R1
+	MOVD $·processors(SB), R2
+	SVC
+	CMP  $0, R0
+	BLE  runtime
+	MOVD R0, R9
+	MOVD $168, R8 // getcpu
+	SUB  $16, RSP, R0
+	MOVD $0, R1
+	MOVD $0, R2
+	SVC
+	CBNZ R0, runtime
+	MOVWU -16(RSP), R10
+	LSR  $6, R10, R11
+	MOVD $1, R12
+	LSL  R10, R12, R12 // by the lowest six bits
+	MOVD $·processor(SB), R2
+	MOVD R12, (R2)(R11<<3)
+	MOVD $122, R8 // sched_setaffinity
+	MOVD $0, R0
+	MOVD R9, R1
+	SVC
+	CBNZ R0, runtime
+	MOVD R9, ·processorsSize(SB)
+	MOVD $119, R8 // sched_setscheduler
+	MOVD $0, R0
+	MOVD $3, R1   // SCHED_BATCH
+	MOVD ZR, -16(RSP)
+	SUB  $16, RSP, R2
+	SVC
+
+runtime:
 	B _rt0_arm64_linux(SB)

@@ -14,8 +14,10 @@ package main
 import (
 	"errors"
 	"path"
+	"runtime"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -63,6 +65,7 @@ func copied(root string, args []string) (done bool) {
 
 // decide becomes temper-decide, and returns only if it cannot.
 func decide(args []string) error {
+	share()
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink("/proc/self/exe", buf)
 	if err != nil {
@@ -75,4 +78,21 @@ func decide(args []string) error {
 		}
 	}
 	return err
+}
+
+// The processors that the process might use before entry took all but one, as sched_setaffinity(2) has them; size 0 if it took none.
+var (
+	processors     [1024 / 8]uint64
+	processorsSize uintptr // in bytes
+)
+
+// share gives the thread all the processors and the policy that the process began with. It stays on that thread, for what comes next
+// is to have them too.
+func share() {
+	runtime.LockOSThread()
+	if processorsSize > 0 {
+		var normal struct{ priority int32 }
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, 0, processorsSize, uintptr(unsafe.Pointer(&processors)))
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&normal)))
+	}
 }

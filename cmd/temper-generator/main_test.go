@@ -290,6 +290,30 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// The other half has the processors and the scheduling that systemd gave.
+func TestShare(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\ngrep Cpus_allowed_list: /proc/self/status; cut -d ' ' -f 41 /proc/self/stat\n"
+	if err := errors.Join(os.Link(program, dir+"/temper-generator"), os.WriteFile(dir+"/temper-decide", []byte(script), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	machine := root(t)
+	for _, given := range []string{"env", "taskset -c 0", "chrt --batch 0", "chrt --idle 0"} {
+		began := func(program string) string {
+			c := exec.Command("sh", "-c", given+` "$@"`, "sh", program, "a", "b", "c")
+			c.Env = append(os.Environ(), "TEMPER_ROOT="+machine, "SYSTEMD_IN_INITRD=0")
+			said, err := c.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, said)
+			}
+			return string(said)
+		}
+		if got, want := began(dir+"/temper-generator"), began(dir+"/temper-decide"); got != want {
+			t.Errorf("%s: has %s, want %s", given, got, want)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	c := exec.Command(program, "a", "b")
 	c.Env = []string{"TEMPER_ROOT=" + root(t), "SYSTEMD_IN_INITRD=0"}
