@@ -42,8 +42,13 @@ func (n normal) lost(phase string, o observation) []string {
 	}
 	for _, name := range n.everyTime(phase, func(o observation) map[string]bool { return o.lineage() }) {
 		process, _, _ := strings.Cut(name, " of ")
-		if o.processes[process] && o.ages[name] < n.age(phase, name) {
+		want := n.ages(phase, name)
+		switch stay := staying(o.ages[name], want); {
+		case stay == len(want) || !o.processes[process]:
+		case stay == 0:
 			missing = append(missing, fmt.Sprintf("does not keep %s running, as it does without hardening", name))
+		default:
+			missing = append(missing, fmt.Sprintf("keeps only %d %s running, without hardening %d", stay, name, len(want)))
 		}
 	}
 	for _, state := range n.everyTime(phase, func(o observation) map[string]bool { return o.states }) {
@@ -54,13 +59,36 @@ func (n normal) lost(phase string, o observation) []string {
 	return missing
 }
 
-// age is how old the oldest process with a name and a parent must become to be one that stays, not one that ends again and again.
-func (n normal) age(phase, name string) time.Duration {
-	least := patience
-	for _, s := range n {
-		least = min(least, s.phases[phase].ages[name]/2)
+// ages are how old the processes with a name and a parent must become, the oldest first, to be those that stay, not some that end
+// again and again. As many stay as every launch without hardening had; those that are much younger than the oldest one were
+// started when there was work for them.
+func (n normal) ages(phase, name string) []time.Duration {
+	var least []time.Duration
+	for i, s := range n {
+		had := s.phases[phase].ages[name]
+		if i == 0 {
+			least = slices.Repeat([]time.Duration{patience}, len(had))
+		}
+		least = least[:min(len(least), len(had))]
+		for i := range least {
+			if had[i] < had[0]/2 {
+				least = least[:i]
+				break
+			}
+			least[i] = min(least[i], had[i]/2)
+		}
 	}
 	return least
+}
+
+// staying is how many processes are as old as they must be, both the oldest first.
+func staying(ages, must []time.Duration) int {
+	for i, age := range must {
+		if i == len(ages) || ages[i] < age {
+			return i
+		}
+	}
+	return len(must)
 }
 
 // watched is how long a phase was watched at most.

@@ -59,7 +59,7 @@ func TestNormalLost(t *testing.T) {
 func TestNormalAges(t *testing.T) {
 	aged := func(parent, child time.Duration) observation {
 		o := seen(nil, []string{"nginx"}, "active (running)")
-		o.ages = map[string]time.Duration{"nginx of systemd": parent, "nginx of nginx": child}
+		o.ages = map[string][]time.Duration{"nginx of systemd": {parent}, "nginx of nginx": {child}}
 		return o
 	}
 	base := normal{{phases: map[string]observation{"running": aged(900*time.Millisecond, 800*time.Millisecond)}}}
@@ -74,6 +74,49 @@ func TestNormalAges(t *testing.T) {
 	base = append(base, sighting{phases: map[string]observation{"running": aged(time.Second, 20*time.Millisecond)}})
 	if lost := base.lost("running", aged(time.Second, 30*time.Millisecond)); lost != nil {
 		t.Errorf("what did not stay without hardening either: %v", lost)
+	}
+}
+
+// TestNormalNumbers: as many processes of one name and parent stay as stayed in every launch without hardening; those that came
+// later than the first, and those that only one launch had, are a matter of the moment.
+func TestNormalNumbers(t *testing.T) {
+	workers := func(milliseconds ...time.Duration) observation {
+		o := seen(nil, []string{"master", "worker"}, "active (running)")
+		o.ages = map[string][]time.Duration{}
+		for _, age := range milliseconds {
+			o.ages["worker of master"] = append(o.ages["worker of master"], age*time.Millisecond)
+		}
+		return o
+	}
+	four := workers(1000, 990, 980, 970)
+	for _, tc := range []struct {
+		name string
+		base []observation
+		got  observation
+		want []string
+	}{
+		{"as many", []observation{four}, workers(500, 500, 500, 500), nil},
+		{"more", []observation{workers(1000)}, four, nil},
+		{"fewer", []observation{four}, workers(1000), []string{"keeps only 1 worker of master running, without hardening 4"}},
+		{"one less", []observation{four}, workers(1000, 990, 980), []string{"keeps only 3 worker of master running, without hardening 4"}},
+		{"as many that end at once", []observation{four}, workers(1000, 20, 20, 20), []string{"keeps only 1 worker of master running, without hardening 4"}},
+		{"as few as one baseline", []observation{four, workers(900, 900)}, workers(1000, 990), nil},
+		{"fewer than any baseline", []observation{four, workers(900, 900)}, workers(1000), []string{"keeps only 1 worker of master running, without hardening 2"}},
+		{"those started for work", []observation{workers(1000, 990, 400, 20)}, workers(1000, 990), nil},
+		{"not in one baseline", []observation{four, workers()}, workers(), nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var n normal
+			for _, o := range tc.base {
+				n = append(n, sighting{phases: map[string]observation{"running": o}})
+			}
+			if diff := cmp.Diff(tc.want, n.lost("running", tc.got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if both := four.both(workers(800, 800)); len(both.ages["worker of master"]) != 2 || four.equal(workers(800, 800)) || !four.equal(workers(1, 1, 1, 1)) {
+		t.Errorf("one that had four, and then two, comes to rest with %v", both.ages)
 	}
 }
 

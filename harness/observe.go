@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -26,8 +27,8 @@ type observation struct {
 	processes map[string]bool // names of executables, as the kernel has them in comm
 	states    map[string]bool // of its units: "active (running)"
 	busy      bool            // a process of it runs, or would if it got a processor
-	// ages are those of the oldest process with a name and a parent: "worker of master".
-	ages map[string]time.Duration
+	// ages are those of the processes with a name and a parent, "worker of master", the oldest first.
+	ages map[string][]time.Duration
 }
 
 // An observer looks at the services of a place.
@@ -47,13 +48,16 @@ func newObserver(where *place.Place) *observer {
 
 // observe looks at the processes in the control groups of a service.
 func observe(where *place.Place, states ...state) observation {
-	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}, ages: map[string]time.Duration{}}
+	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}, ages: map[string][]time.Duration{}}
 	by := newObserver(where)
 	for _, s := range states {
 		o.states[s.Active+" ("+s.Sub+")"] = true
 		for _, pid := range processes(where, s) {
 			by.add(&o, filepath.Join("/proc", pid))
 		}
+	}
+	for _, ages := range o.ages {
+		slices.SortFunc(ages, func(a, b time.Duration) int { return cmp.Compare(b, a) })
 	}
 	return o
 }
@@ -115,7 +119,7 @@ func (by *observer) add(o *observation, proc string) {
 	if parent := readLines(fmt.Sprintf("/proc/%d/comm", status.parent)); len(parent) > 0 {
 		name += " of " + nameless(parent[0])
 	}
-	o.ages[name] = max(o.ages[name], status.age)
+	o.ages[name] = append(o.ages[name], status.age)
 	fds, _ := os.ReadDir(proc + "/fd") // a process that ended has none
 	for _, fd := range fds {
 		target, _ := os.Readlink(filepath.Join(proc, "fd", fd.Name()))
@@ -288,9 +292,15 @@ func parseSocket(field string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address, uint16(number)), ok
 }
 
-// both is what two observations have in common.
+// both is what two observations have in common, with the ages of o.
 func (o observation) both(other observation) observation {
-	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy, o.ages}
+	ages := map[string][]time.Duration{}
+	for name, list := range o.ages {
+		if stay := min(len(list), len(other.ages[name])); stay > 0 {
+			ages[name] = list[:stay]
+		}
+	}
+	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy, ages}
 }
 
 // lineage is the names of processes with those of their parents.
@@ -303,7 +313,9 @@ func (o observation) lineage() map[string]bool {
 }
 
 func (o observation) equal(other observation) bool {
-	return maps.Equal(o.sockets, other.sockets) && maps.Equal(o.processes, other.processes) && maps.Equal(o.states, other.states)
+	sameNumber := func(a, b []time.Duration) bool { return len(a) == len(b) }
+	return maps.Equal(o.sockets, other.sockets) && maps.Equal(o.processes, other.processes) && maps.Equal(o.states, other.states) &&
+		maps.EqualFunc(o.ages, other.ages, sameNumber)
 }
 
 func common(a, b map[string]bool) map[string]bool {
