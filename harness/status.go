@@ -25,6 +25,8 @@ const (
 // ended says in words how the main process of a unit ended.
 func (s state) ended() string {
 	switch {
+	case s.Result == "oom-kill":
+		return "the kernel had no memory left for it and killed it, result oom-kill"
 	case s.Code == 0:
 		return fmt.Sprintf("%s (%s), result %s", s.Active, s.Sub, s.Result)
 	case s.Code != exited:
