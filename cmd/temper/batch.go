@@ -143,8 +143,8 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (int, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		b.warn(fmt.Errorf("%w; it is replaced", err))
 	}
-	if b.flags.noRegress && err == nil && weaker(v, old) {
-		b.warn(fmt.Errorf("%s: exposure %.1f, was %.1f: the stored verdict is kept", v.Unit, v.Exposure.After, old.Exposure.After))
+	if why := weaker(v, old); b.flags.noRegress && err == nil && why != "" {
+		b.warn(fmt.Errorf("%s: %s: the stored verdict is kept, beside the trials of this proof", v.Unit, why))
 		return exitFindings, b.store.PutTrials(v.Unit, trials)
 	}
 	if err := b.store.PutProof(v, trials); err != nil {

@@ -194,12 +194,19 @@ func container(ctx context.Context, root host.Root) (*place.Place, error) {
 	return place.Container(ctx, o)
 }
 
-// weaker reports whether a verdict promises less than an older one.
-func weaker(v, old verdict.Verdict) bool {
-	if old.Result != verdict.Proven {
-		return false
+// weaker says in what a verdict is weaker than an older one, "" if in nothing.
+func weaker(v, old verdict.Verdict) string {
+	switch {
+	case old.Result != verdict.Proven:
+		return ""
+	case v.Result != verdict.Proven:
+		return fmt.Sprintf("%s, was %s", v.Result, old.Result)
+	case v.Exposure.After > old.Exposure.After:
+		return fmt.Sprintf("exposure %.1f, was %.1f", v.Exposure.After, old.Exposure.After)
+	case len(v.Demotions) > len(old.Demotions):
+		return fmt.Sprintf("demotions are %d, were %d", len(v.Demotions), len(old.Demotions))
 	}
-	return v.Result != verdict.Proven || v.Exposure.After > old.Exposure.After || len(v.Demotions) > len(old.Demotions)
+	return ""
 }
 
 // makeReady lays what was proven ready for the next boot.

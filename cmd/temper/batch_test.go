@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"temper/internal/verdict"
+)
+
+// TestNoRegress: a result that is weaker than the stored one is told as what it is and kept only as trials; any other takes its place.
+func TestNoRegress(t *testing.T) {
+	proven := func(after float64, demotions int) verdict.Verdict {
+		return verdict.Verdict{Unit: "web.service", Result: verdict.Proven, Exposure: verdict.Exposure{After: after}, Demotions: make([]verdict.Demotion, demotions)}
+	}
+	for _, tc := range []struct {
+		name     string
+		old, new verdict.Verdict
+		says     string
+	}{
+		{"the same", proven(2.1, 1), proven(2.1, 1), ""},
+		{"better", proven(2.1, 1), proven(1.9, 0), ""},
+		{"more exposed", proven(2.1, 1), proven(2.4, 1), "exposure 2.4, was 2.1"},
+		{"more demotions", proven(2.1, 1), proven(2.1, 2), "demotions are 2, were 1"},
+		{"not proven any more", proven(2.1, 1), verdict.Verdict{Unit: "web.service", Result: verdict.Flaky}, "flaky, was proven"},
+		{"never proven", verdict.Verdict{Unit: "web.service", Result: verdict.Flaky}, verdict.Verdict{Unit: "web.service", Result: verdict.BrokenBaseline}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var said bytes.Buffer
+			b := &batch{app: &app{err: &said}, flags: proveFlags{noRegress: true}, store: verdict.Store{Dirs: []string{t.TempDir()}}}
+			if err := b.store.PutProof(tc.old, nil); err != nil {
+				t.Fatal(err)
+			}
+			code, err := b.keep(tc.new, []verdict.Trial{{Number: 7}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, kept := tc.old, tc.says != ""
+			if kept {
+				tc.says = "temper: web.service: " + tc.says + ": the stored verdict is kept, beside the trials of this proof\n"
+			} else {
+				want = tc.new
+			}
+			if said.String() != tc.says || (code == exitFindings) != kept {
+				t.Errorf("ended with %d and said %q, want %q", code, said.String(), tc.says)
+			}
+			v, err := b.store.Get("web.service")
+			if err != nil || v.Result != want.Result || v.Exposure.After != want.Exposure.After || len(v.Demotions) != len(want.Demotions) {
+				t.Errorf("kept %+v, %v", v, err)
+			}
+			if trials, err := b.store.Trials("web.service"); err != nil || len(trials) != 1 || trials[0].Number != 7 {
+				t.Errorf("kept the trials %+v, %v", trials, err)
+			}
+		})
+	}
+}
