@@ -13,8 +13,9 @@ func (l *launch) observe() (observation, error) {
 	return observe(l.place, states...), nil
 }
 
-// patience is how long a service may take to come to rest and look as it does without hardening, and five times as long while what
-// is missing may still come because it has work to do and gets no processor: a busy machine is no failure.
+// patience is how long a service may take to come to rest, and how old a process must become at most to be one that stays. Twice as
+// long it may take to look as it does without hardening, and five times as long while what is missing may still come because it has
+// work to do and gets no processor: a busy machine is no failure.
 const patience = time.Second
 
 // look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches without
@@ -26,11 +27,14 @@ func (l *launch) look(ctx context.Context, phase string) error {
 		o, err = l.steady(ctx, o)
 	}
 	for err == nil {
-		took, least, misses := time.Since(begin), l.normal().watched(phase), l.misses(phase, o)
+		took, least, misses := o.at.Sub(begin), l.normal().watched(phase), l.misses(phase, o)
 		l.result.seen.phases[phase], l.result.seen.watched[phase] = o, took
 		most := patience
-		if o.busy && misses {
+		switch {
+		case misses && o.busy:
 			most = 5 * patience
+		case misses:
+			most = 2 * patience
 		}
 		// What is there and busy may be about to fail.
 		if took >= least && (!o.busy && !misses || took > most) {

@@ -29,6 +29,7 @@ type observation struct {
 	busy      bool            // a process of it runs, or would if it got a processor
 	// ages are those of the processes with a name and a parent, "worker of master", the oldest first.
 	ages map[string][]time.Duration
+	at   time.Time // when it began: on a busy machine it takes a while
 }
 
 // An observer looks at the services of a place.
@@ -48,7 +49,7 @@ func newObserver(where *place.Place) *observer {
 
 // observe looks at the processes in the control groups of a service.
 func observe(where *place.Place, states ...state) observation {
-	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}, ages: map[string][]time.Duration{}}
+	o := observation{sockets: map[string]bool{}, processes: map[string]bool{}, states: map[string]bool{}, ages: map[string][]time.Duration{}, at: time.Now()}
 	by := newObserver(where)
 	for _, s := range states {
 		o.states[s.Active+" ("+s.Sub+")"] = true
@@ -300,7 +301,7 @@ func (o observation) both(other observation) observation {
 			ages[name] = list[:stay]
 		}
 	}
-	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy, ages}
+	return observation{common(o.sockets, other.sockets), common(o.processes, other.processes), o.states, o.busy, ages, o.at}
 }
 
 // lineage is the names of processes with those of their parents.
