@@ -152,6 +152,9 @@ func (l *launch) running(ctx context.Context) error {
 	if err := l.alive("start"); err != nil {
 		return err
 	}
+	if err := l.rest(ctx); err != nil {
+		return err
+	}
 	if err := l.check(ctx, "running"); err != nil {
 		return err
 	}

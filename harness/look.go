@@ -18,6 +18,25 @@ func (l *launch) observe() (observation, error) {
 // work to do and gets no processor: a busy machine is no failure.
 const patience = time.Second
 
+// rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes it starts for
+// them is a matter of the moment. A hardened trial waits as long as those without hardening did, or the same checks would find it in
+// another state.
+func (l *launch) rest(ctx context.Context) error {
+	if !l.profile.Prove.LikeBaseline || len(l.profile.Checks) == 0 {
+		return nil
+	}
+	if l.result.Dropin != "" {
+		return wait(ctx, l.normal().rested())
+	}
+	begin := time.Now()
+	o, err := l.observe()
+	if err == nil {
+		o, err = l.steady(ctx, o)
+	}
+	l.result.seen.before, l.result.seen.rested = o.ages, time.Since(begin)
+	return err
+}
+
 // look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches without
 // hardening had, and is watched no shorter than they were; one without hardening the same time to show what earlier ones did.
 func (l *launch) look(ctx context.Context, phase string) error {

@@ -17,6 +17,8 @@ type sighting struct {
 	ends     map[string]string        // how each command ended, by what it is
 	errors   map[string]string        // messages of priority err and above, by what they are without numbers
 	restarts uint32
+	before   map[string][]time.Duration // ages without hardening before any check; nil if there is none
+	rested   time.Duration              // how long it was left alone for that
 }
 
 // normal is what launches without hardening showed. What differs between them is no part of what the service is; what one
@@ -60,12 +62,15 @@ func (n normal) lost(phase string, o observation) []string {
 }
 
 // ages are how old the processes with a name and a parent must become, the oldest first, to be those that stay, not some that end
-// again and again. As many stay as every launch without hardening had; those that are much younger than the oldest one were
-// started when there was work for them.
+// again and again. As many stay as every launch without hardening had, before its checks and after them: more were started for
+// clients, as were those that are much younger than the oldest one.
 func (n normal) ages(phase, name string) []time.Duration {
 	var least []time.Duration
 	for i, s := range n {
 		had := s.phases[phase].ages[name]
+		if s.before != nil {
+			had = had[:min(len(had), max(1, len(s.before[name])))]
+		}
 		if i == 0 {
 			least = slices.Repeat([]time.Duration{patience}, len(had))
 		}
@@ -92,10 +97,17 @@ func staying(ages, must []time.Duration) int {
 }
 
 // watched is how long a phase was watched at most.
-func (n normal) watched(phase string) time.Duration {
-	var longest time.Duration
+func (n normal) watched(phase string) (longest time.Duration) {
 	for _, s := range n {
 		longest = max(longest, s.watched[phase])
+	}
+	return longest
+}
+
+// rested is how long the service was left alone before its checks at most.
+func (n normal) rested() (longest time.Duration) {
+	for _, s := range n {
+		longest = max(longest, s.rested)
 	}
 	return longest
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,6 +115,13 @@ func TestNormalNumbers(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	for before, want := range map[int]int{0: 1, 1: 1, 2: 2, 4: 4, 5: 4} {
+		begun := workers(slices.Repeat([]time.Duration{100}, before)...)
+		n := normal{{phases: map[string]observation{"running": four}, before: begun.ages}}
+		if got := n.ages("running", "worker of master"); len(got) != want {
+			t.Errorf("%d before the checks: %d stay, want %d", before, len(got), want)
+		}
 	}
 	if both := four.both(workers(800, 800)); len(both.ages["worker of master"]) != 2 || four.equal(workers(800, 800)) || !four.equal(workers(1, 1, 1, 1)) {
 		t.Errorf("one that had four, and then two, comes to rest with %v", both.ages)
