@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,33 +70,41 @@ func TestSystemdInterrupt(t *testing.T) {
 
 var kills = flag.Int("kills", 3, "kill `N` proofs at random moments")
 
-// TestSystemdProveKilled: whenever a proof is killed, no process outlives it, no verdict is half-written, and the next proof clears
-// what is left.
+// TestSystemdProveKilled: whenever a proof is killed, by whomever, no process outlives it, no verdict is half-written, and the next
+// proof clears what is left.
 func TestSystemdProveKilled(t *testing.T) {
 	image, state := testroot.Path(t, "trixie"), t.TempDir()
 	program := built(t)
 	prove := func() *exec.Cmd { return exec.Command(program, "prove", "--image", image, "--state", state, "nginx") }
 	store := verdict.Store{Dirs: []string{state}}
 	mounts, files := mountTable(t), listing(t, image)
-	var killed []int
-	for range *kills {
+	deaths := slices.Repeat([]death{killed}, *kills)
+	for _, memory := range []int{64 << 10, 2 << 20, 8 << 20} {
+		deaths = append(deaths, starved(t, memory))
+	}
+	var pids []int
+	for _, die := range deaths {
 		c := prove()
+		c.Env = append(os.Environ(), "GOGC=off") // it always wants more memory
+		talk, err := c.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		after := time.Duration(rand.IntN(4000)) * time.Millisecond
-		time.Sleep(after)
-		_ = c.Process.Kill() // or it has just ended
+		how := die(t, c, bufio.NewScanner(talk))
 		_ = c.Wait()
-		killed = append(killed, c.Process.Pid)
+		t.Log(how)
+		pids = append(pids, c.Process.Pid)
 		if _, err := store.Get("nginx.service"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("killed after %s: %v", after, err)
+			t.Errorf("%s: %v", how, err)
 		}
 	}
 	if out, err := prove().CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, pid := range killed {
+	for _, pid := range pids {
 		if left := groupsOf(pid); len(left) > 0 {
 			t.Errorf("control groups are left: %v", left)
 		}
