@@ -106,8 +106,35 @@ func weakness(c Check) (what, fix string) {
 		return "is content with a connection, which systemd or a dead worker accepts too", `write expect = "the answer"`
 	case c.UDP != nil && c.UDP.Expect == "":
 		return "is content when nothing answers", `write expect = "the answer"`
+	case c.Exec != nil && len(c.Exec.Command) > 2 && strings.HasSuffix(c.Exec.Command[0], "sh") && unheeded(c.Exec.Command[2]):
+		return `has a line "! command", which "sh -e" lets fail`, `write "if command; then exit 1; fi"`
 	}
 	return "", ""
+}
+
+// unheeded reports whether a script has a line that is a command of its own after "!", and neither the last one nor the last of a block:
+// the shell does not end when it fails. What may be text of another program is not judged.
+func unheeded(script string) bool {
+	lines := strings.FieldsFunc(script, func(r rune) bool { return r == '\n' })
+	before := ""
+	for i, line := range lines[:max(len(lines)-1, 0)] {
+		negated, ok := strings.CutPrefix(strings.TrimSpace(line), "! ")
+		own := ok && !strings.ContainsAny(strings.ReplaceAll(negated, "2>&1", ""), `&|;\`)
+		text := strings.Contains(before, "<<") || quotes(before) || quotes(line)
+		if own && !text && !slices.Contains(ends, strings.TrimSpace(lines[i+1])) {
+			return true
+		}
+		before += line
+	}
+	return false
+}
+
+// ends are the lines that end a block of a shell script.
+var ends = []string{"}", ")", "fi", "else", "done", "esac"}
+
+// quotes reports whether a text ends within quotes.
+func quotes(text string) bool {
+	return strings.Count(text, "'")%2 != 0 || strings.Count(text, `"`)%2 != 0
 }
 
 func (l *linter) settings() {
