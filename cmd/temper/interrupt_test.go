@@ -68,7 +68,7 @@ func TestSystemdInterrupt(t *testing.T) {
 	}
 }
 
-var kills = flag.Int("kills", 3, "kill `N` proofs at random moments")
+var kills = flag.Int("kills", 2, "kill `N` proofs at random moments")
 
 // TestSystemdProveKilled: whenever a proof is killed, by whomever, no process outlives it, no verdict is half-written, and the next
 // proof clears what is left.
