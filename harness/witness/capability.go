@@ -31,13 +31,14 @@ func capabilities(d Denial) []string {
 	return asked[d.Syscall]
 }
 
-// accessCapabilities are those that would have made a call succeed that ended with EACCES.
+// accessCapabilities are those that would have made a call succeed that ended with EACCES. Where CAP_DAC_OVERRIDE does not help with a
+// file, CAP_DAC_READ_SEARCH does not either.
 func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
 		return []string{"CAP_NET_BIND_SERVICE"}
 	case d.Path != "":
-		return []string{"CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"}
+		return []string{"CAP_DAC_OVERRIDE"}
 	case d.Syscall == "setpriority":
 		return []string{"CAP_SYS_NICE"}
 	}

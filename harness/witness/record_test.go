@@ -125,7 +125,7 @@ func TestRestrictions(t *testing.T) {
 		{refused("openat", "EROFS", "/var/log/x"), "path-readonly /var/log/x"},
 		{refused("openat", "ENOENT", "/home/joe"), "path-hidden /home/joe"},
 		{refused("openat", "EPERM", "/dev/kmsg"), "device /dev/kmsg, file-system /dev/kmsg"},
-		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, capability CAP_DAC_READ_SEARCH, new-privileges p"},
+		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
 		{refused("write", "EPERM", "/proc/7/gid_map"), "capability CAP_SETGID, capability CAP_SETFCAP"},
 		{refused("write", "EPERM", "/srv/x"), ""},
 		{refused("bind", "EACCES", "0.0.0.0:80"), "socket-bind 0.0.0.0:80, capability CAP_NET_BIND_SERVICE"},
