@@ -170,7 +170,7 @@ func BenchmarkBoot(b *testing.B) {
 		{"secrets", ".service", 60, "here", "[secrets]\n\"/etc/keys\" = [\"svc0.service\"]\n", 60, 0.7},
 		{"prove", ".service", 60, "", "unproven = \"prove\"\n", 60, 1.2},
 		{"enforce", ".service", 60, "", enforce, 60, 1.2},
-		{"changed", ".service", 60, "", enforce, 60, 5},
+		{"changed", ".service", 60, "", enforce, 60, 6},
 		{"no-profile", ".service", 0, "", "", 0, 0.4},
 	}
 	for _, row := range rows {
