@@ -44,15 +44,19 @@ func TestNormalLost(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var n normal
-			for _, o := range tc.base {
-				n = append(n, sighting{phases: map[string]observation{"running": o}})
-			}
-			if diff := cmp.Diff(tc.want, n.lost("running", tc.got)); diff != "" {
+			if diff := cmp.Diff(tc.want, whileRunning(tc.base).lost("running", tc.got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// whileRunning is launches without hardening of which each was seen in one phase.
+func whileRunning(base []observation) (n normal) {
+	for _, o := range base {
+		n = append(n, sighting{phases: map[string]observation{"running": o}})
+	}
+	return n
 }
 
 // TestNormalAges: a process that stays without hardening must not end again and again with it, whatever its parent, of the same
@@ -107,11 +111,7 @@ func TestNormalNumbers(t *testing.T) {
 		{"not in one baseline", []observation{four, workers()}, workers(), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var n normal
-			for _, o := range tc.base {
-				n = append(n, sighting{phases: map[string]observation{"running": o}})
-			}
-			if diff := cmp.Diff(tc.want, n.lost("running", tc.got)); diff != "" {
+			if diff := cmp.Diff(tc.want, whileRunning(tc.base).lost("running", tc.got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
