@@ -9,8 +9,8 @@ package main
 // do should. Elsewhere, and for any TEMPER_ROOT, it goes on to the runtime and so to main.
 //
 // Before that it keeps the process to the processor that it runs on, and says that it wants no other interrupted when it wakes
-// (SCHED_BATCH, sched(7)). The runtime has a thread that looks after the others fifty times in the few milliseconds that a boot
-// takes, which costs a sixth of them, on one processor as on two. [share] takes that back.
+// (SCHED_BATCH, sched(7)). The runtime has a thread, sysmon, that wakes some sixty times in the few milliseconds that a boot takes: on
+// another processor that costs interrupts, on the same one it would take it from the work. [share] takes both back.
 func entry()
 
 // profileDirs are [ready.ProfileDirs] as the kernel takes them, each with a zero at its end.

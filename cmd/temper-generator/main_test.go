@@ -298,7 +298,8 @@ func TestShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	machine := root(t)
-	for _, given := range []string{"env", "taskset -c 0", "chrt --batch 0", "chrt --idle 0"} {
+	const first = `taskset -c "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"`
+	for _, given := range []string{"env", first, "chrt --batch 0", "chrt --idle 0"} {
 		began := func(program string) string {
 			c := exec.Command("sh", "-c", given+` "$@"`, "sh", program, "a", "b", "c")
 			c.Env = append(os.Environ(), "TEMPER_ROOT="+machine, "SYSTEMD_IN_INITRD=0")
