@@ -191,7 +191,7 @@ func BenchmarkBoot(b *testing.B) {
 				}
 			}
 			var fstab, temper []time.Duration
-			for range max(b.N, 40) {
+			for range max(b.N, 100) {
 				f, _ := m.run(b, m.fstab)
 				t, _ := m.run(b, m.temper)
 				fstab, temper = append(fstab, f), append(temper, t)
