@@ -23,10 +23,8 @@ MAKE_ROOT = testdata/roots/make-root
 .PHONY: all picture build test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
-# temper-generator begins before Go's runtime where it can: see cmd/temper-generator/entry.go.
-ENTRY = $(if $(wildcard cmd/temper-generator/entry_$(shell $(GO) env GOARCH).s),-E main.entry)
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -ldflags "temper/cmd/temper-generator=$(ENTRY)" -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
 test: build roots package-roots
 	testdata/run-tests

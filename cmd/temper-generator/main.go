@@ -3,21 +3,13 @@
 //
 // Nearly always the answer is the one of the last boot and lies ready; this program, which is small so that it starts at once,
 // checks that and copies it. Everything else it leaves to temper-decide, which it becomes.
-//
-// The runtime need not read control groups to find out how many processors to use, nor name its memory for others to see.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-//go:debug decoratemappings=0
 package main
 
 import (
 	"errors"
 	"path"
-	"runtime"
 	"strings"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -65,7 +57,6 @@ func copied(root string, args []string) (done bool) {
 
 // decide becomes temper-decide, and returns only if it cannot.
 func decide(args []string) error {
-	share()
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink("/proc/self/exe", buf)
 	if err != nil {
@@ -78,21 +69,4 @@ func decide(args []string) error {
 		}
 	}
 	return err
-}
-
-// The processors that the process might use before entry took all but one, as sched_setaffinity(2) has them; size 0 if it took none.
-var (
-	processors     [1024 / 8]uint64
-	processorsSize uintptr // in bytes
-)
-
-// share gives the thread all the processors and the policy that the process began with. It stays on that thread, for what comes next
-// is to have them too.
-func share() {
-	runtime.LockOSThread()
-	if processorsSize > 0 {
-		var normal struct{ priority int32 }
-		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, 0, processorsSize, uintptr(unsafe.Pointer(&processors)))
-		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&normal)))
-	}
 }

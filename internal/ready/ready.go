@@ -172,14 +172,11 @@ func (r *Record) Bytes() []byte {
 }
 
 // Parse reads what Bytes wrote; ok is false if it is damaged. The record shares the memory of data.
-func Parse(data []byte) (Record, bool) { return parse(data, false) }
-
-// parse is Parse of data that may lie in [room].
-func parse(data []byte, inRoom bool) (r Record, ok bool) {
+func Parse(data []byte) (r Record, ok bool) {
 	data, whole := bytes.CutPrefix(data, []byte(magic))
 	p := parser{data, !whole}
-	r.Looks = space[Look](p.count(9), inRoom)
-	r.Seen = space[[]byte](len(r.Looks), inRoom)
+	r.Looks = make([]Look, p.count(9))
+	r.Seen = make([][]byte, len(r.Looks))
 	for i := range r.Looks {
 		if !p.bad && len(p.data) > 0 {
 			r.Looks[i].Kind = Kind(p.data[0])
@@ -270,32 +267,11 @@ func Load(root string) (r Record, ok bool) {
 	if unix.Fstat(fd, &st) != nil || !trusted(&st, unix.S_IFREG) || st.Size > maxFile {
 		return r, false
 	}
-	data, ok := room[byte](int(st.Size))
-	if n, err := unix.Read(fd, data); !ok || err != nil || n < len(data) {
+	data, err := t.read(fd, int(st.Size))
+	if err != nil {
 		return r, false
 	}
-	return parse(data, true)
-}
-
-// space is memory for what points into other memory, which is [room] or not.
-func space[T any](n int, inRoom bool) []T {
-	if inRoom {
-		if memory, ok := room[T](n); ok {
-			return memory
-		}
-	}
-	return make([]T, n)
-}
-
-// room is memory whose pages are there at once: each that comes by a fault of its own costs as much as several calls. It stays as
-// long as the process, and the garbage collector does not know it: it may point only to other room.
-func room[T any](n int) (memory []T, ok bool) {
-	var one T
-	pages, err := unix.Mmap(-1, 0, n*int(unsafe.Sizeof(one)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
-	if err != nil {
-		return nil, false // also where there is nothing to have
-	}
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(pages))), n), true
+	return Parse(data)
 }
 
 // trusted reports whether a file is of a type, belongs to root or the user, and cannot be written by others.

@@ -7,7 +7,6 @@ package testroot
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -41,14 +40,6 @@ func Daemons(t testing.TB, name string) string {
 		t.Fatalf("there are no unit files for %s: sudo testdata/roots/make-daemons %s (%v)", name, name, err)
 	}
 	return dir
-}
-
-// Link are the arguments of go build with which make links temper-generator: see ENTRY in the Makefile.
-func Link() []string {
-	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		return nil
-	}
-	return []string{"-ldflags", "temper/cmd/temper-generator=-E main.entry"}
 }
 
 // Need skips a test that needs root to run real systemd.
