@@ -24,8 +24,9 @@ var layers = [][]string{
 	{"analyzer", "generator"},
 	{"analyzer/load", "analyzer/online", "analyzer/policy"},
 	{"analyzer/report"},
-	{"harness/place", "harness/witness"},
-	{"harness/check"},
+	{"harness/place", "harness/witness", "harness/proc"},
+	{"harness/check", "harness/observe", "harness/confine"},
+	{"harness/trial"},
 	{"harness"},
 	{"cmd/", "packaging/prove-library"},
 }

@@ -39,7 +39,7 @@ func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) 
 
 // weaken steps the culprit, lever number n, down until the first n levers pass.
 func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
-	l.evidence = append(l.evidence, why.evidence()...)
+	l.evidence = append(l.evidence, why.Evidence()...)
 	if done, err := s.exempt(ctx, l, n); done || err != nil {
 		return err
 	}

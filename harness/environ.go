@@ -1,12 +1,12 @@
 package harness
 
 import (
-	"os"
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
+
+	"temper/harness/confine"
+	"temper/harness/proc"
 )
 
 // managed are the variables that systemd sets for a service by itself: they are about one process, and not for those of a check.
@@ -26,20 +26,16 @@ var variable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 func (l *launch) environ(states []state) []string {
 	for _, s := range states {
 		pid := mainPID(l.place, s)
-		if s.PID == 0 || pid == 0 || !becomes(pid) {
-			continue
-		}
-		data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-		if err == nil {
-			return ownVariables(string(data))
+		if main := proc.Machine.Process(pid); pid != 0 && confine.Executed(main) {
+			return ownVariables(main.Environ())
 		}
 	}
 	return nil
 }
 
-func ownVariables(environ string) []string {
+func ownVariables(environ []string) []string {
 	var own []string
-	for entry := range strings.SplitSeq(environ, "\x00") {
+	for _, entry := range environ {
 		m := variable.FindStringSubmatch(entry)
 		if m != nil && !slices.ContainsFunc(managed, func(pattern string) bool { ok, _ := path.Match(pattern, m[1]); return ok }) {
 			own = append(own, entry)

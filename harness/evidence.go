@@ -64,12 +64,3 @@ func said(log []string, files view) []complaint {
 	}
 	return list
 }
-
-// evidence is what a failed trial shows of its failure: how it ended, and the last thing that the service said.
-func (t Trial) evidence() []verdict.Evidence {
-	list := slices.Clone(t.Failures[:min(len(t.Failures), 3)])
-	if n := len(t.Log); n > 0 {
-		list = append(list, verdict.Evidence{Kind: "log", Text: t.Log[n-1]})
-	}
-	return list
-}

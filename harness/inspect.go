@@ -11,6 +11,7 @@ import (
 	"temper/generator"
 	"temper/harness/check"
 	"temper/harness/place"
+	"temper/harness/proc"
 	"temper/internal/directive"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -91,8 +92,10 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 		return i, err
 	}
 	i.Confirmed, i.Ineffective, i.Partly = h.Holds, h.NoEffect, h.Partly
-	main, err := readProcess(pid)
-	i.Status = main.status
+	i.Status = proc.Machine.Process(pid).Status()
+	if i.Status == nil {
+		err = fmt.Errorf("process %d is gone", pid)
+	}
 	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name, Environ: told(where, name, "running")}, p.Checks, "running")
 	return i, err
 }

@@ -180,7 +180,7 @@ func (l *launch) confined() error {
 		return err
 	}
 	for _, s := range states {
-		l.result.confinement, err = confined(l.place, s, l.plan)
+		l.result.Confinement, err = confined(l.place, s, l.plan)
 		if err != nil || l.result.NoEffect != nil {
 			return err
 		}
@@ -297,7 +297,7 @@ func (l *launch) guard(ctx context.Context, end func()) (gone <-chan struct{}, f
 // note adds how the commands of the services ended.
 func (l *launch) note(states []state) {
 	for _, s := range states {
-		l.result.seen.note(s)
+		l.result.Seen.AddEnds(s.Restarts, s.ends()...)
 	}
 }
 
@@ -338,10 +338,12 @@ func (l *launch) end(ctx context.Context) error {
 		if e.own {
 			l.result.Log = append(l.result.Log, e.text)
 		}
+		if e.priority <= errorPriority {
+			l.result.Seen.AddErrors(e.text)
+		}
 	}
 	if !unit.IsTemplate(l.name) {
 		l.note(states)
 	}
-	l.result.seen.log(entries)
 	return nil
 }

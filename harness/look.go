@@ -3,20 +3,22 @@ package harness
 import (
 	"context"
 	"time"
+
+	"temper/harness/observe"
+	"temper/harness/proc"
 )
 
-func (l *launch) observe() (observation, error) {
+func (l *launch) observe() (observe.Snapshot, error) {
 	states, err := l.statesBy(l.manager.polled)
 	if err != nil {
-		return observation{}, err
+		return observe.Snapshot{}, err
 	}
-	return observe(l.place, states...), nil
+	var units []observe.Unit
+	for _, s := range states {
+		units = append(units, observe.Unit{State: s.Active + " (" + s.Sub + ")", PIDs: processes(l.place, s)})
+	}
+	return observe.Observer{Proc: proc.Machine, Leader: l.place.Leader(), Root: l.place.Root()}.Take(units...), nil
 }
-
-// patience is how long a service may take to come to rest, and how old a process must become at most to be one that stays. Twice as
-// long it may take to look as it does without hardening, and five times as long while what is missing may still come because it has
-// work to do and gets no processor: a busy machine is no failure.
-const patience = time.Second
 
 // rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes it starts for
 // them is a matter of the moment. A hardened trial waits as long as those without hardening did, or the same checks would find it in
@@ -26,19 +28,21 @@ func (l *launch) rest(ctx context.Context) error {
 		return nil
 	}
 	if l.result.Dropin != "" {
-		return wait(ctx, l.normal().rested())
+		return wait(ctx, l.seen().Rested())
 	}
 	begin := time.Now()
 	o, err := l.observe()
 	if err == nil {
 		o, err = l.steady(ctx, o)
 	}
-	l.result.seen.before, l.result.seen.rested = o.ages, time.Since(begin)
+	l.result.Seen.Before, l.result.Seen.Rested = o.Ages, time.Since(begin)
 	return err
 }
 
 // look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches without
 // hardening had, and is watched no shorter than they were; one without hardening the same time to show what earlier ones did.
+// That takes twice observe.Patience, and five times while what is missing may still come because the service has work to do and
+// gets no processor: a busy machine is no failure.
 func (l *launch) look(ctx context.Context, phase string) error {
 	begin := time.Now()
 	o, err := l.observe()
@@ -46,17 +50,17 @@ func (l *launch) look(ctx context.Context, phase string) error {
 		o, err = l.steady(ctx, o)
 	}
 	for err == nil {
-		took, least, misses := o.at.Sub(begin), l.normal().watched(phase), l.misses(phase, o)
-		l.result.seen.phases[phase], l.result.seen.watched[phase] = o, took
-		most := patience
+		took, least, misses := o.At.Sub(begin), l.seen().Watched(phase), l.misses(phase, o)
+		l.result.Seen.Phases[phase], l.result.Seen.Watched[phase] = o, took
+		most := observe.Patience
 		switch {
-		case misses && o.busy:
-			most = 5 * patience
+		case misses && o.Busy:
+			most = 5 * observe.Patience
 		case misses:
-			most = 2 * patience
+			most = 2 * observe.Patience
 		}
 		// What is there and busy may be about to fail.
-		if took >= least && (!o.busy && !misses || took > most) {
+		if took >= least && (!o.Busy && !misses || took > most) {
 			return nil
 		}
 		if err := l.alive(phase); err != nil {
@@ -71,20 +75,20 @@ func (l *launch) look(ctx context.Context, phase string) error {
 }
 
 // steady watches a service until it has come to rest, and returns what stays: workers that come and go are no part of it.
-func (l *launch) steady(ctx context.Context, o observation) (observation, error) {
-	for until := time.Now().Add(2 * patience); ; {
+func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapshot, error) {
+	for until := time.Now().Add(2 * observe.Patience); ; {
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return o, err
 		}
 		next, err := l.observe()
-		if err != nil || next.equal(o) && !next.busy || time.Now().After(until) {
-			return next.both(o), err
+		if err != nil || next.Equal(o) && !next.Busy || time.Now().After(until) {
+			return next.Common(o), err
 		}
 		o = next
 	}
 }
 
 // misses reports whether the service lacks what it has without hardening.
-func (l *launch) misses(phase string, o observation) bool {
-	return l.profile.Prove.LikeBaseline && len(l.normal().lost(phase, o)) > 0
+func (l *launch) misses(phase string, o observe.Snapshot) bool {
+	return l.profile.Prove.LikeBaseline && len(l.seen().Missing(phase, o)) > 0
 }

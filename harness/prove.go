@@ -249,7 +249,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
-		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), missed(last), unseen(plan, last),
+		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), last.Unwitnessed(), unseen(plan, last),
 			untried(r.trials.place, r.trials.baselines, s.levers, r.input.Version), unreloaded(r.input.Unit, r.input.Profile), r.trials.remained())
 	}
 	if v.Result == verdict.Proven && r.Tighten {
@@ -309,32 +309,9 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 		}
 	}
 	if r.Trial != nil {
-		r.Trial(t.record(r.trials.count))
+		r.Trial(t.Record(r.trials.count))
 	}
 	return t, nil
-}
-
-// record is the log of a trial.
-func (t Trial) record(number int) verdict.Trial {
-	log := verdict.Trial{
-		Number: number, Dropin: t.Dropin, OK: t.OK, Failures: t.Failures, Warnings: t.Warnings, Log: t.Log,
-		Seconds: float64(t.Took.Milliseconds()) / 1000,
-	}
-	for _, d := range t.Refused.Denials {
-		log.Refused = append(log.Refused, d.String())
-	}
-	for _, e := range missed(t) {
-		log.Refused = append(log.Refused, e.Text)
-	}
-	return log
-}
-
-// missed says how much of what a trial was refused is not known.
-func missed(t Trial) []verdict.Evidence {
-	if t.Refused.Dropped == 0 {
-		return nil
-	}
-	return []verdict.Evidence{{Kind: "unseen", Text: fmt.Sprintf("%d more system calls failed, too fast for the witness to tell which", t.Refused.Dropped)}}
 }
 
 // guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, what systemd
@@ -380,5 +357,5 @@ func some(list []string) string {
 
 // serve lists the sockets on which the service listens without hardening, sorted.
 func (r *run) serve() []string {
-	return r.trials.normal().everyTime("running", func(o observation) map[string]bool { return o.sockets })
+	return r.trials.seen().Sockets("running")
 }

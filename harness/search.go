@@ -84,14 +84,14 @@ func (s *search) dropIdle(ctx context.Context) error {
 		text := t.Dropin
 		var seen Trial
 		seen, err = s.standIn(ctx, s.plan(len(s.levers)))
-		t.confinement = seen.confinement
+		t.Confinement = seen.Confinement
 		s.tried[text] = t
 	}
 	if err != nil || len(t.NoEffect) == 0 {
 		return err
 	}
 	s.idle = t.NoEffect
-	before := t.confinement
+	before := t.Confinement
 	t, err = s.passes(ctx, len(s.levers))
 	if err == nil && !t.OK {
 		err = fmt.Errorf("%w: %s", errFlaky, summary(t.Failures))
@@ -174,7 +174,7 @@ func (s *search) descend(ctx context.Context) error {
 // mayWiden reports whether another launch without hardening may show that a failed trial differs in nothing: one may, and two more
 // where it differs in errors of its log, of which the journal loses some whose process has ended at once.
 func (s *search) mayWiden(t Trial) bool {
-	return t.onlyDiffers() && (s.widened == 0 || s.widened < 3 && t.onlyLogs())
+	return t.OnlyDiffers() && (s.widened == 0 || s.widened < 3 && t.OnlyLogsDiffer())
 }
 
 // widen launches the service without hardening once more, and judges again what was tried: what differs between two such

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/verdict"
 )
@@ -56,7 +57,7 @@ func mounts(d *directive.Directive) bool {
 // unset are the proposals of a trial in which systemd itself failed: whatever it sets up at that step, or for the path that it
 // names, where that is little enough to step it down at once. What turns out to be innocent is put back in the end.
 func unset(t Trial, ls []*lever, version int, root string) []proposal {
-	could := stages[exitNames[t.Status]]
+	could := stages[trial.ExitName(t.Status)]
 	if could == nil {
 		return nil
 	}

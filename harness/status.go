@@ -2,25 +2,47 @@ package harness
 
 import (
 	"fmt"
-	"strings"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"temper/generator"
+	"temper/harness/confine"
+	"temper/harness/observe"
+	"temper/harness/place"
+	"temper/harness/proc"
+	"temper/harness/trial"
 )
 
-// exitNames are systemd's own exit statuses for sandboxing that could not be set up; systemd.exec(5), "Process Exit Codes".
-var exitNames = map[int32]string{
-	200: "CHDIR", 203: "EXEC", 205: "LIMITS", 210: "CHROOT", 213: "SECUREBITS", 214: "SETSCHEDULER", 216: "GROUP", 217: "USER",
-	218: "CAPABILITIES", 219: "CGROUP", 225: "NETWORK", 226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP",
-	229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE", 232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY",
-	235: "CHOWN", 237: "KEYRING", 238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY",
-	241: "CONFIGURATION_DIRECTORY", 243: "CREDENTIALS", 244: "BPF",
+// ends lists how the commands of the unit and its main process ended.
+func (s state) ends() []observe.End {
+	var ends []observe.End
+	for _, c := range s.Commands {
+		ends = append(ends, observe.End{Name: c.name, Code: c.Code, Status: c.Status})
+	}
+	return append(ends, observe.End{Name: observe.MainProcess, Code: s.Code, Status: s.Status})
 }
 
-// How a process ended; waitid(2).
-const (
-	exited = 1 // CLD_EXITED
-	killed = 2 // CLD_KILLED
-)
+// processes lists the processes of a service by their ids here, not in the place.
+func processes(where *place.Place, s state) []int {
+	if s.Cgroup == "" {
+		return nil
+	}
+	return proc.InCgroup(filepath.Join(where.Cgroup(), s.Cgroup))
+}
+
+// mainPID is the id here of the main process of a service, 0 if it has none.
+func mainPID(where *place.Place, s state) int {
+	return proc.Machine.Find(processes(where, s), where.Leader(), int(s.PID))
+}
+
+// confined finds out what the main process of a unit is really kept from.
+func confined(where *place.Place, s state, plan generator.Plan) (confine.Confinement, error) {
+	return confine.Read(confine.Subject{
+		PID: mainPID(where, s), Leader: where.Leader(), Cgroup: filepath.Join(where.Cgroup(), s.Cgroup), Version: where.SystemdVersion(),
+		Property: func(directive string) any { return s.Properties[directive].Value() },
+	}, plan)
+}
 
 // ended says in words how the main process of a unit ended.
 func (s state) ended() string {
@@ -29,10 +51,10 @@ func (s state) ended() string {
 		return "the kernel had no memory left for it and killed it, result oom-kill"
 	case s.Code == 0:
 		return fmt.Sprintf("%s (%s), result %s", s.Active, s.Sub, s.Result)
-	case s.Code != exited:
+	case s.Code != observe.Exited:
 		return fmt.Sprintf("killed by %s, result %s", unix.SignalName(unix.Signal(s.Status)), s.Result)
-	case exitNames[s.Status] != "":
-		return fmt.Sprintf("status %d/%s, result %s", s.Status, exitNames[s.Status], s.Result)
+	case trial.ExitName(s.Status) != "":
+		return fmt.Sprintf("status %d/%s, result %s", s.Status, trial.ExitName(s.Status), s.Result)
 	}
 	return fmt.Sprintf("status %d, result %s", s.Status, s.Result)
 }
@@ -40,12 +62,4 @@ func (s state) ended() string {
 // failed reports whether the service has ended, and not well.
 func (s state) failed() bool {
 	return s.Result != "" && s.Result != "success" || s.Active == "failed"
-}
-
-func splitLines(s string) []string {
-	s = strings.TrimRight(s, "\n")
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, "\n")
 }

@@ -17,27 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/generator"
+	"temper/harness/observe"
 	"temper/harness/place"
+	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/unit"
-	"temper/internal/verdict"
 	"temper/profiles"
 )
 
 // A Trial is one launch of a service and what was seen.
-type Trial struct {
-	Dropin   string             // temper's drop-in; "" in the baseline
-	OK       bool               // it started, stayed up, passed every required check and stopped
-	Failures []verdict.Evidence // why not, the most telling first
-	Warnings []verdict.Evidence // advisory checks that failed
-	confinement
-	Log     []string       // what the service logged
-	Refused witness.Record // what the kernel refused it; empty where there is no witness
-	Status  int32          // exit status of the main process, 0 while it runs
-	Took    time.Duration
-	Made    []string // what lasts, if that is why each further trial gets a place of its own
-	seen    sighting
-}
+type Trial = trial.Result
 
 // unitDir is where a trial's drop-ins are; systemd reads them when the transient unit is made.
 const unitDir = "/run/systemd/system"
@@ -64,42 +53,22 @@ type trials struct {
 	baselines []Trial  // those without hardening that passed: what hardened ones are compared with
 }
 
-// normal is what the launches without hardening showed.
-func (t *trials) normal() normal {
-	var n normal
+// seen is what the launches without hardening showed.
+func (t *trials) seen() observe.Baselines {
+	var list observe.Baselines
 	for _, b := range t.baselines {
-		n = append(n, b.seen)
+		list = append(list, b.Seen)
 	}
-	return n
+	return list
 }
 
 // judge compares a hardened trial that has not failed otherwise with all launches without hardening so far.
 func (t *trials) judge(r Trial) Trial {
-	if r.Dropin == "" || !t.profile.Prove.LikeBaseline {
+	if !t.profile.Prove.LikeBaseline {
 		return r
 	}
-	r.Failures = slices.DeleteFunc(slices.Clone(r.Failures), isDifference)
-	if len(r.Failures) == 0 {
-		for _, text := range t.normal().differs(r.seen) {
-			r.Failures = append(r.Failures, verdict.Evidence{Kind: differs, Text: text})
-		}
-	}
-	r.OK = len(r.Failures) == 0
-	return r
+	return r.Compare(t.seen())
 }
-
-// onlyDiffers reports whether nothing failed but the comparison with the baseline.
-func (t Trial) onlyDiffers() bool { return !t.OK && len(t.Failures) > 0 && isDifference(t.Failures[0]) }
-
-// onlyLogs reports whether nothing failed but that it logs other errors than the baseline.
-func (t Trial) onlyLogs() bool {
-	return t.onlyDiffers() && !slices.ContainsFunc(t.Failures, func(e verdict.Evidence) bool { return !strings.HasPrefix(e.Text, newError) })
-}
-
-func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
-
-// differs is the kind of evidence that a service differs from its baseline.
-const differs = "baseline"
 
 // run launches the service once under a plan. The error is set only where nothing can be said about the service: the place
 // is gone, or ctx has ended.
@@ -132,7 +101,7 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	ctx, cancel := whileRuns(ctx, t.place)
 	defer cancel()
 	t.count++
-	result := Trial{Dropin: plan.Text()}
+	result := Trial{Dropin: plan.Text(), Seen: observe.NewLaunch()}
 	if t.cloning == nil {
 		if err := t.prepare(ctx); err != nil {
 			return result, err
@@ -140,7 +109,6 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	}
 	stem := fmt.Sprintf("%s-%d", t.stem, launches.Add(1))
 	l := &launch{trials: t, plan: plan, name: t.cloning.service(stem), sockets: t.cloning.socketNames(stem), begin: time.Now(), result: &result}
-	result.seen = sighting{phases: map[string]observation{}, watched: map[string]time.Duration{}, ends: map[string]string{}, errors: map[string]string{}}
 	files := t.cloning.files(stem, result.Dropin)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
 	if err := t.write(files); err != nil {
@@ -155,7 +123,7 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	if err == nil && t.beside(l.begin) {
 		err = errBeside
 	}
-	result.rename(stem, unit.Prefix(t.unit.ID))
+	result.Rename(stem, unit.Prefix(t.unit.ID))
 	if err != nil {
 		return result, fmt.Errorf("trial of %s: %w", t.unit.Name, err)
 	}
@@ -165,15 +133,6 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 		t.baselines = append(t.baselines, result)
 	}
 	return t.judge(result), ctx.Err()
-}
-
-// rename gives the service its own name in what was seen, where a path or a message has that of the trial: the next launch
-// has another, and boot neither.
-func (t *Trial) rename(stem, name string) {
-	t.Refused = t.Refused.Renamed(stem, name)
-	for i, line := range t.Log {
-		t.Log[i] = strings.ReplaceAll(line, stem, name)
-	}
 }
 
 // launches counts the trials of this process, whatever their place: the names of units must not collide on one manager.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"temper/harness/place"
+	"temper/harness/proc"
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/unit"
@@ -19,12 +20,8 @@ import (
 // machine may give it and a directive that is applied would not: devices, and what takes a capability that a container lacks. What
 // such a directive breaks there was not seen.
 func untried(where *place.Place, baselines []Trial, ls []*lever, version int) []verdict.Evidence {
-	leader, err := readProcess(where.Leader())
+	bits, err := strconv.ParseUint(proc.Machine.Process(where.Leader()).Status()["CapBnd"], 16, 64)
 	if err != nil || where.Kind() == "host" {
-		return nil
-	}
-	bits, err := strconv.ParseUint(leader.status["CapBnd"], 16, 64)
-	if err != nil {
 		return nil
 	}
 	var list []verdict.Evidence

@@ -1,4 +1,4 @@
-package harness
+package observe
 
 import (
 	"slices"
@@ -7,14 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestCounted: of sockets whose names differ in numbers only it counts how many there are, whatever the numbers; one that several
+// TestCount: of sockets whose names differ in numbers only it counts how many there are, whatever the numbers; one that several
 // processes have is one.
-func TestCounted(t *testing.T) {
+func TestCount(t *testing.T) {
 	counted := func(names ...string) []string {
-		by := &observer{alike: map[string][]string{}}
+		by := &socketNames{alike: map[string][]string{}}
 		var list []string
 		for _, name := range names {
-			list = append(list, by.counted(nameless(name), name))
+			list = append(list, by.count(withoutNumbers(name), name))
 		}
 		slices.Sort(list)
 		return slices.Compact(list)

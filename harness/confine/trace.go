@@ -1,0 +1,141 @@
+package confine
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"temper/generator"
+	"temper/harness/proc"
+	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/internal/unit"
+)
+
+// traces are where a directive can show: in a process, beside PID 1 of its place, and in its unit.
+type traces struct {
+	Subject
+	process, leader state
+	programs        []string // names of the BPF programs on its control group; nil if they are not known
+}
+
+// trace asks where the table says that a directive shows; why is empty where it holds.
+func (t traces) trace(item generator.Item) (seen bool, why string) {
+	at, p := item.Directive.Trace, t.process
+	last := item.Lines[len(item.Lines)-1]
+	switch at.Kind {
+	case directive.NoTrace:
+		return false, ""
+	case directive.InStatus:
+		if got := p.status[at.Name]; got != at.Value {
+			why = fmt.Sprintf("%s is %q in /proc, want %q", at.Name, got, at.Value)
+		}
+	case directive.Filtered:
+		return p.filtered(t.leader)
+	case directive.OwnNS:
+		if p.SameNamespace(t.leader.Process, at.Name) {
+			why = "shares the " + at.Name + " namespace of PID 1"
+		}
+	case directive.OwnMount:
+		if proc.Covering(p.mounts, at.Name).Device == proc.Covering(t.leader.mounts, at.Name).Device {
+			why = "has at " + at.Name + " what PID 1 has there"
+		}
+	case directive.MountOption:
+		if want := at.Value + last; !slices.Contains(proc.Covering(p.mounts, at.Name).Super, want) {
+			why = fmt.Sprintf("%s is not mounted with %s", at.Name, want)
+		}
+	case directive.Capabilities:
+		why = t.tooCapable(at.Name, item.Lines)
+	case directive.NotRoot:
+		if strings.HasPrefix(p.status["Uid"], "0\t") {
+			why = "runs as root"
+		}
+	case directive.OnCgroup:
+		return t.attached(at.Name)
+	case directive.InFile:
+		why = t.lacks(at.Name, at.Value)
+	case directive.InManager:
+		if got := fmt.Sprint(t.Property(item.Directive.Name)); !sameValue(got, last) {
+			why = "systemd says that it is " + got
+		}
+	}
+	return true, why
+}
+
+// sameValue compares a property on the bus with a value of a unit file.
+func sameValue(property, value string) bool {
+	on, isBool := unit.Bool(value)
+	return property == value || isBool && property == strconv.FormatBool(on)
+}
+
+// attached reports whether a program of systemd is on the control group. Old versions give theirs no names.
+func (t traces) attached(prefix string) (seen bool, why string) {
+	if t.programs == nil {
+		return false, ""
+	}
+	if slices.ContainsFunc(t.programs, func(name string) bool { return name == "" || strings.HasPrefix(name, prefix) }) {
+		return true, ""
+	}
+	return true, "this systemd has attached no BPF program for it"
+}
+
+// lacks says whether a file of the place lacks a word, as the kernel's list of security modules does.
+func (t traces) lacks(file, word string) (why string) {
+	lines := t.leader.Lines("root" + file)
+	if !slices.Contains(strings.Split(strings.Join(lines, ","), ","), word) {
+		return fmt.Sprintf("the kernel has no %s among its security modules, as %s lists them", word, file)
+	}
+	return ""
+}
+
+// tooCapable says which capabilities a process could still get by one of its sets.
+func (t traces) tooCapable(set string, lines []string) (why string) {
+	bits, err := strconv.ParseUint(t.process.status[set], 16, 64)
+	if err != nil {
+		return "/proc shows no " + set
+	}
+	allowed := directive.ParseCapabilityBoundingSet(append([]string{""}, lines...), t.Version)
+	if more := directive.CapSet(bits) &^ allowed; more != 0 {
+		return set + " still has " + more.String()
+	}
+	return ""
+}
+
+// filtered says whether a process lacks system call filters of its own, beside those that it has from PID 1. Linux counts them
+// since 5.9.
+func (s state) filtered(leader state) (seen bool, why string) {
+	const mode, count = "Seccomp", "Seccomp_filters"
+	own, err := strconv.Atoi(s.status[count])
+	theirs, err2 := strconv.Atoi(leader.status[count])
+	switch {
+	case s.status[mode] != "2":
+		return true, fmt.Sprintf("%s is %q in /proc, want \"2\"", mode, s.status[mode])
+	case err != nil || err2 != nil:
+		return leader.status[mode] != "2", ""
+	case own <= theirs:
+		return true, "has no other system call filters than PID 1"
+	}
+	return true, ""
+}
+
+// open says how a process still has a path that it should not have, if that is there.
+func (s state) open(e directive.PathEffect) (there bool, why string) {
+	here, err := host.Root(s.Root()).Path(e.Path) // systemd hides what a link leads to
+	if _, err2 := os.Lstat(here); err != nil || err2 != nil {
+		return false, ""
+	}
+	path := cmp.Or(strings.TrimPrefix(here, s.Root()), "/")
+	m := proc.Covering(s.mounts, path)
+	switch {
+	case e.Mode == directive.Hidden && m.Point != path:
+		return true, path + " is not hidden"
+	case e.Mode == directive.ReadOnly && !slices.Contains(m.Options, "ro"):
+		return true, path + " is writable"
+	case e.Mode == directive.NoExec && !slices.Contains(m.Options, "noexec"):
+		return true, path + " is executable"
+	}
+	return true, ""
+}

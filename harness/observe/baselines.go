@@ -1,0 +1,184 @@
+package observe
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Patience is how long a service may take to come to rest, and how old a process must become at most to be one that stays.
+const Patience = time.Second
+
+// Baselines are launches without hardening. What differs between them is no part of what the service is; what one of them did, a
+// hardened launch may do.
+type Baselines []Launch
+
+// Missing says what a hardened service lacks in a phase that every launch without hardening had, sorted. Of a service that ends
+// and is started again without hardening, no moment says what it is.
+func (b Baselines) Missing(phase string, s Snapshot) []string {
+	if b.comesAndGoes() {
+		return nil
+	}
+	var missing []string
+	for _, socket := range b.Sockets(phase) {
+		if !s.Sockets[socket] {
+			missing = append(missing, fmt.Sprintf("does not listen on %s, as it does without hardening", socket))
+		}
+	}
+	for _, process := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.Processes }) {
+		if !s.Processes[process] {
+			missing = append(missing, fmt.Sprintf("does not run %s, as it does without hardening", process))
+		}
+	}
+	for _, name := range b.inAll(phase, Snapshot.lineage) {
+		process, _, _ := strings.Cut(name, " of ")
+		want := b.ages(phase, name)
+		switch stay := staying(s.Ages[name], want); {
+		case stay == len(want) || !s.Processes[process]:
+		case stay == 0:
+			missing = append(missing, fmt.Sprintf("does not keep %s running, as it does without hardening", name))
+		default:
+			missing = append(missing, fmt.Sprintf("keeps only %d %s running, without hardening %d", stay, name, len(want)))
+		}
+	}
+	for _, state := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.States }) {
+		if !s.States[state] {
+			missing = append(missing, fmt.Sprintf("is %s, without hardening %s", join(s.States), state))
+		}
+	}
+	return missing
+}
+
+// Sockets lists the sockets on which every launch listened in a phase, sorted.
+func (b Baselines) Sockets(phase string) []string {
+	return b.inAll(phase, func(s Snapshot) map[string]bool { return s.Sockets })
+}
+
+// ages are how old the processes with a name and a parent must become, the oldest first, to be those that stay, not some that end
+// again and again. As many stay as every launch without hardening had, before its checks and after them: more were started for
+// clients, as were those that are much younger than the oldest one.
+func (b Baselines) ages(phase, name string) []time.Duration {
+	var least []time.Duration
+	for i, l := range b {
+		had := l.Phases[phase].Ages[name]
+		if l.Before != nil {
+			had = had[:min(len(had), max(1, len(l.Before[name])))]
+		}
+		if i == 0 {
+			least = slices.Repeat([]time.Duration{Patience}, len(had))
+		}
+		least = least[:min(len(least), len(had))]
+		for i := range least {
+			if had[i] < had[0]/2 {
+				least = least[:i]
+				break
+			}
+			least[i] = min(least[i], had[i]/2)
+		}
+	}
+	return least
+}
+
+// staying is how many processes are as old as they must be, both the oldest first.
+func staying(ages, must []time.Duration) int {
+	for i, age := range must {
+		if i == len(ages) || ages[i] < age {
+			return i
+		}
+	}
+	return len(must)
+}
+
+// Watched is how long a phase was watched at most.
+func (b Baselines) Watched(phase string) (longest time.Duration) {
+	for _, l := range b {
+		longest = max(longest, l.Watched[phase])
+	}
+	return longest
+}
+
+// Rested is how long the service was left alone before its checks at most.
+func (b Baselines) Rested() (longest time.Duration) {
+	for _, l := range b {
+		longest = max(longest, l.Rested)
+	}
+	return longest
+}
+
+// comesAndGoes reports whether the service was started again in a launch without hardening, or waited for that.
+func (b Baselines) comesAndGoes() bool {
+	return slices.ContainsFunc(b, func(l Launch) bool {
+		for _, s := range l.Phases {
+			for state := range s.States {
+				if strings.Contains(state, "auto-restart") {
+					return true
+				}
+			}
+		}
+		return l.Restarts > 0
+	})
+}
+
+// inAll lists what all launches had in a phase, sorted.
+func (b Baselines) inAll(phase string, what func(Snapshot) map[string]bool) []string {
+	var all map[string]bool
+	for i, l := range b {
+		if i == 0 {
+			all = what(l.Phases[phase])
+		} else {
+			all = intersection(all, what(l.Phases[phase]))
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// NewError begins the difference that a launch logs an error that no launch without hardening logged.
+const NewError = "logs an error that it does not log without hardening: "
+
+// Differences says what a hardened launch did from its start to its end that no launch without hardening did, sorted.
+func (b Baselines) Differences(l Launch) []string {
+	if len(b) == 0 {
+		return nil
+	}
+	var list []string
+	for _, phase := range slices.Sorted(maps.Keys(l.Phases)) {
+		for _, text := range b.Missing(phase, l.Phases[phase]) {
+			list = append(list, phase+": "+text)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Ends)) {
+		end := l.Ends[name]
+		if want := b.ends(name); len(want) > 0 && end != endedWell && !slices.Contains(want, end) {
+			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, end, strings.Join(want, " or ")))
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(l.Errors)) {
+		if !slices.ContainsFunc(b, func(b Launch) bool { return b.Errors[text] != "" }) {
+			list = append(list, NewError+l.Errors[text])
+		}
+	}
+	if l.Restarts > 0 && !slices.ContainsFunc(b, func(b Launch) bool { return b.Restarts > 0 }) {
+		list = append(list, fmt.Sprintf("was restarted %d times, without hardening never", l.Restarts))
+	}
+	return list
+}
+
+// ends lists how a command ended without hardening.
+func (b Baselines) ends(name string) []string {
+	var ends []string
+	for _, l := range b {
+		if end := l.Ends[name]; end != "" && !slices.Contains(ends, end) {
+			ends = append(ends, end)
+		}
+	}
+	return ends
+}
+
+func join(set map[string]bool) string {
+	if len(set) == 0 {
+		return "gone"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
+}

@@ -1,0 +1,113 @@
+// Package observe tells what a service looks like from outside, and how a hardened launch differs from those without hardening.
+//
+// [Observer.Take] looks at a running service at one moment. A [Launch] collects what one launch showed from its start to its end,
+// and [Baselines.Differences] compares it with launches without hardening.
+package observe
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"temper/harness/proc"
+)
+
+// A Unit is what systemd tells of a service.
+type Unit struct {
+	State string // its active state and its sub-state: "active (running)"
+	PIDs  []int  // its processes
+}
+
+// A Snapshot is what a running service looks like at one moment.
+type Snapshot struct {
+	Sockets   map[string]bool // where others reach it: "tcp 0.0.0.0:80", "unix /run/x.sock"
+	Processes map[string]bool // names, as the kernel has them in comm
+	States    map[string]bool // of its units
+	Busy      bool            // a process of it runs, or would if it got a processor
+	// Ages are those of the processes with a name and a parent, "worker of master", the oldest first.
+	Ages map[string][]time.Duration
+	At   time.Time // when reading it began: on a busy machine that takes a while
+}
+
+func newSnapshot() Snapshot {
+	return Snapshot{
+		Sockets: map[string]bool{}, Processes: map[string]bool{}, States: map[string]bool{}, Ages: map[string][]time.Duration{}, At: time.Now(),
+	}
+}
+
+// Take looks at a service, or at the instances of one.
+func (o Observer) Take(units ...Unit) Snapshot {
+	s := newSnapshot()
+	names := o.newSocketNames()
+	for _, u := range units {
+		s.States[u.State] = true
+		for _, pid := range u.PIDs {
+			o.add(&s, names, o.Proc.Process(pid))
+		}
+	}
+	for _, ages := range s.Ages {
+		slices.SortFunc(ages, func(a, b time.Duration) int { return cmp.Compare(b, a) })
+	}
+	return s
+}
+
+func (o Observer) add(s *Snapshot, names *socketNames, p proc.Process) {
+	comm := p.Comm()
+	if comm == "" {
+		return // it has ended
+	}
+	name := withoutNumbers(comm)
+	s.Processes[name] = true
+	stat := p.Stat()
+	s.Busy = s.Busy || stat.Busy
+	if parent := o.Proc.Process(stat.Parent).Comm(); parent != "" {
+		name += " of " + withoutNumbers(parent)
+	}
+	s.Ages[name] = append(s.Ages[name], stat.Age)
+	for _, socket := range p.Sockets() {
+		for _, where := range names.of(p, socket) {
+			s.Sockets[where] = true
+		}
+	}
+}
+
+// Common is what two snapshots have in common, with the ages and the states of s.
+func (s Snapshot) Common(other Snapshot) Snapshot {
+	ages := map[string][]time.Duration{}
+	for name, list := range s.Ages {
+		if both := min(len(list), len(other.Ages[name])); both > 0 {
+			ages[name] = list[:both]
+		}
+	}
+	return Snapshot{
+		Sockets: intersection(s.Sockets, other.Sockets), Processes: intersection(s.Processes, other.Processes),
+		States: s.States, Busy: s.Busy, Ages: ages, At: s.At,
+	}
+}
+
+// Equal reports whether two snapshots show the same but for time.
+func (s Snapshot) Equal(other Snapshot) bool {
+	sameNumber := func(a, b []time.Duration) bool { return len(a) == len(b) }
+	return maps.Equal(s.Sockets, other.Sockets) && maps.Equal(s.Processes, other.Processes) && maps.Equal(s.States, other.States) &&
+		maps.EqualFunc(s.Ages, other.Ages, sameNumber)
+}
+
+// lineage is the names of processes with those of their parents.
+func (s Snapshot) lineage() map[string]bool {
+	names := map[string]bool{}
+	for name := range s.Ages {
+		names[name] = true
+	}
+	return names
+}
+
+func intersection(a, b map[string]bool) map[string]bool {
+	in := map[string]bool{}
+	for k := range a {
+		if b[k] {
+			in[k] = true
+		}
+	}
+	return in
+}
