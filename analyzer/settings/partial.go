@@ -18,11 +18,13 @@ var partial = map[string]func(r *reader, value string) []string{
 	"Service.SystemCallFilter":        (*reader).badCalls,
 	"Service.RestrictAddressFamilies": (*reader).badFamilies,
 	"Service.RestrictNamespaces":      badNamespaces,
-	"Service.SystemCallArchitectures": func(r *reader, value string) []string { return badWords(value, r.isArchitecture) },
-	"Service.IPAddressAllow":          badAddresses,
-	"Service.IPAddressDeny":           badAddresses,
-	"Service.IPIngressFilterPath":     (*reader).badPath,
-	"Service.IPEgressFilterPath":      (*reader).badPath,
+	"Service.SystemCallArchitectures": func(r *reader, value string) []string {
+		return badWords(value, func(w string) bool { return directive.KnownArchitecture(w, r.Version) })
+	},
+	"Service.IPAddressAllow":      badAddresses,
+	"Service.IPAddressDeny":       badAddresses,
+	"Service.IPIngressFilterPath": (*reader).badPath,
+	"Service.IPEgressFilterPath":  (*reader).badPath,
 	"Service.DeviceAllow": func(r *reader, value string) []string {
 		return whole(value, value == "" || directive.ParseDeviceAllow([]string{value}, r.Version, r.expand) != nil)
 	},
@@ -95,9 +97,9 @@ func badWords(value string, good func(string) bool) []string {
 
 // badPlain is badWords for the directives in which quotes mean nothing.
 func badPlain(value string, good func(string) bool) []string {
-	list, ok := directive.PlainWords(value)
+	list, err := unit.SplitWords(value, 0)
 	bad := slices.DeleteFunc(list, good)
-	if !ok {
+	if err != nil {
 		bad = append(bad, "a backslash at the end")
 	}
 	return bad

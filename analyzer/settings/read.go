@@ -242,25 +242,13 @@ func (r *reader) architectures() []string {
 		}
 		words, _ := unit.Words(v)
 		for _, w := range words {
-			if r.isArchitecture(w) {
+			if directive.KnownArchitecture(w, r.Version) {
 				list = append(list, w)
 			}
 		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// architectures are the words that SystemCallArchitectures= takes, with the first version that does.
-var architectures = map[string]int{
-	"native": 0, "x86": 0, "x86-64": 0, "x32": 0, "arm": 0, "arm64": 0, "loongarch64": 257, "mips": 0, "mips64": 0,
-	"mips64-n32": 0, "mips-le": 0, "mips64-le": 0, "mips64-le-n32": 0, "parisc": 250, "parisc64": 250, "ppc": 0, "ppc64": 0,
-	"ppc64-le": 0, "riscv64": 0, "s390": 0, "s390x": 0,
-}
-
-func (r *reader) isArchitecture(word string) bool {
-	since, ok := architectures[word]
-	return ok && r.Version >= since
 }
 
 // filtersPackets reports whether BPF programs filter packets. Up to 249 systemd-analyze looked at the second list only.
@@ -296,9 +284,4 @@ func (s *Settings) addAddresses(r *reader) {
 }
 
 // expand replaces specifiers. One that is known only at run time stays as it is: it is no mistake.
-func (r *reader) expand(value string) (string, error) {
-	if strings.IndexByte(value, '%') < 0 {
-		return value, nil
-	}
-	return expandAll(r.unit, value, r.Version)
-}
+func (r *reader) expand(value string) (string, error) { return r.unit.ExpandKnown(value) }

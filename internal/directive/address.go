@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"temper/internal/unit"
 )
 
 // addressShorthands are the names that IPAddressAllow= and IPAddressDeny= take for prefixes.
@@ -44,7 +46,7 @@ func ParseIPAddresses(values []string, version int) Addresses {
 			list = nil
 			continue
 		}
-		words, _ := splitWords(value, wordRules{})
+		words, _ := unit.SplitWords(value, 0)
 		for _, word := range words {
 			prefixes, ok := ParsePrefixes(word)
 			if !ok && version < quirkBadAddressSkipped {

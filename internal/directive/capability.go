@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"temper/internal/unit"
 )
 
 // capabilityNames are those of capabilities(7) by number. systemd 247 knows CAP_PERFMON and later ones already.
@@ -104,7 +106,11 @@ func parseCapabilities(values []string, version int, unset uint64) uint64 {
 // capabilityBits returns the sum of a list. Words that are not capabilities are skipped. Up to 252 the list ends at an
 // open quote.
 func capabilityBits(list string, version int) uint64 {
-	words, _ := splitWords(list, wordRules{unquote: true, relax: version >= quirkRelaxedCapabilities})
+	flags := unit.Unquote
+	if version >= quirkRelaxedCapabilities {
+		flags |= unit.Relax
+	}
+	words, _ := unit.SplitWords(list, flags)
 	var sum uint64
 	for _, word := range words {
 		bit, _ := capabilityBit(word, version)
@@ -135,7 +141,7 @@ func capabilityBit(word string, version int) (uint64, bool) {
 // parseInt reads a number as systemd's safe_atoi() does: decimal, 0x, 0o, 0b or a leading 0 for octal, in the range of
 // a 32-bit int.
 func parseInt(s string) (int64, bool) {
-	s = strings.TrimLeft(s, blanks)
+	s = strings.TrimLeft(s, " \t\n\r")
 	if strings.Contains(s, "_") { // taken by Go, not by systemd
 		return 0, false
 	}

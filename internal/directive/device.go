@@ -1,6 +1,10 @@
 package directive
 
-import "strings"
+import (
+	"strings"
+
+	"temper/internal/unit"
+)
 
 // DeviceRule is one entry of DeviceAllow=.
 type DeviceRule struct {
@@ -29,8 +33,8 @@ func ParseDeviceAllow(values []string, version int, expand func(string) (string,
 }
 
 func parseDeviceRule(value string, version int, expand func(string) (string, error)) (DeviceRule, bool) {
-	path, access, ok := firstWord(value, wordRules{unquote: true})
-	if !ok || strings.Trim(access, "rwm") != "" {
+	path, access, err := unit.FirstWord(value, unit.Unquote)
+	if err != nil || strings.Trim(access, "rwm") != "" {
 		return DeviceRule{}, false
 	}
 	if expand != nil {
@@ -41,8 +45,8 @@ func parseDeviceRule(value string, version int, expand func(string) (string, err
 		path = expanded
 	}
 	if !strings.HasPrefix(path, "char-") && !strings.HasPrefix(path, "block-") {
-		path, ok = SimplifyPath(path, version)
-		if !ok || !isBelow(path, "/dev") && !isBelow(path, "/run/systemd/inaccessible") {
+		simple, ok := SimplifyPath(path, version)
+		if path = simple; !ok || !isBelow(path, "/dev") && !isBelow(path, "/run/systemd/inaccessible") {
 			return DeviceRule{}, false
 		}
 	}

@@ -3,6 +3,8 @@ package directive
 import (
 	"slices"
 	"strings"
+
+	"temper/internal/unit"
 )
 
 // addressFamilies are the names that systemd takes for the families of address_families(7), sorted. Every systemd
@@ -112,7 +114,7 @@ func (f *FamilyFilter) assign(value string, version int) {
 	if f.Families == nil {
 		f.Families, f.Allow = map[string]bool{}, !inverted
 	}
-	words, _ := splitWords(list, wordRules{unquote: true})
+	words, _ := unit.Words(list)
 	for _, word := range words {
 		name, ok := familyName(word, version)
 		switch {

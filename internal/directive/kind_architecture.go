@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// architectureNames are the names that SystemCallArchitectures= takes, each with the first systemd version that is known to: 0
-// is 247 or older, and of the versions between 247, 252 and 257 the later one stands for all.
+// architectureNames are the names that SystemCallArchitectures= takes, each with the first systemd version that does; 0 is
+// 247 or older. systemd#23181 added parisc, between 250 and 251. loongarch64 is in 257 and not in 252.
 var architectureNames = []struct {
 	name  string
 	since int
@@ -25,8 +25,8 @@ var architectureNames = []struct {
 	{name: "mips-le"},
 	{name: "mips64-le"},
 	{name: "mips64-le-n32"},
-	{name: "parisc", since: 252},
-	{name: "parisc64", since: 252},
+	{name: "parisc", since: 251},
+	{name: "parisc64", since: 251},
 	{name: "ppc"},
 	{name: "ppc64"},
 	{name: "ppc64-le"},

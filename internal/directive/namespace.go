@@ -89,14 +89,14 @@ func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 
 // namespaceList returns the sum of a list; ok is false if a word is no namespace, or if the list ends in a backslash.
 func namespaceList(list string, version int) (set NamespaceSet, ok bool) {
-	words, ok := splitWords(list, wordRules{})
+	words, err := unit.SplitWords(list, 0)
 	for _, word := range words {
 		if !KnownNamespace(word, version) {
 			return 0, false
 		}
 		set |= 1 << slices.Index(namespaceNames, word)
 	}
-	return set, ok
+	return set, err == nil
 }
 
 // KnownNamespace reports whether a systemd version takes a word for a namespace.

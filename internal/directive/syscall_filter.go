@@ -3,6 +3,8 @@ package directive
 import (
 	"strings"
 	"sync"
+
+	"temper/internal/unit"
 )
 
 // ErrnoKill is the error number that stands for "kill" in [SyscallFilter].
@@ -109,7 +111,7 @@ func (f *syscallFilterParser) assign(value string) {
 			f.apply("@default", -1, false)
 		}
 	}
-	words, _ := splitWords(list, wordRules{})
+	words, _ := unit.SplitWords(list, 0)
 	for _, word := range words {
 		name, errno, ok := f.word(word, inverted)
 		if ok {

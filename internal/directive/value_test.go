@@ -416,3 +416,16 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+func TestKnownArchitecture(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		since int
+	}{{"native", 0}, {"riscv64", 0}, {"parisc", 251}, {"parisc64", 251}, {"loongarch64", 257}} {
+		for _, version := range []int{247, 250, 251, 252, 257, 262} {
+			if got := directive.KnownArchitecture(tt.name, version); got != (version >= tt.since) {
+				t.Errorf("systemd %d: %s known is %v", version, tt.name, got)
+			}
+		}
+	}
+}

@@ -21,7 +21,7 @@ type specifier struct {
 	runtime string // what has to run before it is known
 }
 
-// specifiers are those of unit files in systemd 262.
+// specifiers are those of unit files in systemd 262. Their first versions are those of systemd's NEWS.
 var specifiers = sync.OnceValue(func() map[byte]specifier {
 	return map[byte]specifier{
 		'n': {named: true, expand: func(u *Unit) (string, error) { return u.ID, u.needInstance() }},
@@ -77,26 +77,40 @@ var specifiers = sync.OnceValue(func() map[byte]specifier {
 // specifier that does not exist, that is younger than the systemd the unit was loaded for, or that needs the instance of a
 // template is an error. The error wraps [ErrRuntime] for one that only a running system knows, such as %H or %b.
 func (u *Unit) Expand(value string) (string, error) {
+	return eachSpecifier(value, u.expandOne)
+}
+
+// ExpandKnown is [Unit.Expand], except that a specifier that only a running system knows stays as it is.
+func (u *Unit) ExpandKnown(value string) (string, error) {
 	return eachSpecifier(value, func(c byte) (string, error) {
-		s, known := specifiers()[c]
-		switch {
-		case c == '%':
-			return "%", nil
-		case !u.knows(s):
-			return "", fmt.Errorf("specifier %%%c needs systemd %d, this is %d", c, s.since, u.version)
-		case !known && isAlnum(c):
-			return "", fmt.Errorf("specifier %%%c does not exist, want %%%% for a percent sign", c)
-		case !known:
+		text, err := u.expandOne(c)
+		if errors.Is(err, ErrRuntime) {
 			return "%" + string(c), nil
-		case s.expand == nil:
-			return "", fmt.Errorf("specifier %%%c: %w: ask %s", c, ErrRuntime, s.runtime)
 		}
-		text, err := s.expand(u)
-		if err != nil {
-			return "", fmt.Errorf("specifier %%%c: %w", c, err)
-		}
-		return text, nil
+		return text, err
 	})
+}
+
+// expandOne returns what the specifier %c stands for.
+func (u *Unit) expandOne(c byte) (string, error) {
+	s, known := specifiers()[c]
+	switch {
+	case c == '%':
+		return "%", nil
+	case !u.knows(s):
+		return "", fmt.Errorf("specifier %%%c needs systemd %d, this is %d", c, s.since, u.version)
+	case !known && isAlnum(c):
+		return "", fmt.Errorf("specifier %%%c does not exist, want %%%% for a percent sign", c)
+	case !known:
+		return "%" + string(c), nil
+	case s.expand == nil:
+		return "", fmt.Errorf("specifier %%%c: %w: ask %s", c, ErrRuntime, s.runtime)
+	}
+	text, err := s.expand(u)
+	if err != nil {
+		return "", fmt.Errorf("specifier %%%c: %w", c, err)
+	}
+	return text, nil
 }
 
 // ExpandNames replaces the specifiers that stand for the unit's own names and files: %n %N %p %P %i %I %j %J %f %y %Y. Every

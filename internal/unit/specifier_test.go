@@ -130,3 +130,17 @@ func TestExpandMachineID(t *testing.T) {
 		t.Errorf("a machine without os-release is %q", got)
 	}
 }
+
+// What only a running system tells stays, and is no mistake; what a systemd does not have is one.
+func TestExpandKnown(t *testing.T) {
+	got, err := named(t, 250)["plain"].ExpandKnown("%p on %H, 5%%")
+	if got != "dev-sda on %H, 5%" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for version, want := range map[int]string{250: "specifier %Y needs systemd 251, this is 250", 251: ""} {
+		_, err := named(t, version)["plain"].ExpandKnown("%H %Y")
+		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("systemd %d: err = %v, want %q", version, err, want)
+		}
+	}
+}

@@ -10,64 +10,76 @@ var (
 	errBackslash = errors.New("a backslash stands at the end")
 )
 
-// Words splits a value at blanks as systemd does for most lists: single and double quotes are removed and hold words
-// together, also in the middle of a word, and a backslash, inside quotes too, makes the next character literal. With an
-// unbalanced quote or a backslash at the end the error says so and the words before it are returned: some directives of
-// systemd keep those, others keep none.
-func Words(value string) ([]string, error) {
+// WordFlags change how a value is split into words, as the flags of the same names do for systemd's extract_first_word().
+type WordFlags int
+
+// The flags. Without any, quotes mean nothing, and an unbalanced end is an error.
+const (
+	Unquote WordFlags = 1 << iota // quotes hold a word together and are removed
+	Relax                         // an open quote or a backslash at the end ends the word instead of being an error
+)
+
+// Words splits a value at blanks as systemd does for most lists: with [Unquote]. See [SplitWords].
+func Words(value string) ([]string, error) { return SplitWords(value, Unquote) }
+
+// SplitWords splits a value at blanks. A backslash, inside quotes too, makes the next character literal. With [Unquote],
+// single and double quotes are removed and hold words together, also in the middle of a word. Without [Relax], an open quote
+// or a backslash at the end is an error, and the words before it are returned: some directives of systemd keep those, others
+// keep none.
+func SplitWords(value string, flags WordFlags) ([]string, error) {
 	var words []string
-	for i := 0; ; {
-		for i < len(value) && strings.IndexByte(blanks, value[i]) >= 0 {
-			i++
-		}
-		if i == len(value) {
-			return words, nil
-		}
-		word, n, err := firstWord(value[i:])
+	for value = strings.TrimLeft(value, blanks); value != ""; {
+		word, rest, err := FirstWord(value, flags)
 		if err != nil {
 			return words, err
 		}
 		words = append(words, word)
-		i += n
+		value = rest
 	}
+	return words, nil
 }
 
-// firstWord returns the word that s begins with and the length of its spelling.
-func firstWord(s string) (string, int, error) {
-	end := strings.IndexAny(s, blanks+`'"\`)
+// FirstWord returns the first word of a value that does not begin with a blank, as [SplitWords] does, and what follows the
+// blanks after it.
+func FirstWord(value string, flags WordFlags) (word, rest string, err error) {
+	end := strings.IndexAny(value, blanks+`'"\`)
 	if end < 0 {
-		return s, len(s), nil
+		return value, "", nil
 	}
-	if strings.IndexByte(blanks, s[end]) >= 0 {
-		return s[:end], end, nil
+	if strings.IndexByte(blanks, value[end]) >= 0 {
+		return value[:end], strings.TrimLeft(value[end:], blanks), nil
 	}
-	var (
-		word  strings.Builder
-		quote byte
-	)
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
+	var b strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\' && i+1 == len(value):
+			return unbalanced(b.String(), errBackslash, flags)
 		case c == '\\':
-			if i++; i == len(s) {
-				return "", 0, errBackslash
-			}
-			word.WriteByte(s[i])
+			i++
+			b.WriteByte(value[i])
 		case quote != 0 && c == quote:
 			quote = 0
-		case quote != 0:
-			word.WriteByte(c)
-		case c == '\'' || c == '"':
+		case quote == 0 && flags&Unquote != 0 && (c == '"' || c == '\''):
 			quote = c
-		case strings.IndexByte(blanks, c) >= 0:
-			return word.String(), i, nil
+		case quote == 0 && strings.IndexByte(blanks, c) >= 0:
+			return b.String(), strings.TrimLeft(value[i:], blanks), nil
 		default:
-			word.WriteByte(c)
+			b.WriteByte(c)
 		}
 	}
 	if quote != 0 {
-		return "", 0, errQuote
+		return unbalanced(b.String(), errQuote, flags)
 	}
-	return word.String(), len(s), nil
+	return b.String(), "", nil
+}
+
+// unbalanced is the result for a word with no proper end.
+func unbalanced(word string, why error, flags WordFlags) (string, string, error) {
+	if flags&Relax != 0 {
+		return word, "", nil
+	}
+	return "", "", why
 }
 
 // Bool reads a boolean as systemd does: 1, yes, y, true, t and on, or 0, no, n, false, f and off, in any case.

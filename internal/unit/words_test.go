@@ -45,6 +45,40 @@ func TestWords(t *testing.T) {
 	}
 }
 
+func TestSplitWords(t *testing.T) {
+	tests := []struct {
+		name, value string
+		flags       unit.WordFlags
+		want        []string
+		err         string
+	}{
+		{"quotes mean nothing", `a "b c" d'`, 0, []string{"a", `"b`, `c"`, "d'"}, ""},
+		{"a backslash counts all the same", `a\ b c`, 0, []string{"a b", "c"}, ""},
+		{"a backslash at the end", `a b\`, 0, []string{"a"}, "a backslash stands at the end"},
+		{"relaxed open quote", `a "b c`, unit.Unquote | unit.Relax, []string{"a", "b c"}, ""},
+		{"relaxed backslash", `a b\`, unit.Unquote | unit.Relax, []string{"a", "b"}, ""},
+		{"relaxed backslash, quotes mean nothing", `a "b\`, unit.Relax, []string{"a", `"b`}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := unit.SplitWords(tt.value, tt.flags)
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if (err == nil) != (tt.err == "") || err != nil && err.Error() != tt.err {
+				t.Errorf("err = %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestFirstWord(t *testing.T) {
+	word, rest, err := unit.FirstWord(`"/dev/a b"  rw m`, unit.Unquote)
+	if word != "/dev/a b" || rest != "rw m" || err != nil {
+		t.Errorf("got %q, %q, %v", word, rest, err)
+	}
+}
+
 func TestBool(t *testing.T) {
 	for _, s := range []string{"1", "yes", "y", "true", "t", "on", "YES", "True", "oN"} {
 		if on, ok := unit.Bool(s); !on || !ok {
