@@ -1,7 +1,8 @@
 # make            build the programs in bin/
-# make test       all tests; as root also those against real systemd in containers
+# make test       make source, then all tests; as root also those against real systemd in containers
 # make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
-# make check      what CI wants of the source: format, vet, staticcheck, govulncheck, tidy, race tests
+# make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
+# make check      the same, known vulnerabilities, and the tests with the race detector
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
 # make picture    draws docs/prove.svg from a real run; needs root
@@ -20,27 +21,30 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all picture build test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all picture build source test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
-test: build roots package-roots
+# What can be said of the source without root and network comes first: it takes a minute, and the tests twenty.
+test: source build roots package-roots
 	testdata/run-tests
 
 test-arm64: tools
 	testdata/arm64/run
 
-check:
+check: source
+	testdata/vulnerabilities
+	$(GO) test -race ./...
+
+source:
 	test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags packages ./packaging
 	GOARCH=arm64 $(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	testdata/vulnerabilities
 	$(GO) mod tidy -diff
-	$(GO) test -race ./...
 
 # The tools and trees that tests and demo need; without root nothing is installed and the tests say what they leave out.
 tools:
