@@ -15,6 +15,7 @@ import (
 	"temper/harness/place"
 	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -170,7 +171,7 @@ func openPlace(ctx context.Context, f proveFlags, root host.Root) (*place.Place,
 		}
 		return place.Host(ctx)
 	case "auto":
-		if root.IsHost() && host.Booted() {
+		if root.IsHost() && systemd.Booted() {
 			if here, err := place.Host(ctx); err == nil {
 				if harness.Starting(here) {
 					return here, nil

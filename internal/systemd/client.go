@@ -1,0 +1,111 @@
+// Package systemd is the client of a service manager: of this machine's, or of the one in a place.
+//
+// Call [Connect], [ConnectSystemBus] or [ConnectPrivate] first. Every method takes a context and returns soon after it has
+// ended, also where PID 1 hangs; a manager that does not answer a call within a minute is an error that wraps
+// [ErrNoAnswer]. Methods can be called at the same time from several goroutines.
+//
+// Limits: the client believes what the manager says. Who owns the bus or PID 1 can tell it anything.
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	sdbus "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+// Names of org.freedesktop.systemd1(5) that go-systemd has no call for.
+const (
+	busName          = "org.freedesktop.systemd1"
+	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerInterface = busName + ".Manager"
+	getProperty      = "org.freedesktop.DBus.Properties.Get"
+	noSuchUnit       = busName + ".NoSuchUnit"
+)
+
+var (
+	// ErrNoAnswer says that the manager or its bus did not answer in time.
+	ErrNoAnswer = errors.New("systemd does not answer")
+	// ErrGone says that the connection has ended.
+	ErrGone = errors.New("the connection to systemd has ended")
+	// ErrNotLoaded says that the manager has no such unit loaded.
+	ErrNotLoaded = errors.New("the unit is not loaded")
+)
+
+const (
+	answerWithin = time.Minute
+	// reloadWithin is longer, as in systemctl(1): generators run, and every unit is read again.
+	reloadWithin = 3 * time.Minute
+)
+
+// Client is a connection to a manager.
+type Client struct {
+	api     *sdbus.Conn
+	bus     *dbus.Conn // of api, for calls; references to units belong to it
+	signals *dbus.Conn // of api
+	answer  time.Duration
+}
+
+// Booted reports whether systemd is the init system of this machine; sd_booted(3).
+func Booted() bool {
+	info, err := os.Lstat("/run/systemd/system")
+	return err == nil && info.IsDir()
+}
+
+// Close ends the connection. The manager forgets the references to units that were made over it.
+func (c *Client) Close() { c.api.Close() }
+
+// Connected reports whether the connection still stands.
+func (c *Client) Connected() bool { return c.api.Connected() }
+
+// Bus is the connection to the bus of the manager, to talk to other services there. [Client.Close] closes it.
+func (c *Client) Bus() *dbus.Conn { return c.bus }
+
+// Refused returns what the manager said where err is its refusal of a call, not a failure to talk to it.
+func Refused(err error) (message string, ok bool) {
+	refusal, ok := errors.AsType[dbus.Error](err)
+	if !ok || refusal.Name == "org.freedesktop.DBus.Error.NoReply" || refusal.Name == "org.freedesktop.DBus.Error.ServiceUnknown" {
+		return "", false
+	}
+	return refusal.Error(), true
+}
+
+// call makes one call, which has until limit to return. The error says what it was for.
+func (c *Client) call(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := do(limited)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("%w: no reply within %s", ErrNoAnswer, limit)
+	case !c.Connected():
+		err = fmt.Errorf("%w: %w", ErrGone, err)
+	case named(err, noSuchUnit):
+		err = fmt.Errorf("%w: %w", ErrNotLoaded, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func named(err error, name string) bool {
+	e, ok := errors.AsType[dbus.Error](err)
+	return ok && e.Name == name
+}
+
+// ask calls a method of the manager for which go-systemd has no function.
+func (c *Client) ask(ctx context.Context, what string, into any, method string, args ...any) error {
+	return c.call(ctx, c.answer, what, func(ctx context.Context) error {
+		reply := c.bus.Object(busName, managerPath).CallWithContext(ctx, method, 0, args...)
+		if into == nil {
+			return reply.Err
+		}
+		return reply.Store(into)
+	})
+}

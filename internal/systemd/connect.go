@@ -1,0 +1,102 @@
+package systemd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	sdbus "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	// SystemBus is the socket of the system bus.
+	SystemBus = "/run/dbus/system_bus_socket"
+	// privateSocket is where PID 1 itself listens for root.
+	privateSocket = "/run/systemd/private"
+)
+
+// Dial opens a stream to a bus, or to a manager itself.
+type Dial func(ctx context.Context) (net.Conn, error)
+
+// Socket dials a unix socket.
+func Socket(path string) Dial {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+}
+
+// Connect connects to the manager on a bus. It calls dial twice: the signals of the manager have a connection of their own.
+func Connect(ctx context.Context, dial Dial) (*Client, error) {
+	return connect(ctx, dial, (*dbus.Conn).Hello)
+}
+
+// ConnectSystemBus connects to the manager of this machine, as any user.
+func ConnectSystemBus(ctx context.Context) (*Client, error) { return Connect(ctx, Socket(SystemBus)) }
+
+// ConnectPrivate connects to PID 1 of this machine itself, as root, also where no bus is up.
+func ConnectPrivate(ctx context.Context) (*Client, error) {
+	return connect(ctx, Socket(privateSocket), func(*dbus.Conn) error { return nil }) // there is no bus to greet
+}
+
+// connect gives up when ctx ends; later ctx does not matter to the connection.
+func connect(ctx context.Context, dial Dial, greet func(*dbus.Conn) error) (*Client, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, answerWithin, ErrNoAnswer)
+	defer cancel()
+	var conns []*dbus.Conn
+	var stops []func() bool
+	api, err := sdbus.NewConnection(func() (*dbus.Conn, error) {
+		stream, err := dial(limited)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := dbus.NewConn(&bounded{stream, bufio.NewReader(stream), answerWithin})
+		if err != nil {
+			return nil, errors.Join(err, stream.Close())
+		}
+		stops = append(stops, context.AfterFunc(limited, func() { _ = conn.Close() }))
+		conns = append(conns, conn)
+		if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err == nil {
+			err = greet(conn)
+		}
+		if err != nil {
+			_ = conn.Close()
+		}
+		return conn, err
+	})
+	for _, stop := range stops {
+		stop()
+	}
+	if limited.Err() != nil {
+		err = context.Cause(limited)
+	}
+	if err != nil {
+		if api != nil {
+			api.Close()
+		}
+		return nil, fmt.Errorf("connect to systemd: %w", err)
+	}
+	return &Client{api: api, bus: conns[0], signals: conns[1], answer: answerWithin}, nil
+}
+
+// bounded is a stream whose writes end in time also where nobody reads. dbus reads it byte by byte, so it has a buffer.
+type bounded struct {
+	net.Conn
+	buffer *bufio.Reader
+	limit  time.Duration // of one write
+}
+
+func (b *bounded) Read(p []byte) (int, error) { return b.buffer.Read(p) }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if err := b.SetWriteDeadline(time.Now().Add(b.limit)); err != nil {
+		return 0, err
+	}
+	return b.Conn.Write(p)
+}

@@ -1,0 +1,116 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	sdbus "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+// Properties are those of a unit, general and of its type, as godbus decodes them; org.freedesktop.systemd1(5).
+type Properties map[string]any
+
+// Get returns a property, the zero value where this systemd has none of that name and type.
+func Get[T any](p Properties, name string) T {
+	var value, zero T
+	if v, ok := p[name]; !ok || dbus.Store([]any{v}, &value) != nil {
+		return zero
+	}
+	return value
+}
+
+// Unit loads a unit if need be and returns its properties. A unit that does not exist has LoadState=not-found.
+func (c *Client) Unit(ctx context.Context, name string) (Properties, error) {
+	var p Properties
+	err := c.call(ctx, c.answer, "ask for "+name, func(ctx context.Context) (err error) {
+		p, err = c.api.GetAllPropertiesContext(ctx, name)
+		return err
+	})
+	return p, err
+}
+
+// LoadedUnit returns the properties of a unit, and an error that wraps [ErrNotLoaded] where it is not loaded.
+func (c *Client) LoadedUnit(ctx context.Context, name string) (Properties, error) {
+	if err := c.loaded(ctx, name); err != nil {
+		return nil, err
+	}
+	return c.Unit(ctx, name)
+}
+
+func (c *Client) loaded(ctx context.Context, name string) error {
+	var path dbus.ObjectPath
+	return c.ask(ctx, "look up "+name, &path, managerInterface+".GetUnit", name)
+}
+
+// LoadedUnitChanged returns when the state of a unit last changed, on the monotonic clock in microseconds. It is cheap.
+func (c *Client) LoadedUnitChanged(ctx context.Context, name string) (uint64, error) {
+	if err := c.loaded(ctx, name); err != nil {
+		return 0, err
+	}
+	var changed uint64
+	err := c.call(ctx, c.answer, "ask for "+name, func(ctx context.Context) error {
+		p, err := c.api.GetUnitPropertyContext(ctx, name, "StateChangeTimestampMonotonic")
+		if err != nil {
+			return err
+		}
+		return p.Value.Store(&changed)
+	})
+	return changed, err
+}
+
+// UnitStatus is a line of a list of units.
+type UnitStatus = sdbus.UnitStatus
+
+// Units lists the loaded units. Where there are states, such as "failed", it lists only units in one of them; where there are
+// patterns of glob(7), only units whose names match one.
+func (c *Client) Units(ctx context.Context, states, patterns []string) ([]UnitStatus, error) {
+	var units []UnitStatus
+	err := c.call(ctx, c.answer, "list units", func(ctx context.Context) (err error) {
+		units, err = c.api.ListUnitsByPatternsContext(ctx, append([]string{}, states...), append([]string{}, patterns...))
+		return err
+	})
+	return units, err
+}
+
+// Reload makes the manager read its units again, and so run its generators; systemctl daemon-reload.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.call(ctx, reloadWithin, "reload the manager", c.api.ReloadContext)
+}
+
+// Version is the major version of the manager, such as 257.
+func (c *Client) Version(ctx context.Context) (int, error) {
+	text, err := managerProperty[string](ctx, c, "Version") // "257.7-1" or "247 (247.3-7+deb11u4)"
+	if err != nil {
+		return 0, err
+	}
+	digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789"))]
+	version, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0, fmt.Errorf("the manager calls its version %q, want it to begin with a number", text)
+	}
+	return version, nil
+}
+
+// Starting reports whether the manager is still booting.
+func (c *Client) Starting(ctx context.Context) (bool, error) {
+	state, err := managerProperty[string](ctx, c, "SystemState")
+	return state == "initializing" || state == "starting", err
+}
+
+// Jobs is how many jobs are queued or run.
+func (c *Client) Jobs(ctx context.Context) (uint32, error) {
+	return managerProperty[uint32](ctx, c, "NJobs")
+}
+
+func managerProperty[T any](ctx context.Context, c *Client, name string) (T, error) {
+	var value T
+	var v dbus.Variant
+	err := c.ask(ctx, "read the manager's "+name, &v, getProperty, managerInterface, name)
+	if err == nil {
+		err = v.Store(&value)
+	}
+	return value, err
+}
