@@ -27,6 +27,7 @@ var layers = [][]string{
 	{"harness/place", "harness/witness", "harness/proc"},
 	{"harness/check", "harness/observe", "harness/confine"},
 	{"harness/trial"},
+	{"harness/blame"},
 	{"harness"},
 	{"cmd/", "packaging/prove-library"},
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"temper/harness/blame"
 	"temper/internal/verdict"
 )
 
@@ -117,13 +118,13 @@ func (s *search) refine(ctx context.Context, l *lever) (bool, error) {
 // exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be needed are
 // taken back in the end.
 func (s *search) exempt(ctx context.Context, l *lever, n int) (bool, error) {
-	d := exceptionsOf(l.directive.Name, "")
+	d := blame.ExceptionsOf(l.directive)
 	if d == nil {
 		return false, nil
 	}
 	names := slices.Clone(d.Try.Names)
 	if d.Try.Sockets && s.serve != nil {
-		names = append(names, listening(s.serve())...)
+		names = append(names, blame.PortRules(s.serve())...)
 	}
 	if d.Try.Home && s.home != "" {
 		names = append(names, s.home)
@@ -144,7 +145,7 @@ func (s *search) exempt(ctx context.Context, l *lever, n int) (bool, error) {
 
 // except finds the least set of refused names that must be allowed, by bisection. It reports whether there is one.
 func (s *search) except(ctx context.Context, l *lever, n int) (bool, error) {
-	refused := l.exceptions(s.input.Version)
+	refused := blame.Exceptions(l.directive, l.want, s.input.Version)
 	if len(refused) == 0 || l.level > 0 {
 		return false, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/harness/blame"
 	"temper/harness/place"
 	"temper/harness/witness"
 	"temper/internal/directive"
@@ -70,7 +71,7 @@ var forgotten = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
 // opened lists the paths that a unit and its profile open for writing, where they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
-	d := exceptionsOf("", witness.PathReadOnly)
+	d := blame.Lifting(witness.PathReadOnly)
 	list := listed(u, d.Name)
 	for _, s := range p.Service {
 		if s.Name == d.Name {
@@ -156,7 +157,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 			t.unit.ID, profiles.StateRestore), "temper prove --place container "+t.unit.ID)
 	}
 	for _, dir := range copies.Over {
-		if slices.Contains(shared, dir) {
+		if blame.IsShared(dir) {
 			return nil, hint.With(fmt.Errorf("%s: state = %q: the service may write to %s, where others write too and the host has no copy of it",
 				t.unit.ID, profiles.StateRestore, dir), "temper prove --place container "+t.unit.ID)
 		}

@@ -4,16 +4,15 @@ import (
 	"slices"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/verdict"
-	"temper/profiles"
 )
 
 // A lever is one directive of the full plan and how far the search has stepped it down.
 type lever struct {
 	directive *directive.Directive
-	profile   *profiles.Profile
 	want      []string   // what the profile asks for, and secrets of others
 	rungs     [][]string // the weaker values below
 	level     int        // 0: want; n: rungs[n-1]; beyond them: off
@@ -32,32 +31,17 @@ func levers(in generator.Input) []*lever {
 }
 
 func newLever(d *directive.Directive, want []string, in generator.Input) *lever {
-	return &lever{directive: d, profile: in.Profile, want: want, rungs: d.Rungs(want, in.Version)}
+	return &lever{directive: d, want: want, rungs: d.Rungs(want, in.Version)}
 }
 
 func (l *lever) isOff() bool { return l.level > len(l.rungs) }
 
 // stepDown goes one rung down, and on while the lever is known to refuse the same.
-func (l *lever) stepDown(refuses func(*lever) bool) {
+func (l *lever) stepDown(refused witness.Restriction, version int) {
 	l.names = nil
-	for l.level++; !l.isOff() && refuses != nil && refuses(l); {
+	for l.level++; !l.isOff() && refused.Kind != "" && blame.Refuses(l.directive, l.lines(version), refused, version); {
 		l.level++
 	}
-}
-
-// exceptions lists what the lever refuses and could allow exactly, system calls that do the same as one.
-func (l *lever) exceptions(version int) []string {
-	names := l.directive.Exceptions(l.want, version)
-	if !slices.Contains(l.directive.Refuses, directive.Refusal(witness.Syscall)) {
-		return names
-	}
-	var families []string
-	for _, n := range names {
-		if f := equivalents(witness.Restriction{Kind: witness.Syscall, Subject: n}); !slices.Contains(families, f) {
-			families = append(families, f)
-		}
-	}
-	return families
 }
 
 // maxExceptions bounds the exact exceptions of one directive: a service that needs more is not served by them.
@@ -82,12 +66,17 @@ func (l *lever) lines(version int) []string {
 		return nil
 	case l.level > 0:
 		return l.rungs[l.level-1]
-	case !l.directive.Restricts():
-		return append(slices.Clone(l.want), l.names...)
-	case len(l.names) > 0:
-		return l.directive.Except(l.want, l.names, version)
 	}
-	return l.want
+	return l.directive.Allow(l.want, l.names, version)
+}
+
+// applied are levers as far down as they are, as evidence is read for them.
+func applied(ls []*lever, version int) []blame.Applied {
+	var plan []blame.Applied
+	for _, l := range ls {
+		plan = append(plan, blame.Applied{Directive: l.directive, Want: l.want, Allowed: l.names, Lines: l.lines(version)})
+	}
+	return plan
 }
 
 // demotions writes down every step that the levers were taken down, in the order of the table.

@@ -20,7 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/place"
+	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/hint"
 	"temper/internal/unit"
@@ -230,7 +232,7 @@ type run struct {
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	s := &search{
 		input: r.input, try: r.try, judge: r.trials.judge, standIn: r.trials.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
-		home: r.trials.view().workplace(),
+		home: r.service().Home(),
 	}
 	plan, down, err := s.run(ctx)
 	v := verdict.Verdict{
@@ -249,8 +251,8 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
-		v.Advisories = slices.Concat(v.Advisories, last.Warnings, silent(r.refused(last), s.levers, r.input.Version, r.trials.view()), last.Unwitnessed(), unseen(plan, last),
-			untried(r.trials.place, r.trials.baselines, s.levers, r.input.Version), unreloaded(r.input.Unit, r.input.Profile), r.trials.remained())
+		v.Advisories = slices.Concat(v.Advisories, last.Warnings, r.service().Unnoticed(r.refused(last), applied(s.levers, r.input.Version)), last.Unwitnessed(), unseen(plan, last),
+			r.notGranted(applied(s.levers, r.input.Version)), notReloaded(r.input.Unit, r.input.Profile), r.trials.remained())
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
@@ -314,26 +316,27 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
 	return t, nil
 }
 
-// guess reads what the evidence of a failed trial names: what the kernel refused, or, where that says nothing, what systemd
-// itself failed at, or the log.
-func (r *run) guess(t Trial, ls []*lever) []proposal {
-	files := r.trials.view()
-	if found := blame(denied(r.refused(t)), ls, r.input.Version, files); len(found) > 0 {
-		return found
+// guess reads what the evidence of a failed trial names.
+func (r *run) guess(t Trial, ls []*lever) []blame.Proposal {
+	seen := blame.Seen{Refused: r.refused(t), Exit: trial.ExitName(t.Status), Log: t.Log}
+	if len(t.Failures) > 0 {
+		seen.Failure = t.Failures[0]
 	}
-	if found := unset(t, ls, r.input.Version, files.inside); len(found) > 0 {
-		return found
-	}
-	return blame(said(t.Log, files), ls, r.input.Version, files)
+	return r.service().Causes(seen, applied(ls, r.input.Version))
+}
+
+// service is the unit among the files of the place in which it is tried now.
+func (r *run) service() blame.Service {
+	return blame.NewService(r.input, placeFiles{r.trials.place, r.trials.began})
 }
 
 // refused is what a trial was refused and no launch without hardening was, without what is nowhere to be found.
 func (r *run) refused(t Trial) witness.Record {
-	record := t.Refused
+	var baselines []witness.Record
 	for _, b := range r.trials.baselines {
-		record = record.Minus(b.Refused)
+		baselines = append(baselines, b.Refused)
 	}
-	return record.Hidden(r.trials.place.Root())
+	return r.service().New(t.Refused, baselines...)
 }
 
 func describe(n int, t Trial) string {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/internal/directive"
 	"temper/internal/verdict"
 )
@@ -26,24 +27,16 @@ type search struct {
 	judge func(t Trial) Trial // a trial once more, by all launches without hardening so far; nil = it stands
 	// standIn looks at what holds in a unit that leaves no process; nil = nobody looks.
 	standIn func(ctx context.Context, plan generator.Plan) (Trial, error)
-	guess   func(t Trial, ls []*lever) []proposal // what the evidence of a failed trial names; nil = nothing
-	worth   func(d *directive.Directive) float64  // exposure that a directive saves; nil = all are equal
-	serve   func() []string                       // the sockets on which the service listens without hardening; nil = not known
-	home    string                                // its working directory, as an exception has it; "" = none to speak of
+	guess   func(t Trial, ls []*lever) []blame.Proposal // what the evidence of a failed trial names; nil = nothing
+	worth   func(d *directive.Directive) float64        // exposure that a directive saves; nil = all are equal
+	serve   func() []string                             // the sockets on which the service listens without hardening; nil = not known
+	home    string                                      // its working directory, as an exception has it; "" = none to speak of
 
 	levers   []*lever // the most valuable first
 	tried    map[string]Trial
 	idle     map[string]string // directives that had no effect in a trial, and what was seen instead
 	followed bool              // steps were taken because evidence named them
 	widened  int               // how often the baseline was launched again
-}
-
-// A proposal is a step down that evidence speaks for.
-type proposal struct {
-	directive *directive.Directive
-	names     []string            // exact exceptions; none = down to the first rung that still refuses nothing of what was refused
-	refuses   func(l *lever) bool // whether the lever, as far down as it is, still refuses it; nil = not known
-	evidence  verdict.Evidence
 }
 
 // errFlaky says that two trials of one drop-in disagreed.
@@ -203,17 +196,17 @@ func (s *search) follow(t Trial) bool {
 	progress := false
 	stepped := map[*lever]bool{} // one rung at a time, however many refusals speak for it
 	for _, p := range s.guess(t, s.levers) {
-		l := s.lever(p.directive)
+		l := s.lever(p.Directive)
 		if l.isOff() || stepped[l] {
 			continue
 		}
-		if len(p.names) == 0 {
-			l.stepDown(p.refuses)
+		if len(p.Names) == 0 {
+			l.stepDown(p.Refused, s.input.Version)
 			stepped[l] = true
-		} else if !l.allow(p.names) {
+		} else if !l.allow(p.Names) {
 			continue
 		}
-		l.evidence = append(l.evidence, p.evidence)
+		l.evidence = append(l.evidence, p.Evidence)
 		progress = true
 	}
 	s.followed = s.followed || progress

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/unit"
@@ -240,6 +240,12 @@ func TestSearchWorth(t *testing.T) {
 	}
 }
 
+// tree is a place in which all files were there before the first launch.
+type tree struct{ root host.Root }
+
+func (t tree) Root() host.Root { return t.root }
+func (tree) Had(string) bool   { return true }
+
 // TestSearchEvidence: an exception that the log names is made before anything is given up, and taken back if it was not
 // needed after all.
 func TestSearchEvidence(t *testing.T) {
@@ -247,7 +253,6 @@ func TestSearchEvidence(t *testing.T) {
 	if err := os.MkdirAll(t0+"/srv/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files := view{root: host.Root(t0), had: func(string) bool { return true }}
 	for _, needed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{breaks: func(p generator.Plan) bool {
@@ -261,11 +266,13 @@ func TestSearchEvidence(t *testing.T) {
 				trial.Log = []string{"open /srv/x/state: Read-only file system"}
 				return trial, err
 			}
+			in := generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257}
+			service := blame.NewService(in, tree{host.Root(t0)})
 			s := &search{
-				input: generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257},
+				input: in,
 				try:   try,
-				guess: func(t Trial, ls []*lever) []proposal {
-					return blame(said(t.Log, files), ls, 257, files)
+				guess: func(t Trial, ls []*lever) []blame.Proposal {
+					return service.Causes(blame.Seen{Log: t.Log}, applied(ls, 257))
 				},
 			}
 			plan, down, err := s.run(context.Background())
@@ -276,63 +283,5 @@ func TestSearchEvidence(t *testing.T) {
 				t.Errorf("exception made: %v, want %v", got, needed)
 			}
 		})
-	}
-}
-
-// TestWritable: what is opened for a file to be written is there at every boot.
-func TestWritable(t *testing.T) {
-	root := t.TempDir()
-	for _, dir := range []string{"etc/own", "var/lib/own/new", "srv/jail/etc", "srv/jail/data"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"etc/conf", "etc/new", "etc/own/conf", "var/lib/own/new/state", "top", "srv/jail/etc/conf", "srv/jail/new"} {
-		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	fresh := []string{"/etc/new", "/var/lib/own/new", "/var/lib/own/new/state", "/top", "/srv/jail/new"}
-	for _, tt := range []struct{ inside, file, want string }{
-		{"", "/etc/conf", "/etc/conf"},    // shared: the file alone
-		{"", "/etc/new", "/etc"},          // the service makes it, at boot again
-		{"", "/etc/own/conf", "/etc/own"}, // may be replaced
-		{"", "/etc/own/none", "/etc/own"},
-		{"", "/var/lib/own/new/state", "/var/lib/own"},
-		{"", "/var/lib/none/state", "/var/lib"},
-		{"", "/top", ""},
-		{"/srv/jail", "/etc/conf", "/etc/conf"},
-		{"/srv/jail", "/data/x", "/data"},
-		{"/srv/jail", "/new", ""},
-	} {
-		files := view{root: host.Root(root), inside: tt.inside}
-		files.had = func(name string) bool {
-			return files.exists(strings.TrimPrefix(name, tt.inside)) && !slices.Contains(fresh, name)
-		}
-		if got := files.writable(tt.file); got != tt.want {
-			t.Errorf("in %q, %s: %q, want %q", tt.inside, tt.file, got, tt.want)
-		}
-	}
-}
-
-// TestUnset: an exit status of systemd's own names what it could not set up, where that is little enough.
-func TestUnset(t *testing.T) {
-	ls := levers(generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: hardest, Named: true, Version: 257})
-	for status, want := range map[int32][]string{
-		218: {"CapabilityBoundingSet"},
-		227: {"NoNewPrivileges"},
-		232: {"RestrictAddressFamilies"},
-		226: nil, // too many
-		228: nil,
-		225: nil, // the profile has none
-		1:   nil, // the service's own
-	} {
-		var got []string
-		for _, p := range unset(Trial{Status: status, Failures: []verdict.Evidence{{Kind: "exit"}}}, ls, 257, "") {
-			got = append(got, p.directive.Name)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("status %d (-want +got):\n%s", status, diff)
-		}
 	}
 }

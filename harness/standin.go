@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/generator"
+	"temper/harness/blame"
 )
 
 // waiters are programs that wait, one of which every system has.
@@ -35,7 +36,7 @@ ExecStopPost=
 // the same unit, under the same drop-in, runs a program that waits. Where that cannot run either, nothing is found out.
 func (t *trials) standIn(ctx context.Context, plan generator.Plan) (Trial, error) {
 	result := Trial{Dropin: plan.Text()}
-	i := slices.IndexFunc(waiters, t.view().exists)
+	i := slices.IndexFunc(waiters, blame.NewService(generator.Input{Unit: t.unit}, placeFiles{t.place, t.began}).Exists)
 	if i < 0 || t.cloning.accept() {
 		return result, nil
 	}

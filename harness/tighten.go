@@ -2,11 +2,9 @@ package harness
 
 import (
 	"context"
-	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"temper/generator"
@@ -14,6 +12,7 @@ import (
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // A grant is one name by which a profile allows something: a path, a capability, a system call, an address.
@@ -219,20 +218,9 @@ func loose(in generator.Input, idle []grant) []verdict.Loose {
 		if spare := names(idle, d); len(spare) > 0 {
 			list = append(list, verdict.Loose{
 				Pos: s.Pos.String(), Profile: s.Profile, Directive: s.Name, Names: spare,
-				Right: assignment(s.Name, d.Without(s.Values, spare, in.Version)),
+				Right: profiles.Setting{Name: s.Name, Values: d.Without(s.Values, spare, in.Version)}.Line(),
 			})
 		}
 	}
 	return list
-}
-
-// assignment writes a directive as a profile has it.
-func assignment(name string, lines []string) string {
-	var values []string
-	for _, l := range lines {
-		if l != "" {
-			values = append(values, strconv.Quote(l))
-		}
-	}
-	return fmt.Sprintf("%s = [%s]", name, strings.Join(values, ", "))
 }

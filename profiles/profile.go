@@ -1,6 +1,9 @@
 package profiles
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"temper/internal/unit"
@@ -60,6 +63,17 @@ const (
 // DefaultProve returns what holds where neither a profile nor its bases say otherwise.
 func DefaultProve() Prove {
 	return Prove{Settle: DefaultSettle, Timeout: DefaultTimeout, LikeBaseline: true, State: StateKeep}
+}
+
+// Line writes the setting as a line of a profile.
+func (s Setting) Line() string {
+	var values []string
+	for _, v := range s.Values {
+		if v != "" {
+			values = append(values, strconv.Quote(v))
+		}
+	}
+	return fmt.Sprintf("%s = [%s]", s.Name, strings.Join(values, ", "))
 }
 
 // Setting returns the setting of a directive, and whether the profile has one.

@@ -293,6 +293,18 @@ func (d *Directive) Except(want, names []string, version int) []string {
 	return d.kind.(excepter).except(want, names, version)
 }
 
+// Allow returns the assignments of want that allow names as well: added to a list of exceptions, taken from what another directive
+// refuses.
+func (d *Directive) Allow(want, names []string, version int) []string {
+	switch {
+	case !d.Restricts():
+		return append(slices.Clone(want), names...)
+	case len(names) > 0:
+		return d.Except(want, names, version)
+	}
+	return want
+}
+
 // PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
 func (d *Directive) PathsOf(lines []string) []PathEffect {
 	if k, ok := d.kind.(shutPaths); ok {

@@ -1,0 +1,385 @@
+package blame_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/generator"
+	"temper/harness/blame"
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// files are those of a place.
+type files struct {
+	root  string
+	all   bool     // all were there before the first launch
+	fresh []string // were made since
+}
+
+func (f files) Root() host.Root { return host.Root(f.root) }
+
+func (f files) Had(name string) bool {
+	_, err := os.Lstat(filepath.Join(f.root, name))
+	return f.all || err == nil && !slices.Contains(f.fresh, name)
+}
+
+func set(name string, values ...string) profiles.Setting {
+	return profiles.Setting{Name: name, Values: values}
+}
+
+// input is a service without any settings of its own, and what a profile that names it asks for.
+func input(settings ...profiles.Setting) generator.Input {
+	return generator.Input{
+		Unit: &unit.Unit{Name: "web.service", ID: "web.service"}, Profile: &profiles.Profile{Name: "web", Service: settings}, Named: true, Version: 257,
+	}
+}
+
+// with adds what the unit itself sets.
+func with(in generator.Input, name, value string) generator.Input {
+	u := *in.Unit
+	u.Assignments = append(slices.Clone(u.Assignments), unit.Assignment{Section: "Service", Name: name, Value: value})
+	in.Unit = &u
+	return in
+}
+
+// applied is everything that the profile asks for.
+func applied(in generator.Input) []blame.Applied {
+	var plan []blame.Applied
+	for _, i := range generator.NewPlan(in).Items {
+		plan = append(plan, blame.Applied{Directive: i.Directive, Want: i.Want, Lines: i.Want})
+	}
+	return plan
+}
+
+func denial(call, errno, path string) witness.Denial {
+	return witness.Denial{Process: "web", Syscall: call, Errno: errno, Path: path}
+}
+
+// brief writes proposals as "directive", or "directive: exceptions".
+func brief(list []blame.Proposal) []string {
+	var all []string
+	for _, p := range list {
+		text := p.Directive.Name
+		if len(p.Names) > 0 {
+			text += ": " + strings.Join(p.Names, ", ")
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// TestCausesRefused: what the kernel refused leads to exact exceptions where there are some, and else to a weaker value.
+func TestCausesRefused(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+"/srv/web", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name    string
+		refused witness.Denial
+		setting []profiles.Setting
+		want    []string
+	}{
+		{"a directory", denial("mkdir", "EROFS", "/srv/web/new"), []profiles.Setting{set("ProtectSystem", "strict")}, []string{"ReadWritePaths: /srv/web"}},
+		{"a path of nobody's", denial("mkdir", "EROFS", "/new/dir"), []profiles.Setting{set("ProtectSystem", "strict")}, []string{"ProtectSystem"}},
+		{"a relative path", denial("mkdir", "EROFS", "new"), []profiles.Setting{set("ProtectSystem", "strict")}, []string{"ProtectSystem"}},
+		{"a directive that leaves the path", denial("mkdir", "EROFS", "/srv/web/new"), []profiles.Setting{set("ProtectSystem", "full")}, nil},
+		{"a hidden path", denial("chdir", "EACCES", "/home/x"), []profiles.Setting{set("ProtectHome", "yes")}, []string{"ProtectHome"}},
+		{
+			"an element of a list", denial("chdir", "EACCES", "/etc/own/x"),
+			[]profiles.Setting{set("InaccessiblePaths", "/etc/own", "/etc/other")},
+			[]string{"InaccessiblePaths: /etc/own"},
+		},
+		{"a program", denial("execve", "EACCES", "/srv/web/run"), []profiles.Setting{set("NoExecPaths", "/srv")}, []string{"ExecPaths: /srv/web/run"}},
+		{"a device", denial("openat", "EPERM", "/dev/kvm"), []profiles.Setting{set("DevicePolicy", "closed")}, []string{"DeviceAllow: /dev/kvm rw"}},
+		{"an address", denial("connect", "EPERM", "10.0.0.1:80"), []profiles.Setting{set("IPAddressDeny", "any")}, []string{"IPAddressAllow: 10.0.0.1"}},
+		{"an address without a port", denial("connect", "EPERM", "10.0.0.1"), []profiles.Setting{set("IPAddressDeny", "any")}, []string{"IPAddressAllow: 10.0.0.1"}},
+		{
+			"a port", denial("bind", "EPERM", "0.0.0.0:80"),
+			[]profiles.Setting{set("SocketBindDeny", "any")},
+			[]string{"SocketBindAllow: tcp:80, udp:80"},
+		},
+		{
+			"a call with others that do the same",
+			witness.Denial{Process: "web", Syscall: "mlock", Errno: "EPERM", Filtered: true},
+			[]profiles.Setting{set("SystemCallFilter", "~@memlock")},
+			[]string{"SystemCallFilter: mlock mlock2"},
+		},
+		{
+			"a call of its own",
+			witness.Denial{Process: "web", Syscall: "mlockall", Errno: "EPERM", Filtered: true},
+			[]profiles.Setting{set("SystemCallFilter", "~@memlock")},
+			[]string{"SystemCallFilter: mlockall"},
+		},
+		{"a capability", denial("settimeofday", "EPERM", ""), []profiles.Setting{set("CapabilityBoundingSet", "")}, []string{"CapabilityBoundingSet: CAP_SYS_TIME"}},
+		{
+			"a capability that a directive implies to take", denial("settimeofday", "EPERM", ""),
+			[]profiles.Setting{set("ProtectClock", "yes")},
+			[]string{"ProtectClock"},
+		},
+		{"a capability that it leaves", denial("chown", "EPERM", "/srv/web"), []profiles.Setting{set("ProtectClock", "yes")}, nil},
+		{"every capability", denial("chown", "EPERM", "/srv/web"), []profiles.Setting{set("PrivateUsers", "yes")}, []string{"PrivateUsers"}},
+		{
+			"a family",
+			witness.Denial{Process: "web", Syscall: "socket", Errno: "EAFNOSUPPORT", Args: [6]uint64{2}, Filtered: true},
+			[]profiles.Setting{set("RestrictAddressFamilies", "AF_UNIX")},
+			[]string{"RestrictAddressFamilies: AF_INET"},
+		},
+		{
+			"a namespace that was not told",
+			witness.Denial{Process: "web", Syscall: "setns", Errno: "EPERM", Filtered: true},
+			[]profiles.Setting{set("RestrictNamespaces", "yes")},
+			[]string{"RestrictNamespaces"},
+		},
+		{
+			"personality",
+			witness.Denial{Process: "web", Syscall: "personality", Errno: "EPERM", Filtered: true},
+			[]profiles.Setting{set("LockPersonality", "yes")},
+			[]string{"LockPersonality"},
+		},
+		{"an error that is no refusal", denial("openat", "EIO", "/srv/web"), []profiles.Setting{set("ProtectSystem", "strict")}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in := input(tt.setting...)
+			got := blame.NewService(in, files{root: root}).Causes(blame.Seen{Refused: witness.Record{Denials: []witness.Denial{tt.refused}}}, applied(in))
+			if diff := cmp.Diff(tt.want, brief(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, p := range got {
+				if want := (verdict.Evidence{Kind: "refused", Text: tt.refused.String()}); p.Evidence != want {
+					t.Errorf("evidence %v, want %v", p.Evidence, want)
+				}
+			}
+		})
+	}
+}
+
+// TestCausesOff: a directive that assigns nothing is no cause.
+func TestCausesOff(t *testing.T) {
+	in := input(set("ProtectHome", "yes"), set("PrivateDevices", "yes"))
+	off := applied(in)
+	for i := range off {
+		off[i].Lines = nil
+	}
+	seen := blame.Seen{
+		Refused: witness.Record{Denials: []witness.Denial{denial("chdir", "EACCES", "/home/x")}}, Exit: "NAMESPACE",
+		Log: []string{"mount namespacing: /home: Invalid argument"},
+	}
+	if got := blame.NewService(in, files{root: t.TempDir()}).Causes(seen, off); got != nil {
+		t.Errorf("blamed %v", brief(got))
+	}
+}
+
+// TestRefusesWeaker: a weaker value may refuse the same.
+func TestRefusesWeaker(t *testing.T) {
+	d, _ := directive.Lookup("ProtectHome")
+	for value, want := range map[string]bool{"yes": true, "tmpfs": true, "read-only": false} {
+		hidden := witness.Restriction{Kind: witness.PathHidden, Subject: "/home/x"}
+		if got := blame.Refuses(d, []string{value}, hidden, 257); got != want {
+			t.Errorf("ProtectHome=%s hides /home/x: %v, want %v", value, got, want)
+		}
+	}
+}
+
+// TestCausesNotSetUp: an exit status of systemd's own names what it could not set up, where that is little enough.
+func TestCausesNotSetUp(t *testing.T) {
+	in := input(
+		set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("PrivateTmp", "yes"), set("ProtectKernelTunables", "yes"),
+		set("ProtectKernelModules", "yes"), set("ProtectKernelLogs", "yes"), set("PrivateDevices", "yes"), set("RestrictAddressFamilies", "AF_UNIX"),
+		set("NoNewPrivileges", "yes"), set("CapabilityBoundingSet", ""), set("LockPersonality", "yes"), set("MemoryDenyWriteExecute", "yes"),
+		set("RestrictRealtime", "yes"), set("RestrictFileSystems", "~tmpfs"), set("ReadWritePaths", "/srv"),
+	)
+	exit := verdict.Evidence{Kind: "exit", Text: "start: job failed"}
+	tests := []struct {
+		name string
+		in   generator.Input
+		seen blame.Seen
+		want []string
+	}{
+		{"capabilities", in, blame.Seen{Exit: "CAPABILITIES"}, []string{"CapabilityBoundingSet"}},
+		{"privileges", in, blame.Seen{Exit: "NO_NEW_PRIVILEGES"}, []string{"NoNewPrivileges"}},
+		{"families", in, blame.Seen{Exit: "ADDRESS_FAMILIES"}, []string{"RestrictAddressFamilies"}},
+		{"keyring", with(input(set("KeyringMode", "private")), "KeyringMode", "shared"), blame.Seen{Exit: "KEYRING"}, []string{"KeyringMode"}},
+		{"file systems", in, blame.Seen{Exit: "BPF"}, []string{"RestrictFileSystems"}},
+		{"network", input(set("PrivateNetwork", "yes"), set("PrivateTmp", "yes")), blame.Seen{Exit: "NETWORK"}, []string{"PrivateNetwork"}},
+		{"users", input(set("PrivateUsers", "yes"), set("PrivateTmp", "yes")), blame.Seen{Exit: "USER"}, []string{"PrivateUsers"}},
+		{"namespaces", input(set("PrivateUsers", "yes"), set("PrivateIPC", "yes"), set("PrivateTmp", "yes")), blame.Seen{Exit: "NAMESPACE"}, []string{"PrivateTmp", "PrivateIPC"}},
+		{"too many filters", in, blame.Seen{Exit: "SECCOMP"}, nil},
+		{"too many mounts", in, blame.Seen{Exit: "NAMESPACE", Log: []string{"mount namespacing: /mnt: Invalid argument"}}, nil},
+		{"what is mounted", in, blame.Seen{Exit: "NAMESPACE", Log: []string{"hello", "mount namespacing: /run/systemd/mount-rootfs/home: Invalid argument"}}, []string{"ProtectHome"}},
+		{
+			"what is mounted in a root of its own", with(in, "RootDirectory", "/srv/jail"),
+			blame.Seen{Exit: "NAMESPACE", Log: []string{"mount namespacing: /srv/jail/dev: No such file or directory"}},
+			[]string{"PrivateDevices"},
+		},
+		{"a status of the service", in, blame.Seen{}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.seen.Failure = exit
+			got := blame.NewService(tt.in, files{root: t.TempDir()}).Causes(tt.seen, applied(tt.in))
+			if diff := cmp.Diff(tt.want, brief(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, p := range got {
+				if want := len(tt.seen.Log) == 0; (p.Evidence == exit) != want {
+					t.Errorf("evidence %v", p.Evidence)
+				}
+			}
+		})
+	}
+}
+
+// TestCausesLogged: without a witness, paths and errors in the log tell.
+func TestCausesLogged(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"srv/web", "home/x", "dev"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(root+"/dev/kvm", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := input(set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("PrivateDevices", "yes"))
+	for line, want := range map[string][]string{
+		"open /srv/web/state: Read-only file system":    {"ReadWritePaths: /srv/web"},
+		"Read-only file system: '/srv/web/state'.":      {"ReadWritePaths: /srv/web"},
+		"stat /home/x: No such file or directory":       {"ProtectHome"},
+		"stat /home/nobody: No such file or directory":  nil,
+		"cannot open /dev/kvm: Operation not permitted": {"PrivateDevices"},
+		"cannot open /srv/web: Operation not permitted": nil,
+		"nothing to see": nil,
+	} {
+		got := blame.NewService(in, files{root: root}).Causes(blame.Seen{Log: []string{"before", line}}, applied(in))
+		if diff := cmp.Diff(want, brief(got)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+// TestCausesInOrder: what the kernel refused tells more than what systemd says, and that more than the log.
+func TestCausesInOrder(t *testing.T) {
+	in := input(set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("NoNewPrivileges", "yes"))
+	service := blame.NewService(in, files{root: t.TempDir()})
+	seen := blame.Seen{
+		Refused: witness.Record{Denials: []witness.Denial{denial("chdir", "EACCES", "/home/x")}}, Exit: "NO_NEW_PRIVILEGES",
+		Log: []string{"/new: read-only file system"},
+	}
+	for _, want := range []string{"ProtectHome", "NoNewPrivileges", "ProtectSystem"} {
+		if got := brief(service.Causes(seen, applied(in))); !slices.Equal(got, []string{want}) {
+			t.Errorf("%v, want %s", got, want)
+		}
+		if len(seen.Refused.Denials) == 0 {
+			seen.Exit = ""
+		}
+		seen.Refused = witness.Record{}
+	}
+}
+
+// TestNew: what a launch without hardening was refused too, and a file that is nowhere, concern no sandbox.
+func TestNew(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+"/srv", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	always, nowhere, news := denial("chown", "EPERM", "/srv"), denial("openat", "ENOENT", "/none"), denial("openat", "ENOENT", "/srv")
+	got := blame.NewService(input(), files{root: root}).New(
+		witness.Record{Denials: []witness.Denial{always, nowhere, news}}, witness.Record{}, witness.Record{Denials: []witness.Denial{always}})
+	if diff := cmp.Diff([]witness.Denial{news}, got.Denials); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestWritable: what is made writable for a file to be written is there at every boot.
+func TestWritable(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"etc/own", "var/lib/own/new", "srv/jail/etc", "srv/jail/data"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"etc/conf", "etc/new", "etc/own/conf", "var/lib/own/new/state", "top", "srv/jail/etc/conf", "srv/jail/new"} {
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := input(set("ProtectSystem", "strict"))
+	place := files{root: root, fresh: []string{"/etc/new", "/var/lib/own/new", "/var/lib/own/new/state", "/top", "/srv/jail/new"}}
+	jail, image := with(in, "RootDirectory", "/srv/jail"), with(in, "RootImage", "/srv/image.raw")
+	for _, tt := range []struct {
+		in         generator.Input
+		file, want string
+	}{
+		{in, "/etc/conf", "/etc/conf"},    // shared: the file alone
+		{in, "/etc/new", "/etc"},          // the service makes it, at boot again
+		{in, "/etc/own/conf", "/etc/own"}, // may be replaced
+		{in, "/etc/own/none", "/etc/own"},
+		{in, "/var/lib/own/new/state", "/var/lib/own"},
+		{in, "/var/lib/none/state", "/var/lib"},
+		{in, "/top", ""},
+		{jail, "/etc/conf", "+/etc/conf"},
+		{jail, "/data/x", "+/data"},
+		{jail, "/new", ""},
+		{image, "/etc/own/conf", ""}, // nobody knows what is in it
+		{with(in, "WorkingDirectory", "/etc/own"), "state", "/etc/own"},
+		{with(in, "WorkingDirectory", "~"), "state", ""},
+	} {
+		seen := blame.Seen{Refused: witness.Record{Denials: []witness.Denial{denial("mkdir", "EROFS", tt.file)}}}
+		want := []string{"ProtectSystem"} // without an exception, the directive itself is weakened
+		if tt.want != "" {
+			want = []string{"ReadWritePaths: " + tt.want}
+		}
+		if diff := cmp.Diff(want, brief(blame.NewService(tt.in, place).Causes(seen, applied(tt.in)))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.file, diff)
+		}
+	}
+}
+
+// TestHome: a working directory that others use too is no exception.
+func TestHome(t *testing.T) {
+	for _, tt := range []struct {
+		in   generator.Input
+		want string
+	}{
+		{input(), ""},
+		{with(input(), "WorkingDirectory", "/var/lib"), ""},
+		{with(input(), "WorkingDirectory", "-/var/lib/web"), "/var/lib/web"},
+		{with(with(input(), "WorkingDirectory", "/data"), "RootDirectory", "/srv/jail"), "+/data"},
+	} {
+		if got := blame.NewService(tt.in, files{}).Home(); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.in.Unit.Assignments, got, tt.want)
+		}
+	}
+}
+
+// TestExceptions: calls that do the same are one exception, of other directives each name is one.
+func TestExceptions(t *testing.T) {
+	calls, _ := directive.Lookup("SystemCallFilter")
+	if got, want := blame.Exceptions(calls, []string{"~mlock mlock2 mlockall"}, 257), []string{"mlock mlock2", "mlockall"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	families, _ := directive.Lookup("RestrictAddressFamilies")
+	if got, want := blame.Exceptions(families, []string{"~AF_INET AF_INET6"}, 257), []string{"AF_INET", "AF_INET6"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestPortRules: a rule names a port, whatever the address; sockets without one have none.
+func TestPortRules(t *testing.T) {
+	got := blame.PortRules([]string{"tcp 0.0.0.0:80", "tcp [::]:80", "udp 127.0.0.1:53", "unix /run/x"})
+	if want := []string{"tcp:80", "udp:53"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

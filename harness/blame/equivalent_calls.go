@@ -1,0 +1,71 @@
+package blame
+
+import (
+	"slices"
+	"strings"
+
+	"temper/harness/witness"
+	"temper/internal/directive"
+)
+
+// equivalentCalls are families of system calls that do the same. Which one a program uses depends on the C library and its
+// version, so a need of one is a need of all.
+var equivalentCalls = [][]string{
+	{"open", "openat", "openat2", "creat"},
+	{"clone", "clone3", "fork", "vfork"},
+	{"chown", "fchown", "lchown", "fchownat", "chown32", "fchown32", "lchown32"},
+	{"setuid", "setuid32", "setreuid", "setreuid32", "setresuid", "setresuid32"},
+	{"setgid", "setgid32", "setregid", "setregid32", "setresgid", "setresgid32"},
+	{"setgroups", "setgroups32"},
+	{"setrlimit", "prlimit64", "ugetrlimit", "getrlimit"},
+	{"mlock", "mlock2"},
+	{"munlock", "munlockall"},
+	{"mount", "mount_setattr", "move_mount", "fsopen", "fsconfig", "fsmount", "open_tree"},
+	{"umount", "umount2"},
+	{"chmod", "fchmod", "fchmodat", "fchmodat2"},
+	{"rename", "renameat", "renameat2"},
+	{"unlink", "unlinkat", "rmdir"},
+	{"mkdir", "mkdirat"},
+	{"link", "linkat"},
+	{"stat", "lstat", "fstat", "newfstatat", "fstatat64", "statx", "stat64", "lstat64", "fstat64"},
+	{"poll", "ppoll", "ppoll_time64"},
+	{"select", "_newselect", "pselect6", "pselect6_time64"},
+	{"sched_setscheduler", "sched_setattr", "sched_setparam"},
+	{"ioprio_get", "ioprio_set"},
+	{"add_key", "keyctl", "request_key"},
+	{"clock_adjtime", "clock_adjtime64", "adjtimex"},
+	{"clock_settime", "clock_settime64", "settimeofday"},
+	{"inotify_init", "inotify_init1"},
+	{"pipe", "pipe2"},
+	{"dup2", "dup3"},
+	{"epoll_create", "epoll_create1"},
+}
+
+// equivalents are the names that lift a restriction, in one exception: a system call with those that do the same.
+func equivalents(r witness.Restriction) string {
+	if r.Kind != witness.Syscall {
+		return r.Subject
+	}
+	for _, family := range equivalentCalls {
+		if slices.Contains(family, r.Subject) {
+			known := slices.DeleteFunc(slices.Clone(family), func(c string) bool { return !directive.KnownSyscall(c) })
+			return strings.Join(known, " ")
+		}
+	}
+	return r.Subject
+}
+
+// Exceptions lists what a directive refuses and could allow exactly, system calls that do the same as one.
+func Exceptions(d *directive.Directive, want []string, version int) []string {
+	names := d.Exceptions(want, version)
+	if !slices.Contains(d.Refuses, directive.Refusal(witness.Syscall)) {
+		return names
+	}
+	var families []string
+	for _, n := range names {
+		if f := equivalents(witness.Restriction{Kind: witness.Syscall, Subject: n}); !slices.Contains(families, f) {
+			families = append(families, f)
+		}
+	}
+	return families
+}

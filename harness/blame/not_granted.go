@@ -1,0 +1,58 @@
+package blame
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/verdict"
+)
+
+// A Container is what a container does not grant any service, where the machine may.
+type Container struct {
+	Capabilities directive.CapSet         // that it leaves its services
+	Lacks        func(device string) bool // whether the machine has a device and the container does not
+}
+
+// NotGranted lists what the service was refused without hardening because no service of a container gets it, and a directive of
+// the plan would refuse as well: devices, and what takes a capability that the container lacks. Such a directive may break the
+// service on the machine, and that was not seen.
+func (s Service) NotGranted(c Container, baselines []witness.Record, plan []Applied) []verdict.Evidence {
+	var list []verdict.Evidence
+	for _, record := range baselines {
+		for _, d := range record.Denials {
+			var by []string
+			for _, r := range c.withheld(d) {
+				for _, a := range s.suspects(r, plan) {
+					by = append(by, a.Directive.Name+"=")
+				}
+			}
+			slices.Sort(by)
+			text := fmt.Sprintf("%s without hardening too, as in every container; what comes of %s where it is granted was not seen",
+				d, strings.Join(slices.Compact(by), " and "))
+			if e := (verdict.Evidence{Kind: "unseen", Text: text}); by != nil && !slices.Contains(list, e) {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// withheld lists what the container may have refused and the machine would not.
+func (c Container) withheld(d witness.Denial) []witness.Restriction {
+	var list []witness.Restriction
+	for _, r := range d.Restrictions() {
+		if r.Kind == witness.Device && c.Lacks(r.Subject) {
+			list = append(list, r)
+		}
+	}
+	for _, name := range d.Capabilities() {
+		if needed, ok := directive.ParseCapability(name); ok && !c.Capabilities.Has(needed) {
+			list = append(list,
+				witness.Restriction{Kind: witness.Capability, Subject: name}, witness.Restriction{Kind: witness.Syscall, Subject: d.Syscall})
+		}
+	}
+	return list
+}

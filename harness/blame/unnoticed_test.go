@@ -1,0 +1,77 @@
+package blame_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/generator"
+	"temper/harness/blame"
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// TestUnnoticed: what a service is refused without a word comes with every directive that does so, and with whole lines of its
+// profile: one that held the new name alone would replace the rest, and a second one would be a mistake.
+func TestUnnoticed(t *testing.T) {
+	p := &profiles.Profile{Name: "web", Service: []profiles.Setting{
+		set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/opt"), set("ReadWritePaths", "/srv"), set("CapabilityBoundingSet", "CAP_KILL"),
+		set("PrivateUsers", "yes"), set("ProtectClock", "yes"), set("InaccessiblePaths", "/etc/own"),
+	}}
+	own := []unit.Assignment{{Section: "Service", Name: "ReadWritePaths", Value: "/srv", Pos: unit.Position{Path: "/usr/lib/systemd/system/web.service"}}}
+	in := generator.Input{
+		Unit: &unit.Unit{Name: "web.service", ID: "web.service", Assignments: own}, Profile: p, Named: true, Version: 257,
+		Secrets: []profiles.Secret{{Path: "/etc/other", Profile: "other"}},
+	}
+	plan := applied(in)
+	for i, a := range plan {
+		if a.Directive.Name == "CapabilityBoundingSet" {
+			plan[i].Allowed = []string{"CAP_CHOWN"}
+			plan[i].Lines = a.Directive.Allow(a.Want, plan[i].Allowed, in.Version)
+		}
+	}
+	record := witness.Record{Denials: []witness.Denial{
+		denial("mkdir", "EROFS", "/opt/foo/x"), denial("settimeofday", "EPERM", ""), denial("chdir", "EACCES", "/etc/own"),
+		denial("chdir", "EACCES", "/etc/other"), denial("read", "EIO", "/dev/sda"),
+	}}
+	var got []string
+	for _, e := range blame.NewService(in, files{root: t.TempDir(), all: true}).Unnoticed(record, plan) {
+		got = append(got, e.Text)
+	}
+	want := []string{
+		`web: mkdir("/opt/foo/x", 0x0): EROFS; by ProtectSystem= and ReadOnlyPaths=; to allow it: ReadWritePaths = ["/srv", "/opt/foo"]`,
+		`web: settimeofday(): EPERM; by ProtectClock= and PrivateUsers= and CapabilityBoundingSet=; to allow it: ` +
+			`CapabilityBoundingSet = ["CAP_CHOWN CAP_KILL CAP_SYS_TIME"], and a weaker ProtectClock= and PrivateUsers=`,
+		`web: chdir("/etc/own"): EACCES; by InaccessiblePaths=; to allow it: InaccessiblePaths = []`,
+		`web: chdir("/etc/other"): EACCES; by InaccessiblePaths=`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestNotGranted: what a container grants nobody says nothing about the machine, where a directive of the plan may refuse it.
+func TestNotGranted(t *testing.T) {
+	in := input(set("PrivateDevices", "yes"), set("ProtectClock", "yes"), set("CapabilityBoundingSet", "CAP_KILL"))
+	record := witness.Record{Denials: []witness.Denial{
+		denial("openat", "ENOENT", "/dev/kvm"), denial("openat", "ENOENT", "/dev/none"), denial("settimeofday", "EPERM", ""),
+		denial("chown", "EPERM", "/x"), // the container grants its capability
+	}}
+	container := blame.Container{
+		Capabilities: directive.CapabilitySet("CAP_CHOWN"),
+		Lacks:        func(device string) bool { return device == "/dev/kvm" },
+	}
+	service := blame.NewService(in, files{root: t.TempDir()})
+	got := service.NotGranted(container, []witness.Record{record, record}, applied(in))
+	const unseen = " without hardening too, as in every container; what comes of "
+	want := []verdict.Evidence{
+		{Kind: "unseen", Text: `web: openat("/dev/kvm", 0x0, 0x0): ENOENT` + unseen + "PrivateDevices= and ProtectClock= where it is granted was not seen"},
+		{Kind: "unseen", Text: `web: settimeofday(): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,54 @@
+package harness
+
+import (
+	"os"
+	"strconv"
+	"time"
+
+	"temper/harness/blame"
+	"temper/harness/place"
+	"temper/harness/proc"
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// placeFiles are the files of a place, and which of them were there before the first trial.
+type placeFiles struct {
+	*place.Place
+	began time.Time
+}
+
+// Had reports whether what is at a path was there before the first trial.
+func (f placeFiles) Had(name string) bool { return f.Place.Had(name, f.began) }
+
+// notGranted lists what the service asked for without hardening and no service of a container gets.
+func (r *run) notGranted(plan []blame.Applied) []verdict.Evidence {
+	where := r.trials.place
+	held, err := strconv.ParseUint(proc.Machine.Process(where.Leader()).Status()["CapBnd"], 16, 64)
+	if err != nil || where.Kind() == "host" {
+		return nil
+	}
+	var records []witness.Record
+	for _, b := range r.trials.baselines {
+		records = append(records, b.Refused)
+	}
+	lacks := func(device string) bool {
+		_, here := os.Lstat(device)
+		_, there := where.Root().Lstat(device)
+		return here == nil && there != nil
+	}
+	return r.service().NotGranted(blame.Container{Capabilities: directive.CapSet(held), Lacks: lacks}, records, plan)
+}
+
+// notReloaded says that the service can be reloaded and was not: it is tried where the profile asks for it.
+func notReloaded(u *unit.Unit, p *profiles.Profile) []verdict.Evidence {
+	command, _ := u.Last("Service", "ExecReload")
+	kind, _ := u.Last("Service", "Type")
+	if p.Prove.Reload || command.Value == "" && kind.Value != "notify-reload" {
+		return nil
+	}
+	return []verdict.Evidence{{Kind: "unseen", Text: "that it survives a reload was not tried: the profile does not say reload = true"}}
+}
