@@ -25,6 +25,7 @@ var layers = [][]string{
 	{"analyzer/load", "analyzer/online", "analyzer/policy"},
 	{"analyzer/report"},
 	{"harness/place", "harness/witness", "harness/proc"},
+	{"harness/proc/proctest"},
 	{"harness/check", "harness/observe", "harness/confine"},
 	{"harness/trial"},
 	{"harness/blame"},

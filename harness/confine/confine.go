@@ -1,7 +1,8 @@
-// Package confine reads whether the sandbox of a process is really there: a service that starts under a directive proves nothing
-// where systemd or the kernel has skipped it.
+// Package confine reads whether the sandbox of a process is really there: a service that starts under a directive
+// proves nothing where systemd or the kernel has skipped it.
 //
-// [Read] asks /proc, the control group and systemd about every directive of a plan. What shows nowhere is neither confirmed nor denied.
+// [Read] asks /proc, the control group and systemd about every directive of a plan. What shows nowhere is neither
+// confirmed nor denied.
 package confine
 
 import (
@@ -24,8 +25,8 @@ type Subject struct {
 	Version  int                                // of systemd
 }
 
-// A Confinement is what a process is really kept from. A directive that shows nowhere is in none of its fields; without a process to
-// look at all are nil.
+// A Confinement is what a process is really kept from. A directive that shows nowhere is in none of its fields; without
+// a process to look at all are nil.
 type Confinement struct {
 	Holds    []string          // directives that were seen to hold
 	NoEffect map[string]string // those that were seen not to hold at all, and what was seen instead
@@ -86,8 +87,8 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 	return c, nil
 }
 
-// Executed waits, shortly, until a process that systemd made is the program of the service; a simple service counts as started
-// before it is. It returns false where the process ends before.
+// Executed waits, shortly, until a process that systemd made is the program of the service; a simple service counts as
+// started before it is. It returns false where the process ends before.
 func Executed(p proc.Process) bool {
 	for range 200 {
 		switch p.Program() {
@@ -115,8 +116,8 @@ func look(dir proc.Dir, k kernel, pid int) (state, error) {
 	return state{Process: p, status: p.Status(), mounts: mounts}, err
 }
 
-// shows reports whether it shows that a directive holds, at least in part, and why it does not hold, at least in part: systemd 257
-// and 262 leave /sys writable under ProtectKernelTunables=, and close all that is below /proc.
+// shows reports whether it shows that a directive holds, at least in part, and why it does not hold, at least in part:
+// systemd 257 and 262 leave /sys writable under ProtectKernelTunables=, and close all that is below /proc.
 func (t traces) shows(item generator.Item) (holds bool, why string) {
 	seen, why := t.trace(item)
 	holds = seen && why == ""

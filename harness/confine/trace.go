@@ -50,7 +50,7 @@ func (t traces) trace(item generator.Item) (seen bool, why string) {
 	case directive.Capabilities:
 		why = t.tooCapable(at.Name, item.Lines)
 	case directive.NotRoot:
-		if strings.HasPrefix(p.status["Uid"], "0\t") {
+		if p.uid() == t.leader.uid() {
 			why = "runs as root"
 		}
 	case directive.OnCgroup:
@@ -76,7 +76,8 @@ func (t traces) attached(prefix string) (seen bool, why string) {
 	if t.programs == nil {
 		return false, ""
 	}
-	if slices.ContainsFunc(t.programs, func(name string) bool { return name == "" || strings.HasPrefix(name, prefix) }) {
+	ofSystemd := func(name string) bool { return name == "" || strings.HasPrefix(name, prefix) }
+	if slices.ContainsFunc(t.programs, ofSystemd) {
 		return true, ""
 	}
 	return true, "this systemd has attached no BPF program for it"
@@ -86,7 +87,7 @@ func (t traces) attached(prefix string) (seen bool, why string) {
 func (t traces) lacks(file, word string) (why string) {
 	lines := t.leader.Lines("root" + file)
 	if !slices.Contains(strings.Split(strings.Join(lines, ","), ","), word) {
-		return fmt.Sprintf("the kernel has no %s among its security modules, as %s lists them", word, file)
+		return fmt.Sprintf("the kernel has no %s among its security modules, as %s tells them", word, file)
 	}
 	return ""
 }
@@ -104,8 +105,14 @@ func (t traces) tooCapable(set string, lines []string) (why string) {
 	return ""
 }
 
-// filtered says whether a process lacks system call filters of its own, beside those that it has from PID 1. Linux counts them
-// since 5.9.
+// uid is the real user of a process: that of PID 1 is root, whatever number root of the place has here.
+func (s state) uid() string {
+	uid, _, _ := strings.Cut(s.status["Uid"], "\t")
+	return uid
+}
+
+// filtered says whether a process lacks system call filters of its own, beside those that it has from PID 1. Linux
+// counts them since 5.9.
 func (s state) filtered(leader state) (seen bool, why string) {
 	const mode, count = "Seccomp", "Seccomp_filters"
 	own, err := strconv.Atoi(s.status[count])

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// Patience is how long a service may take to come to rest, and how old a process must become at most to be one that stays.
+// Patience is how long a service may take to come to rest, and how old a process must become at most to be one that
+// stays.
 const Patience = time.Second
 
-// Baselines are launches without hardening. What differs between them is no part of what the service is; what one of them did, a
-// hardened launch may do.
+// Baselines are launches without hardening. What differs between them is no part of what the service is; what one of
+// them did, a hardened launch may do.
 type Baselines []Launch
 
-// Missing says what a hardened service lacks in a phase that every launch without hardening had, sorted. Of a service that ends
-// and is started again without hardening, no moment says what it is.
+// Missing says what a hardened service lacks in a phase that every launch without hardening had, sorted. Of a service
+// that ends and is started again without hardening, no moment says what it is.
 func (b Baselines) Missing(phase string, s Snapshot) []string {
 	if b.comesAndGoes() {
 		return nil
@@ -35,13 +36,16 @@ func (b Baselines) Missing(phase string, s Snapshot) []string {
 	for _, name := range b.inAll(phase, Snapshot.lineage) {
 		process, _, _ := strings.Cut(name, " of ")
 		want := b.ages(phase, name)
+		text := ""
 		switch stay := staying(s.Ages[name], want); {
 		case stay == len(want) || !s.Processes[process]:
+			continue
 		case stay == 0:
-			missing = append(missing, fmt.Sprintf("does not keep %s running, as it does without hardening", name))
+			text = fmt.Sprintf("does not keep %s running, as it does without hardening", name)
 		default:
-			missing = append(missing, fmt.Sprintf("keeps only %d %s running, without hardening %d", stay, name, len(want)))
+			text = fmt.Sprintf("keeps only %d %s running, without hardening %d", stay, name, len(want))
 		}
+		missing = append(missing, text)
 	}
 	for _, state := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.States }) {
 		if !s.States[state] {
@@ -56,9 +60,9 @@ func (b Baselines) Sockets(phase string) []string {
 	return b.inAll(phase, func(s Snapshot) map[string]bool { return s.Sockets })
 }
 
-// ages are how old the processes with a name and a parent must become, the oldest first, to be those that stay, not some that end
-// again and again. As many stay as every launch without hardening had, before its checks and after them: more were started for
-// clients, as were those that are much younger than the oldest one.
+// ages are how old the processes with a name and a parent must become, the oldest first, to be those that stay, not
+// some that end again and again. As many stay as every launch without hardening had, before its checks and after them:
+// more were started for clients, as were those that are much younger than the oldest one.
 func (b Baselines) ages(phase, name string) []time.Duration {
 	var least []time.Duration
 	for i, l := range b {
@@ -151,7 +155,8 @@ func (b Baselines) Differences(l Launch) []string {
 	for _, name := range slices.Sorted(maps.Keys(l.Ends)) {
 		end := l.Ends[name]
 		if want := b.ends(name); len(want) > 0 && end != endedWell && !slices.Contains(want, end) {
-			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, end, strings.Join(want, " or ")))
+			usual := strings.Join(want, " or ")
+			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, end, usual))
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(l.Errors)) {

@@ -19,7 +19,8 @@ func seen(sockets, processes []string, state string) Snapshot {
 	return Snapshot{Sockets: set(sockets), Processes: set(processes), States: set([]string{state})}
 }
 
-// TestBaselinesMissing: what every launch without hardening had must be there; what only one had, and what is new, means nothing.
+// TestBaselinesMissing: what every launch without hardening had must be there; what only one had, and what is new,
+// means nothing.
 func TestBaselinesMissing(t *testing.T) {
 	first := seen([]string{"tcp 0.0.0.0:80", "unix /run/a"}, []string{"nginx", "worker"}, "active (running)")
 	second := seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (running)")
@@ -56,8 +57,8 @@ func whileRunning(base []Snapshot) (n Baselines) {
 	return n
 }
 
-// TestBaselinesAges: a process that stays without hardening must not end again and again with it, whatever its parent, of the same
-// name, does.
+// TestBaselinesAges: a process that stays without hardening must not end again and again with it, whatever its parent,
+// of the same name, does.
 func TestBaselinesAges(t *testing.T) {
 	aged := func(parent, child time.Duration) Snapshot {
 		o := seen(nil, []string{"nginx"}, "active (running)")
@@ -79,8 +80,8 @@ func TestBaselinesAges(t *testing.T) {
 	}
 }
 
-// TestBaselinesNumbers: as many processes of one name and parent stay as stayed in every launch without hardening; those that came
-// later than the first, and those that only one launch had, are a matter of the moment.
+// TestBaselinesNumbers: as many processes of one name and parent stay as stayed in every launch without hardening;
+// those that came later than the first, and those that only one launch had, are a matter of the moment.
 func TestBaselinesNumbers(t *testing.T) {
 	workers := func(milliseconds ...time.Duration) Snapshot {
 		o := seen(nil, []string{"master", "worker"}, "active (running)")

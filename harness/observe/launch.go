@@ -22,7 +22,8 @@ type Launch struct {
 // NewLaunch returns a launch that has shown nothing yet.
 func NewLaunch() Launch {
 	return Launch{
-		Phases: map[string]Snapshot{}, Watched: map[string]time.Duration{}, Ends: map[string]string{}, Errors: map[string]string{},
+		Phases: map[string]Snapshot{}, Watched: map[string]time.Duration{},
+		Ends: map[string]string{}, Errors: map[string]string{},
 	}
 }
 
@@ -61,8 +62,8 @@ func (l *Launch) AddErrors(messages ...string) {
 // endedWell is the end of a process that is no failure, whatever it is without hardening.
 const endedWell = "success"
 
-// String says how the process ended. With which of the signals that systemd takes for success, systemd.service(5), a service ends
-// depends on how far it was when it was stopped.
+// String says how the process ended. With which of the signals that systemd takes for success, systemd.service(5), a
+// service ends depends on how far it was when it was stopped.
 func (e End) String() string {
 	harmless := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE}
 	switch signal := unix.Signal(e.Status); {

@@ -1,7 +1,8 @@
-// Package observe tells what a service looks like from outside, and how a hardened launch differs from those without hardening.
+// Package observe tells what a service looks like from outside, and how a hardened launch differs from those without
+// hardening.
 //
-// [Observer.Take] looks at a running service at one moment. A [Launch] collects what one launch showed from its start to its end,
-// and [Baselines.Differences] compares it with launches without hardening.
+// [Observer.Take] looks at a running service at one moment. A [Launch] collects what one launch showed from its start
+// to its end, and [Baselines.Differences] compares it with launches without hardening.
 package observe
 
 import (
@@ -32,7 +33,8 @@ type Snapshot struct {
 
 func newSnapshot() Snapshot {
 	return Snapshot{
-		Sockets: map[string]bool{}, Processes: map[string]bool{}, States: map[string]bool{}, Ages: map[string][]time.Duration{}, At: time.Now(),
+		Sockets: map[string]bool{}, Processes: map[string]bool{}, States: map[string]bool{},
+		Ages: map[string][]time.Duration{}, At: time.Now(),
 	}
 }
 
@@ -89,8 +91,8 @@ func (s Snapshot) Common(other Snapshot) Snapshot {
 // Equal reports whether two snapshots show the same but for time.
 func (s Snapshot) Equal(other Snapshot) bool {
 	sameNumber := func(a, b []time.Duration) bool { return len(a) == len(b) }
-	return maps.Equal(s.Sockets, other.Sockets) && maps.Equal(s.Processes, other.Processes) && maps.Equal(s.States, other.States) &&
-		maps.EqualFunc(s.Ages, other.Ages, sameNumber)
+	return maps.Equal(s.Sockets, other.Sockets) && maps.Equal(s.Processes, other.Processes) &&
+		maps.Equal(s.States, other.States) && maps.EqualFunc(s.Ages, other.Ages, sameNumber)
 }
 
 // lineage is the names of processes with those of their parents.

@@ -42,8 +42,8 @@ var number = regexp.MustCompile(`[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*`)
 // withoutNumbers replaces what differs between two launches of one service: process ids, times, counters, random names.
 func withoutNumbers(s string) string { return number.ReplaceAllString(s, "N") }
 
-// of says where others reach a process by one of its sockets, and who can; nothing if it waits for nobody. A socket in a network
-// namespace of its own, or behind a mount that others do not see, is not where it would be without.
+// of says where others reach a process by one of its sockets, and who can; nothing if it waits for nobody. A socket in
+// a network namespace of its own, or behind a mount that others do not see, is not where it would be without.
 func (n *socketNames) of(p proc.Process, socket string) []string {
 	name, isPrivate, ok := n.find(p, socket)
 	inFiles := strings.Contains(name, " /")
@@ -67,7 +67,8 @@ func (n *socketNames) of(p proc.Process, socket string) []string {
 	return list
 }
 
-// find returns the address of a socket that waits for clients, and whether it is in a network namespace of the process's own.
+// find returns the address of a socket that waits for clients, and whether it is in a network namespace of the
+// process's own.
 func (n *socketNames) find(p proc.Process, socket string) (name string, isPrivate, ok bool) {
 	if name, ok = n.shared[socket]; ok {
 		return name, false, true
@@ -83,8 +84,8 @@ func (n *socketNames) find(p proc.Process, socket string) (name string, isPrivat
 	return name, true, ok
 }
 
-// count tells sockets apart, by how many there are, of which only the numbers in their names differ. Of datagram sockets one
-// counts: how many clients have one of their own is a matter of the moment.
+// count tells sockets apart, by how many there are, of which only the numbers in their names differ. Of datagram
+// sockets one counts: how many clients have one of their own is a matter of the moment.
 func (n *socketNames) count(common, name string) string {
 	if !strings.HasPrefix(name, "unix ") {
 		return common

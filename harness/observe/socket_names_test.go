@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestCount: of sockets whose names differ in numbers only it counts how many there are, whatever the numbers; one that several
-// processes have is one.
+// TestCount: of sockets whose names differ in numbers only it counts how many there are, whatever the numbers; one that
+// several processes have is one.
 func TestCount(t *testing.T) {
 	counted := func(names ...string) []string {
 		by := &socketNames{alike: map[string][]string{}}

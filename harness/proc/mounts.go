@@ -20,9 +20,9 @@ type Mount struct {
 	Super   []string // of the file system
 }
 
-// Mounts lists the mounts in the namespace of the process, also those that it cannot see since it has taken another root directory:
-// the file of proc does not show these, and outside returns its text as a process shows it that has not. Without a process there
-// are none.
+// Mounts lists the mounts in the namespace of the process, also those that it cannot see since it has taken another
+// root directory: the file of proc does not show these, and outside returns its text as a process shows it that has
+// not. Without a process there are none.
 func (p Process) Mounts(outside func() ([]byte, error)) ([]Mount, error) {
 	if root := p.Link("root"); root != "" && root != "/" {
 		if text, err := outside(); err == nil {

@@ -1,7 +1,7 @@
 // Package proc reads what Linux shows of processes; proc(5).
 //
-// Call [Dir.Process] of the [Dir] where proc is mounted. A process can end at any moment: what can no longer be read is empty,
-// and no error, except where a method says so.
+// Call [Dir.Process] of the [Dir] where proc is mounted. A process can end at any moment: what can no longer be read is
+// empty, and no error, except where a method says so.
 package proc
 
 import (
@@ -43,8 +43,8 @@ func (p Process) Root() string { return filepath.Join(string(p), "root") }
 // Comm is the name of the process, as the kernel has it.
 func (p Process) Comm() string { return firstLine(p.Lines("comm")) }
 
-// Program is the base name of the file that the process runs, empty if it has ended. [Process.Comm] does not tell: that of an
-// executor that was started by its file descriptor is a number.
+// Program is the base name of the file that the process runs, empty if it has ended. [Process.Comm] does not tell: that
+// of an executor that was started by its file descriptor is a number.
 func (p Process) Program() string {
 	if exe := p.Link("exe"); exe != "" {
 		return filepath.Base(exe)
@@ -102,8 +102,8 @@ func (p Process) Stat() Stat {
 // ids lists the ids of the process from the namespace of its proc inwards; NSpid in proc_pid_status(5).
 func (p Process) ids() []string { return strings.Fields(p.Status()["NSpid"]) }
 
-// Find returns which of some processes has an id in the process namespace of a leader, 0 if none has: that is one of its ids in
-// nested namespaces, at the depth of the leader.
+// Find returns which of some processes has an id in the process namespace of a leader, 0 if none has: that is one of
+// its ids in nested namespaces, at the depth of the leader.
 func (d Dir) Find(pids []int, leader, id int) int {
 	depth := len(d.Process(leader).ids())
 	i := slices.IndexFunc(pids, func(pid int) bool {

@@ -22,8 +22,9 @@ func (p Process) Sockets() []string {
 	return sockets
 }
 
-// Listeners lists the sockets that wait for clients in the network namespace of the process, by the links that open files have
-// to them, each with its protocol and address: "tcp 0.0.0.0:80", "unix /run/x", "unix @x", "unixgram /run/x".
+// Listeners lists the sockets that wait for clients in the network namespace of the process, by the links that open
+// files have to them, each with its protocol and address: "tcp 0.0.0.0:80", "unix /run/x", "unix @x", "unixgram
+// /run/x".
 func (p Process) Listeners() map[string]string {
 	found := map[string]string{}
 	for _, protocol := range []string{"tcp", "tcp6", "udp", "udp6"} {
@@ -53,8 +54,8 @@ func (p Process) Listeners() map[string]string {
 	return found
 }
 
-// ephemeral is the first port that the kernel gives out by itself. Such a port of UDP mostly belongs to a client. One of TCP
-// that listens belongs to a server all the same.
+// ephemeral is the first port that the kernel gives out by itself. Such a port of UDP mostly belongs to a client. One
+// of TCP that listens belongs to a server all the same.
 const ephemeral = 32768
 
 // parseSocket reads the address of /proc/net/tcp: 32-bit words in the byte order of the machine, then the port.

@@ -33,8 +33,8 @@ const differs = "baseline"
 
 func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
 
-// Compare returns the result of a hardened launch, compared with launches without hardening unless it has failed otherwise. It can be
-// compared again when there are more of these.
+// Compare returns the result of a hardened launch, compared with launches without hardening unless it has failed
+// otherwise. It can be compared again when there are more of these.
 func (r Result) Compare(with observe.Baselines) Result {
 	if r.Dropin == "" {
 		return r
@@ -93,8 +93,8 @@ func (r Result) Unwitnessed() []verdict.Evidence {
 	return []verdict.Evidence{{Kind: "unseen", Text: text}}
 }
 
-// rename gives the service its own name in what was seen, where a path or a message has that of the trial: the next launch
-// has another, and boot neither.
+// rename gives the service its own name in what was seen, where a path or a message has that of the trial: the next
+// launch has another, and boot neither.
 func (r *Result) Rename(trial, service string) {
 	r.Refused = r.Refused.Renamed(trial, service)
 	for i, line := range r.Log {
