@@ -23,13 +23,15 @@ var layers = [][]string{
 	{"analyzer/settings"},
 	{"analyzer", "generator"},
 	{"analyzer/load", "analyzer/online", "analyzer/policy"},
-	{"analyzer/report"},
+	{"analyzer/report", "internal/explain", "internal/manual"},
+	{"internal/output", "renew"},
 	{"harness/place", "harness/witness", "harness/proc"},
 	{"harness/proc/proctest"},
 	{"harness/check", "harness/observe", "harness/confine"},
 	{"harness/trial"},
 	{"harness/blame"},
 	{"harness"},
+	{"harness/batch"},
 	{"cmd/", "packaging/prove-library"},
 }
 

@@ -20,6 +20,7 @@ import (
 	"temper/analyzer/report"
 	"temper/generator"
 	"temper/internal/host"
+	"temper/internal/output"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -243,7 +244,7 @@ func next(a analyzer.Advice, p *profiles.Profile, v verdict.Verdict) report.Next
 	}
 	for _, d := range v.Demotions {
 		if d.Directive == a.Directive {
-			n.Demotion = fmt.Sprintf("from %s to %s: %s", short(d.From), short(d.To), d.Reason)
+			n.Demotion = fmt.Sprintf("from %s to %s: %s", output.Short(d.From), output.Short(d.To), d.Reason)
 		}
 	}
 	return n

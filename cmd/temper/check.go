@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"temper/profiles"
@@ -40,21 +38,11 @@ func (a *app) runCheck(files []string) error {
 		}
 		findings = append(findings, profiles.Lint(p, set)...)
 	}
-	if err := a.printFindings(findings); err != nil {
+	if err := a.printer().Findings(findings); err != nil {
 		return err
 	}
 	if len(findings) > 0 {
 		return exitError(exitFindings)
-	}
-	return nil
-}
-
-func (a *app) printFindings(findings []profiles.Finding) error {
-	if a.format == "json" {
-		return a.printJSON(findings)
-	}
-	for _, f := range findings {
-		fmt.Fprintf(a.out, "%s [%s]\n", f.Error(), f.ID)
 	}
 	return nil
 }

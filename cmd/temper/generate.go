@@ -2,13 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"temper/generator"
-	"temper/internal/ready"
 )
 
 func (a *app) generate() *cobra.Command {
@@ -46,40 +44,11 @@ func (a *app) runGenerate(output string) error {
 		if _, err := generator.Write(output, decisions); err != nil {
 			return err
 		}
-	} else if err := a.printDropins(decisions); err != nil {
+	} else if err := a.printer().Dropins(decisions); err != nil {
 		return err
 	}
 	if bad {
 		return exitError(exitFindings)
 	}
 	return nil
-}
-
-func (a *app) printDropins(decisions []generator.Decision) error {
-	type dropin struct {
-		Unit   string `json:"unit"`
-		Path   string `json:"path"`
-		Dropin string `json:"dropin"`
-		Why    string `json:"why"`
-	}
-	list := []dropin{}
-	for _, d := range decisions {
-		list = append(list, dropin{d.Unit, d.Unit + ".d/" + generator.Dropin, d.Text, d.Why})
-	}
-	if a.format == "json" {
-		return a.printJSON(list)
-	}
-	for _, d := range list {
-		if d.Dropin == "" {
-			fmt.Fprintf(a.err, "%s: nothing: %s\n", d.Unit, d.Why)
-			continue
-		}
-		fmt.Fprintf(a.out, "== %s\n%s\n", d.Path, d.Dropin)
-	}
-	return nil
-}
-
-// generator reads what the generator would read on the root.
-func (a *app) generator() (*generator.Generator, []error, error) {
-	return generator.New(a.host(), ready.CommandLine(string(a.host())))
 }

@@ -3,10 +3,22 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"temper/generator"
+	"temper/internal/hint"
+	"temper/internal/host"
+	"temper/internal/output"
+	"temper/internal/ready"
+	"temper/profiles"
 )
 
 func main() {
@@ -14,4 +26,99 @@ func main() {
 	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	cancel()
 	os.Exit(code)
+}
+
+// Exit codes, the same in every verb.
+const (
+	exitOK       = 0
+	exitFindings = 1 // findings, bad input files, or a verdict that was refused by a flag
+	exitUsage    = 2 // the command line is wrong
+	exitFailed   = 3 // could not run, or nothing could be decided
+)
+
+// exitError ends a command with a code after it has said everything itself.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// app is what the verbs share.
+type app struct {
+	out, err io.Writer
+	root     string
+	format   string
+}
+
+func (a *app) host() host.Root { return host.Root(a.root) }
+
+// printer prints results in the format that was asked for.
+func (a *app) printer() output.Printer {
+	return output.Printer{Out: a.out, Err: a.err, Format: a.format}
+}
+
+// warn prints a problem that does not stop the command.
+func (a *app) warn(err error) { a.printer().Warn(err) }
+
+// warnAll prints problems and reports whether there were any.
+func (a *app) warnAll(problems []error) bool {
+	for _, p := range problems {
+		a.warn(p)
+	}
+	return len(problems) > 0
+}
+
+// loadProfiles reads the profiles of a root and, behind them, those that temper is built with: a machine without any, or an
+// image, can then be proven too.
+func loadProfiles(root host.Root) (*profiles.Set, []error) {
+	return profiles.Load(root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
+}
+
+// generator reads what the generator would read on the root.
+func (a *app) generator() (*generator.Generator, []error, error) {
+	return generator.New(a.host(), ready.CommandLine(string(a.host())))
+}
+
+// execute runs a command line and returns its exit code.
+func execute(ctx context.Context, args []string, out, talk io.Writer) int {
+	a := &app{out: out, err: talk}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(talk)
+	return a.code(root.ExecuteContext(ctx))
+}
+
+func (a *app) code(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if code, ok := errors.AsType[exitError](err); ok {
+		return int(code)
+	}
+	fmt.Fprintf(a.err, "temper: error: %v\n", err)
+	if advice := hint.Of(err); advice != "" {
+		fmt.Fprintf(a.err, "temper: hint: %s\n", advice)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// release is the version that a package was built as; the build sets it with -ldflags "-X main.release=...".
+var release string
+
+// version is that of the package, or else the module's version as the Go linker knows it.
+func version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }

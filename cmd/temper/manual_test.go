@@ -15,13 +15,14 @@ import (
 	"temper/generator"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/manual"
 	"temper/profiles"
 )
 
 func pages(t *testing.T) (*cobra.Command, map[string]string) {
 	t.Helper()
 	root := (&app{out: io.Discard, err: io.Discard}).command()
-	pages, err := manualPages(root, "../../packaging/man")
+	pages, err := manual.Pages(root, "../../packaging/man")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,31 +31,31 @@ func pages(t *testing.T) (*cobra.Command, map[string]string) {
 
 // documents reports whether a page, or a section of it, has an entry for a name.
 func documents(page, name string) bool {
-	entry := regexp.MustCompile(`(?m)^\.TP\n\.B[IR]* ` + regexp.QuoteMeta(roff(name)) + `($|[ =])`)
+	entry := regexp.MustCompile(`(?m)^\.TP\n\.B[IR]* ` + regexp.QuoteMeta(manual.Escape(name)) + `($|[ =])`)
 	return entry.MatchString(page)
 }
 
 func TestEveryVerbAndFlagHasAPage(t *testing.T) {
 	root, pages := pages(t)
-	for _, c := range append(verbs(root), root) {
-		page, ok := pages[pageName(c)+".1"]
+	for _, c := range append(manual.Verbs(root), root) {
+		page, ok := pages[manual.PageName(c)+".1"]
 		if !ok {
 			t.Errorf("%s has no page", c.CommandPath())
 			continue
 		}
-		if c != root && !strings.Contains(pages["temper.1"], ".BR "+roff(pageName(c))+" (1)") {
-			t.Errorf("temper(1) does not name %s", pageName(c))
+		if c != root && !strings.Contains(pages["temper.1"], ".BR "+manual.Escape(manual.PageName(c))+" (1)") {
+			t.Errorf("temper(1) does not name %s", manual.PageName(c))
 		}
 		check := func(f *pflag.Flag) {
 			if !documents(page, "--"+f.Name) {
-				t.Errorf("%s does not document --%s", pageName(c), f.Name)
+				t.Errorf("%s does not document --%s", manual.PageName(c), f.Name)
 			}
 		}
 		c.NonInheritedFlags().VisitAll(check)
 		c.InheritedFlags().VisitAll(check)
 		for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"} {
 			if !strings.Contains(page, "\n.SH "+section+"\n") {
-				t.Errorf("%s has no section %s", pageName(c), section)
+				t.Errorf("%s has no section %s", manual.PageName(c), section)
 			}
 		}
 	}
@@ -66,7 +67,7 @@ func TestEveryCommandIsInTheManual(t *testing.T) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("help")
 	for _, c := range root.Commands() {
-		if _, ok := pages[pageName(c)+".1"]; !ok && !c.Hidden && !documents(pages["temper.1"], c.CommandPath()) {
+		if _, ok := pages[manual.PageName(c)+".1"]; !ok && !c.Hidden && !documents(pages["temper.1"], c.CommandPath()) {
 			t.Errorf("temper(1) does not document %s", c.CommandPath())
 		}
 	}

@@ -12,10 +12,11 @@ import (
 
 	"temper/generator"
 	"temper/harness"
+	"temper/harness/batch"
 	"temper/harness/place"
 	"temper/internal/hint"
 	"temper/internal/host"
-	"temper/internal/systemd"
+	"temper/internal/output"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -50,7 +51,7 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 		RunE:    func(c *cobra.Command, units []string) error { return a.runProve(c.Context(), f, units) },
 	}
 	c.Flags().StringVar(&f.image, "image", "", "boot a copy of the root `DIR` instead of this machine's; verdicts go there")
-	c.Flags().StringVar(&f.where, "place", "auto", "where trials run: `auto|host|container`")
+	c.Flags().StringVar(&f.where, "place", batch.Auto, "where trials run: `auto|host|container`")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
@@ -66,11 +67,8 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if f.image != "" {
 		root = host.Root(f.image)
 	}
-	if f.reload && !root.IsHost() {
-		return usageError{errors.New("--reload is about this machine, not about an image")}
-	}
-	if f.jobs < 1 {
-		return usageError{fmt.Errorf("--jobs is %d, want 1 or more", f.jobs)}
+	if err := f.check(root); err != nil {
+		return err
 	}
 	set, problems := loadProfiles(root)
 	bad := a.warnAll(problems)
@@ -78,20 +76,26 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err != nil {
 		return err
 	}
-	if units, err = a.unitsToProve(root, set, p, units); err != nil {
+	if units, err = unitsToProve(root, set, p, units); err != nil {
 		return err
 	}
 	store, err := stateStore(root, f.state)
 	if err != nil {
 		return err
 	}
-	b := &batch{app: a, flags: f, root: root, options: harness.Options{Profiles: set, Profile: p, Tighten: f.tighten}, store: store}
-	err = b.run(ctx, units)
-	if printErr := a.printVerdicts(b.verdicts); printErr != nil {
+	progress := output.NewProgress(a.printer())
+	verdicts, outcome, err := batch.Run(ctx, batch.Options{
+		Root: root, Place: f.where, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
+		Store: store, Strict: f.strict, NoRegress: f.noRegress, Report: progress,
+	})
+	if err == nil && outcome != batch.Clean {
+		err = exitError(proveCodes[outcome])
+	}
+	if printErr := a.printer().Verdicts(verdicts); printErr != nil {
 		return printErr
 	}
 	if f.state == "" {
-		err = errors.Join(err, makeReady(root))
+		err = errors.Join(err, generator.MakeReady(root))
 	}
 	if f.reload {
 		err = errors.Join(err, reload(ctx))
@@ -100,6 +104,24 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 		err = exitError(exitFindings)
 	}
 	return err
+}
+
+// proveCodes are the exit codes of prove.
+var proveCodes = map[batch.Outcome]int{batch.Clean: exitOK, batch.Findings: exitFindings, batch.Undecided: exitFailed}
+
+// check refuses flags that contradict each other.
+func (f proveFlags) check(root host.Root) error {
+	switch {
+	case f.reload && !root.IsHost():
+		return usageError{errors.New("--reload is about this machine, not about an image")}
+	case f.jobs < 1:
+		return usageError{fmt.Errorf("--jobs is %d, want 1 or more", f.jobs)}
+	case !slices.Contains([]string{batch.Auto, batch.Host, batch.Container}, f.where):
+		return usageError{fmt.Errorf("--place is %q, want auto, host or container", f.where)}
+	case f.where == batch.Host && !root.IsHost():
+		return usageError{errors.New("--place host and --image exclude each other")}
+	}
+	return nil
 }
 
 // stateStore is where verdicts are kept: in the root that was tried, unless the flag says otherwise.
@@ -133,7 +155,7 @@ func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
 }
 
 // unitsToProve completes the names of units; without any they are those that the profile, or every profile, names.
-func (a *app) unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units []string) ([]string, error) {
+func unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units []string) ([]string, error) {
 	for i, name := range units {
 		units[i] = serviceName(name)
 	}
@@ -151,66 +173,4 @@ func (a *app) unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profil
 		return nil, usageError{hint.With(errors.New("the profile has only globs"), "temper prove UNIT --profile FILE")}
 	}
 	return units, nil
-}
-
-// serviceName completes a unit name as systemctl(1) does.
-func serviceName(name string) string {
-	if strings.HasSuffix(name, ".service") {
-		return name
-	}
-	return name + ".service"
-}
-
-// openPlace opens the place that the flags ask for. Auto is the host while this machine boots, when units are tried before
-// their first start, and else the container.
-func openPlace(ctx context.Context, f proveFlags, root host.Root) (*place.Place, error) {
-	switch f.where {
-	case "host":
-		if !root.IsHost() {
-			return nil, usageError{errors.New("--place host and --image exclude each other")}
-		}
-		return place.Host(ctx)
-	case "auto":
-		if root.IsHost() && systemd.Booted() {
-			if here, err := place.Host(ctx); err == nil {
-				if harness.Starting(here) {
-					return here, nil
-				}
-				here.Close()
-			}
-		}
-	case "container":
-	default:
-		return nil, usageError{fmt.Errorf("--place is %q, want auto, host or container", f.where)}
-	}
-	return container(ctx, root)
-}
-
-// container boots a copy of a root.
-func container(ctx context.Context, root host.Root) (*place.Place, error) {
-	o := place.Options{}
-	if !root.IsHost() {
-		o.Image = string(root)
-	}
-	return place.Container(ctx, o)
-}
-
-// weaker says in what a verdict is weaker than an older one, "" if in nothing.
-func weaker(v, old verdict.Verdict) string {
-	switch {
-	case old.Result != verdict.Proven:
-		return ""
-	case v.Result != verdict.Proven:
-		return fmt.Sprintf("%s, was %s", v.Result, old.Result)
-	case v.Exposure.After > old.Exposure.After:
-		return fmt.Sprintf("exposure %.1f, was %.1f", v.Exposure.After, old.Exposure.After)
-	case len(v.Demotions) > len(old.Demotions):
-		return fmt.Sprintf("demotions are %d, were %d", len(v.Demotions), len(old.Demotions))
-	}
-	return ""
-}
-
-// makeReady lays what was proven ready for the next boot.
-func makeReady(root host.Root) error {
-	return generator.MakeReady(root)
 }

@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"temper/generator"
+	"temper/internal/explain"
+	"temper/internal/hint"
 	"temper/internal/verdict"
 )
 
@@ -56,17 +57,19 @@ func (a *app) runShow(units []string) error {
 	bad = a.warnAll(more) || bad
 	verdicts := []verdict.Verdict{}
 	for _, d := range decisions {
-		v, err := view(g, d)
+		v, err := explain.Verdict(g, d)
 		if err != nil {
 			return err
 		}
 		verdicts = append(verdicts, v)
 		if a.format == "text" {
-			a.explain(d, v)
+			if err := a.printer().Decision(d, v); err != nil {
+				return err
+			}
 		}
 	}
 	if a.format == "json" {
-		if err := a.printJSON(verdicts); err != nil {
+		if err := a.printer().JSON(verdicts); err != nil {
 			return err
 		}
 	}
@@ -76,51 +79,37 @@ func (a *app) runShow(units []string) error {
 	return nil
 }
 
-// explain prints a decision for people.
-func (a *app) explain(d generator.Decision, v verdict.Verdict) {
-	fmt.Fprintf(a.out, "%s: %s\n", d.Unit, d.Why)
-	if d.Profile == nil {
-		return
-	}
-	fmt.Fprintf(a.out, "profile %s (%s), exposure %.1f -> %.1f\n", d.Profile.Name, d.Profile.Path, v.Exposure.Before, v.Exposure.After)
-	if d.Text != "" {
-		fmt.Fprintf(a.out, "\n%s\n", d.Text)
-	}
-	rows := [][]string{}
-	for _, i := range d.Plan.Items {
-		if !i.Directive.Restricts() {
-			continue
+// showTrials prints the log of every trial of the last proof of each unit.
+func (a *app) showTrials(store verdict.Store, units []string) error {
+	all := map[string][]verdict.Trial{}
+	for _, name := range units {
+		name = serviceName(name)
+		trials, err := store.Trials(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return hint.With(fmt.Errorf("no trials of %s are kept", name), "sudo temper prove "+name)
 		}
-		why := i.Directive.Forbids
-		if i.Note != "" {
-			why += " (" + i.Note + ")"
+		if err != nil {
+			return err
 		}
-		rows = append(rows, []string{i.Directive.Name + "=", fmt.Sprintf("%s:%d", i.From, i.Pos.Line), why})
-	}
-	if len(rows) > 0 {
-		fmt.Fprintln(a.out, "It can no longer:")
-		a.table(indent(rows))
-	}
-	if len(v.Demotions) > 0 {
-		fmt.Fprintln(a.out, "\nDemoted, because the service needs it:")
-		for _, demotion := range v.Demotions {
-			a.printDemotion(demotion)
+		all[name] = trials
+		if a.format == "text" {
+			a.printer().Trials(name, trials)
 		}
 	}
-	rows = nil
-	for _, l := range v.LeftOut {
-		rows = append(rows, []string{l.Directive + "=", l.Reason})
+	if a.format == "json" {
+		return a.printer().JSON(all)
 	}
-	if len(rows) > 0 {
-		fmt.Fprintln(a.out, "\nLeft out:")
-		a.table(indent(rows))
-	}
+	return nil
 }
 
-func indent(rows [][]string) [][]string {
-	for i := range rows {
-		rows[i] = slices.Clone(rows[i])
-		rows[i][0] = "  " + rows[i][0]
+// reproduce prints the commands that put a demoted directive back by hand.
+func (a *app) reproduce(store verdict.Store, units []string, demoted string) error {
+	for _, name := range units {
+		r, err := explain.Reproduce(a.host(), store, serviceName(name), demoted)
+		if err != nil {
+			return err
+		}
+		a.printer().Reproduction(r)
 	}
-	return rows
+	return nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -57,5 +59,18 @@ func TestSystemdProveDeadly(t *testing.T) {
 	}
 	if v, err := (verdict.Store{Dirs: []string{state}}).Get("quiet.service"); err != nil || v.Result != verdict.Proven {
 		t.Errorf("%v, %s: %s", err, v.Result, out)
+	}
+}
+
+// TestSystemdUntried: a unit that cannot be tried in a place that is there is not missing in a report, and leaves no verdict.
+func TestSystemdUntried(t *testing.T) {
+	var out, talk bytes.Buffer
+	state := t.TempDir()
+	code := execute(t.Context(), []string{"prove", "--image", testroot.Path(t, "trixie"), "--state", state, "--format", "tap", "gone"}, &out, &talk)
+	if want := "TAP version 13\n1..1\nnot ok 1 - gone.service: works hardened\n# inconclusive\n"; code != exitFailed || !strings.HasPrefix(out.String(), want) {
+		t.Errorf("exit code %d, printed %q, said %q", code, out.String(), talk.String())
+	}
+	if files, err := os.ReadDir(state); err != nil || len(files) > 0 {
+		t.Errorf("kept %v, %v", files, err)
 	}
 }

@@ -1,11 +1,20 @@
-package main
+package batch
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"temper/internal/verdict"
 )
+
+// warnings is a report of which only the warnings are kept.
+type warnings struct{ said *bytes.Buffer }
+
+func (warnings) Step(string, string)    {}
+func (warnings) Result(verdict.Verdict) {}
+func (warnings) Done(string)            {}
+func (w warnings) Warn(err error)       { fmt.Fprintln(w.said, err) }
 
 // TestNoRegress: a result that is weaker than the stored one is told as what it is and kept only as trials; any other takes its place.
 func TestNoRegress(t *testing.T) {
@@ -26,8 +35,8 @@ func TestNoRegress(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var said bytes.Buffer
-			b := &batch{app: &app{err: &said}, flags: proveFlags{noRegress: true}, store: verdict.Store{Dirs: []string{t.TempDir()}}}
-			if err := b.store.PutProof(tc.old, nil); err != nil {
+			b := &batch{Options: Options{NoRegress: true, Store: verdict.Store{Dirs: []string{t.TempDir()}}, Report: warnings{&said}}}
+			if err := b.Store.PutProof(tc.old, nil); err != nil {
 				t.Fatal(err)
 			}
 			code, err := b.keep(tc.new, []verdict.Trial{{Number: 7}})
@@ -36,18 +45,18 @@ func TestNoRegress(t *testing.T) {
 			}
 			want, kept := tc.old, tc.says != ""
 			if kept {
-				tc.says = "temper: web.service: " + tc.says + ": the stored verdict is kept, beside the trials of this proof\n"
+				tc.says = "web.service: " + tc.says + ": the stored verdict is kept, beside the trials of this proof\n"
 			} else {
 				want = tc.new
 			}
-			if said.String() != tc.says || (code == exitFindings) != kept {
+			if said.String() != tc.says || (code == Findings) != kept {
 				t.Errorf("ended with %d and said %q, want %q", code, said.String(), tc.says)
 			}
-			v, err := b.store.Get("web.service")
+			v, err := b.Store.Get("web.service")
 			if err != nil || v.Result != want.Result || v.Exposure.After != want.Exposure.After || len(v.Demotions) != len(want.Demotions) {
 				t.Errorf("kept %+v, %v", v, err)
 			}
-			if trials, err := b.store.Trials("web.service"); err != nil || len(trials) != 1 || trials[0].Number != 7 {
+			if trials, err := b.Store.Trials("web.service"); err != nil || len(trials) != 1 || trials[0].Number != 7 {
 				t.Errorf("kept the trials %+v, %v", trials, err)
 			}
 		})

@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"fmt"
@@ -8,18 +8,18 @@ import (
 	"temper/internal/verdict"
 )
 
-// printVerdicts prints what was found out in the format asked for; as text each verdict was printed when it came.
-func (a *app) printVerdicts(verdicts []verdict.Verdict) error {
-	switch a.format {
+// Verdicts prints what was found out in the format asked for; as text each verdict was printed when it came.
+func (p Printer) Verdicts(verdicts []verdict.Verdict) error {
+	switch p.Format {
 	case "json":
 		if verdicts == nil {
 			verdicts = []verdict.Verdict{}
 		}
-		return a.printJSON(verdicts)
+		return p.JSON(verdicts)
 	case "junit":
-		return a.printJUnit(verdicts)
+		return p.junit(verdicts)
 	case "tap":
-		return a.printTAP(verdicts)
+		return p.tap(verdicts)
 	}
 	return nil
 }
@@ -42,8 +42,8 @@ func results(v verdict.Verdict) []result {
 			fmt.Fprintf(&details, "%s: %s\n", e.Kind, e.Text)
 		}
 		list = append(list, result{
-			name:    d.Directive + "=" + short(d.From),
-			message: fmt.Sprintf("demoted to %s: %s", short(d.To), d.Reason),
+			name:    d.Directive + "=" + Short(d.From),
+			message: fmt.Sprintf("demoted to %s: %s", Short(d.To), d.Reason),
 			details: details.String(),
 		})
 	}
@@ -56,8 +56,8 @@ func results(v verdict.Verdict) []result {
 	return list
 }
 
-// printJUnit prints one test suite for each unit.
-func (a *app) printJUnit(verdicts []verdict.Verdict) error {
+// junit prints one test suite for each unit.
+func (p Printer) junit(verdicts []verdict.Verdict) error {
 	var suites []junit.Suite
 	for _, v := range verdicts {
 		suite := junit.Suite{Name: v.Unit, Seconds: v.Seconds}
@@ -70,11 +70,11 @@ func (a *app) printJUnit(verdicts []verdict.Verdict) error {
 		}
 		suites = append(suites, suite)
 	}
-	return junit.Write(a.out, suites)
+	return junit.Write(p.Out, suites)
 }
 
-// printTAP prints the Test Anything Protocol, version 13.
-func (a *app) printTAP(verdicts []verdict.Verdict) error {
+// tap prints the Test Anything Protocol, version 13.
+func (p Printer) tap(verdicts []verdict.Verdict) error {
 	var lines []string
 	for _, v := range verdicts {
 		for _, r := range results(v) {
@@ -89,7 +89,7 @@ func (a *app) printTAP(verdicts []verdict.Verdict) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(a.out, "TAP version 13\n1..%d\n%s\n", len(lines), strings.Join(lines, "\n"))
+	_, err := fmt.Fprintf(p.Out, "TAP version 13\n1..%d\n%s\n", len(lines), strings.Join(lines, "\n"))
 	return err
 }
 

@@ -1,4 +1,5 @@
-package main
+// Package manual makes the manual pages: from the commands of the program themselves, and from the pages that people wrote.
+package manual
 
 import (
 	"fmt"
@@ -14,25 +15,8 @@ import (
 	"temper/internal/directive"
 )
 
-// manual is the verb by which the build makes the manual pages: from the commands themselves, and from the pages that
-// people wrote.
-func (a *app) manual() *cobra.Command {
-	return &cobra.Command{
-		Use:    "manual SOURCE OUTPUT",
-		Short:  "Write the manual pages",
-		Hidden: true,
-		Args:   cobra.ExactArgs(2),
-		RunE: func(c *cobra.Command, args []string) error {
-			pages, err := manualPages(c.Root(), args[0])
-			if err != nil {
-				return err
-			}
-			return writePages(args[1], pages)
-		},
-	}
-}
-
-func writePages(dir string, pages map[string]string) error {
+// Write writes pages into a directory, each under its name.
+func Write(dir string, pages map[string]string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -44,9 +28,9 @@ func writePages(dir string, pages map[string]string) error {
 	return nil
 }
 
-// manualPages returns the pages by file name. Those of verbs are made from the commands; a file NAME.in in source is a page
+// Pages returns the pages by file name. Those of verbs are made from the commands; a file NAME.in in source is a page
 // as it is, or, for a verb, what comes before SEE ALSO. @DIRECTIVES@ in it is replaced by the table of directives.
-func manualPages(root *cobra.Command, source string) (map[string]string, error) {
+func Pages(root *cobra.Command, source string) (map[string]string, error) {
 	written, err := filepath.Glob(filepath.Join(source, "*.in"))
 	if err != nil {
 		return nil, err
@@ -60,30 +44,31 @@ func manualPages(root *cobra.Command, source string) (map[string]string, error) 
 		}
 		pages[strings.TrimSuffix(filepath.Base(file), ".in")] = strings.ReplaceAll(string(data), "@DIRECTIVES@\n", directivesRoff())
 	}
-	for _, c := range append([]*cobra.Command{root}, verbs(root)...) {
-		name := pageName(c) + ".1"
+	for _, c := range append([]*cobra.Command{root}, Verbs(root)...) {
+		name := PageName(c) + ".1"
 		pages[name] = commandPage(root, c, pages[name])
 	}
 	return pages, nil
 }
 
-// verbs are the commands that have a page of their own.
-func verbs(root *cobra.Command) []*cobra.Command {
+// Verbs are the commands that have a page of their own.
+func Verbs(root *cobra.Command) []*cobra.Command {
 	return slices.DeleteFunc(slices.Clone(root.Commands()), func(c *cobra.Command) bool {
 		return c.Hidden || c.Name() == "help" || c.Name() == "completion"
 	})
 }
 
-func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
+// PageName is the name of the page of a command.
+func PageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
 // commandPage is the page of one command in the man macros of man(7).
 func commandPage(root, c *cobra.Command, more string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".\\\" Made by \"temper manual\" from the program.\n.TH %s 1 \"\" temper \"temper\"\n", strings.ToUpper(pageName(c)))
-	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(pageName(c)), roff(lowerFirst(c.Short)))
-	b.WriteString(".SH SYNOPSIS\n.B " + roff(c.CommandPath()) + "\n")
+	fmt.Fprintf(&b, ".\\\" Made by \"temper manual\" from the program.\n.TH %s 1 \"\" temper \"temper\"\n", strings.ToUpper(PageName(c)))
+	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", Escape(PageName(c)), Escape(lowerFirst(c.Short)))
+	b.WriteString(".SH SYNOPSIS\n.B " + Escape(c.CommandPath()) + "\n")
 	if args := strings.TrimPrefix(strings.TrimPrefix(c.Use, c.Name()), " "); args != "" {
-		b.WriteString("[\\fIOPTION\\fR...] " + roff(args) + "\n")
+		b.WriteString("[\\fIOPTION\\fR...] " + Escape(args) + "\n")
 	} else {
 		b.WriteString("\\fIVERB\\fR [\\fIOPTION\\fR...] [\\fIARGUMENT\\fR...]\n")
 	}
@@ -97,17 +82,17 @@ func commandPage(root, c *cobra.Command, more string) string {
 		if i > 0 {
 			b.WriteString(".PP\n")
 		}
-		b.WriteString(roff(paragraph) + "\n")
+		b.WriteString(Escape(paragraph) + "\n")
 	}
 	if c == root {
 		verbsRoff(&b, root)
 	}
 	flagsRoff(&b, c)
 	if exit != "" {
-		b.WriteString(".SH EXIT STATUS\n" + roff(exit) + "\n")
+		b.WriteString(".SH EXIT STATUS\n" + Escape(exit) + "\n")
 	}
 	if c.Example != "" {
-		b.WriteString(".SH EXAMPLES\n.nf\n" + roff(c.Example) + "\n.fi\n")
+		b.WriteString(".SH EXAMPLES\n.nf\n" + Escape(c.Example) + "\n.fi\n")
 	}
 	b.WriteString(more)
 	seeAlso(&b, root, c)
@@ -116,8 +101,8 @@ func commandPage(root, c *cobra.Command, more string) string {
 
 func verbsRoff(b *strings.Builder, root *cobra.Command) {
 	b.WriteString(".SH VERBS\n")
-	for _, v := range verbs(root) {
-		fmt.Fprintf(b, ".TP\n.BR %s (1)\n%s.\n", roff(pageName(v)), roff(v.Short))
+	for _, v := range Verbs(root) {
+		fmt.Fprintf(b, ".TP\n.BR %s (1)\n%s.\n", Escape(PageName(v)), Escape(v.Short))
 	}
 }
 
@@ -128,10 +113,10 @@ func flagsRoff(b *strings.Builder, c *cobra.Command) {
 			return
 		}
 		value, usage := pflag.UnquoteUsage(f)
-		fmt.Fprintf(b, ".TP\n.B %s\n", roff(strings.TrimSpace("--"+f.Name+" "+value)))
-		b.WriteString(roff(strings.ToUpper(usage[:1])+usage[1:]) + ".")
+		fmt.Fprintf(b, ".TP\n.B %s\n", Escape(strings.TrimSpace("--"+f.Name+" "+value)))
+		b.WriteString(Escape(strings.ToUpper(usage[:1])+usage[1:]) + ".")
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
-			b.WriteString(" The default is " + roff(f.DefValue) + ".")
+			b.WriteString(" The default is " + Escape(f.DefValue) + ".")
 		}
 		b.WriteString("\n")
 	}
@@ -153,17 +138,17 @@ func seeAlso(b *strings.Builder, root, c *cobra.Command) {
 func directivesRoff() string {
 	var b strings.Builder
 	for _, d := range directive.All() {
-		fmt.Fprintf(&b, ".TP\n.B %s\n", roff(d.Name))
+		fmt.Fprintf(&b, ".TP\n.B %s\n", Escape(d.Name))
 		if forbids, ok := strings.CutPrefix(d.Forbids, "nothing: "); ok {
-			fmt.Fprintf(&b, "%s.\n", roff(strings.ToUpper(forbids[:1])+forbids[1:]))
+			fmt.Fprintf(&b, "%s.\n", Escape(strings.ToUpper(forbids[:1])+forbids[1:]))
 		} else {
-			fmt.Fprintf(&b, "The service cannot %s.\n", roff(d.Forbids))
+			fmt.Fprintf(&b, "The service cannot %s.\n", Escape(d.Forbids))
 		}
 		if names := valueNames(d); names != "" {
-			fmt.Fprintf(&b, "Values, the weakest first: %s.\n", roff(names))
+			fmt.Fprintf(&b, "Values, the weakest first: %s.\n", Escape(names))
 		}
 		if d.Breaks != "" {
-			fmt.Fprintf(&b, "Breaks %s.\n", roff(lowerFirst(d.Breaks)))
+			fmt.Fprintf(&b, "Breaks %s.\n", Escape(lowerFirst(d.Breaks)))
 		}
 		if d.Since > 0 {
 			fmt.Fprintf(&b, "Since systemd %d.\n", d.Since)
@@ -188,7 +173,7 @@ func valueNames(d *directive.Directive) string {
 // manReference turns "systemd.exec(5)" into the font that manual pages refer to each other in.
 func manReference(page string) string {
 	name, section, _ := strings.Cut(page, "(")
-	return "\\fB" + roff(name) + "\\fR(" + section
+	return "\\fB" + Escape(name) + "\\fR(" + section
 }
 
 // lowerFirst makes a sentence part of another, unless it begins with a name or an abbreviation.
@@ -201,8 +186,8 @@ func lowerFirst(s string) string {
 
 var roffEscapes = strings.NewReplacer("\\", "\\e", "-", "\\-", "\n.", "\n\\&.", "\n'", "\n\\&'")
 
-// roff escapes text for a line of a manual page: hyphens are to be typed, and no line may look like a request.
-func roff(text string) string {
+// Escape escapes text for a line of a manual page: hyphens are to be typed, and no line may look like a request.
+func Escape(text string) string {
 	text = roffEscapes.Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
 		text = "\\&" + text

@@ -1,15 +1,12 @@
-package main
+package output
 
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"temper/internal/testroot"
 	"temper/internal/verdict"
 )
 
@@ -56,8 +53,8 @@ not ok 3 - \#1.service: works hardened
 `,
 	} {
 		var out bytes.Buffer
-		a := app{out: &out, format: format}
-		if err := a.printVerdicts(found); err != nil {
+		p := Printer{Out: &out, Format: format}
+		if err := p.Verdicts(found); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -70,8 +67,8 @@ not ok 3 - \#1.service: works hardened
 func TestResultsJSON(t *testing.T) {
 	for _, list := range [][]verdict.Verdict{found, nil} {
 		var out bytes.Buffer
-		a := app{out: &out, format: "json"}
-		if err := a.printVerdicts(list); err != nil {
+		p := Printer{Out: &out, Format: "json"}
+		if err := p.Verdicts(list); err != nil {
 			t.Fatal(err)
 		}
 		var got []verdict.Verdict
@@ -81,18 +78,5 @@ func TestResultsJSON(t *testing.T) {
 		if diff := cmp.Diff(append([]verdict.Verdict{}, list...), got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-	}
-}
-
-// TestSystemdUntried: a unit that cannot be tried in a place that is there is not missing in a report, and leaves no verdict.
-func TestSystemdUntried(t *testing.T) {
-	var out, talk bytes.Buffer
-	state := t.TempDir()
-	code := execute(t.Context(), []string{"prove", "--image", testroot.Path(t, "trixie"), "--state", state, "--format", "tap", "gone"}, &out, &talk)
-	if want := "TAP version 13\n1..1\nnot ok 1 - gone.service: works hardened\n# inconclusive\n"; code != exitFailed || !strings.HasPrefix(out.String(), want) {
-		t.Errorf("exit code %d, printed %q, said %q", code, out.String(), talk.String())
-	}
-	if files, err := os.ReadDir(state); err != nil || len(files) > 0 {
-		t.Errorf("kept %v, %v", files, err)
 	}
 }

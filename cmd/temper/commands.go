@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"temper/internal/hint"
+	"temper/internal/manual"
+	"temper/internal/unit"
+)
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "temper",
+		Short: "Harden systemd services and prove first that they still work",
+		Long: `temper hardens systemd services at boot, and proves first that they still work: it launches each one with the
+hardening that its profile asks for, runs the profile's checks, and gives back only what the service needs.
+
+Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not decide.`,
+		Example:           "  sudo temper prove nginx.service\n  temper show nginx.service",
+		Version:           version(),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.checkFormat(c) },
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{hint.With(fmt.Errorf("there is no verb %q", args[0]), suggestion(c, args[0]))}
+			}
+			return c.Help()
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{hint.With(err, c.CommandPath()+" --help")}
+	})
+	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
+	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap, analyze as junit or sarif")
+	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual(), a.guard(), a.renew())
+	for _, c := range root.Commands() {
+		checkArgs(c)
+		a.completes(c)
+	}
+	return root
+}
+
+// formats are what a verb can print besides text and json.
+var formats = map[string][]string{"prove": {"junit", "tap"}, "analyze": {"junit", "sarif"}}
+
+func (a *app) checkFormat(c *cobra.Command) error {
+	if known := append([]string{"text", "json"}, formats[c.Name()]...); !slices.Contains(known, a.format) {
+		return usageError{fmt.Errorf("--format is %q, want %s", a.format, strings.Join(known, ", "))}
+	}
+	return nil
+}
+
+// checkArgs makes a wrong number of arguments a usage error, as a wrong flag is.
+func checkArgs(c *cobra.Command) {
+	args := c.Args
+	c.Args = func(c *cobra.Command, given []string) error {
+		if args == nil {
+			return nil
+		}
+		if err := args(c, given); err != nil {
+			return usageError{hint.With(err, c.CommandPath()+" --help")}
+		}
+		return nil
+	}
+}
+
+func suggestion(c *cobra.Command, word string) string {
+	if near := c.SuggestionsFor(word); len(near) > 0 {
+		return "temper " + near[0]
+	}
+	return "temper --help"
+}
+
+// manual is the verb by which the build makes the manual pages.
+func (a *app) manual() *cobra.Command {
+	return &cobra.Command{
+		Use:    "manual SOURCE OUTPUT",
+		Short:  "Write the manual pages",
+		Hidden: true,
+		Args:   cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			pages, err := manual.Pages(c.Root(), args[0])
+			if err != nil {
+				return err
+			}
+			return manual.Write(args[1], pages)
+		},
+	}
+}
+
+// completes adds to a command what a shell can suggest: the units of the root, profiles, and the words that flags take.
+func (a *app) completes(c *cobra.Command) {
+	switch {
+	case strings.Contains(c.Use, "UNIT"):
+		c.ValidArgsFunction = a.unitNames
+	case strings.Contains(c.Use, "FILE"):
+		c.ValidArgsFunction = cobra.FixedCompletions([]string{"toml"}, cobra.ShellCompDirectiveFilterFileExt)
+	default:
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for name, kind := range map[string][]string{
+		"root": nil, "image": nil, "state": nil, "output": nil, "format": {"text", "json"}, "place": {"auto", "host", "container"},
+	} {
+		if c.Flag(name) == nil {
+			continue
+		}
+		complete := cobra.FixedCompletions(kind, cobra.ShellCompDirectiveNoFileComp)
+		if kind == nil {
+			complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+		}
+		_ = c.RegisterFlagCompletionFunc(name, complete) // a flag that has one already keeps it
+	}
+}
+
+// unitNames suggests the service units of the root. Where they cannot be listed, nothing is suggested: a completion has
+// nobody to complain to.
+func (a *app) unitNames(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	names, _ := (&unit.Loader{Root: a.host()}).List(".service")
+	var fit []string
+	for _, n := range names {
+		if strings.HasPrefix(n, typed) && !unit.IsTemplate(n) {
+			fit = append(fit, n)
+		}
+	}
+	return fit, cobra.ShellCompDirectiveNoFileComp
+}
+
+// serviceName completes a unit name as systemctl(1) does.
+func serviceName(name string) string {
+	if strings.HasSuffix(name, ".service") {
+		return name
+	}
+	return name + ".service"
+}

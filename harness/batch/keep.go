@@ -1,0 +1,59 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"temper/internal/verdict"
+)
+
+// keep stores a verdict unless NoRegress forbids it, and says what it means for the outcome.
+func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error) {
+	old, err := b.Store.Get(v.Unit)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.Report.Warn(fmt.Errorf("%w; it is replaced", err))
+	}
+	if why := weaker(v, old); b.NoRegress && err == nil && why != "" {
+		b.Report.Warn(fmt.Errorf("%s: %s: the stored verdict is kept, beside the trials of this proof", v.Unit, why))
+		return Findings, b.Store.PutTrials(v.Unit, trials)
+	}
+	if err := b.Store.PutProof(v, trials); err != nil {
+		return Undecided, err
+	}
+	switch {
+	case v.Result != verdict.Proven:
+		return Undecided, nil
+	case b.Strict && (len(v.Demotions) > 0 || b.exceeds(v)), len(v.Loose) > 0:
+		return Findings, nil
+	}
+	return Clean, nil
+}
+
+// exceeds reports, and says, that a hardened service keeps more exposure than its profile lets it.
+func (b *batch) exceeds(v verdict.Verdict) bool {
+	p := b.Profile
+	if p == nil {
+		p, _ = b.Profiles.Get(v.Profile)
+	}
+	if p == nil || p.Prove.Exposure == 0 || v.Exposure.After <= p.Prove.Exposure {
+		return false
+	}
+	b.Report.Warn(fmt.Errorf("%s: exposure %.1f, the profile wants %.1f at most", v.Unit, v.Exposure.After, p.Prove.Exposure))
+	return true
+}
+
+// weaker says in what a verdict is weaker than an older one, "" if in nothing.
+func weaker(v, old verdict.Verdict) string {
+	switch {
+	case old.Result != verdict.Proven:
+		return ""
+	case v.Result != verdict.Proven:
+		return fmt.Sprintf("%s, was %s", v.Result, old.Result)
+	case v.Exposure.After > old.Exposure.After:
+		return fmt.Sprintf("exposure %.1f, was %.1f", v.Exposure.After, old.Exposure.After)
+	case len(v.Demotions) > len(old.Demotions):
+		return fmt.Sprintf("demotions are %d, were %d", len(v.Demotions), len(old.Demotions))
+	}
+	return ""
+}

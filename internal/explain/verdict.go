@@ -1,0 +1,45 @@
+// Package explain says what is known about a unit beyond what is stored: what its profile would apply where nothing was
+// proven, and how to see by hand what a demoted directive breaks.
+package explain
+
+import (
+	"temper/analyzer"
+	"temper/generator"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+)
+
+// Verdict is the verdict on a unit that a decision was made by, or, without one, what the profile would apply.
+func Verdict(g *generator.Generator, d generator.Decision) (verdict.Verdict, error) {
+	if d.Verdict != nil {
+		return *d.Verdict, nil
+	}
+	v := verdict.Verdict{
+		Unit: d.Unit, Systemd: g.Version, Dropin: d.Text,
+		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+	}
+	if d.Profile != nil {
+		v.Profile = d.Profile.Name
+		v.Applied, v.LeftOut = append(v.Applied, d.Plan.Applied()...), append(v.LeftOut, d.Plan.LeftOut...)
+	}
+	u, err := g.Units.Load(d.Unit)
+	if err != nil || u.Masked {
+		return v, err
+	}
+	v.Exposure, err = exposures(u.Without(generator.Dropin), d.Plan.Text(), g.Version)
+	return v, err
+}
+
+// exposures scores a unit without and with a drop-in.
+func exposures(u *unit.Unit, dropin string, version int) (verdict.Exposure, error) {
+	before, err := analyzer.Score(u, analyzer.Options{Version: version})
+	if err != nil {
+		return verdict.Exposure{}, err
+	}
+	hardened, err := u.With(generator.Dropin, dropin)
+	if err != nil {
+		return verdict.Exposure{}, err
+	}
+	after, err := analyzer.Score(hardened, analyzer.Options{Version: version})
+	return verdict.Exposure{Before: float64(before.Exposure) / 10, After: float64(after.Exposure) / 10}, err
+}

@@ -1,0 +1,58 @@
+// Package output prints results for people and for programs: verdicts, trials, decisions, tables, reports of tests, and the
+// progress of proofs.
+//
+// Results go to the standard output, talk to the standard error.
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+)
+
+// A Printer knows where results and talk go, and in which format results are wanted.
+type Printer struct {
+	Out, Err io.Writer
+	Format   string // "text", "json", "junit" or "tap"
+}
+
+// Warn prints a problem that does not stop the command.
+func (p Printer) Warn(err error) { fmt.Fprintf(p.Err, "temper: %v\n", err) }
+
+// JSON prints a result as one JSON document.
+func (p Printer) JSON(v any) error {
+	e := json.NewEncoder(p.Out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// table prints rows in aligned columns.
+func (p Printer) table(rows [][]string) error {
+	w := tabwriter.NewWriter(p.Out, 0, 8, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+	}
+	return w.Flush()
+}
+
+// terminal reports whether talk goes to a terminal, which is where progress is drawn.
+func (p Printer) terminal() bool {
+	f, ok := p.Err.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// columns is the width of the terminal.
+func (p Printer) columns() int {
+	if f, ok := p.Err.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 80
+}

@@ -1,0 +1,78 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+
+	"temper/internal/verdict"
+)
+
+// verdict prints what was found out about a unit, for people.
+func (p Printer) verdict(v verdict.Verdict) {
+	fmt.Fprintf(p.Out, "%s: %s", v.Unit, v.Result)
+	if v.Result == verdict.Proven {
+		fmt.Fprintf(p.Out, ", exposure %.1f -> %.1f, %d directives, %d demotions", v.Exposure.Before, v.Exposure.After,
+			directives(v), len(v.Demotions))
+	}
+	fmt.Fprintf(p.Out, " (profile %s, %d trials, %.1f s)\n", v.Profile, v.Trials, v.Seconds)
+	if v.Reason != "" {
+		fmt.Fprintf(p.Out, "  %s\n", v.Reason)
+	}
+	p.applied(v.Applied)
+	for _, d := range v.Demotions {
+		p.demotion(d)
+	}
+	for _, e := range v.Advisories {
+		fmt.Fprintf(p.Out, "  advisory: %s: %s\n", e.Kind, e.Text)
+	}
+	for _, l := range v.Loose {
+		fmt.Fprintf(p.Out, "  %s: looser than necessary: this proof never needed %s of %s=", l.Pos, strings.Join(l.Names, ", "), l.Directive)
+		if l.Profile != v.Profile {
+			fmt.Fprintf(p.Out, ", which %s takes over from %s", v.Profile, l.Profile)
+		}
+		fmt.Fprintf(p.Out, "\n    right would be: %s\n", l.Right)
+	}
+}
+
+// width is where lines for people are broken.
+const width = 120
+
+// applied prints the assignments of a drop-in as a paragraph.
+func (p Printer) applied(list []verdict.Applied) {
+	line := "  applied"
+	for _, x := range list {
+		word := " " + x.Directive + "=" + x.Value
+		if len(line)+len(word) > width {
+			fmt.Fprintln(p.Out, line)
+			line = "   "
+		}
+		line += word
+	}
+	if len(list) > 0 {
+		fmt.Fprintln(p.Out, line)
+	}
+}
+
+func (p Printer) demotion(d verdict.Demotion) {
+	fmt.Fprintf(p.Out, "  demoted %s= from %s to %s: %s\n", d.Directive, Short(d.From), Short(d.To), d.Reason)
+	for _, e := range d.Evidence {
+		fmt.Fprintf(p.Out, "    %s: %s\n", e.Kind, e.Text)
+	}
+}
+
+// Short is the assignments of a directive on one line.
+func Short(lines string) string {
+	if lines == "" {
+		return "nothing"
+	}
+	return strings.Join(strings.Fields(strings.ReplaceAll(lines, "\n", "; ")), " ")
+}
+
+// directives counts the directives of a drop-in, each once however many assignments it has.
+func directives(v verdict.Verdict) int {
+	names := map[string]bool{}
+	for _, a := range v.Applied {
+		names[a.Directive] = true
+	}
+	return len(names)
+}
