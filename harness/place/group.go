@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/hint"
+	"temper/internal/systemd"
 )
 
 // group is the cgroup in which one container runs.
@@ -50,7 +51,7 @@ func newGroup(ctx context.Context, name string) (*group, error) {
 		return nil, err
 	}
 	g := &group{dir: filepath.Join(unified, name)}
-	if systemdRuns() {
+	if systemd.Booted() {
 		g.dir, g.hold, err = newScope(ctx, unified, name)
 	} else {
 		err = privileged(os.Mkdir(g.dir, 0o755))
@@ -71,12 +72,6 @@ func (g *group) occupied() {
 		g.hold.release()
 		g.hold = nil
 	}
-}
-
-// systemdRuns is sd_booted(3).
-func systemdRuns() bool {
-	_, err := os.Lstat("/run/systemd/system")
-	return err == nil
 }
 
 // leader finds PID 1 of the container and the directory that is the root of its cgroup tree.

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/godbus/dbus/v5"
-
 	"temper/internal/hint"
+	"temper/internal/systemd"
 )
 
 // Host is the running systemd of this machine. Its error carries a hint where systemd is not PID 1 or has no bus.
 func Host(ctx context.Context) (*Place, error) {
-	if !systemdRuns() {
+	if !systemd.Booted() {
 		return nil, hint.With(errors.New("systemd does not run this machine"), "use a container: --place container")
 	}
 	unified, _, err := hierarchies()
@@ -22,11 +21,9 @@ func Host(ctx context.Context) (*Place, error) {
 	}
 	p := &Place{kind: "host", root: "/", leader: 1, cgroup: unified, net: -1, rootFD: -1}
 	p.close = sync.OnceValue(func() error { p.disconnect(); return nil })
-	for _, conn := range []**dbus.Conn{&p.bus, &p.control} {
-		if *conn, err = connect(ctx, busSocket); err != nil {
-			return nil, errors.Join(hint.With(fmt.Errorf("connect to the system bus: %w", err),
-				"install the package dbus (or dbus-broker) and start dbus.socket"), p.close())
-		}
+	if p.manager, err = systemd.ConnectSystemBus(ctx); err != nil {
+		return nil, errors.Join(hint.With(fmt.Errorf("connect to the system bus: %w", err),
+			"install the package dbus (or dbus-broker) and start dbus.socket"), p.close())
 	}
 	if err := p.attach(ctx); err != nil {
 		return nil, errors.Join(err, p.close())

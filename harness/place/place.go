@@ -1,7 +1,7 @@
 // Package place gives a running systemd in which services can be tried.
 //
 // Call [Container] for a throwaway boot, in systemd-nspawn, of a copy of this machine or of a given root directory; call
-// [Host] for the machine's own manager. Either way the caller stays outside: it talks to the manager over [Place.Bus],
+// [Host] for the machine's own manager. Either way the caller stays outside: it talks to the manager through [Place.Manager],
 // reads files below [Place.Root], connects to services through [Place.Dial] and runs commands with [Place.Run].
 //
 // A container promises to leave nothing behind. What is written in it goes to memory; its mounts and processes live in
@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
+	"temper/internal/systemd"
 )
 
 // Options says what a container is a copy of. The zero value is a copy of this machine.
@@ -55,8 +56,7 @@ type File struct {
 // Place is a running systemd. Its methods can be called at the same time from several goroutines.
 type Place struct {
 	kind      string
-	bus       *dbus.Conn // for the caller
-	control   *dbus.Conn // for Run, whose signals and references must not mix with the caller's
+	manager   *systemd.Client
 	root      host.Root
 	leader    int
 	cgroup    string
@@ -73,8 +73,11 @@ type Place struct {
 // Kind is "container" or "host".
 func (p *Place) Kind() string { return p.kind }
 
-// Bus is a connection to the system bus of the place, where org.freedesktop.systemd1 is. [Place.Close] closes it.
-func (p *Place) Bus() *dbus.Conn { return p.bus }
+// Manager is the running systemd of the place. [Place.Close] ends the connection.
+func (p *Place) Manager() *systemd.Client { return p.manager }
+
+// Bus is a connection to the system bus of the place. [Place.Close] closes it.
+func (p *Place) Bus() *dbus.Conn { return p.manager.Bus() }
 
 // Root is the file tree of the place, what is mounted in it included, for as long as this process lives. After
 // [Place.Close] every access through it fails.
@@ -114,23 +117,18 @@ func (p *Place) Close() error { return p.close() }
 
 // attach completes p with what its manager tells.
 func (p *Place) attach(ctx context.Context) error {
-	version, err := managerVersion(ctx, p.bus)
-	if err != nil {
+	var err error
+	if p.version, err = p.manager.Version(ctx); err != nil {
 		return err
 	}
-	p.version = version
-	if p.release, err = host.KernelRelease(); err != nil {
-		return err
-	}
-	return manager(p.control).CallWithContext(ctx, managerInterface+".Subscribe", 0).Err
+	p.release, err = host.KernelRelease()
+	return err
 }
 
-// disconnect lets go of what p holds of the place; closing a closed connection is no error worth telling.
+// disconnect lets go of what p holds of the place.
 func (p *Place) disconnect() {
-	for _, conn := range []*dbus.Conn{p.bus, p.control} {
-		if conn != nil {
-			_ = conn.Close()
-		}
+	if p.manager != nil {
+		p.manager.Close()
 	}
 	blank(p.net)
 	blank(p.rootFD)

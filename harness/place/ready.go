@@ -8,16 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
+	"temper/internal/systemd"
 )
 
-const (
-	busSocket = "/run/dbus/system_bus_socket"
-	pollEvery = 5 * time.Millisecond
-)
+const pollEvery = 5 * time.Millisecond
 
 // poll calls try until it returns true or an error, the container ends, or ctx does. It leaves a slow machine most of its
 // time to boot the container.
@@ -49,7 +46,7 @@ func (c *container) ready(ctx context.Context) (*Place, error) {
 	p := &Place{kind: "container", net: -1, rootFD: -1, dead: c.dead, box: c}
 	err := c.poll(ctx, func() (bool, error) { return c.join(ctx, p) })
 	if err == nil {
-		err = c.reached(ctx, p.bus)
+		err = c.reached(ctx, p.manager)
 	}
 	if err == nil {
 		err = p.attach(ctx)
@@ -71,16 +68,13 @@ func (c *container) join(ctx context.Context, p *Place) (bool, error) {
 		p.leader, p.cgroup = leader, dir
 	}
 	base := fmt.Sprintf("/proc/%d/", p.leader)
-	bus, err := connect(ctx, base+"root"+busSocket)
+	manager, err := systemd.Connect(ctx, systemd.Socket(base+"root"+systemd.SystemBus))
 	if err != nil {
 		c.notYet = fmt.Errorf("its D-Bus: %w", err)
 		return false, nil
 	}
 	c.notYet = nil
-	p.bus = bus
-	if p.control, err = connect(ctx, base+"root"+busSocket); err != nil {
-		return false, err
-	}
+	p.manager = manager
 	if p.net, err = unix.Open(base+"ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return false, err
 	}
@@ -95,43 +89,35 @@ func (c *container) join(ctx context.Context, p *Place) (bool, error) {
 }
 
 // reached waits until the unit to boot is active. If nothing is queued any more and it is not, it never will be.
-func (c *container) reached(ctx context.Context, bus *dbus.Conn) error {
+func (c *container) reached(ctx context.Context, manager *systemd.Client) error {
 	unit := c.Unit
 	if unit == "" {
 		unit = bootUnit
 	}
 	idle := 0
 	return c.poll(ctx, func() (bool, error) {
-		if !bus.Connected() {
+		if !manager.Connected() {
 			return false, errors.New("its D-Bus went away while it booted")
 		}
-		state, err := activeState(ctx, bus, unit)
-		if err == nil && state == "active" {
+		p, err := manager.LoadedUnit(ctx, unit)
+		if err == nil && systemd.Get[string](p, "ActiveState") == "active" {
 			return true, nil
 		}
-		var jobs uint32
-		if property(ctx, manager(bus), managerInterface, "NJobs", &jobs) != nil || jobs > 0 {
+		if jobs, err := manager.Jobs(ctx); err != nil || jobs > 0 {
 			idle = 0
 			return false, nil
 		}
 		if idle++; idle < 3 {
 			return false, nil
 		}
-		return false, fmt.Errorf("%s did not become active%s", unit, failures(ctx, bus))
+		return false, fmt.Errorf("%s did not become active%s", unit, failures(ctx, manager))
 	})
 }
 
 // failures names the failed units of a place, as "; failed: a.service b.mount".
-func failures(ctx context.Context, bus *dbus.Conn) string {
-	var units []struct {
-		Name, Description, Load, Active, Sub, Following string
-		Path                                            dbus.ObjectPath
-		Job                                             uint32
-		JobType                                         string
-		JobPath                                         dbus.ObjectPath
-	}
-	call := manager(bus).CallWithContext(ctx, managerInterface+".ListUnitsFiltered", 0, []string{"failed"})
-	if call.Store(&units) != nil || len(units) == 0 {
+func failures(ctx context.Context, manager *systemd.Client) string {
+	units, err := manager.Units(ctx, []string{"failed"}, nil)
+	if err != nil || len(units) == 0 {
 		return ""
 	}
 	var names []string

@@ -13,8 +13,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"temper/internal/systemd"
 )
 
 // Command is a command to run in a place.
@@ -131,44 +132,25 @@ func (r *run) prepare() error {
 }
 
 func (r *run) do(ctx context.Context) (Result, error) {
-	signals := make(chan *dbus.Signal, 64)
-	r.control.Signal(signals)
-	defer r.control.RemoveSignal(signals)
-	match := []dbus.MatchOption{
-		dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("JobRemoved"), dbus.WithMatchArg(2, r.unit),
+	// The job of a oneshot unit is over when its command is; the processes that that leaves may not be.
+	_, err := r.manager.StartTransientUnit(ctx, systemd.Replace, systemd.Transient{Name: r.unit, Properties: r.properties()})
+	if err == nil {
+		err = r.inactive(ctx)
 	}
-	if err := r.control.AddMatchSignalContext(ctx, match...); err != nil {
-		return Result{}, err
-	}
-	defer func() { _ = r.control.RemoveMatchSignal(match...) }()
-	call := manager(r.control).CallWithContext(ctx, managerInterface+".StartTransientUnit", 0,
-		r.unit, "replace", r.properties(), []auxiliary{})
-	if call.Err != nil {
-		return Result{}, call.Err
-	}
-	if err := r.wait(ctx, signals); err != nil {
-		return r.output(0), err
+	if err != nil {
+		return r.output(0), r.cause(err)
 	}
 	return r.collect(ctx)
 }
 
-type (
-	setting struct {
-		Name  string
-		Value dbus.Variant
-	}
-	auxiliary struct {
-		Name       string
-		Properties []setting
-	}
-	execCommand struct {
-		Path   string
-		Args   []string
-		Ignore bool
-	}
-)
+// execCommand is a command as D-Bus has it.
+type execCommand struct {
+	Path   string
+	Args   []string
+	Ignore bool
+}
 
-func (r *run) properties() []setting {
+func (r *run) properties() []systemd.Property {
 	user := r.User
 	if user == "" {
 		user = "root" // named, so that HOME is set
@@ -177,8 +159,8 @@ func (r *run) properties() []setting {
 	if timeout == 0 {
 		timeout = ^uint64(0) // USEC_INFINITY
 	}
-	var list []setting
-	add := func(name string, value any) { list = append(list, setting{name, dbus.MakeVariant(value)}) }
+	var list []systemd.Property
+	add := func(name string, value any) { list = append(list, systemd.Property{Name: name, Value: value}) }
 	add("Description", "temper: "+strings.Join(r.Args, " "))
 	add("Type", "oneshot")
 	add("CollectMode", "inactive-or-failed")
@@ -206,29 +188,11 @@ func literal(args []string) []string {
 	return escaped
 }
 
-// wait waits until the unit's only job, to run the command to its end, is over; then for the processes that it left.
-func (r *run) wait(ctx context.Context, signals <-chan *dbus.Signal) error {
-	for over := false; !over; {
-		select {
-		case s, open := <-signals:
-			if !open {
-				return r.lost()
-			}
-			over = len(s.Body) > 2 && s.Name == managerInterface+".JobRemoved" && s.Body[2] == any(r.unit)
-		case <-r.control.Context().Done():
-			return r.lost()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return r.inactive(ctx)
-}
-
 // inactive waits until no process of the unit is left.
 func (r *run) inactive(ctx context.Context) error {
 	for {
-		state, err := activeState(ctx, r.control, r.unit)
-		if err != nil || state == "inactive" || state == "failed" {
+		p, err := r.manager.LoadedUnit(ctx, r.unit)
+		if state := systemd.Get[string](p, "ActiveState"); err != nil || state == "inactive" || state == "failed" {
 			return err
 		}
 		select {
@@ -239,43 +203,33 @@ func (r *run) inactive(ctx context.Context) error {
 	}
 }
 
-func (r *run) lost() error {
-	if err := r.Err(); err != nil {
-		return err
+// cause is why the place could not tell how the command ended.
+func (r *run) cause(err error) error {
+	if gone := r.Err(); gone != nil && errors.Is(err, systemd.ErrGone) {
+		return gone
 	}
-	return errors.New("the D-Bus of the place went away")
+	return err
 }
 
 // collect reads how the command ended, and what it wrote.
 func (r *run) collect(ctx context.Context) (Result, error) {
-	obj, err := unitObject(ctx, r.control, r.unit)
+	s, err := r.manager.LoadedService(ctx, r.unit)
 	if err != nil {
-		return Result{}, err
+		return Result{}, r.cause(err)
 	}
-	var all map[string]dbus.Variant
-	if err := obj.CallWithContext(ctx, properties+".GetAll", 0, serviceInterface).Store(&all); err != nil {
-		return Result{}, err
-	}
-	code, _ := all["ExecMainCode"].Value().(int32)
-	status, _ := all["ExecMainStatus"].Value().(int32)
-	if code == cldKilled || code == cldDumped {
+	status := int(s.Status)
+	if s.Code == systemd.Killed || s.Code == systemd.Dumped {
 		status += 128
 	}
-	result := r.output(int(status))
-	switch how, _ := all["Result"].Value().(string); {
-	case how == "timeout":
+	result := r.output(status)
+	switch {
+	case s.Result == "timeout":
 		return result, fmt.Errorf("still running after %s: %w", r.Timeout, context.DeadlineExceeded)
-	case code == 0:
-		return result, fmt.Errorf("systemd could not start it: %s", how)
+	case s.Code == 0:
+		return result, fmt.Errorf("systemd could not start it: %s", s.Result)
 	}
 	return result, nil
 }
-
-// Codes of waitid(2) in ExecMainCode.
-const (
-	cldKilled = 2
-	cldDumped = 3
-)
 
 func (r *run) output(status int) Result {
 	return Result{Status: status, Stdout: r.read("out"), Stderr: r.read("err")}
@@ -301,10 +255,10 @@ func (r *run) read(name string) string {
 func (r *run) clean(failure error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
 	defer cancel()
-	if failure != nil && stopUnit(ctx, r.control, r.unit) == nil {
-		_ = r.inactive(ctx) // it can be unloaded by now, which is an error and what is wanted
+	if failure != nil {
+		_, _ = r.manager.StopUnit(ctx, r.unit) // it can be unloaded by now, which is an error and what is wanted
 	}
-	_ = manager(r.control).CallWithContext(ctx, managerInterface+".UnrefUnit", 0, r.unit).Err // it may be unloaded
+	_ = r.manager.Unref(ctx, r.unit) // the same
 	dir, err := r.root.Path(r.dir)
 	if err != nil {
 		return err

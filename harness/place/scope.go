@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/godbus/dbus/v5"
+	"temper/internal/systemd"
 )
 
 // Where systemd runs the machine, cgroups are its own: the container's is a delegated scope that it makes on request.
@@ -42,31 +42,18 @@ func (h *placeholder) release() {
 	_ = h.cmd.Wait()
 }
 
-// managerSocket is where PID 1 itself listens for root, so that a scope can be made before D-Bus is up.
-const managerSocket = "/run/systemd/private"
-
-func dialManager(ctx context.Context) (*dbus.Conn, error) {
-	conn, err := dbus.Dial("unix:path="+managerSocket, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("connect to the machine's systemd: %w", err)
-	}
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("0")}); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the machine's systemd: %w", err), conn.Close())
-	}
-	return conn, nil
-}
-
-// newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified.
+// newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified. D-Bus
+// need not be up.
 func newScope(ctx context.Context, unified, name string) (dir string, hold *placeholder, err error) {
-	conn, err := dialManager(ctx)
+	manager, err := systemd.ConnectPrivate(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("connect to the machine's systemd: %w", err)
 	}
-	defer conn.Close()
+	defer manager.Close()
 	if hold, err = newPlaceholder(); err != nil {
 		return "", nil, err
 	}
-	path, err := startScope(ctx, conn, name+".scope", hold.cmd.Process.Pid)
+	path, err := startScope(ctx, manager, name+".scope", hold.cmd.Process.Pid)
 	if err != nil {
 		hold.release()
 		return "", nil, fmt.Errorf("make %s.scope: %w", name, err)
@@ -75,38 +62,23 @@ func newScope(ctx context.Context, unified, name string) (dir string, hold *plac
 }
 
 // startScope returns the ControlGroup of the new scope once its process is in there.
-func startScope(ctx context.Context, conn *dbus.Conn, scope string, pid int) (string, error) {
-	settings := []setting{
-		{"Description", dbus.MakeVariant("Place for the trials of temper")},
-		{"Slice", dbus.MakeVariant("machine.slice")},
-		{"Delegate", dbus.MakeVariant(true)},
-		{"TasksMax", dbus.MakeVariant(^uint64(0))},
-		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
-		{"PIDs", dbus.MakeVariant([]uint32{uint32(pid)})},
+func startScope(ctx context.Context, manager *systemd.Client, scope string, pid int) (string, error) {
+	result, err := manager.StartTransientUnit(ctx, systemd.Fail, systemd.Transient{Name: scope, Properties: []systemd.Property{
+		{Name: "Description", Value: "Place for the trials of temper"},
+		{Name: "Slice", Value: "machine.slice"},
+		{Name: "Delegate", Value: true},
+		{Name: "TasksMax", Value: ^uint64(0)},
+		{Name: "CollectMode", Value: "inactive-or-failed"},
+		{Name: "PIDs", Value: []uint32{uint32(pid)}},
+	}})
+	if err != nil {
+		return "", err
 	}
-	call := manager(conn).CallWithContext(ctx, managerInterface+".StartTransientUnit", 0, scope, "fail", settings, []auxiliary{})
-	if call.Err != nil {
-		return "", call.Err
+	if result != systemd.Done {
+		return "", fmt.Errorf("job %s", result)
 	}
-	for {
-		obj, err := unitObject(ctx, conn, scope)
-		if err != nil {
-			return "", err
-		}
-		var state, path string
-		if err := property(ctx, obj, unitInterface, "ActiveState", &state); err != nil {
-			return "", err
-		}
-		if state == "active" {
-			err := property(ctx, obj, managerName+".Scope", "ControlGroup", &path)
-			return path, err
-		}
-		select {
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		case <-time.After(pollEvery):
-		}
-	}
+	p, err := manager.LoadedUnit(ctx, scope)
+	return systemd.Get[string](p, "ControlGroup"), err
 }
 
 // stopScope has systemd end the scope whose cgroup is dir, and waits until it has removed that: of a cgroup that somebody
@@ -115,26 +87,28 @@ func stopScope(ctx context.Context, dir string) error {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil
 	}
-	conn, err := dialManager(ctx)
+	manager, err := systemd.ConnectPrivate(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("connect to the machine's systemd: %w", err)
 	}
-	defer conn.Close()
-	if err := stopUnit(ctx, conn, filepath.Base(dir)); err != nil {
+	defer manager.Close()
+	within, cancel := context.WithTimeout(ctx, scopeWithin)
+	defer cancel()
+	switch _, err := manager.StopUnit(within, filepath.Base(dir)); {
+	case err == nil, errors.Is(err, systemd.ErrNotLoaded), errors.Is(err, context.DeadlineExceeded):
+	default:
 		return err
 	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for end := time.After(scopeWithin); ; {
+	for {
 		if _, err := os.Lstat(dir); err != nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
-		case <-end:
-			return nil // what it has left is removed by hand
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-within.Done():
+			return context.Cause(ctx) // nil where only the time was up: what is left is removed by hand
 		}
 	}
 }

@@ -3,12 +3,13 @@ package place
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
+	"temper/internal/systemd"
 )
 
 // Sweep removes what killed processes have left: the cgroups of their containers with any process still in them, commands
@@ -16,7 +17,7 @@ import (
 // nothing is no error.
 func Sweep(ctx context.Context) error {
 	errs := []error{sweepRuns(ctx)}
-	if systemdRuns() {
+	if systemd.Booted() {
 		errs = append(errs, sweepCovers())
 	}
 	_, trees, err := hierarchies()
@@ -48,27 +49,22 @@ func sweepDir(dir string, remove func(path string) error) error {
 
 // sweepRuns stops the commands that dead processes ran on this machine's own systemd, and removes their files.
 func sweepRuns(ctx context.Context) error {
-	if !systemdRuns() {
+	if !systemd.Booted() {
 		return nil
 	}
 	return sweepDir("/run", func(path string) error {
 		if !strings.HasPrefix(filepath.Base(path), "temper-run-") {
 			return nil
 		}
-		conn, err := dialManager(ctx)
+		manager, err := systemd.ConnectPrivate(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("connect to the machine's systemd: %w", err)
 		}
-		defer conn.Close()
-		return errors.Join(stopUnit(ctx, conn, filepath.Base(path)+".service"), os.RemoveAll(path))
+		defer manager.Close()
+		_, err = manager.StopUnit(ctx, filepath.Base(path)+".service")
+		if errors.Is(err, systemd.ErrNotLoaded) {
+			err = nil
+		}
+		return errors.Join(err, os.RemoveAll(path))
 	})
-}
-
-// stopUnit stops a unit, if there is such a unit, without waiting for its end.
-func stopUnit(ctx context.Context, conn *dbus.Conn, name string) error {
-	err := manager(conn).CallWithContext(ctx, managerInterface+".StopUnit", 0, name, "replace").Err
-	if e, ok := errors.AsType[dbus.Error](err); ok && e.Name == "org.freedesktop.systemd1.NoSuchUnit" {
-		return nil
-	}
-	return err
 }

@@ -83,7 +83,7 @@ func (c *Client) call(ctx context.Context, limit time.Duration, what string, do 
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		err = context.Cause(ctx)
+		err = ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("%w: no reply within %s", ErrNoAnswer, limit)
 	case !c.Connected():

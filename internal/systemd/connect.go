@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -76,11 +75,14 @@ func connect(ctx context.Context, dial Dial, greet func(*dbus.Conn) error) (*Cli
 	if limited.Err() != nil {
 		err = context.Cause(limited)
 	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		if api != nil {
 			api.Close()
 		}
-		return nil, fmt.Errorf("connect to systemd: %w", err)
+		return nil, err
 	}
 	return &Client{api: api, bus: conns[0], signals: conns[1], answer: answerWithin}, nil
 }

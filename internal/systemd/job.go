@@ -95,7 +95,7 @@ func (c *Client) job(ctx context.Context, what string, start func(context.Contex
 	case r := <-result:
 		return r, nil
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = ctx.Err()
 	case <-c.bus.Context().Done():
 		err = ErrGone
 	case <-c.signals.Context().Done():
