@@ -14,10 +14,10 @@ import (
 
 	"temper/harness/blame"
 	"temper/harness/place"
-	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/internal/refusal"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -71,7 +71,7 @@ var forgotten = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
 // opened lists the paths that a unit and its profile open for writing, where they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
-	d := blame.Lifting(witness.PathReadOnly)
+	d := blame.Lifting(refusal.PathReadOnly)
 	list := listed(u, d.Name)
 	for _, s := range p.Service {
 		if s.Name == d.Name {

@@ -203,7 +203,7 @@ func (t *tightening) closest(taken []grant, r witness.Restriction) (best grant, 
 
 // gives reports whether a grant, or another name of its, is what a restriction takes away.
 func (t *tightening) gives(g grant, name string, r witness.Restriction) bool {
-	kind := directive.Refusal(r.Kind)
+	kind := r.Kind
 	return g.directive.Gives(name, kind, r.Subject, t.version) ||
 		path.IsAbs(r.Subject) && g.directive.Gives(name, kind, t.real(r.Subject), t.version)
 }

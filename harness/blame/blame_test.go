@@ -14,6 +14,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/refusal"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -185,7 +186,7 @@ func TestCausesOff(t *testing.T) {
 func TestRefusesWeaker(t *testing.T) {
 	d, _ := directive.Lookup("ProtectHome")
 	for value, want := range map[string]bool{"yes": true, "tmpfs": true, "read-only": false} {
-		hidden := witness.Restriction{Kind: witness.PathHidden, Subject: "/home/x"}
+		hidden := witness.Restriction{Kind: refusal.PathHidden, Subject: "/home/x"}
 		if got := blame.Refuses(d, []string{value}, hidden, 257); got != want {
 			t.Errorf("ProtectHome=%s hides /home/x: %v, want %v", value, got, want)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/directive"
+	"temper/internal/refusal"
 )
 
 // equivalentCalls are families of system calls that do the same. Which one a program uses depends on the C library and its
@@ -43,7 +44,7 @@ var equivalentCalls = [][]string{
 
 // equivalents are the names that lift a restriction, in one exception: a system call with those that do the same.
 func equivalents(r witness.Restriction) string {
-	if r.Kind != witness.Syscall {
+	if r.Kind != refusal.Syscall {
 		return r.Subject
 	}
 	for _, family := range equivalentCalls {
@@ -58,12 +59,12 @@ func equivalents(r witness.Restriction) string {
 // Exceptions lists what a directive refuses and could allow exactly, system calls that do the same as one.
 func Exceptions(d *directive.Directive, want []string, version int) []string {
 	names := d.Exceptions(want, version)
-	if !slices.Contains(d.Refuses, directive.Refusal(witness.Syscall)) {
+	if !slices.Contains(d.Refuses, refusal.Syscall) {
 		return names
 	}
 	var families []string
 	for _, n := range names {
-		if f := equivalents(witness.Restriction{Kind: witness.Syscall, Subject: n}); !slices.Contains(families, f) {
+		if f := equivalents(witness.Restriction{Kind: refusal.Syscall, Subject: n}); !slices.Contains(families, f) {
 			families = append(families, f)
 		}
 	}

@@ -8,16 +8,17 @@ import (
 	"strings"
 
 	"temper/harness/witness"
+	"temper/internal/refusal"
 	"temper/internal/verdict"
 )
 
 // loggedErrors are the errors that a service may log with the path that they are about, as strerror(3) words them, and what each
 // may mean.
-var loggedErrors = map[string][]witness.Kind{
-	"read-only file system":     {witness.PathReadOnly},
-	"operation not permitted":   {witness.Device},
-	"permission denied":         {witness.Device, witness.PathHidden, witness.PathNoExec},
-	"no such file or directory": {witness.Device, witness.PathHidden},
+var loggedErrors = map[string][]refusal.Kind{
+	"read-only file system":     {refusal.PathReadOnly},
+	"operation not permitted":   {refusal.Device},
+	"permission denied":         {refusal.Device, refusal.PathHidden, refusal.PathNoExec},
+	"no such file or directory": {refusal.Device, refusal.PathHidden},
 }
 
 // A logPattern finds a path and one of the loggedErrors in a line of a log.
@@ -57,7 +58,7 @@ func (s Service) meaning(text, file string) []witness.Restriction {
 	var list []witness.Restriction
 	for _, kind := range loggedErrors[text] {
 		isDevice := strings.HasPrefix(file, "/dev/")
-		if kind == witness.PathReadOnly || s.Exists(file) && (kind != witness.Device || isDevice) {
+		if kind == refusal.PathReadOnly || s.Exists(file) && (kind != refusal.Device || isDevice) {
 			list = append(list, witness.Restriction{Kind: kind, Subject: file})
 		}
 	}

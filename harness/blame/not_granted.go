@@ -7,6 +7,7 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/directive"
+	"temper/internal/refusal"
 	"temper/internal/verdict"
 )
 
@@ -44,14 +45,14 @@ func (s Service) NotGranted(c Container, baselines []witness.Record, plan []Appl
 func (c Container) withheld(d witness.Denial) []witness.Restriction {
 	var list []witness.Restriction
 	for _, r := range d.Restrictions() {
-		if r.Kind == witness.Device && c.Lacks(r.Subject) {
+		if r.Kind == refusal.Device && c.Lacks(r.Subject) {
 			list = append(list, r)
 		}
 	}
 	for _, name := range d.Capabilities() {
 		if needed, ok := directive.ParseCapability(name); ok && !c.Capabilities.Has(needed) {
 			list = append(list,
-				witness.Restriction{Kind: witness.Capability, Subject: name}, witness.Restriction{Kind: witness.Syscall, Subject: d.Syscall})
+				witness.Restriction{Kind: refusal.Capability, Subject: name}, witness.Restriction{Kind: refusal.Syscall, Subject: d.Syscall})
 		}
 	}
 	return list

@@ -11,6 +11,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/refusal"
 	"temper/internal/verdict"
 )
 
@@ -44,24 +45,24 @@ func (s Service) relieve(complaints []complaint, plan []Applied) []Proposal {
 // relief is what would lift a restriction that a directive causes: an exception where there are exact ones, else a step down.
 func (s Service) relief(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
 	p := Proposal{Directive: a.Directive, Evidence: why}
-	if r.Kind == witness.PathReadOnly || r.Kind == witness.PathHidden {
+	if r.Kind == refusal.PathReadOnly || r.Kind == refusal.PathHidden {
 		p.Refused = r
 	}
 	exceptions := cmp.Or(ExceptionsOf(a.Directive), Lifting(r.Kind))
 	switch file := s.absolute(r.Subject); {
-	case r.Kind == witness.PathReadOnly && path.IsAbs(file):
+	case r.Kind == refusal.PathReadOnly && path.IsAbs(file):
 		if dir := s.writable(file); dir != "" {
 			p.Directive, p.Names = exceptions, []string{s.exceptionFor(dir)}
 		}
-	case r.Kind == witness.PathNoExec && path.IsAbs(r.Subject):
+	case r.Kind == refusal.PathNoExec && path.IsAbs(r.Subject):
 		p.Directive, p.Names = exceptions, []string{s.exceptionFor(r.Subject)}
-	case r.Kind == witness.Device && exceptions != nil:
+	case r.Kind == refusal.Device && exceptions != nil:
 		p.Directive, p.Names = exceptions, []string{r.Subject + " rw"}
-	case r.Kind == witness.Network && exceptions != nil:
+	case r.Kind == refusal.Network && exceptions != nil:
 		p.Directive, p.Names = exceptions, []string{withoutPort(r.Subject)}
-	case r.Kind == witness.SocketBind && exceptions != nil:
+	case r.Kind == refusal.SocketBind && exceptions != nil:
 		p.Directive, p.Names = exceptions, PortRules([]string{"tcp " + r.Subject, "udp " + r.Subject})
-	case r.Kind == witness.PathHidden:
+	case r.Kind == refusal.PathHidden:
 		p.Names = covering(a, r.Subject)
 	case a.Directive.HasExceptions() && r.Subject != "any":
 		p.Names = []string{equivalents(r)}
@@ -106,8 +107,8 @@ func ExceptionsOf(d *directive.Directive) *directive.Directive {
 }
 
 // Lifting returns the directive that lifts what was refused, whichever directive refuses it; nil if none does.
-func Lifting(refused witness.Kind) *directive.Directive {
-	return first(func(e *directive.Directive) bool { return e.Lifts == directive.Refusal(refused) })
+func Lifting(refused refusal.Kind) *directive.Directive {
+	return first(func(e *directive.Directive) bool { return e.Lifts == refused })
 }
 
 func first(is func(*directive.Directive) bool) *directive.Directive {

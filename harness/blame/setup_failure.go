@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"temper/internal/directive"
+	"temper/internal/refusal"
 	"temper/internal/verdict"
 )
 
@@ -30,7 +31,7 @@ var (
 	users   = directive.NamespaceTrace("user")
 )
 
-func refusing(what directive.Refusal) func(*directive.Directive) bool {
+func refusing(what refusal.Kind) func(*directive.Directive) bool {
 	return func(d *directive.Directive) bool { return len(d.Refuses) == 1 && d.Refuses[0] == what }
 }
 

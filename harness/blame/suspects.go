@@ -7,6 +7,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/refusal"
 )
 
 // An Applied is one directive of the plan under which a service was launched.
@@ -26,15 +27,15 @@ func (s Service) suspects(r witness.Restriction, plan []Applied) []Applied {
 
 // Refuses reports whether a directive that is set to lines can cause a restriction.
 func Refuses(d *directive.Directive, lines []string, r witness.Restriction, version int) bool {
-	if !slices.Contains(d.Refuses, directive.Refusal(r.Kind)) {
+	if !slices.Contains(d.Refuses, r.Kind) {
 		return false
 	}
 	switch r.Kind {
-	case witness.PathReadOnly:
+	case refusal.PathReadOnly:
 		return affects(d, lines, r.Subject, directive.ReadOnly)
-	case witness.PathHidden:
+	case refusal.PathHidden:
 		return affects(d, lines, r.Subject, directive.Hidden)
-	case witness.Capability, witness.Syscall, witness.Family, witness.Namespace:
+	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace:
 		return refusesName(d, lines, r.Subject, version)
 	}
 	return true

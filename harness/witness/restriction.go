@@ -3,44 +3,17 @@ package witness
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// Kind is a kind of restriction, in terms of what is refused and not of who refuses it.
-type Kind string
-
-// The kinds, with what the subject is.
-const (
-	PathReadOnly  Kind = "path-readonly"  // a path that cannot be written
-	PathHidden    Kind = "path-hidden"    // a path that is not there or cannot be entered
-	PathNoExec    Kind = "path-noexec"    // a path that cannot be executed
-	FileSystem    Kind = "file-system"    // a path on a kind of file system that may not be opened
-	MountPoint    Kind = "mount-point"    // a path that has become a mount point, or lies across one
-	Device        Kind = "device"         // path of a device node
-	Family        Kind = "family"         // "AF_INET6"
-	Capability    Kind = "capability"     // "CAP_CHOWN"
-	Syscall       Kind = "syscall"        // "mount"
-	Architecture  Kind = "architecture"   // of a foreign call: "x86", "x32", "arm"
-	Namespace     Kind = "namespace"      // "user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time"; "any" if it was not told
-	Realtime      Kind = "realtime"       // "SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"
-	WriteExecute  Kind = "write-execute"  // the call that asked for executable memory
-	SetuidBit     Kind = "setuid-bit"     // path whose mode was to be set
-	Personality   Kind = "personality"    // the number in hexadecimal
-	Network       Kind = "network"        // address that cannot be reached: "1.2.3.4:80", "@abstract"
-	SocketBind    Kind = "socket-bind"    // address that cannot be taken: "0.0.0.0:80"
-	UserMapping   Kind = "user-mapping"   // id that the user namespace does not have
-	NewPrivileges Kind = "new-privileges" // process that was to get rights from a program it ran
-	Keyring       Kind = "keyring"        // the call
-	IPC           Kind = "ipc"            // the call: an object of System V or POSIX that is not there
-	ProcessHidden Kind = "process-hidden" // the call: a process that is not there
-	Limit         Kind = "limit"          // the call: of tasks, namespaces or locked memory
+	"temper/internal/refusal"
 )
 
 // Restriction is what may have refused a call.
 type Restriction struct {
-	Kind    Kind
+	Kind    refusal.Kind
 	Subject string
 }
 
@@ -76,7 +49,7 @@ const (
 
 // rule is one way in which a restriction shows.
 type rule struct {
-	Kind    Kind
+	Kind    refusal.Kind
 	By      by
 	Errnos  []string // nil is any
 	Calls   []string // nil is any
@@ -97,9 +70,7 @@ var (
 	chownCalls   = []string{"chown", "fchown", "fchownat", "lchown"}
 	moveCalls    = []string{"rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir"}
 	sendCalls    = []string{"connect", "sendto", "sendmsg", "sendmmsg"}
-	forkCalls    = []string{"fork", "vfork", "clone", "clone3", "unshare", "setuid"}
 	memoryCalls  = []string{"mmap", "mprotect", "pkey_mprotect", "shmat"}
-	lockCalls    = []string{"mlock", "mlock2", "mlockall", "mmap"}
 	ipcCalls     = []string{"mq_open", "mq_unlink", "shmget", "semget", "msgget"}
 	keyCalls     = []string{"keyctl", "add_key", "request_key"}
 	processCalls = []string{"kill", "tkill", "tgkill", "ptrace", "pidfd_open", "pidfd_send_signal"}
@@ -107,36 +78,36 @@ var (
 
 // rules are in order of likelihood.
 var rules = []rule{
-	{Architecture, seccomp, nil, nil, architecture},
-	{Family, seccomp, []string{"EAFNOSUPPORT"}, []string{"socket", "socketpair"}, family},
-	{Namespace, seccomp, []string{"EPERM", "ENOSYS"}, []string{"clone", "clone3", "unshare", "setns"}, namespaces},
-	{Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy},
-	{WriteExecute, either, []string{"EPERM", "EACCES"}, memoryCalls, executableMemory},
-	{SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit},
-	{Personality, seccomp, []string{"EPERM"}, []string{"personality"}, func(d Denial) []string { return []string{d.argument(1)} }},
-	{MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
-	{PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
-	{Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device},
-	{Device, kernel, []string{"EPERM", "EACCES"}, slices.Concat(openCalls, []string{"mknod", "mknodat"}), device},
-	{PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
-	{PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
-	{PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files},
-	{FileSystem, kernel, []string{"EPERM"}, openCalls, paths},
-	{SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses},
-	{Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses},
-	{Network, kernel, []string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"}, nil, addresses},
-	{Network, kernel, []string{"ENODEV"}, []string{"setsockopt", "ioctl"}, callItself},
-	{UserMapping, kernel, []string{"EINVAL", "EOVERFLOW"}, slices.Concat(idCalls, chownCalls), ids},
-	{Keyring, kernel, []string{"ENOKEY", "EACCES", "EPERM"}, keyCalls, callItself},
-	{IPC, kernel, []string{"ENOENT", "EACCES"}, ipcCalls, callItself},
-	{ProcessHidden, kernel, []string{"ESRCH"}, processCalls, callItself},
-	{Limit, kernel, []string{"EAGAIN", "ENOSPC", "EUSERS"}, forkCalls, callItself},
-	{Limit, kernel, []string{"EAGAIN", "ENOMEM"}, lockCalls, callItself},
-	{Capability, kernel, []string{"EPERM"}, nil, capabilities},
-	{Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
-	{NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process},
-	{NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // its group would be let in
-	{Syscall, seccomp, nil, nil, callItself},
+	{refusal.Architecture, seccomp, nil, nil, architecture},
+	{refusal.Family, seccomp, []string{"EAFNOSUPPORT"}, []string{"socket", "socketpair"}, family},
+	{refusal.Namespace, seccomp, []string{"EPERM", "ENOSYS"}, []string{"clone", "clone3", "unshare", "setns"}, namespaces},
+	{refusal.Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy},
+	{refusal.WriteExecute, either, []string{"EPERM", "EACCES"}, memoryCalls, executableMemory},
+	{refusal.SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit},
+	{refusal.Personality, seccomp, []string{"EPERM"}, []string{"personality"}, func(d Denial) []string { return []string{d.argument(1)} }},
+	{refusal.MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
+	{refusal.PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
+	{refusal.Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device},
+	{refusal.Device, kernel, []string{"EPERM", "EACCES"}, slices.Concat(openCalls, []string{"mknod", "mknodat"}), device},
+	{refusal.PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
+	{refusal.PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
+	{refusal.ProcessHidden, kernel, []string{"ENOENT"}, nil, processFiles},
+	{refusal.ProcHidden, kernel, []string{"ENOENT"}, nil, procFiles},
+	{refusal.PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files},
+	{refusal.FileSystem, kernel, []string{"EPERM"}, openCalls, paths},
+	{refusal.SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses},
+	{refusal.Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses},
+	{refusal.Network, kernel, []string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"}, nil, addresses},
+	{refusal.Network, kernel, []string{"ENODEV"}, []string{"setsockopt", "ioctl"}, callItself},
+	{refusal.UserMapping, kernel, []string{"EINVAL", "EOVERFLOW"}, slices.Concat(idCalls, chownCalls), ids},
+	{refusal.Keyring, kernel, []string{"ENOKEY", "EACCES", "EPERM"}, keyCalls, callItself},
+	{refusal.IPC, kernel, []string{"ENOENT", "EACCES"}, ipcCalls, callItself},
+	{refusal.ProcessHidden, kernel, []string{"ESRCH"}, processCalls, callItself},
+	{refusal.Capability, kernel, []string{"EPERM"}, nil, capabilities},
+	{refusal.Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
+	{refusal.NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process},
+	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // its group would be let in
+	{refusal.Syscall, seccomp, nil, nil, callItself},
 }
 
 func process(d Denial) []string { return []string{d.Process} }
@@ -262,6 +233,28 @@ func files(d Denial) []string {
 		return nil
 	}
 	return paths(d)
+}
+
+// processFiles are files of a process in /proc. Those of the process itself are always there to be seen.
+func processFiles(d Denial) []string {
+	if rest, ok := strings.CutPrefix(d.Path, "/proc/"); ok {
+		entry, _, _ := strings.Cut(rest, "/")
+		if pid, err := strconv.Atoi(entry); err == nil && pid != d.PID {
+			return []string{d.Path}
+		}
+	}
+	return nil
+}
+
+// procFiles are files in /proc that are of no process.
+func procFiles(d Denial) []string {
+	if rest, ok := strings.CutPrefix(d.Path, "/proc/"); ok {
+		entry, _, _ := strings.Cut(rest, "/")
+		if _, err := strconv.Atoi(entry); err != nil && entry != "self" && entry != "thread-self" {
+			return []string{d.Path}
+		}
+	}
+	return nil
 }
 
 func device(d Denial) []string {

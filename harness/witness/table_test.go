@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/directive"
+	"temper/internal/refusal"
 )
 
 func TestCallsAreSortedUniqueAndReal(t *testing.T) {
@@ -93,6 +94,30 @@ func TestRulesSpeakOfRealCalls(t *testing.T) {
 	for _, name := range families {
 		if !slices.Contains(directive.AddressFamilies(), name) && name != "AF_UNSPEC" {
 			t.Errorf("systemd knows no %s", name)
+		}
+	}
+}
+
+// A refusal that the table tells of and no rule sees would blame nobody; one that is seen and that no row tells of neither.
+func TestRulesAndTableAgree(t *testing.T) {
+	seen, told := map[refusal.Kind]bool{}, map[refusal.Kind]bool{}
+	for _, r := range rules {
+		seen[r.Kind] = true
+	}
+	for _, d := range directive.All() {
+		for _, kind := range d.Refuses {
+			told[kind] = true
+			if !seen[kind] {
+				t.Errorf("%s= refuses %s, and no rule sees that", d.Name, kind)
+			}
+		}
+		if d.Lifts != "" && !seen[d.Lifts] {
+			t.Errorf("%s= lifts %s, and no rule sees that", d.Name, d.Lifts)
+		}
+	}
+	for kind := range seen {
+		if !told[kind] {
+			t.Errorf("a rule sees %s, and no directive refuses that", kind)
 		}
 	}
 }

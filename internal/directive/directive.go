@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"temper/internal/refusal"
 )
 
 // A Directive is one row of the table.
@@ -33,17 +35,19 @@ type Directive struct {
 	// MountsRun is the value, or "any", with which systemd gives the service a mount of /run, as MountAPIVFS= does. It stays writable
 	// where ProtectSystem=strict or ReadOnlyPaths=/ makes everything else read-only: seen with 252, 257 and 262, not with 247.
 	MountsRun string
-	Refuses   []Refusal
-	Lifts     Refusal // of a list of exceptions: what it lifts whichever directive causes it, not only With
-	Try       Try     // of a list of exceptions: those worth trying before the directive itself is given up
-	Trace     Trace   // where it shows that it holds, besides Paths
-	Unseen    string  // why it shows nowhere that it holds
-	Late      bool    // needs default dependencies: orders the unit after temporary files are set up
-	Man       string  // the man page that documents it
-	Forbids   string  // one line for people: what a service can no longer do
-	Breaks    string  // one line for people: what usually breaks
-	kind      kind
-	order     int
+	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls, families or namespaces
+	// are concerned follows from the rest of the row.
+	Refuses []refusal.Kind
+	Lifts   refusal.Kind // of a list of exceptions: what it lifts whichever directive causes it, not only With
+	Try     Try          // of a list of exceptions: those worth trying before the directive itself is given up
+	Trace   Trace        // where it shows that it holds, besides Paths
+	Unseen  string       // why it shows nowhere that it holds
+	Late    bool         // needs default dependencies: orders the unit after temporary files are set up
+	Man     string       // the man page that documents it
+	Forbids string       // one line for people: what a service can no longer do
+	Breaks  string       // one line for people: what usually breaks
+	kind    kind
+	order   int
 }
 
 // A Value is one value of an ordered directive.
@@ -69,10 +73,6 @@ func (d *Directive) mountsRun(v Value) bool {
 func (e Effect) in(version int) bool {
 	return version >= e.Since && (e.Until == 0 || version <= e.Until)
 }
-
-// A Refusal is a kind of what a service is refused because of a directive, in the words of temper/harness/witness. Which
-// paths, capabilities, system calls, families or namespaces it concerns follows from the rest of the row.
-type Refusal string
 
 // A Clash is an assignment of a unit that systemd does not accept beside a directive.
 type Clash struct {

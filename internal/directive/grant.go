@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"temper/internal/refusal"
 )
 
 // granter is a kind whose assignments name, one by one, what a service may do.
@@ -13,7 +15,7 @@ type granter interface {
 	grants(want []string, version int) []string
 	// without returns want with names, some of these, taken away; nil is no assignment at all.
 	without(want, names []string, version int) []string
-	// gives reports whether a name is what lets a service have the subject of a Refusal.
+	// gives reports whether a name is what lets a service have the subject of a refusal.
 	gives(name, subject string, version int) bool
 }
 
@@ -33,13 +35,13 @@ func (d *Directive) Without(want, names []string, version int) []string {
 }
 
 // Gives reports whether a name, one of the directive's grants, is what lets a service have the subject of a refusal.
-func (d *Directive) Gives(name string, kind Refusal, subject string, version int) bool {
+func (d *Directive) Gives(name string, kind refusal.Kind, subject string, version int) bool {
 	k, ok := d.kind.(granter)
 	return ok && slices.Contains(d.excepts(), kind) && k.gives(name, subject, version)
 }
 
 // excepts lists the kinds of refusals that the directive's grants are about.
-func (d *Directive) excepts() []Refusal {
+func (d *Directive) excepts() []refusal.Kind {
 	kinds := slices.Clone(d.Refuses)
 	if with, ok := Lookup(d.With); ok {
 		kinds = append(kinds, with.Refuses...)

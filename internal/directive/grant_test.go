@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"temper/internal/directive"
+	"temper/internal/refusal"
 )
 
 func TestGrants(t *testing.T) {
@@ -53,7 +54,7 @@ func TestGrants(t *testing.T) {
 func TestGives(t *testing.T) {
 	tests := []struct {
 		name, grant   string
-		kind          directive.Refusal
+		kind          refusal.Kind
 		subject, none string
 	}{
 		{"ReadWritePaths", "/var/run/x", "path-readonly", "/run/x/y", "/run/y"},

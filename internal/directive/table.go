@@ -1,5 +1,7 @@
 package directive
 
+import "temper/internal/refusal"
+
 // Rank 0 is off. A row's Values go from the weakest to the strongest; see systemd.exec(5) for what each means.
 var (
 	boolean  = []Value{{Name: "no"}, {Name: "yes", Rank: 1}}
@@ -25,7 +27,7 @@ var table = []*Directive{
 			{"/etc", ReadOnly, "full"},
 			{"/", ReadOnly, "strict"},
 		},
-		Refuses: []Refusal{"path-readonly"},
+		Refuses: []refusal.Kind{refusal.PathReadOnly},
 		Opens: []PathEffect{
 			{"/proc", Writable, "strict"},
 			{"/sys", Writable, "strict"},
@@ -39,18 +41,18 @@ var table = []*Directive{
 	},
 	{
 		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPaths{}, With: "ProtectSystem", Man: manExec,
-		Lifts:   "path-readonly",
+		Lifts:   refusal.PathReadOnly,
 		Try:     Try{Home: true},
 		Forbids: "nothing: the exceptions from ProtectSystem=strict and ReadOnlyPaths=",
 	},
 	{
 		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: shutPaths{ReadOnly}, Man: manExec,
-		Refuses: []Refusal{"path-readonly"},
+		Refuses: []refusal.Kind{refusal.PathReadOnly},
 		Forbids: "write below these paths", Breaks: "services that write there",
 	},
 	{
 		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231, kind: shutPaths{Hidden}, Man: manExec,
-		Refuses: []Refusal{"path-hidden"},
+		Refuses: []refusal.Kind{refusal.PathHidden},
 		Forbids: "see anything below these paths", Breaks: "services that read there",
 	},
 	{
@@ -59,7 +61,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "NoExecPaths", Since: 248, kind: shutPaths{NoExec}, Man: manExec,
-		Refuses: []Refusal{"path-noexec"},
+		Refuses: []refusal.Kind{refusal.PathNoExec},
 		Forbids: "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
 	},
 	{
@@ -82,14 +84,14 @@ var table = []*Directive{
 			{"/root", Hidden, "tmpfs"},
 			{"/run/user", Hidden, "tmpfs"},
 		},
-		Refuses: []Refusal{"path-readonly", "path-hidden"},
+		Refuses: []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden},
 		Forbids: "see /home, /root and /run/user", Breaks: "services with data or configuration in a home directory",
 	},
 	{
 		Name: "PrivateTmp", kind: ordered{}, Man: manExec, Late: true,
 		Values:  []Value{{Name: "no"}, {Name: "yes", Rank: 1}, {Name: "disconnected", Since: 257, Rank: 2}},
 		Paths:   []PathEffect{{"/tmp", Hidden, "yes"}, {"/var/tmp", Hidden, "yes"}},
-		Refuses: []Refusal{"path-hidden", "mount-point"},
+		Refuses: []refusal.Kind{refusal.PathHidden, refusal.MountPoint},
 		Forbids: "see the files and sockets of others in /tmp and /var/tmp", Breaks: "sockets and caches shared through /tmp",
 	},
 	{
@@ -106,14 +108,14 @@ var table = []*Directive{
 			{Name: "ptraceable", Rank: 3},
 		},
 		Trace:   Trace{Kind: MountOption, Name: "/proc", Value: "hidepid="},
-		Refuses: []Refusal{"process-hidden", "proc-hidden"},
+		Refuses: []refusal.Kind{refusal.ProcessHidden},
 		Forbids: "see the processes of other users in /proc", Breaks: "monitoring, and services that look for other processes",
 	},
 	{
 		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec, MountsRun: "any",
 		Values:  []Value{{Name: "all"}, {Name: "pid", Rank: 1}},
 		Paths:   []PathEffect{{"/proc/sys", Hidden, "pid"}},
-		Refuses: []Refusal{"proc-hidden"},
+		Refuses: []refusal.Kind{refusal.ProcHidden},
 		Forbids: "see anything in /proc but processes", Breaks: "readers of /proc/cpuinfo, /proc/meminfo, /proc/sys",
 	},
 	{
@@ -125,7 +127,7 @@ var table = []*Directive{
 			{Name: "strict", Since: 257, Rank: 2},
 		},
 		Paths:   []PathEffect{{"/sys/fs/cgroup", ReadOnly, "yes"}},
-		Refuses: []Refusal{"path-readonly"},
+		Refuses: []refusal.Kind{refusal.PathReadOnly},
 		Forbids: "write to the control group tree", Breaks: "container managers",
 	},
 	{
@@ -150,7 +152,7 @@ var table = []*Directive{
 			{"/proc/kallsyms", Hidden, "yes"},
 			{"/proc/kcore", Hidden, "yes"},
 		},
-		Refuses: []Refusal{"path-readonly", "path-hidden"},
+		Refuses: []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden},
 		Forbids: "change kernel variables in /proc and /sys", Breaks: "network and power managers",
 	},
 	{
@@ -158,7 +160,7 @@ var table = []*Directive{
 		Filters: true,
 		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_MODULE"}, {Directive: "SystemCallFilter", Value: "~@module"}},
 		Paths:   []PathEffect{{"/usr/lib/modules", Hidden, "yes"}, {"/lib/modules", Hidden, "yes"}},
-		Refuses: []Refusal{"path-hidden", "capability", "syscall"},
+		Refuses: []refusal.Kind{refusal.PathHidden, refusal.Capability, refusal.Syscall},
 		Forbids: "load kernel modules", Breaks: "services that need modules not loaded yet",
 	},
 	{
@@ -166,7 +168,7 @@ var table = []*Directive{
 		Filters: true,
 		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYSLOG"}, {Directive: "SystemCallFilter", Value: "~syslog"}},
 		Paths:   []PathEffect{{"/dev/kmsg", Hidden, "yes"}, {"/proc/kmsg", Hidden, "yes"}},
-		Refuses: []Refusal{"path-hidden", "capability", "syscall"},
+		Refuses: []refusal.Kind{refusal.PathHidden, refusal.Capability, refusal.Syscall},
 		Forbids: "read or write the kernel log", Breaks: "log daemons that read /proc/kmsg or /dev/kmsg",
 	},
 	{
@@ -178,7 +180,7 @@ var table = []*Directive{
 		},
 		Widens:  []Effect{{Directive: "DeviceAllow", Value: "char-rtc r"}},
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"capability", "syscall", "device"},
+		Refuses: []refusal.Kind{refusal.Capability, refusal.Syscall, refusal.Device},
 		Forbids: "set the clock", Breaks: "time daemons; before systemd 252 also access to devices",
 	},
 	{
@@ -187,7 +189,7 @@ var table = []*Directive{
 		Values:  []Value{{Name: "no"}, {Name: "private", Since: 258, Rank: 1}, {Name: "yes", Rank: 2}},
 		Implies: []Effect{{Directive: "SystemCallFilter", Value: "~sethostname setdomainname"}},
 		Trace:   NamespaceTrace("uts"),
-		Refuses: []Refusal{"syscall"},
+		Refuses: []refusal.Kind{refusal.Syscall},
 		Forbids: "change the host name, or see it change", Breaks: "services that must notice a new host name",
 	},
 	{
@@ -199,14 +201,14 @@ var table = []*Directive{
 			{Directive: "DevicePolicy", Value: "closed"},
 		},
 		Trace:   MountTrace("/dev"),
-		Refuses: []Refusal{"device", "capability", "syscall"},
+		Refuses: []refusal.Kind{refusal.Device, refusal.Capability, refusal.Syscall},
 		Forbids: "see devices other than null, zero, random, tty and their like", Breaks: "hardware access, /dev/net/tun, /dev/fuse",
 	},
 	{
 		Name: "DevicePolicy", kind: ordered{}, Man: manResources,
 		Values:  []Value{{Name: "auto"}, {Name: "closed", Rank: 1}, {Name: "strict", Rank: 2}},
 		Trace:   CgroupTrace("sd_devices"),
-		Refuses: []Refusal{"device"},
+		Refuses: []refusal.Kind{refusal.Device},
 		Forbids: "open devices other than the pseudo devices and those of DeviceAllow=", Breaks: "hardware access",
 	},
 	{
@@ -216,14 +218,14 @@ var table = []*Directive{
 	{
 		Name: "PrivateIPC", Since: 248, kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   NamespaceTrace("ipc"),
-		Refuses: []Refusal{"ipc"},
+		Refuses: []refusal.Kind{refusal.IPC},
 		Forbids: "share System V IPC and message queues with others", Breaks: "databases and X clients that share memory",
 	},
 	{
 		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec, MountsRun: "any",
 		Trace:   NamespaceTrace("pid"),
 		Clashes: []Clash{{Directive: "Type", Value: "forking"}, {Directive: "PAMName"}},
-		Refuses: []Refusal{"process-hidden", "ipc"},
+		Refuses: []refusal.Kind{refusal.ProcessHidden, refusal.IPC},
 		Forbids: "see or signal processes outside the service", Breaks: "services that look for others, Type=forking",
 	},
 	{
@@ -244,19 +246,19 @@ var table = []*Directive{
 			{Directive: "PAMName", With: "managed"},
 			{Directive: "DynamicUser", Value: "yes", With: "managed"},
 		},
-		Refuses: []Refusal{"user-mapping", "capability"},
+		Refuses: []refusal.Kind{refusal.UserMapping, refusal.Capability},
 		Forbids: "use capabilities on the host, see users other than its own", Breaks: "ports below 1024, changing user, foreign files",
 	},
 	{
 		Name: "PrivateNetwork", kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   NamespaceTrace("net"),
-		Refuses: []Refusal{"network", "family"},
+		Refuses: []refusal.Kind{refusal.Network, refusal.Family},
 		Forbids: "use any network but its own loopback", Breaks: "every service that serves or uses a network",
 	},
 	{
 		Name: "IPAddressDeny", Since: 235, kind: shutAddresses{}, Man: manResources,
 		Trace:   CgroupTrace("sd_fw_"),
-		Refuses: []Refusal{"network"},
+		Refuses: []refusal.Kind{refusal.Network},
 		Forbids: "exchange packets with these addresses", Breaks: "services with clients or servers there",
 	},
 	{
@@ -267,7 +269,7 @@ var table = []*Directive{
 	{
 		Name: "SocketBindDeny", Since: 249, kind: shutPorts{}, Man: manResources,
 		Trace:   CgroupTrace("sd_bind"),
-		Refuses: []Refusal{"socket-bind"},
+		Refuses: []refusal.Kind{refusal.SocketBind},
 		Forbids: "bind sockets to these ports", Breaks: "services that listen there",
 	},
 	{
@@ -284,7 +286,7 @@ var table = []*Directive{
 		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"family"},
+		Refuses: []refusal.Kind{refusal.Family},
 		Forbids: "open sockets of other families", Breaks: "getifaddrs() without AF_NETLINK, syslog without AF_UNIX",
 	},
 	{
@@ -304,13 +306,13 @@ var table = []*Directive{
 	{
 		Name: "NoNewPrivileges", kind: ordered{}, Values: boolean, Man: manExec,
 		Trace:   StatusTrace("NoNewPrivs", "1"),
-		Refuses: []Refusal{"new-privileges"},
+		Refuses: []refusal.Kind{refusal.NewPrivileges},
 		Forbids: "gain privileges by executing set-user-ID programs", Breaks: "sudo, sendmail, su, ping in children",
 	},
 	{
 		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec,
 		Trace:   Trace{Kind: Capabilities, Name: "CapBnd"},
-		Refuses: []Refusal{"capability"},
+		Refuses: []refusal.Kind{refusal.Capability},
 		Forbids: "have any other capability", Breaks: "whatever needs a capability that is not listed",
 	},
 	{
@@ -332,7 +334,7 @@ var table = []*Directive{
 		Name: "KeyringMode", Since: 235, kind: ordered{}, Man: manExec, Default: "private",
 		Values:  []Value{{Name: "inherit"}, {Name: "shared"}, {Name: "private", Rank: 1}},
 		Unseen:  "the kernel tells the keyrings of a process to nobody else",
-		Refuses: []Refusal{"keyring"},
+		Refuses: []refusal.Kind{refusal.Keyring},
 		Forbids: "use the kernel keyring of others", Breaks: "disk encryption helpers, Kerberos",
 	},
 	{
@@ -360,34 +362,34 @@ var table = []*Directive{
 		Name: "LockPersonality", Since: 235, kind: ordered{}, Values: boolean, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"personality"},
+		Refuses: []refusal.Kind{refusal.Personality},
 		Forbids: "change the kernel execution domain", Breaks: "emulators of other architectures",
 	},
 	{
 		Name: "MemoryDenyWriteExecute", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
 		Filters: true,
 		Unseen:  "with Linux 6.3 it is a property of memory that the kernel does not tell",
-		Refuses: []Refusal{"write-execute"},
+		Refuses: []refusal.Kind{refusal.WriteExecute},
 		Forbids: "make memory both writable and executable", Breaks: "just-in-time compilers: JavaScript, Java, PCRE, LuaJIT",
 	},
 	{
 		Name: "RestrictRealtime", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"realtime"},
+		Refuses: []refusal.Kind{refusal.Realtime},
 		Forbids: "use realtime scheduling", Breaks: "audio servers, time daemons, cluster managers",
 	},
 	{
 		Name: "RestrictSUIDSGID", Since: 242, kind: ordered{}, Values: boolean, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"setuid-bit"},
+		Refuses: []refusal.Kind{refusal.SetuidBit},
 		Forbids: "set the set-user-ID or set-group-ID bit", Breaks: "log rotation with mode 2770, package managers, openat2()",
 	},
 	{
 		Name: "RestrictFileSystems", Since: 250, kind: signed{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
 		Trace:   Trace{Kind: InFile, Name: "/sys/kernel/security/lsm", Value: "bpf"},
-		Refuses: []Refusal{"file-system"},
+		Refuses: []refusal.Kind{refusal.FileSystem},
 		Forbids: "open files on file systems of other types", Breaks: "services that read /proc, /sys or network file systems",
 	},
 	{
@@ -399,21 +401,21 @@ var table = []*Directive{
 		Name: "RestrictNamespaces", Since: 233, kind: namespaces{}, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"namespace"},
+		Refuses: []refusal.Kind{refusal.Namespace},
 		Forbids: "create or enter namespaces", Breaks: "browsers, containers, services that sandbox themselves",
 	},
 	{
 		Name: "SystemCallArchitectures", kind: architectures{}, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"architecture"},
+		Refuses: []refusal.Kind{refusal.Architecture},
 		Forbids: "use the system calls of another architecture", Breaks: "32-bit programs on a 64-bit machine",
 	},
 	{
 		Name: "SystemCallFilter", Since: 187, kind: syscalls{}, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
-		Refuses: []Refusal{"syscall"},
+		Refuses: []refusal.Kind{refusal.Syscall},
 		Forbids: "use any other system call", Breaks: "whatever needs a call that is not listed; new C libraries",
 	},
 	{

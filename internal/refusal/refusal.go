@@ -1,0 +1,33 @@
+// Package refusal names the ways in which a sandbox refuses a service something. The table of temper/internal/directive says
+// which directive causes which; temper/harness/witness sees them happen.
+package refusal
+
+// Kind is a kind of refusal, in terms of what is refused and not of who refuses it. Each has a subject: what exactly.
+type Kind string
+
+// The kinds, with what the subject is.
+const (
+	PathReadOnly  Kind = "path-readonly"  // a path that cannot be written
+	PathHidden    Kind = "path-hidden"    // a path that is not there or cannot be entered
+	PathNoExec    Kind = "path-noexec"    // a path that cannot be executed
+	FileSystem    Kind = "file-system"    // a path on a kind of file system that may not be opened
+	MountPoint    Kind = "mount-point"    // a path that has become a mount point, or lies across one
+	Device        Kind = "device"         // path of a device node
+	Family        Kind = "family"         // "AF_INET6"
+	Capability    Kind = "capability"     // "CAP_CHOWN"
+	Syscall       Kind = "syscall"        // "mount"
+	Architecture  Kind = "architecture"   // of a foreign call: "x86", "x32", "arm"
+	Namespace     Kind = "namespace"      // "user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time"; "any" if unknown
+	Realtime      Kind = "realtime"       // "SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"
+	WriteExecute  Kind = "write-execute"  // the call that asked for executable memory
+	SetuidBit     Kind = "setuid-bit"     // path whose mode was to be set
+	Personality   Kind = "personality"    // the number in hexadecimal
+	Network       Kind = "network"        // address that cannot be reached: "1.2.3.4:80", "@abstract"
+	SocketBind    Kind = "socket-bind"    // address that cannot be taken: "0.0.0.0:80"
+	UserMapping   Kind = "user-mapping"   // id that the user namespace does not have
+	NewPrivileges Kind = "new-privileges" // process that was to get rights from a program it ran
+	Keyring       Kind = "keyring"        // the call
+	IPC           Kind = "ipc"            // the call: an object of System V or POSIX that is not there
+	ProcessHidden Kind = "process-hidden" // the call, or the path in /proc: a process that is not there
+	ProcHidden    Kind = "proc-hidden"    // a path in /proc that is not of a process and not there
+)
