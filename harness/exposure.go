@@ -3,9 +3,10 @@ package harness
 import (
 	"slices"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/generator"
 	"temper/internal/directive"
+	"temper/internal/offline"
 	"temper/internal/verdict"
 )
 
@@ -32,17 +33,17 @@ func (r *run) fine(plan generator.Plan) float64 {
 		}
 		u = hardened
 	}
-	report, err := analyzer.Score(u, analyzer.Options{Version: r.input.Version})
+	report, err := offline.Score(u, exposure.Options{Version: r.input.Version})
 	if err != nil {
 		return 0
 	}
 	return report.Fine()
 }
 
-// exposure scores the unit without and with a drop-in.
-func exposure(in generator.Input, dropin string) (verdict.Exposure, error) {
+// exposureOf scores the unit without and with a drop-in.
+func exposureOf(in generator.Input, dropin string) (verdict.Exposure, error) {
 	var e verdict.Exposure
-	before, err := analyzer.Score(in.Unit, analyzer.Options{Version: in.Version})
+	before, err := offline.Score(in.Unit, exposure.Options{Version: in.Version})
 	if err != nil {
 		return e, err
 	}
@@ -54,7 +55,7 @@ func exposure(in generator.Input, dropin string) (verdict.Exposure, error) {
 	if err != nil {
 		return e, err
 	}
-	after, err := analyzer.Score(hardened, analyzer.Options{Version: in.Version})
+	after, err := offline.Score(hardened, exposure.Options{Version: in.Version})
 	e.After = float64(after.Exposure) / 10
 	return e, err
 }

@@ -260,7 +260,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		}
 	}
 	v.Trials = r.trials.count
-	v.Exposure, err = exposure(r.input, v.Dropin)
+	v.Exposure, err = exposureOf(r.input, v.Dropin)
 	return v, err
 }
 

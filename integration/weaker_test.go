@@ -14,12 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/generator"
 	"temper/harness/place"
 	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/internal/offline"
 	"temper/internal/testroot"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -295,7 +296,7 @@ func command(t *testing.T, p *place.Place, script string) string {
 	return r.Stdout + r.Stderr
 }
 
-// analyzed does the same for all copies by the analyzer.
+// analyzed does the same for all copies by the exposure.
 func analyzed(t *testing.T, stage string, copies []copied, version int) {
 	t.Helper()
 	l := unit.Loader{Root: host.Root(stage), Version: version}
@@ -308,7 +309,7 @@ func analyzed(t *testing.T, stage string, copies []copied, version int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := analyzer.Score(u, analyzer.Options{Version: version})
+		s, err := offline.Score(u, exposure.Options{Version: version})
 		switch {
 		case err != nil && c.text == "": // systemd does not load it offline either
 		case c.text == "":

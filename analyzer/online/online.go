@@ -14,7 +14,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 )
 
 const (
@@ -29,22 +29,22 @@ const (
 var ErrNotLoaded = errors.New("the unit is not loaded")
 
 // Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's. The
-// error wraps [ErrNotLoaded], or [analyzer.ErrNotService]; any other is the bus's.
-func Score(ctx context.Context, conn *dbus.Conn, name string, o analyzer.Options) (analyzer.Report, error) {
+// error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
+func Score(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options) (exposure.Report, error) {
 	s, err := Read(ctx, conn, name, o)
 	if err != nil {
-		return analyzer.Report{}, err
+		return exposure.Report{}, err
 	}
-	return analyzer.Assess(s, o)
+	return exposure.Assess(s, o)
 }
 
 // Read returns what the manager knows about a service. Errors are those of [Score].
-func Read(ctx context.Context, conn *dbus.Conn, name string, o analyzer.Options) (analyzer.Settings, error) {
+func Read(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options) (exposure.Service, error) {
 	if !strings.Contains(name, ".") {
 		name += ".service"
 	}
 	if !strings.HasSuffix(name, ".service") {
-		return analyzer.Settings{}, fmt.Errorf("%s: %w", name, analyzer.ErrNotService)
+		return exposure.Service{}, fmt.Errorf("%s: %w", name, exposure.ErrNotService)
 	}
 	path := dbus.ObjectPath(managerObj + "/unit/" + label(name))
 	p := properties{}
@@ -52,21 +52,21 @@ func Read(ctx context.Context, conn *dbus.Conn, name string, o analyzer.Options)
 		more := properties{}
 		err := conn.Object(busName, path).CallWithContext(ctx, "org.freedesktop.DBus.Properties.GetAll", 0, ifc).Store(&more)
 		if err != nil {
-			return analyzer.Settings{}, fmt.Errorf("ask for %s: %w", name, err)
+			return exposure.Service{}, fmt.Errorf("ask for %s: %w", name, err)
 		}
 		for k, v := range more {
 			p[k] = v
 		}
 	}
 	if state := get[string](p, "LoadState"); state != "loaded" {
-		return analyzer.Settings{}, fmt.Errorf("%s: %w: it is %s", name, ErrNotLoaded, state)
+		return exposure.Service{}, fmt.Errorf("%s: %w: it is %s", name, ErrNotLoaded, state)
 	}
 	return p.settings(o), nil
 }
 
 // Services returns the services that "systemd-analyze security" lists when none is named: all that are loaded, sorted, but
 // for Type=oneshot.
-func Services(ctx context.Context, conn *dbus.Conn, o analyzer.Options) ([]analyzer.Settings, error) {
+func Services(ctx context.Context, conn *dbus.Conn, o exposure.Options) ([]exposure.Service, error) {
 	type listed struct {
 		Name, Description, LoadState, ActiveState, SubState, Following string
 		Path                                                           dbus.ObjectPath
@@ -79,7 +79,7 @@ func Services(ctx context.Context, conn *dbus.Conn, o analyzer.Options) ([]analy
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
-	var services []analyzer.Settings
+	var services []exposure.Service
 	for _, u := range units {
 		if !strings.HasSuffix(u.Name, ".service") || u.LoadState != "loaded" {
 			continue
@@ -95,7 +95,7 @@ func Services(ctx context.Context, conn *dbus.Conn, o analyzer.Options) ([]analy
 			services = append(services, s)
 		}
 	}
-	slices.SortFunc(services, func(a, b analyzer.Settings) int { return strings.Compare(a.Unit, b.Unit) })
+	slices.SortFunc(services, func(a, b exposure.Service) int { return strings.Compare(a.Unit, b.Unit) })
 	return services, nil
 }
 

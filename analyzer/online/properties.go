@@ -7,7 +7,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/internal/directive"
 )
 
@@ -30,8 +30,8 @@ type list struct {
 	Names []string
 }
 
-func (p properties) settings(o analyzer.Options) analyzer.Settings {
-	s := analyzer.Settings{
+func (p properties) settings(o exposure.Options) exposure.Service {
+	s := exposure.Service{
 		Unit:          get[string](p, "Id"),
 		Fragment:      get[string](p, "FragmentPath"),
 		Type:          get[string](p, "Type"),
@@ -42,8 +42,8 @@ func (p properties) settings(o analyzer.Options) analyzer.Settings {
 		RootDirectory: get[string](p, "RootDirectory"),
 		RootImage:     get[string](p, "RootImage"),
 		UMask:         get[uint32](p, "UMask"),
-		Bounding:      directive.CapSet(get[uint64](p, "CapabilityBoundingSet")) & directive.AllCapabilities,
-		Ambient:       directive.CapSet(get[uint64](p, "AmbientCapabilities")),
+		Bounding:      get[uint64](p, "CapabilityBoundingSet") & uint64(directive.AllCapabilities),
+		Ambient:       get[uint64](p, "AmbientCapabilities"),
 		Namespaces:    namespaces(get[uint64](p, "RestrictNamespaces")),
 		Families:      families(get[list](p, "RestrictAddressFamilies")),
 		Calls:         calls(get[list](p, "SystemCallFilter"), o),
@@ -51,7 +51,7 @@ func (p properties) settings(o analyzer.Options) analyzer.Settings {
 		Devices:       devices(get[[]struct{ Path, Access string }](p, "DeviceAllow")),
 		IPFilter:      len(get[[]string](p, "IPEgressFilterPath")) > 0,
 	}
-	if !o.Before(analyzer.SinceJSON) {
+	if !o.Before(exposure.SinceOffline) {
 		s.IPFilter = s.IPFilter || len(get[[]string](p, "IPIngressFilterPath")) > 0
 	}
 	for _, a := range get[[]prefix](p, "IPAddressAllow") {
@@ -95,19 +95,19 @@ var cloneFlags = map[string]uint64{
 	"pid": unix.CLONE_NEWPID, "time": unix.CLONE_NEWTIME, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
 }
 
-// namespaces turns the bits that are retained, all of them where nothing is restricted, into a set.
-func namespaces(bits uint64) directive.NamespaceSet {
-	var set directive.NamespaceSet
-	for i, name := range directive.NamespaceNames() {
-		if bits&cloneFlags[name] != 0 {
-			set |= 1 << i
+// namespaces names the bits that are retained, all of them where nothing is restricted.
+func namespaces(bits uint64) []string {
+	var names []string
+	for name, flag := range cloneFlags {
+		if bits&flag != 0 {
+			names = append(names, name)
 		}
 	}
-	return set
+	return names
 }
 
-func families(l list) directive.FamilyFilter {
-	f := directive.FamilyFilter{Set: l.Allow || len(l.Names) > 0, Allow: l.Allow, Families: map[string]bool{}}
+func families(l list) exposure.FamilyFilter {
+	f := exposure.FamilyFilter{Set: l.Allow || len(l.Names) > 0, Allow: l.Allow, Families: map[string]bool{}}
 	for _, name := range l.Names {
 		f.Families[name] = true
 	}
@@ -116,12 +116,12 @@ func families(l list) directive.FamilyFilter {
 
 // calls reads a filter whose names can have an error after a colon, of which systemd-analyze takes no notice. Up to 249 it
 // took such a name for another.
-func calls(l list, o analyzer.Options) directive.SyscallFilter {
-	f := directive.SyscallFilter{Set: l.Allow || len(l.Names) > 0, Allow: l.Allow, Calls: map[string]int{}}
+func calls(l list, o exposure.Options) exposure.CallFilter {
+	f := exposure.CallFilter{Set: l.Allow || len(l.Names) > 0, Allow: l.Allow, Calls: map[string]int{}}
 	for _, text := range l.Names {
 		name, _, hasError := strings.Cut(text, ":")
 		switch {
-		case !hasError || !o.Before(analyzer.SinceJSON):
+		case !hasError || !o.Before(exposure.SinceOffline):
 			f.Calls[name] = -1
 		case !l.Allow:
 			f.Calls[name] = 1

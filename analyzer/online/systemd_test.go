@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"temper/analyzer"
-	"temper/analyzer/load"
+	"temper/analyzer/exposure"
 	"temper/analyzer/online"
 	"temper/harness/place"
 	"temper/internal/hint"
+	"temper/internal/offline"
 	"temper/internal/testroot"
 )
 
@@ -31,7 +31,7 @@ func TestSystemdOnline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, units := boot(t, name)
-			o := analyzer.Options{Version: version, Arch: "x86_64"}
+			o := exposure.Options{Version: version, Arch: "x86_64"}
 			compareOverview(t, p, o)
 			compareUnits(t, p, o, units)
 		})
@@ -88,7 +88,7 @@ func analyze(t *testing.T, p *place.Place, args ...string) string {
 	return r.Stdout
 }
 
-func compareOverview(t *testing.T, p *place.Place, o analyzer.Options) {
+func compareOverview(t *testing.T, p *place.Place, o exposure.Options) {
 	t.Helper()
 	services, err := online.Services(t.Context(), p.Bus(), o)
 	if err != nil {
@@ -96,11 +96,11 @@ func compareOverview(t *testing.T, p *place.Place, o analyzer.Options) {
 	}
 	var got []line
 	for _, s := range services {
-		r, err := analyzer.Assess(s, o)
+		r, err := exposure.Assess(s, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, line{r.Unit, analyzer.Points(r.Exposure), r.Level})
+		got = append(got, line{r.Unit, exposure.Points(r.Exposure), r.Level})
 	}
 	var want []line
 	for _, m := range regexp.MustCompile(`(?m)^(\S+\.service) +(\S+) +([A-Z]+)`).FindAllStringSubmatch(analyze(t, p), -1) {
@@ -112,11 +112,11 @@ func compareOverview(t *testing.T, p *place.Place, o analyzer.Options) {
 }
 
 // compareUnits compares units that are not running; systemd loads them for the answer.
-func compareUnits(t *testing.T, p *place.Place, o analyzer.Options, units []string) {
+func compareUnits(t *testing.T, p *place.Place, o exposure.Options, units []string) {
 	t.Helper()
 	parse, print := jsonTables, jsonRows
 	args := append([]string{"--json=short"}, units...)
-	if o.Before(analyzer.SinceJSON) {
+	if o.Before(exposure.SinceOffline) {
 		parse, print = textTables, textRows
 		args = args[1:]
 	}
@@ -134,7 +134,7 @@ func compareUnits(t *testing.T, p *place.Place, o analyzer.Options, units []stri
 			t.Errorf("%s: systemd (-) and temper (+):\n%s", unit, diff)
 		}
 	}
-	if o.Before(analyzer.SinceJSON) {
+	if o.Before(exposure.SinceOffline) {
 		compareFiles(t, p, o, units, want)
 	}
 	if len(want) < len(units)/2 {
@@ -143,14 +143,14 @@ func compareUnits(t *testing.T, p *place.Place, o analyzer.Options, units []stri
 }
 
 // compareFiles compares what the unit files amount to. A systemd without --offline says so only of loaded units.
-func compareFiles(t *testing.T, p *place.Place, o analyzer.Options, units []string, want map[string][]string) {
+func compareFiles(t *testing.T, p *place.Place, o exposure.Options, units []string, want map[string][]string) {
 	t.Helper()
-	for u, err := range (load.Source{Root: p.Root(), Version: o.Version}).Names(units) {
+	for u, err := range (offline.Source{Root: p.Root(), Version: o.Version}).Names(units) {
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		r, err := analyzer.Score(u, o)
+		r, err := offline.Score(u, o)
 		theirs, ok := want[u.ID]
 		if (err == nil) != ok {
 			t.Errorf("%s: temper: %v, systemd scores it: %v", u.Name, err, ok)
@@ -188,7 +188,7 @@ func jsonTables(t *testing.T, out string) map[string][]string {
 	return found
 }
 
-func jsonRows(t *testing.T, r analyzer.Report) []string {
+func jsonRows(t *testing.T, r exposure.Report) []string {
 	t.Helper()
 	rows, err := json.Marshal(r.Rows)
 	if err != nil {
@@ -218,7 +218,7 @@ func textTables(t *testing.T, out string) map[string][]string {
 	return found
 }
 
-func textRows(_ *testing.T, r analyzer.Report) []string {
+func textRows(_ *testing.T, r exposure.Report) []string {
 	lines := []string{"NAME DESCRIPTION EXPOSURE"}
 	for _, row := range r.Rows {
 		mark := ""
@@ -227,5 +227,5 @@ func textRows(_ *testing.T, r analyzer.Report) []string {
 		}
 		lines = append(lines, strings.Join(strings.Fields(mark+row.Name+" "+row.Description+" "+row.Exposure.String()), " "))
 	}
-	return append(lines, fmt.Sprintf("→ Overall exposure level for %s: %s %s", r.Unit, analyzer.Points(r.Exposure), r.Level))
+	return append(lines, fmt.Sprintf("→ Overall exposure level for %s: %s %s", r.Unit, exposure.Points(r.Exposure), r.Level))
 }

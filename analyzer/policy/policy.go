@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -28,8 +29,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"temper/analyzer"
-	"temper/internal/host"
+	"temper/analyzer/exposure"
 )
 
 // Policy is what CI asks of services.
@@ -38,7 +38,7 @@ type Policy struct {
 	Threshold *int // in tenths, for every unit that has none of its own; nil is none
 	Units     []Unit
 	Waivers   []Waiver
-	Rows      analyzer.Policy // changes to the table
+	Rows      exposure.SecurityPolicy // changes to the table
 }
 
 // Unit is the threshold of one unit, or of all that a glob matches.
@@ -66,28 +66,34 @@ var SystemdPaths = []string{
 	"/usr/lib/systemd/systemd-analyze-security.policy",
 }
 
-// Load reads a policy file inside a root: TOML, or systemd's JSON if it begins with "{". Errors carry path and line where
+// Files are those of a machine, by absolute path.
+type Files interface {
+	ReadFile(name string) ([]byte, error)
+}
+
+// Load reads a policy file of a machine: TOML, or systemd's JSON if it begins with "{". Errors carry path and line where
 // there is one; all mistakes are joined.
-func Load(root host.Root, file string) (*Policy, error) {
-	data, err := root.ReadFile(file)
+func Load(files Files, file string) (*Policy, error) {
+	data, err := files.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		rows, err := analyzer.ParsePolicy(data)
+		rows, err := exposure.ParseSecurityPolicy(data)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		return &Policy{Path: file, Rows: rows}, nil
 	}
-	return parse(root, file, data)
+	return parse(files, file, data)
 }
 
-// Default returns the policy that systemd-analyze takes by itself in a root, or an empty one.
-func Default(root host.Root) (*Policy, error) {
+// Default returns the policy that systemd-analyze takes by itself on a machine, or an empty one.
+func Default(files Files) (*Policy, error) {
 	for _, file := range SystemdPaths {
-		if _, err := root.Stat(file); err == nil {
-			return Load(root, file)
+		p, err := Load(files, file)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return p, err
 		}
 	}
 	return &Policy{}, nil
@@ -95,11 +101,11 @@ func Default(root host.Root) (*Policy, error) {
 
 // parsing is a TOML policy being read.
 type parsing struct {
-	root host.Root
-	file string
-	data []byte
-	meta toml.MetaData
-	errs []error
+	files Files
+	file  string
+	data  []byte
+	meta  toml.MetaData
+	errs  []error
 }
 
 // document is the TOML form.
@@ -116,7 +122,7 @@ type waiver struct {
 	Until  string `toml:"until"`
 }
 
-func parse(root host.Root, file string, data []byte) (*Policy, error) {
+func parse(files Files, file string, data []byte) (*Policy, error) {
 	var doc document
 	meta, err := toml.Decode(string(data), &doc)
 	if perr, ok := errors.AsType[toml.ParseError](err); ok {
@@ -125,7 +131,7 @@ func parse(root host.Root, file string, data []byte) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	r := &parsing{root: root, file: file, data: data, meta: meta}
+	r := &parsing{files: files, file: file, data: data, meta: meta}
 	p := &Policy{Path: file}
 	if doc.Threshold != nil {
 		p.Threshold = r.threshold("threshold", *doc.Threshold)
@@ -189,17 +195,17 @@ func (r *parsing) waiver(i int, w waiver) Waiver {
 }
 
 // rows reads systemd's policy that a TOML policy names.
-func (r *parsing) rows(name string) analyzer.Policy {
+func (r *parsing) rows(name string) exposure.SecurityPolicy {
 	if name == "" {
 		return nil
 	}
 	if !path.IsAbs(name) {
 		name = path.Join(path.Dir(r.file), name)
 	}
-	data, err := r.root.ReadFile(name)
+	data, err := r.files.ReadFile(name)
 	if err == nil {
-		var rows analyzer.Policy
-		if rows, err = analyzer.ParsePolicy(data); err == nil {
+		var rows exposure.SecurityPolicy
+		if rows, err = exposure.ParseSecurityPolicy(data); err == nil {
 			return rows
 		}
 		err = fmt.Errorf("%s: %w", name, err)

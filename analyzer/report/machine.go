@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/internal/junit"
 	"temper/internal/unit"
 )
@@ -75,8 +75,8 @@ func (e Entry) name() string {
 const worst = 10
 
 // badRows lists what adds most to an exposure, a row a line.
-func badRows(r analyzer.Report) string {
-	rows := slices.SortedStableFunc(slices.Values(r.Rows), func(a, b analyzer.Row) int { return int(b.Exposure - a.Exposure) })
+func badRows(r exposure.Report) string {
+	rows := slices.SortedStableFunc(slices.Values(r.Rows), func(a, b exposure.Row) int { return int(b.Exposure - a.Exposure) })
 	var b strings.Builder
 	for _, row := range rows[:min(worst, len(rows))] {
 		if row.Exposure > 0 {
@@ -180,7 +180,7 @@ func (e Entry) results() []sarifResult {
 		list = append(list, r)
 	}
 	for _, p := range e.Report.Ignored {
-		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: location(p.Pos)})
+		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: location(unit.Position{Path: p.Path, Line: p.Line})})
 	}
 	return list
 }

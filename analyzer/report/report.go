@@ -1,4 +1,4 @@
-// Package report prints what the analyzer found: for people, and as JSON, JUnit and SARIF for machines.
+// Package report prints exposure: for people, and as JSON, JUnit and SARIF for machines.
 //
 // Start with an [Entry] for each unit. [Overview] is the table of all, [Details] of one; [JSON], [JUnit] and [SARIF] write one
 // document. The printers write what they are given in the order in which it comes and keep nothing.
@@ -9,25 +9,25 @@ import (
 	"fmt"
 	"slices"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/analyzer/policy"
 	"temper/internal/unit"
 )
 
 // Entry is what is known about one unit.
 type Entry struct {
-	Report    analyzer.Report
+	Report    exposure.Report
 	Err       error // why there is no report: the unit was refused, or not found
 	Unit      string
 	Judgement policy.Judgement
 	Next      []Next // what to do next, those that save most first
-	Changes   []analyzer.Difference
-	Before    *analyzer.Report // what Changes compare with
+	Changes   []exposure.Difference
+	Before    *exposure.Report // what Changes compare with
 }
 
 // Next is a piece of advice, with what temper knows of it.
 type Next struct {
-	analyzer.Advice
+	exposure.Advice
 	Profile  string `json:"profile,omitempty"`  // the profile that sets the directive
 	Sets     string `json:"sets,omitempty"`     // what it sets it to
 	Demotion string `json:"demotion,omitempty"` // why a verdict has it weaker
@@ -66,8 +66,8 @@ type waiver struct {
 type change struct {
 	Name   string        `json:"name"`
 	Field  string        `json:"json_field"`
-	Before *analyzer.Row `json:"before"`
-	After  *analyzer.Row `json:"after"`
+	Before *exposure.Row `json:"before"`
+	After  *exposure.Row `json:"after"`
 }
 
 type more struct {
@@ -82,13 +82,13 @@ type more struct {
 func (e Entry) more() more {
 	m := more{Next: e.Next}
 	if j := e.Judgement; j.Threshold != nil {
-		m.Threshold, m.Over = json.Number(analyzer.Points(*j.Threshold)), &j.Over
+		m.Threshold, m.Over = json.Number(exposure.Points(*j.Threshold)), &j.Over
 		if j.Waiver != nil {
 			m.Waiver = &waiver{j.Waiver.Reason, j.Waiver.Until.Format(policy.DateFormat), j.Expired}
 		}
 	}
 	if e.Before != nil {
-		m.Before = json.Number(analyzer.Points(e.Before.Exposure))
+		m.Before = json.Number(exposure.Points(e.Before.Exposure))
 		for _, d := range e.Changes {
 			c := change{Name: d.After.Name, Field: d.After.JSONField, Before: present(d.Before), After: present(d.After)}
 			if c.After == nil {
@@ -100,7 +100,7 @@ func (e Entry) more() more {
 	return m
 }
 
-func present(r analyzer.Row) *analyzer.Row {
+func present(r exposure.Row) *exposure.Row {
 	if r.Name == "" {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (e Entry) fragment() unit.Position { return unit.Position{Path: e.Report.Fr
 
 // summary is the exposure and what a policy makes of it.
 func (e Entry) summary() string {
-	text := fmt.Sprintf("exposure %s %s", analyzer.Points(e.Report.Exposure), e.Report.Level)
+	text := fmt.Sprintf("exposure %s %s", exposure.Points(e.Report.Exposure), e.Report.Level)
 	if j := e.Judgement.Text(); j != "" {
 		text += ", " + j
 	}

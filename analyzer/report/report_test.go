@@ -13,10 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/analyzer/policy"
 	"temper/analyzer/report"
 	"temper/internal/junit"
+	"temper/internal/offline"
 	"temper/internal/unit"
 )
 
@@ -28,8 +29,8 @@ func entry(t *testing.T, name, lines string, threshold int) report.Entry {
 		t.Fatal(err)
 	}
 	u := &unit.Unit{Name: name, ID: name, Fragment: file, Assignments: assignments}
-	o := analyzer.Options{Version: 257, Arch: "x86_64"}
-	r, err := analyzer.Score(u, o)
+	o := exposure.Options{Version: 257, Arch: "x86_64"}
+	r, err := offline.Score(u, o)
 	if err != nil {
 		return report.Entry{Unit: name, Err: err}
 	}
@@ -88,7 +89,7 @@ old.service              9.4  UNSAFE     over its threshold…
 // TestDetailsFit prints the rows of a unit at many widths: no line is longer, and the exposures stand below each other.
 func TestDetailsFit(t *testing.T) {
 	e := entry(t, "b.service", "User=b\nPrivateNetwork=yes\n", 50)
-	e.Next = []report.Next{{Advice: analyzer.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18, Forbids: "see others", Breaks: "sharing"}}}
+	e.Next = []report.Next{{Advice: exposure.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18, Forbids: "see others", Breaks: "sharing"}}}
 	for width := 50; width <= 160; width += 10 {
 		var out bytes.Buffer
 		if err := (report.Text{Out: &out, Style: report.Style{Width: width}}).Details(e); err != nil {
@@ -113,8 +114,8 @@ func TestDetailsFit(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	list := entries(t)
-	list[1].Next = []report.Next{{Advice: analyzer.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18}, Profile: "b", Sets: "yes", Demotion: "needs it"}}
-	list[2].Before, list[2].Changes = &list[0].Report, analyzer.Compare(list[0].Report, list[2].Report)
+	list[1].Next = []report.Next{{Advice: exposure.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18}, Profile: "b", Sets: "yes", Demotion: "needs it"}}
+	list[2].Before, list[2].Changes = &list[0].Report, exposure.Compare(list[0].Report, list[2].Report)
 	var out bytes.Buffer
 	if err := report.JSON(&out, slices.Values(list)); err != nil {
 		t.Fatal(err)
@@ -246,7 +247,7 @@ func TestSARIF(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	before, after := entry(t, "b.service", "PrivateTmp=yes\n", 0), entry(t, "b.service", "User=b\nPrivateNetwork=yes\n", 0)
-	after.Before, after.Changes = &before.Report, analyzer.Compare(before.Report, after.Report)
+	after.Before, after.Changes = &before.Report, exposure.Compare(before.Report, after.Report)
 	var out bytes.Buffer
 	if err := (report.Text{Out: &out}).Diff(after); err != nil {
 		t.Fatal(err)

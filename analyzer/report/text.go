@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 )
 
 // Style is how text is laid out.
@@ -48,7 +48,7 @@ var levelColors = map[string]string{
 
 // face is how systemd-analyze draws a level.
 func face(level string) string {
-	for _, l := range analyzer.Levels {
+	for _, l := range exposure.Levels {
 		if l.Name == level {
 			return l.Face
 		}
@@ -73,7 +73,7 @@ func (t Text) Overview(entries []Entry) error {
 			continue
 		}
 		level := e.Report.Level
-		row := []cell{{text: e.Report.Unit}, {text: analyzer.Points(e.Report.Exposure)}, {level, levelColors[level]}}
+		row := []cell{{text: e.Report.Unit}, {text: exposure.Points(e.Report.Exposure)}, {level, levelColors[level]}}
 		if t.Style.Color {
 			row = append(row, cell{text: face(level)})
 		}
@@ -105,7 +105,7 @@ func (t Text) Details(e Entry) error {
 
 func (t Text) sum(e Entry) {
 	level := e.Report.Level
-	fmt.Fprintf(t.Out, "\n→ Overall exposure level for %s: %s", e.Report.Unit, t.paint(analyzer.Points(e.Report.Exposure)+" "+level, levelColors[level]))
+	fmt.Fprintf(t.Out, "\n→ Overall exposure level for %s: %s", e.Report.Unit, t.paint(exposure.Points(e.Report.Exposure)+" "+level, levelColors[level]))
 	if t.Style.Color {
 		fmt.Fprintf(t.Out, " %s", face(level))
 	}
@@ -173,12 +173,12 @@ func (t Text) Diff(e Entry) error {
 		}
 	}
 	_, err := fmt.Fprintf(t.Out, "\n%s %s %s → %s %s %s\n",
-		e.Before.Unit, analyzer.Points(e.Before.Exposure), t.paint(e.Before.Level, levelColors[e.Before.Level]),
-		e.Report.Unit, analyzer.Points(e.Report.Exposure), t.paint(e.Report.Level, levelColors[e.Report.Level]))
+		e.Before.Unit, exposure.Points(e.Before.Exposure), t.paint(e.Before.Level, levelColors[e.Before.Level]),
+		e.Report.Unit, exposure.Points(e.Report.Exposure), t.paint(e.Report.Level, levelColors[e.Report.Level]))
 	return err
 }
 
-func mark(r analyzer.Row) (text, color string) {
+func mark(r exposure.Row) (text, color string) {
 	switch {
 	case r.Set == nil:
 		return " ", ""

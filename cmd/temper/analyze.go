@@ -15,10 +15,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/analyzer/policy"
 	"temper/analyzer/report"
 	"temper/internal/host"
+	"temper/internal/offline"
 )
 
 func (a *app) analyze() *cobra.Command {
@@ -64,7 +65,7 @@ type analysis struct {
 	arch, instance, sort, profile, threshold, policyFile string
 	offline, diff                                        bool
 
-	options analyzer.Options
+	options exposure.Options
 	policy  *policy.Policy
 	now     time.Time
 }
@@ -120,7 +121,9 @@ func (n *analysis) prepare(units []string) error {
 	if n.diff && len(units) != 2 && (len(units) != 1 || n.profile == "") {
 		return usageError{errors.New("--diff compares two units, or one without and with --profile FILE")}
 	}
-	if err := n.versions(); err != nil {
+	var err error
+	n.options, err = offline.Complete(n.host(), exposure.Options{Version: n.version, Arch: n.arch})
+	if err != nil {
 		return err
 	}
 	if err := n.options.Valid(); err != nil {
@@ -159,7 +162,7 @@ func (n *analysis) complain(e report.Entry) bool {
 	case e.Err != nil:
 		n.warn(e.Err)
 	case e.Judgement.Fails():
-		n.warn(fmt.Errorf("%s: exposure %s is %s", e.Report.Unit, analyzer.Points(e.Report.Exposure), e.Judgement.Text()))
+		n.warn(fmt.Errorf("%s: exposure %s is %s", e.Report.Unit, exposure.Points(e.Report.Exposure), e.Judgement.Text()))
 	}
 	return e.Fails()
 }

@@ -14,36 +14,16 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"temper/analyzer"
-	"temper/analyzer/load"
+	"temper/analyzer/exposure"
 	"temper/analyzer/online"
 	"temper/analyzer/report"
 	"temper/generator"
-	"temper/internal/host"
+	"temper/internal/offline"
 	"temper/internal/output"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
-
-// versions finds out as which systemd to score.
-func (n *analysis) versions() error {
-	n.options = analyzer.Options{Version: n.version, Arch: n.arch}
-	if n.version != 0 {
-		return nil
-	}
-	version, err := n.host().SystemdVersion()
-	switch {
-	case errors.Is(err, host.ErrNoSystemd):
-		version = analyzer.Newest
-	case err != nil:
-		return err
-	default:
-		n.options.Libseccomp = load.Libseccomp(n.host())
-	}
-	n.options.Version = version
-	return nil
-}
 
 // source is where the entries of a run come from.
 type source struct {
@@ -83,7 +63,7 @@ func (n *analysis) managed(ctx context.Context, conn *dbus.Conn, units []string)
 				return
 			}
 			for _, s := range services {
-				r, err := analyzer.Assess(s, n.options)
+				r, err := exposure.Assess(s, n.options)
 				if !yield(n.entry(s.Unit, nil, r, err)) {
 					return
 				}
@@ -103,8 +83,8 @@ func (n *analysis) managed(ctx context.Context, conn *dbus.Conn, units []string)
 }
 
 // files is where unit files come from.
-func (n *analysis) files() load.Source {
-	return load.Source{Root: n.host(), Version: n.options.Version, Instance: n.instance}
+func (n *analysis) files() offline.Source {
+	return offline.Source{Root: n.host(), Version: n.options.Version, Instance: n.instance}
 }
 
 // read scores units from their files; without any, all of the root.
@@ -127,7 +107,7 @@ func (n *analysis) read(units []string) (iter.Seq[report.Entry], error) {
 		if err == nil {
 			u, err = harden(u)
 		}
-		var r analyzer.Report
+		var r exposure.Report
 		if err == nil {
 			r, err = n.score(u, len(units))
 		}
@@ -143,11 +123,11 @@ func (n *analysis) read(units []string) (iter.Seq[report.Entry], error) {
 }
 
 // score scores a unit; for a line of the table, which needs no more, its sum alone.
-func (n *analysis) score(u *unit.Unit, units int) (analyzer.Report, error) {
+func (n *analysis) score(u *unit.Unit, units int) (exposure.Report, error) {
 	if n.format == "text" && units != 1 {
-		return analyzer.Sum(u, n.options)
+		return offline.Sum(u, n.options)
 	}
-	return analyzer.Score(u, n.options)
+	return offline.Score(u, n.options)
 }
 
 // ahead scores units on every processor, a few ahead of what is taken, and gives the entries in the order of the units.
@@ -198,7 +178,7 @@ func ahead(units iter.Seq2[*unit.Unit, error], names []string, score func(string
 }
 
 // entry is what was found out about a unit, and what the policy makes of it.
-func (n *analysis) entry(name string, u *unit.Unit, r analyzer.Report, err error) report.Entry {
+func (n *analysis) entry(name string, u *unit.Unit, r exposure.Report, err error) report.Entry {
 	e := report.Entry{Unit: name, Report: r, Err: err}
 	names := []string{r.Unit}
 	if u != nil {
@@ -216,7 +196,7 @@ func (n *analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry 
 	if e.Err != nil || u == nil || units != 1 || n.next <= 0 {
 		return e
 	}
-	list, err := analyzer.Advise(u, n.options)
+	list, err := offline.Advise(u, n.options)
 	if err != nil {
 		n.warn(fmt.Errorf("what to do next: %w", err))
 		return e
@@ -234,7 +214,7 @@ func (n *analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry 
 }
 
 // next says whether the profile of a unit sets what is advised, and whether its verdict gave that up.
-func next(a analyzer.Advice, p *profiles.Profile, v verdict.Verdict) report.Next {
+func next(a exposure.Advice, p *profiles.Profile, v verdict.Verdict) report.Next {
 	n := report.Next{Advice: a}
 	if p == nil {
 		return n
@@ -311,12 +291,12 @@ func (n *analysis) compare(units []string) error {
 }
 
 func (n *analysis) difference(before, after *unit.Unit) (report.Entry, error) {
-	b, err := analyzer.Score(before, n.options)
+	b, err := offline.Score(before, n.options)
 	if err != nil {
 		return report.Entry{}, err
 	}
-	r, err := analyzer.Score(after, n.options)
+	r, err := offline.Score(after, n.options)
 	e := n.entry(after.Name, after, r, err)
-	e.Before, e.Changes = &b, analyzer.Compare(b, r)
+	e.Before, e.Changes = &b, exposure.Compare(b, r)
 	return e, err
 }

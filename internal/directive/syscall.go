@@ -2,6 +2,8 @@ package directive
 
 import (
 	"cmp"
+	"fmt"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -39,6 +41,22 @@ func SyscallsOf(version int) Syscalls {
 	i := sort.SearchInts(syscallVersions, version+1) - 1
 	i = max(i, 0)
 	return Syscalls{groups: i, seccomp: i}
+}
+
+// SyscallsFor returns what a systemd version knows on an architecture, named as uname(1) or Go name it, with a libseccomp.
+// An empty architecture is this machine's, an empty libseccomp the one that Debian has beside the systemd version.
+func SyscallsFor(version int, arch, libseccomp string) (Syscalls, error) {
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	calls, ok := SyscallsOf(version).On(arch)
+	if !ok {
+		return Syscalls{}, fmt.Errorf("architecture %q is not known, want one such as x86_64 or aarch64", arch)
+	}
+	if libseccomp != "" {
+		calls = calls.With(libseccomp)
+	}
+	return calls, nil
 }
 
 // SyscallVersions returns the systemd versions that were looked at.

@@ -3,8 +3,9 @@
 package explain
 
 import (
-	"temper/analyzer"
+	"temper/analyzer/exposure"
 	"temper/generator"
+	"temper/internal/offline"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -32,7 +33,7 @@ func Verdict(g *generator.Generator, d generator.Decision) (verdict.Verdict, err
 
 // exposures scores a unit without and with a drop-in.
 func exposures(u *unit.Unit, dropin string, version int) (verdict.Exposure, error) {
-	before, err := analyzer.Score(u, analyzer.Options{Version: version})
+	before, err := offline.Score(u, exposure.Options{Version: version})
 	if err != nil {
 		return verdict.Exposure{}, err
 	}
@@ -40,6 +41,6 @@ func exposures(u *unit.Unit, dropin string, version int) (verdict.Exposure, erro
 	if err != nil {
 		return verdict.Exposure{}, err
 	}
-	after, err := analyzer.Score(hardened, analyzer.Options{Version: version})
+	after, err := offline.Score(hardened, exposure.Options{Version: version})
 	return verdict.Exposure{Before: float64(before.Exposure) / 10, After: float64(after.Exposure) / 10}, err
 }

@@ -1,0 +1,202 @@
+package interpret
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"temper/internal/unit"
+)
+
+// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit. Of a
+// command after "-" no error is fatal, but the rest of the line is lost.
+func (r *reader) checkCommands(a unit.Assignment) error {
+	if a.Value == "" {
+		r.commands[a.Name] = 0
+		return nil
+	}
+	rest := a.Value
+	for {
+		word, after, ok := commandWord(rest)
+		if !ok {
+			r.ignore(a, fmt.Sprintf("%s=%s: a quote does not end: systemd ignores it", a.Name, a.Value))
+		}
+		if !ok || word == nil {
+			return nil
+		}
+		rest = after
+		if *word == ";" {
+			continue
+		}
+		name, optional, ownName := r.prefixes(*word)
+		more, err := r.parseCommand(name, ownName, &rest)
+		if err != nil {
+			err = fmt.Errorf("%s=%s: %w", a.Name, a.Value, err)
+			if optional {
+				r.ignore(a, err.Error()+": systemd ignores it")
+				return nil
+			}
+			return err
+		}
+		r.commands[a.Name]++
+		if !more {
+			return nil
+		}
+	}
+}
+
+// prefixes cuts the characters before a path that change how it runs. optional: failure does not count; ownName: the next
+// word is argv[0].
+func (r *reader) prefixes(word string) (name string, optional, ownName bool) {
+	var noEnv, shell bool
+	privilege := 0 // "+", "!" or "!!"
+	for i := 0; i < len(word); i++ {
+		c := word[i]
+		switch {
+		case c == '-' && !optional:
+			optional = true
+		case c == '@' && !ownName:
+			ownName = true
+		case c == ':' && !noEnv:
+			noEnv = true
+		case c == '|' && !shell && r.Version >= 258:
+			shell = true
+		case (c == '+' || c == '!') && privilege == 0:
+			privilege = int(c)
+		case c == '!' && privilege == '!':
+			privilege = -1
+		default:
+			return word[i:], optional, ownName
+		}
+	}
+	return "", optional, ownName
+}
+
+// parseCommand reads the path and arguments of one command. more is true after a ";".
+func (r *reader) parseCommand(name string, ownName bool, rest *string) (more bool, err error) {
+	if err := r.checkExecutable(name); err != nil {
+		return false, err
+	}
+	args := 0
+	if !ownName {
+		args = 1
+	}
+	for *rest != "" {
+		if after, ok := lone(*rest, ";"); ok {
+			*rest, more = after, true
+			break
+		}
+		if after, ok := lone(*rest, `\;`); ok {
+			*rest = after
+			args++
+			continue
+		}
+		word, after, ok := commandWord(*rest)
+		if !ok {
+			return false, errors.New("a quote does not end")
+		}
+		*rest = after
+		if word == nil {
+			break
+		}
+		if _, err := r.expand(*word); err != nil {
+			return false, err
+		}
+		args++
+	}
+	if args == 0 {
+		return false, errors.New("no argument for argv[0] after @")
+	}
+	return more, nil
+}
+
+// lone reports whether a line begins with a word that stands alone and unquoted, and returns what follows it.
+func lone(line, word string) (after string, ok bool) {
+	after, ok = strings.CutPrefix(line, word)
+	if !ok || after != "" && !strings.ContainsRune(blanks, rune(after[0])) {
+		return "", false
+	}
+	return strings.TrimLeft(after, blanks), true
+}
+
+// checkExecutable checks the path of a command: absolute, or a bare name that is looked up.
+func (r *reader) checkExecutable(name string) error {
+	text, err := r.expand(name)
+	base := path.Base(text)
+	switch {
+	case err != nil:
+		return err
+	case text == "":
+		return errors.New("the path is empty")
+	case strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) }):
+		return fmt.Errorf("the path %q has special characters", text)
+	case strings.HasSuffix(text, "/") || r.Version >= 253 && (base == "." || base == ".."):
+		return fmt.Errorf("the path %s is a directory", text)
+	case !path.IsAbs(text) && strings.Contains(text, "/"):
+		return fmt.Errorf("%s is neither an absolute path nor a name", text)
+	case len(text) > maxPath || slices.ContainsFunc(strings.Split(text, "/"), func(p string) bool { return len(p) > maxName }):
+		return fmt.Errorf("the path of %d bytes is too long", len(text))
+	}
+	return nil
+}
+
+// maxPath and maxName bound a path and one name in it: PATH_MAX and NAME_MAX of limits.h.
+const (
+	maxPath = 4095
+	maxName = 255
+)
+
+const blanks = " \t\n\r"
+
+// commandWord returns the first word of a command line, nil if there is none; ok is false if a quote does not end. Quotes
+// are removed and C escapes replaced; an escape that does not exist stays as it is.
+func commandWord(line string) (word *string, rest string, ok bool) {
+	line = strings.TrimLeft(line, blanks)
+	if line == "" {
+		return nil, "", true
+	}
+	var b strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			text, n := unescape(line[i:])
+			b.WriteString(text)
+			i += n - 1
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && strings.IndexByte(blanks, c) >= 0:
+			text := b.String()
+			return &text, strings.TrimLeft(line[i:], blanks), true
+		default:
+			b.WriteByte(c)
+		}
+	}
+	text := b.String()
+	return &text, "", quote == 0
+}
+
+// unescape replaces the C escape that s begins with and returns how long it was. "\s" is a blank.
+func unescape(s string) (text string, n int) {
+	if len(s) > 1 && s[1] == 's' {
+		return " ", 2
+	}
+	if len(s) > 1 && strings.IndexByte(`"'`, s[1]) >= 0 {
+		return s[1:2], 2
+	}
+	r, multibyte, tail, err := strconv.UnquoteChar(s, 0)
+	switch {
+	case err != nil && len(s) > 1:
+		return s[:2], 2
+	case err != nil:
+		return s, 1
+	case multibyte:
+		return string(r), len(s) - len(tail)
+	}
+	return string([]byte{byte(r)}), len(s) - len(tail)
+}

@@ -1,0 +1,162 @@
+package interpret
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"temper/internal/directive"
+	"temper/internal/unit"
+)
+
+// partial are the directives of which systemd ignores parts, or values that are no list of fixed ones, each with what finds
+// what is ignored. systemd says nothing of unknown capabilities.
+var partial = map[string]func(r *reader, value string) []string{
+	"Service.AmbientCapabilities":     (*reader).badCapabilities,
+	"Service.CapabilityBoundingSet":   (*reader).badCapabilities,
+	"Service.SystemCallFilter":        (*reader).badCalls,
+	"Service.RestrictAddressFamilies": (*reader).badFamilies,
+	"Service.RestrictNamespaces":      badNamespaces,
+	"Service.SystemCallArchitectures": func(r *reader, value string) []string {
+		return badWords(value, func(w string) bool { return directive.KnownArchitecture(w, r.Version) })
+	},
+	"Service.IPAddressAllow":      badAddresses,
+	"Service.IPAddressDeny":       badAddresses,
+	"Service.IPIngressFilterPath": (*reader).badPath,
+	"Service.IPEgressFilterPath":  (*reader).badPath,
+	"Service.DeviceAllow": func(r *reader, value string) []string {
+		return whole(value, value == "" || directive.ParseDeviceAllow([]string{value}, r.Version, r.expand) != nil)
+	},
+	"Service.UMask": func(_ *reader, value string) []string {
+		_, err := strconv.ParseUint(value, 8, 12)
+		return whole(value, err == nil, "which is no octal mask such as 0077,")
+	},
+	"Service.Delegate": func(_ *reader, value string) []string {
+		_, boolean := unit.Bool(value)
+		return badWords(value, func(w string) bool { return boolean || slices.Contains(controllers, w) })
+	},
+	"Service.Type": func(r *reader, value string) []string {
+		since, ok := serviceTypes[value]
+		return whole(value, ok && r.Version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(serviceTypes)), ", ")+",")
+	},
+	"Service.Restart": func(_ *reader, value string) []string {
+		return whole(value, slices.Contains(restarts, value), "want one of", strings.Join(restarts, ", ")+",")
+	},
+	"Service.RestartForceExitStatus": func(_ *reader, value string) []string { return badWords(value, isStatus) },
+	"Service.BusName": func(r *reader, value string) []string {
+		text, err := r.expand(value)
+		return whole(value, err == nil && isBusName(text), "which is no D-Bus name,")
+	},
+	"Service.WorkingDirectory": func(r *reader, value string) []string {
+		dir, _ := strings.CutPrefix(value, "-")
+		if dir == "~" {
+			return nil
+		}
+		return r.badPath(dir)
+	},
+	"Service.SELinuxContext":          (*reader).badSpecifiers,
+	"Service.AppArmorProfile":         (*reader).badSpecifiers,
+	"Service.SmackProcessLabel":       (*reader).badSpecifiers,
+	"Service.LoadCredential":          badCredential("LoadCredential"),
+	"Service.LoadCredentialEncrypted": badCredential("LoadCredentialEncrypted"),
+	"Service.SetCredential":           badCredential("SetCredential"),
+	"Service.SetCredentialEncrypted":  badCredential("SetCredentialEncrypted"),
+	"Service.MountImages": func(_ *reader, value string) []string {
+		return whole(value, value == "" || hasTwoParts(value), "which lacks the :DESTINATION,")
+	},
+	"Unit.SuccessAction": func(r *reader, value string) []string {
+		since, ok := actions[value]
+		return whole(value, ok && r.Version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(actions)), ", ")+",")
+	},
+}
+
+// controllers are those of cgroups(7) and systemd's own of BPF, which Delegate= takes.
+var controllers = []string{
+	"cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall", "bpf-devices", "bpf-foreign",
+	"bpf-socket-bind", "bpf-restrict-network-interfaces", "bpf-bind-network-interface",
+}
+
+// whole is a value that is taken or not as it stands; why is what is wrong with it.
+func whole(value string, good bool, why ...string) []string {
+	if good {
+		return nil
+	}
+	return append([]string{strconv.Quote(value)}, why...)
+}
+
+// badWords returns the words of a list that are not good.
+func badWords(value string, good func(string) bool) []string {
+	list, err := unit.Words(value)
+	bad := slices.DeleteFunc(list, good)
+	if err != nil {
+		bad = append(bad, err.Error())
+	}
+	return bad
+}
+
+// badPlain is badWords for the directives in which quotes mean nothing.
+func badPlain(value string, good func(string) bool) []string {
+	list, err := unit.SplitWords(value, 0)
+	bad := slices.DeleteFunc(list, good)
+	if err != nil {
+		bad = append(bad, "a backslash at the end")
+	}
+	return bad
+}
+
+func (r *reader) badPath(value string) []string {
+	_, err := r.absolute(value)
+	return whole(value, value == "" || err == nil, "which is no absolute path,")
+}
+
+func (r *reader) badSpecifiers(value string) []string {
+	_, err := r.expand(value)
+	return whole(value, err == nil)
+}
+
+func badAddresses(_ *reader, value string) []string {
+	return badPlain(value, func(w string) bool { _, ok := directive.ParsePrefixes(w); return ok })
+}
+
+func badNamespaces(_ *reader, value string) []string {
+	if _, ok := unit.Bool(value); ok {
+		return nil
+	}
+	list := strings.TrimPrefix(value, "~")
+	return badPlain(list, func(w string) bool { return slices.Contains(directive.NamespaceNames(), w) })
+}
+
+func (r *reader) badFamilies(value string) []string {
+	if value == "none" && r.Version >= 249 {
+		return nil
+	}
+	list := strings.TrimPrefix(value, "~")
+	return badWords(list, func(w string) bool { return directive.KnownFamily(w, r.Version) })
+}
+
+func (r *reader) badCapabilities(value string) []string {
+	list := strings.TrimPrefix(value, "~")
+	return badWords(list, func(w string) bool { _, ok := directive.ParseCapability(w); return ok })
+}
+
+// badCalls checks names, groups and the errors after them, which only a denied call can have since 249.
+func (r *reader) badCalls(value string) []string {
+	list, inverted := strings.CutPrefix(value, "~")
+	return badPlain(list, func(w string) bool {
+		name, number, hasError := strings.Cut(w, ":")
+		if _, ok := directive.ParseErrno(number); hasError && (!ok && number != "kill" || !inverted && r.Version >= 249) {
+			return false
+		}
+		return r.Calls.Known(name) || len(r.Calls.Members(name)) > 0
+	})
+}
+
+func badCredential(directive string) func(r *reader, value string) []string {
+	how := credentialLists[directive]
+	return func(r *reader, value string) []string {
+		name, data, _ := strings.Cut(value, ":")
+		name, err := r.expand(name)
+		return whole(value, value == "" || err == nil && isCredentialName(name) && how.takes(r, data), "which is no NAME:SOURCE,")
+	}
+}

@@ -1,0 +1,101 @@
+package interpret
+
+import (
+	"slices"
+	"strings"
+
+	"temper/analyzer/exposure"
+	"temper/internal/directive"
+	"temper/internal/unit"
+)
+
+// imply applies what systemd itself sets once it has read all files: PID 1 does so when it loads a unit.
+func (r *reader) imply(s *exposure.Service) {
+	for _, d := range directive.All() {
+		if !d.Ordered() || !s.On(d.Name) {
+			continue
+		}
+		for _, e := range d.Implies {
+			if r.Version >= e.Since && (e.Until == 0 || r.Version <= e.Until) {
+				r.apply(s, e)
+			}
+		}
+	}
+	if s.On("DynamicUser") && s.User == "" {
+		s.User = dynamicName(r.unit.ID)
+	}
+	r.implyDevices(s)
+}
+
+// apply makes an implied assignment, unless the unit has something stronger. What the seccomp filters of other directives
+// refuse is not part of SystemCallFilter=.
+func (r *reader) apply(s *exposure.Service, e directive.Effect) {
+	target, ok := directive.Lookup(e.Directive)
+	switch {
+	case e.Directive == "CapabilityBoundingSet":
+		s.Bounding &= uint64(directive.ParseCapabilityBoundingSet([]string{e.Value}, r.Version))
+	case ok && target.Ordered():
+		now, _ := target.Value(s.Values[e.Directive], r.Version)
+		if implied, known := target.Value(e.Value, r.Version); known && implied.Rank > now.Rank {
+			s.Values[e.Directive] = implied.Name
+		}
+	}
+}
+
+// impliedDevices are the entries that systemd adds to a list of devices, where the unit has a device policy or a list.
+var impliedDevices = []struct {
+	when         func(*reader, *exposure.Service) bool
+	since, until int // first and last systemd version; 0 = no bound
+	entries      []string
+}{
+	{when: (*reader).mountsImages, entries: []string{
+		"/dev/loop-control:rw", "/dev/mapper/control:rw", "block-loop:rwm", "block-blkext:rwm", "block-device-mapper:rwm",
+	}},
+	{when: protectsClock, entries: []string{"char-rtc:r"}},
+	{when: (*reader).decrypts, since: 250, until: 252, entries: []string{"/dev/tpmrm0:rw"}},
+	{when: (*reader).decrypts, since: 253, until: 257, entries: []string{"char-tpm:rw"}},
+}
+
+// implyDevices adds them. systemd keeps the list backwards.
+func (r *reader) implyDevices(s *exposure.Service) {
+	if s.Values["DevicePolicy"] != "auto" || len(s.Devices) > 0 {
+		for _, d := range impliedDevices {
+			if r.Version >= d.since && (d.until == 0 || r.Version <= d.until) && d.when(r, s) {
+				s.Devices = append(s.Devices, d.entries...)
+			}
+		}
+	}
+	slices.Reverse(s.Devices)
+}
+
+func protectsClock(_ *reader, s *exposure.Service) bool { return s.On("ProtectClock") }
+
+func (r *reader) mountsImages(s *exposure.Service) bool {
+	return s.RootImage != "" || r.holds("MountImages") || r.Version >= 260 && r.lastPath("RootMStack") != ""
+}
+
+// holds reports whether a list directive has an entry of the form A:B left, after the last empty assignment.
+func (r *reader) holds(name string) bool {
+	held := false
+	for _, v := range r.values(name) {
+		held = v != "" && (held || hasTwoParts(v))
+	}
+	return held
+}
+
+func hasTwoParts(value string) bool {
+	from, to, _ := strings.Cut(value, ":")
+	return from != "" && to != ""
+}
+
+// dynamicName is the user that DynamicUser= makes of a unit's name: the name itself where it is a portable one, else a
+// hash, of which only the beginning matters here: it is neither root nor nobody.
+func dynamicName(id string) string {
+	name := unit.Prefix(id)
+	if name == "" || len(name) > 31 || strings.Trim(name, portable) != "" || strings.Contains("0123456789-", name[:1]) {
+		return "_du"
+	}
+	return name
+}
+
+const portable = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"

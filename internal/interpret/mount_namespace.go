@@ -1,0 +1,88 @@
+package interpret
+
+import (
+	"slices"
+	"strings"
+
+	"temper/analyzer/exposure"
+	"temper/internal/unit"
+)
+
+// isAPI reports whether a path is in a file system of the kernel's.
+func isAPI(p string) bool {
+	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(api string) bool {
+		return p == api || strings.HasPrefix(p, api+"/")
+	})
+}
+
+// mountLists are the list directives that give a service its own mounts.
+var mountLists = []string{
+	"ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ReadWriteDirectories", "ReadOnlyDirectories",
+	"InaccessibleDirectories", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths", "TemporaryFileSystem",
+	"MountImages", "ExtensionImages", "ExtensionDirectories", "IPCNamespacePath", "LogNamespace",
+}
+
+// sharingValues are the values of other directives that do not, with the last version of which that is so.
+var sharingValues = map[string]map[string]int{
+	"PrivateTmp":            {"no": 0, "yes": 257},
+	"PrivateDevices":        {"no": 0},
+	"PrivateMounts":         {"no": 0, "unset": 0},
+	"PrivateIPC":            {"no": 0},
+	"PrivatePIDs":           {"no": 0},
+	"ProtectSystem":         {"no": 0},
+	"ProtectHome":           {"no": 0},
+	"ProtectKernelTunables": {"no": 0},
+	"ProtectKernelModules":  {"no": 0},
+	"ProtectKernelLogs":     {"no": 0},
+	"ProtectControlGroups":  {"no": 0},
+	"ProtectProc":           {"default": 0},
+	"ProcSubset":            {"all": 0},
+}
+
+// ownMounts reports whether a service gets its own mount namespace, as exec_needs_mount_namespace() does.
+func (r *reader) ownMounts(s *exposure.Service) bool {
+	for name, values := range sharingValues {
+		v, ok := s.Values[name]
+		if until, shares := values[v]; ok && !(shares && (until == 0 || r.Version <= until)) {
+			return true
+		}
+	}
+	for _, name := range mountLists {
+		if values := r.values(name); len(values) > 0 && values[len(values)-1] != "" {
+			return true
+		}
+	}
+	networked := s.On("PrivateNetwork") || r.lastPath("NetworkNamespacePath") != ""
+	flags := r.lastOf("MountFlags", "", []string{"", "shared", "slave", "private"})
+	return s.RootImage != "" || networked && s.Values["PrivateMounts"] == "unset" || flags == "slave" || flags == "private" ||
+		r.Version >= 258 && r.lastBool("PrivateBPF", false) || r.bindsLog(s) || r.ownDirectories(s)
+}
+
+// bindsLog reports whether the sockets of the journal are mounted into the service.
+func (r *reader) bindsLog(s *exposure.Service) bool {
+	root := s.RootDirectory != "" || s.RootImage != ""
+	return r.lastBool("BindLogSockets", r.lastBool("MountAPIVFS", root) || root && s.On("PrivateDevices"))
+}
+
+// ownDirectories reports whether a directory of the service's own has to be mounted.
+func (r *reader) ownDirectories(s *exposure.Service) bool {
+	for _, name := range []string{"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"} {
+		var dirs []string
+		for _, v := range r.values(name) {
+			if v == "" {
+				dirs = nil
+			}
+			words, _ := unit.Words(v)
+			dirs = append(dirs, words...)
+		}
+		moved := name == "StateDirectory" || name == "CacheDirectory" || name == "LogsDirectory"
+		switch {
+		case len(dirs) == 0:
+		case s.RootDirectory != "" || s.On("DynamicUser") && moved:
+			return true
+		case slices.ContainsFunc(dirs, func(d string) bool { return strings.HasSuffix(d, ":ro") }):
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,28 @@
+package offline
+
+import (
+	"temper/analyzer/exposure"
+	"temper/internal/interpret"
+	"temper/internal/unit"
+)
+
+// Score reads a unit as systemd loads it and scores it. The error wraps [exposure.ErrRefused], [exposure.ErrMasked] or
+// [exposure.ErrNotService]; any other is about the options.
+func Score(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
+	reading, err := interpret.Read(u, o)
+	if err != nil {
+		return exposure.Report{}, err
+	}
+	r, err := exposure.Assess(reading.Service, o)
+	r.Ignored = reading.Ignored()
+	return r, err
+}
+
+// Sum is [Score] without the rows and what systemd ignores: the exposure and its level, in half the time.
+func Sum(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
+	reading, err := interpret.Read(u, o)
+	if err != nil {
+		return exposure.Report{}, err
+	}
+	return exposure.Sum(reading.Service, o)
+}
