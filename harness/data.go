@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"temper/harness/blame"
-	"temper/harness/place"
+	"temper/harness/place/hostcopy"
 	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/host"
@@ -35,8 +35,8 @@ var ownDirectories = []struct {
 
 // data is where a service keeps what it knows: in the directories that systemd makes for it, and in those that its unit or its
 // profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
-func data(u *unit.Unit, p *profiles.Profile) place.Copies {
-	var c place.Copies
+func data(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
+	var c hostcopy.Directories
 	dynamic := isDynamic(u)
 	for _, d := range ownDirectories {
 		for _, word := range listed(u, d.name) {
@@ -170,7 +170,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 	if err != nil {
 		return nil, err
 	}
-	uncover, err := t.place.Cover(ctx, copies)
+	uncover, err := t.place.CopyOver(ctx, copies)
 	if err != nil {
 		release()
 		return nil, err
@@ -181,7 +181,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 				return err
 			}
 			uncover = func() error { return nil }
-			again, err := t.place.Cover(ctx, copies)
+			again, err := t.place.CopyOver(ctx, copies)
 			if err == nil {
 				t.began, uncover = time.Now(), again
 			}
@@ -193,7 +193,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 
 // sharers lists the other services that, by their units, write to a directory of which copies are made. The error is set if one of them runs:
 // what it writes would be lost.
-func (t *trials) sharers(copies place.Copies) ([]string, error) {
+func (t *trials) sharers(copies hostcopy.Directories) ([]string, error) {
 	loader := &unit.Loader{Root: t.place.Root(), Version: t.place.SystemdVersion()}
 	names, err := loader.List(".service")
 	if err != nil {

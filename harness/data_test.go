@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"temper/harness/place"
+	"temper/harness/place/hostcopy"
 	"temper/profiles"
 )
 
@@ -23,7 +23,7 @@ ReadWritePaths=-/nowhere /run +/share
 BindPaths=` + home + `/lib:/shown
 `})
 	p := &profiles.Profile{Service: []profiles.Setting{{Name: "ReadWritePaths", Values: []string{"-" + home + "/bin", "/etc/hostname"}}}}
-	want := place.Copies{Make: []string{"/var/lib/a", "/var/lib/a/b", "/var/cache/c", "/var/log/a"}}
+	want := hostcopy.Directories{Make: []string{"/var/lib/a", "/var/lib/a/b", "/var/cache/c", "/var/log/a"}}
 	want.Over = []string{"/usr/bin", "/usr/lib", "/usr/share", "/var/cache/c", "/var/lib/a", "/var/log/a"}
 	got := data(u, p)
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -22,7 +22,7 @@ type placeFiles struct {
 }
 
 // Had reports whether what is at a path was there before the first trial.
-func (f placeFiles) Had(name string) bool { return f.Place.Had(name, f.began) }
+func (f placeFiles) Had(name string) bool { return f.Place.ExistedBefore(name, f.began) }
 
 // notGranted lists what the service asked for without hardening and no service of a container gets.
 func (r *run) notGranted(plan []blame.Applied) []verdict.Evidence {

@@ -22,6 +22,7 @@ import (
 	"temper/generator"
 	"temper/harness/blame"
 	"temper/harness/place"
+	"temper/harness/place/owner"
 	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/hint"
@@ -97,7 +98,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	stem, err := place.OwnName(trialStem, fmt.Sprint(proofs.Add(1)))
+	stem, err := owner.Name(trialStem, fmt.Sprint(proofs.Add(1)))
 	if err != nil {
 		return nil, err
 	}

@@ -17,17 +17,17 @@ import (
 func (t *trials) renewOnceMade() ([]string, error) {
 	if t.place.Kind() == "host" && t.count == 1 {
 		var err error
-		t.left, err = t.place.Made(t.began)
+		t.left, err = t.place.ChangedSince(t.began)
 		return nil, err
 	}
 	if t.again == nil || t.renew != nil {
 		return nil, nil
 	}
-	made, err := t.place.Made(t.began)
+	made, err := t.place.ChangedSince(t.began)
 	if err != nil {
 		return nil, err
 	}
-	now, err := t.place.Kept()
+	now, err := t.place.KernelState()
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if now[name] != t.kept[name] {
 			made = append(made, name)
@@ -86,7 +86,7 @@ func (t *trials) setup(ctx context.Context) error {
 	}
 	if t.again != nil {
 		var err error
-		if t.kept, err = t.place.Kept(); err != nil {
+		if t.kept, err = t.place.KernelState(); err != nil {
 			return err
 		}
 	}

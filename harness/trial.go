@@ -19,6 +19,7 @@ import (
 	"temper/generator"
 	"temper/harness/observe"
 	"temper/harness/place"
+	"temper/harness/place/owner"
 	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/unit"
@@ -193,7 +194,7 @@ func (t *trials) sweep(ctx context.Context) {
 	defer cancel()
 	entries, _ := t.place.Root().ReadDir(unitDir) // without it there are none
 	for _, e := range entries {
-		if !place.Orphaned(trialName.FindString(e.Name())) {
+		if !owner.Gone(trialName.FindString(e.Name())) {
 			continue
 		}
 		names, _ := t.manager.matching(strings.Replace(strings.TrimSuffix(e.Name(), ".d"), "@.", "@*.", 1))

@@ -188,7 +188,7 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			if err := unix.Unmount(state, 0); err != nil {
 				t.Error(err)
 			}
-			if err := place.Sweep(t.Context()); err != nil {
+			if err := place.RemoveLeftovers(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if left := groupsOf(c.Process.Pid); len(left) > 0 {

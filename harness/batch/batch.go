@@ -56,7 +56,7 @@ const (
 // Run proves the units and returns what was found, in their order. The error is set where the batch could not go on; units
 // that were not tried are inconclusive then.
 func Run(ctx context.Context, o Options) ([]verdict.Verdict, Outcome, error) {
-	if err := place.Sweep(ctx); err != nil { // it is in nobody's way
+	if err := place.RemoveLeftovers(ctx); err != nil { // it is in nobody's way
 		o.Report.Warn(fmt.Errorf("clear what a killed proof left: %w", err))
 	}
 	b := &batch{Options: o}

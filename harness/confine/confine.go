@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"temper/generator"
-	"temper/harness/place"
+	"temper/harness/place/namespace"
 	"temper/harness/proc"
 	"temper/harness/witness"
 )
@@ -48,7 +48,7 @@ type kernel interface {
 
 type machine struct{}
 
-func (machine) mounts(pid int) ([]byte, error)           { return place.Mounts(pid) }
+func (machine) mounts(pid int) ([]byte, error)           { return namespace.Mountinfo(pid) }
 func (machine) programs(cgroup string) ([]string, error) { return witness.Attached(cgroup) }
 
 func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, error) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"temper/harness/place/namespace"
 )
 
 // Dial connects to a service as something in the place would. Networks are those of [net.Dial]: "tcp", "udp" and their
@@ -72,7 +74,7 @@ func (p *Place) dialThere(ctx context.Context, network, address string) (net.Con
 		err  error
 	}
 	done := make(chan result, 1)
-	onOwnThread(func() {
+	namespace.OnOwnThread(func() {
 		var r result
 		if r.err = unix.Setns(p.net, unix.CLONE_NEWNET); r.err == nil {
 			r.conn, r.err = d.DialContext(ctx, network, address)

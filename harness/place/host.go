@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"temper/harness/place/cgroup"
 	"temper/internal/hint"
 	"temper/internal/systemd"
 )
@@ -15,7 +16,7 @@ func Host(ctx context.Context) (*Place, error) {
 	if !systemd.Booted() {
 		return nil, hint.With(errors.New("systemd does not run this machine"), "use a container: --place container")
 	}
-	unified, _, err := hierarchies()
+	unified, _, err := cgroup.Hierarchies()
 	if err != nil {
 		return nil, err
 	}

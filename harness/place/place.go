@@ -6,7 +6,7 @@
 //
 // A container promises to leave nothing behind. What is written in it goes to memory; its mounts and processes live in
 // namespaces that die with the calling process, even by kill -9. Only an empty cgroup directory can outlive that, and
-// [Sweep] clears it.
+// [RemoveLeftovers] removes it.
 //
 // Limits: a copy of this machine is one of files that live services go on changing, as a backup would find them; two
 // mounts of the same directory become two copies. A container has no real devices and a private network with a loopback interface only; the kernel is this
@@ -17,12 +17,14 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
+	"temper/harness/place/hostcopy"
+	"temper/harness/place/nspawn"
 	"temper/internal/host"
 	"temper/internal/systemd"
 )
@@ -47,27 +49,25 @@ type Options struct {
 }
 
 // File is a file of a place. Its parent directories are made as needed.
-type File struct {
-	Name string // path inside the place
-	Data []byte
-	Mode fs.FileMode // permission bits; 0 is 0644
-}
+type File = nspawn.File
 
 // Place is a running systemd. Its methods can be called at the same time from several goroutines.
 type Place struct {
-	kind      string
-	manager   *systemd.Client
-	root      host.Root
-	leader    int
-	cgroup    string
-	rootFD    int // what root is a descriptor of, -1 for the host
-	net       int // descriptor of its network namespace, -1 if that is ours
-	version   int
-	release   string
-	dead      <-chan struct{} // closed once it does not run any more; nil for the host
-	box       *container      // nil for the host
-	originals originals       // of the host, while copies cover them
-	close     func() error
+	kind    string
+	manager *systemd.Client
+	root    host.Root
+	leader  int
+	cgroup  string
+	rootFD  int // what root is a descriptor of, -1 for the host
+	net     int // descriptor of its network namespace, -1 if that is ours
+	version int
+	release string
+	dead    <-chan struct{} // closed once it does not run any more; nil for the host
+	box     *container      // nil for the host
+	close   func() error
+
+	mu     sync.Mutex
+	copies []*hostcopy.Copies // over directories of the host
 }
 
 // Kind is "container" or "host".
@@ -115,7 +115,7 @@ func (p *Place) Err() error {
 // Close ends the place and removes every trace of it. It can be called again and then returns the same.
 func (p *Place) Close() error { return p.close() }
 
-// attach completes p with what its manager tells.
+// attach completes p with what its manager says.
 func (p *Place) attach(ctx context.Context) error {
 	var err error
 	if p.version, err = p.manager.Version(ctx); err != nil {
@@ -125,18 +125,18 @@ func (p *Place) attach(ctx context.Context) error {
 	return err
 }
 
-// disconnect lets go of what p holds of the place.
+// disconnect closes what p has open of the place.
 func (p *Place) disconnect() {
 	if p.manager != nil {
 		p.manager.Close()
 	}
-	blank(p.net)
-	blank(p.rootFD)
+	closeButKeepNumber(p.net)
+	closeButKeepNumber(p.rootFD)
 }
 
-// blank makes a descriptor one of nothing but keeps its number taken: whoever still uses the path of a closed place must
-// get an error, not the next file that is opened.
-func blank(fd int) {
+// closeButKeepNumber makes a descriptor one of /dev/null: who still uses the path of a closed place must get an error, not
+// the next file that is opened.
+func closeButKeepNumber(fd int) {
 	if fd < 0 {
 		return
 	}

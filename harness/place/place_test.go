@@ -346,12 +346,12 @@ func TestSystemdNice(t *testing.T) {
 	}
 }
 
-// TestSystemdKept: whatever a service sets in the kernel that outlasts it shows, each thing by itself, and what it takes back does not.
-func TestSystemdKept(t *testing.T) {
+// TestSystemdKernelState: whatever a service sets in the kernel that outlasts it shows, each thing by itself, and what it takes back does not.
+func TestSystemdKernelState(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
-	before := kept(t, p)
+	before := kernelState(t, p)
 	output(t, p, "mount -t tmpfs none /mnt; umount /mnt; ip link >/dev/null 2>&1; :")
-	if diff := cmp.Diff(before, kept(t, p)); diff != "" {
+	if diff := cmp.Diff(before, kernelState(t, p)); diff != "" {
 		t.Errorf("nothing was set (-want +got):\n%s", diff)
 	}
 	for _, tc := range []struct {
@@ -366,7 +366,7 @@ func TestSystemdKept(t *testing.T) {
 		if err := p.Inside(tc.set); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 		}
-		after := kept(t, p)
+		after := kernelState(t, p)
 		if before[tc.changes] == after[tc.changes] {
 			t.Errorf("%s: %s is %q as before", tc.name, tc.changes, after[tc.changes])
 		}
@@ -377,14 +377,14 @@ func TestSystemdKept(t *testing.T) {
 		before = after
 	}
 	output(t, p, "mount -t tmpfs none /mnt")
-	if after := kept(t, p); after["the mount at /mnt"] == "" {
+	if after := kernelState(t, p); after["the mount at /mnt"] == "" {
 		t.Error("a mount is not seen")
 	}
 }
 
-func kept(t *testing.T, p *place.Place) map[string]string {
+func kernelState(t *testing.T, p *place.Place) map[string]string {
 	t.Helper()
-	state, err := p.Kept()
+	state, err := p.KernelState()
 	if err != nil {
 		t.Fatal(err)
 	}

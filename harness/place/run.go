@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"temper/harness/place/owner"
 	"temper/internal/systemd"
 )
 
@@ -78,14 +79,14 @@ func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
 	return result, err
 }
 
-// runName is a new name for the unit and the files of a command. On the host it is one that [Sweep] knows. A container
-// takes its commands with it, and a Sweep inside would look for this process among others.
+// runName is a new name for the unit and the files of a command. On the host it is one that [RemoveLeftovers] knows. A
+// container takes its commands with it, and RemoveLeftovers inside would look for this process among others.
 func (p *Place) runName() (string, error) {
 	id := strings.ToLower(rand.Text()[:12])
 	if p.box != nil {
 		return "temper-run-" + id, nil
 	}
-	return OwnName("temper-run", id)
+	return owner.Name("temper-run", id)
 }
 
 // valid finds what D-Bus cannot carry: its strings are UTF-8 without NUL.

@@ -238,20 +238,20 @@ func killAfter(t *testing.T, image string, after time.Duration) {
 	if left := alive(during); len(left) > 0 {
 		t.Errorf("processes outlived the kill: %q", left)
 	}
-	if err := place.Sweep(t.Context()); err != nil {
+	if err := place.RemoveLeftovers(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if left := groups(cmd.Process.Pid); len(left) > 0 {
-		t.Errorf("cgroups outlived the sweep: %q", left)
+		t.Errorf("cgroups outlived RemoveLeftovers: %q", left)
 	}
 	if diff := cmp.Diff(before, look(t, 0)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestSystemdSweepSparesTheLiving(t *testing.T) {
+func TestSystemdRemoveLeftoversSparesTheLiving(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "bookworm")})
-	if err := place.Sweep(t.Context()); err != nil {
+	if err := place.RemoveLeftovers(t.Context()); err != nil {
 		t.Error(err)
 	}
 	output(t, p, "true")

@@ -4,7 +4,10 @@
 // Attach advice with [With] where the error arises; the command line prints [Of] after the error itself.
 package hint
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 type hinted struct {
 	error
@@ -27,4 +30,12 @@ func Of(err error) string {
 		return h.advice
 	}
 	return ""
+}
+
+// IfUnprivileged adds a hint to err where root has been refused something that root may do, as in a container.
+func IfUnprivileged(err error) error {
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) {
+		return With(err, "this seems to be a container without privileges: start it with --privileged, or use the machine itself")
+	}
+	return err
 }

@@ -1,4 +1,4 @@
-package place
+package namespace
 
 import (
 	"io"
@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mounts is what /proc/PID/mountinfo would show of a process that has taken a part of its mounts as root directory, if it had
-// not; proc_pid_mountinfo(5).
-func Mounts(pid int) (info []byte, err error) {
+// Mountinfo returns all mounts of a process in the format of proc_pid_mountinfo(5). The file /proc/PID/mountinfo shows only
+// those below the root directory of the process.
+func Mountinfo(pid int) (info []byte, err error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
 	}
 	defer proc.Close()
-	err = inMounts(pid, func() error {
-		const name = "thread-self/mountinfo" // of the one that is among those mounts now
+	err = InMounts(pid, func() error {
+		const name = "thread-self/mountinfo" // of the thread that is among those mounts now
 		fd, err := unix.Openat(int(proc.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return &os.PathError{Op: "open", Path: name, Err: err}

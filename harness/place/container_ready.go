@@ -10,23 +10,71 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"temper/harness/place/nspawn"
+	"temper/internal/hint"
 	"temper/internal/host"
 	"temper/internal/systemd"
 )
 
 const pollEvery = 5 * time.Millisecond
 
+// boot is a container that is not up yet.
+type boot struct {
+	*container
+	place  *Place
+	busErr error // why the bus cannot be used yet
+}
+
+// awaitBoot waits for the container to come up: a leader, its bus, its unit.
+func (c *container) awaitBoot(ctx context.Context) (*Place, error) {
+	p := &Place{kind: "container", net: -1, rootFD: -1, dead: c.Done(), box: c}
+	b := &boot{container: c, place: p}
+	err := b.poll(ctx, func() (bool, error) { return b.join(ctx) })
+	if err == nil {
+		err = b.reached(ctx)
+	}
+	if err == nil {
+		err = p.attach(ctx)
+	}
+	if err != nil {
+		p.disconnect()
+		return nil, b.explain(ctx, err)
+	}
+	return p, nil
+}
+
+// explain says why a boot failed: the caller gave up, time was up, or the container ended; with its last words.
+func (b *boot) explain(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+		if b.busErr != nil && !errors.Is(cause, context.Canceled) {
+			err = fmt.Errorf("%w (%w)", cause, b.busErr)
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	err = b.WithConsole(err)
+	if b.Image != "/" {
+		err = hint.With(err, "see it boot by hand: systemd-nspawn --volatile=overlay -b -D "+b.Image)
+	}
+	return err
+}
+
 // poll calls try until it returns true or an error, the container ends, or ctx does. It leaves a slow machine most of its
 // time to boot the container.
-func (c *container) poll(ctx context.Context, try func() (bool, error)) error {
+func (b *boot) poll(ctx context.Context, try func() (bool, error)) error {
 	for {
 		begin := time.Now()
 		if done, err := try(); done || err != nil {
 			return err
 		}
 		select {
-		case <-c.dead:
-			return c.deadEarly()
+		case <-b.Done():
+			if err := b.Err(); err != nil {
+				return err
+			}
+			return errors.New("systemd shut down again while booting")
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(max(pollEvery, 4*time.Since(begin))):
@@ -34,34 +82,11 @@ func (c *container) poll(ctx context.Context, try func() (bool, error)) error {
 	}
 }
 
-func (c *container) deadEarly() error {
-	if c.exit == nil {
-		return errors.New("systemd shut down again while booting")
-	}
-	return fmt.Errorf("systemd-nspawn: %w", c.exit)
-}
-
-// ready waits for the place to come up: a leader, its bus, its unit.
-func (c *container) ready(ctx context.Context) (*Place, error) {
-	p := &Place{kind: "container", net: -1, rootFD: -1, dead: c.dead, box: c}
-	err := c.poll(ctx, func() (bool, error) { return c.join(ctx, p) })
-	if err == nil {
-		err = c.reached(ctx, p.manager)
-	}
-	if err == nil {
-		err = p.attach(ctx)
-	}
-	if err != nil {
-		p.disconnect()
-		return nil, err
-	}
-	return p, nil
-}
-
-// join opens the bus, the root and the network of the container once they are there.
-func (c *container) join(ctx context.Context, p *Place) (bool, error) {
+// join opens the bus, the root and the network of the container once they exist.
+func (b *boot) join(ctx context.Context) (bool, error) {
+	p := b.place
 	if p.leader == 0 {
-		leader, dir, ok := c.group.leader()
+		leader, dir, ok := b.group.Leader()
 		if !ok {
 			return false, nil
 		}
@@ -70,10 +95,10 @@ func (c *container) join(ctx context.Context, p *Place) (bool, error) {
 	base := fmt.Sprintf("/proc/%d/", p.leader)
 	manager, err := systemd.Connect(ctx, systemd.Socket(base+"root"+systemd.SystemBus))
 	if err != nil {
-		c.notYet = fmt.Errorf("its D-Bus: %w", err)
+		b.busErr = fmt.Errorf("its D-Bus: %w", err)
 		return false, nil
 	}
-	c.notYet = nil
+	b.busErr = nil
 	p.manager = manager
 	if p.net, err = unix.Open(base+"ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return false, err
@@ -89,13 +114,13 @@ func (c *container) join(ctx context.Context, p *Place) (bool, error) {
 }
 
 // reached waits until the unit to boot is active. If nothing is queued any more and it is not, it never will be.
-func (c *container) reached(ctx context.Context, manager *systemd.Client) error {
-	unit := c.Unit
+func (b *boot) reached(ctx context.Context) error {
+	unit, manager := b.Unit, b.place.manager
 	if unit == "" {
-		unit = bootUnit
+		unit = nspawn.DefaultUnit
 	}
 	idle := 0
-	return c.poll(ctx, func() (bool, error) {
+	return b.poll(ctx, func() (bool, error) {
 		if !manager.Connected() {
 			return false, errors.New("its D-Bus went away while it booted")
 		}

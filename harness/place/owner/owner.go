@@ -1,4 +1,13 @@
-package place
+// Package owner makes names that say which process has made something, so that what a killed process has left can be told
+// from what a living one uses.
+//
+// A name carries the number of its process, and when that started since numbers come again:
+//
+//	temper-PID-START-ID           the cgroup of a container, with .scope where systemd made it
+//	temper-run-PID-START-ID       a command on the host
+//	temper-cover-PID-START-ID     copies over directories of the host
+//	temper-trial-PID-START-N      the units of a trial
+package owner
 
 import (
 	"fmt"
@@ -8,14 +17,11 @@ import (
 	"strings"
 )
 
-// Names of what could outlive this process carry its number, and when it started since numbers come again, so that
-// [Sweep] can tell the dead's from the living's: temper-PID-START-ID for the cgroup of a container (with .scope where
-// systemd made it), temper-run-PID-START-ID for a command,
-// temper-cover-PID-START-ID for copies over directories, temper-trial-PID-START-N for the units of a trial.
 var ownedName = regexp.MustCompile(`^temper-(?:run-|cover-|trial-)?([0-9]+)-([0-9]+)-[a-z0-9]+(?:\.scope|\.service)?$`)
 
-// OwnName is a name that begins with a prefix and says which process made what has it, and when that started; see [Orphaned].
-func OwnName(prefix, id string) (string, error) {
+// Name returns the name of something that this process makes: the prefix, the process and an id of lower-case letters and
+// digits.
+func Name(prefix, id string) (string, error) {
 	start, err := startTime(os.Getpid())
 	if err != nil {
 		return "", err
@@ -23,8 +29,8 @@ func OwnName(prefix, id string) (string, error) {
 	return fmt.Sprintf("%s-%d-%s-%s", prefix, os.Getpid(), start, id), nil
 }
 
-// Orphaned tells whether name is one of ours whose maker has ended.
-func Orphaned(name string) bool {
+// Gone reports whether name is one that [Name] has made for a process that has ended.
+func Gone(name string) bool {
 	m := ownedName.FindStringSubmatch(name)
 	if m == nil {
 		return false

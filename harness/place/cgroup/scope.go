@@ -1,4 +1,4 @@
-package place
+package cgroup
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 	"temper/internal/systemd"
 )
 
-// Where systemd runs the machine, cgroups are its own: the container's is a delegated scope that it makes on request.
-// A scope needs a process from the beginning; a placeholder holds it until systemd-nspawn has been started in it.
+// Where systemd runs the machine, it owns all cgroups: on request it makes a delegated scope for the container. A scope
+// needs a process from the beginning; a placeholder keeps it until systemd-nspawn has been started in it.
 
-// placeholder is a cat(1) that waits for its input to end, which also happens when this process dies.
+// placeholder is a cat(1) that waits for the end of its input, which also comes when this process dies.
 type placeholder struct {
 	cmd   *exec.Cmd
 	input io.Closer
@@ -99,7 +99,7 @@ func stopScope(ctx context.Context, dir string) error {
 	default:
 		return err
 	}
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(retryEvery)
 	defer tick.Stop()
 	for {
 		if _, err := os.Lstat(dir); err != nil {

@@ -1,4 +1,4 @@
-package place
+package nspawn
 
 import (
 	"io"
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// console keeps the end of what a place writes on its console, and passes everything on.
+// console keeps the end of what a container writes on its console, and passes everything on.
 type console struct {
 	mu   sync.Mutex
 	tail []byte
@@ -16,7 +16,7 @@ type console struct {
 
 const consoleBytes = 8 << 10
 
-// Write never fails: a log that is full must not end the place.
+// Write never fails: a log that is full must not end the container.
 func (c *console) Write(data []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,0 +1,144 @@
+package place
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"temper/harness/place/nspawn"
+	"temper/harness/place/overlay"
+	"temper/internal/host"
+)
+
+// ChangedSince lists what would be otherwise at the next start of a service on the machine that a container is a copy of:
+// what was made or removed since a time, and what was changed, unless something was only appended to it. It leaves out
+// what systemd keeps for itself. Of the host it lists what was made, by whoever, where no boot finds it again.
+func (p *Place) ChangedSince(since time.Time) ([]string, error) {
+	var list []string
+	for i, at := range p.box.fileSystems() {
+		upper := fmt.Sprintf("/proc/%d/root%s", p.box.PID(), overlay.Upper(nspawn.Scratch(i)))
+		if err := eachBelow(upper, at, func(name string) {
+			if !p.ExistedBefore(name, since) || p.changed(name, since) {
+				list = append(list, name)
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	for _, at := range volatileDirectories {
+		if err := eachBelow(path.Join(string(p.root), at), at, func(name string) {
+			if !p.ExistedBefore(name, since) {
+				list = append(list, name)
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// fileSystems are those that a container is a copy of; the host is no copy.
+func (c *container) fileSystems() []string {
+	if c == nil {
+		return nil
+	}
+	return c.FileSystems()
+}
+
+// volatileDirectories are empty after a boot.
+var volatileDirectories = []string{"/run", "/tmp", "/dev/shm", "/dev/mqueue"}
+
+// systemdDirectories are directories that systemd, its journal and the bus write to, whatever is started;
+// file-hierarchy(7).
+var systemdDirectories = map[string]bool{
+	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true, "/run/udev": true,
+	"/run/host": true, "/run/credentials": true, "/run/user": true,
+}
+
+// trialDirectories matches directories that temper makes for trials, and systemd for PrivateTmp=.
+var trialDirectories = regexp.MustCompile(`^/run/temper|^(/var)?/tmp/systemd-private-[^/]*$`)
+
+// eachBelow calls f with the path of everything below a directory, as the place has it: the directory is at the path at.
+func eachBelow(dir, at string, f func(name string)) error {
+	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		name := path.Join(at, strings.TrimPrefix(file, dir))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // gone meanwhile, or never a directory
+			return nil
+		case err != nil:
+			return err
+		case entry.IsDir() && (systemdDirectories[name] || trialDirectories.MatchString(name)):
+			return filepath.SkipDir
+		case file != dir:
+			f(name)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list what has changed in the place: %w", err)
+	}
+	return nil
+}
+
+// changed reports whether a file is not what it was in the image, but for what was appended to it.
+func (p *Place) changed(name string, since time.Time) bool {
+	image := host.Root(p.box.Image)
+	now, err := p.root.Lstat(name)
+	if err != nil || !changedAt(now).After(since) {
+		return false
+	}
+	before, err := image.Lstat(name)
+	if err != nil {
+		return !now.IsDir()
+	}
+	owner, ok := now.Sys().(*syscall.Stat_t)
+	had, also := before.Sys().(*syscall.Stat_t)
+	if !ok || !also || now.Mode() != before.Mode() || owner.Uid != had.Uid || owner.Gid != had.Gid {
+		return true
+	}
+	if !now.Mode().IsRegular() {
+		return false
+	}
+	return before.Size() == 0 && now.Size() > 0 || !startsWith(p.root, image, name, before.Size())
+}
+
+func changedAt(info fs.FileInfo) time.Time {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return info.ModTime()
+	}
+	return time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec))
+}
+
+// startsWith reports whether a file of one root starts with the content of the same file of another. It compares at most
+// the first [maxCompared] bytes.
+func startsWith(root, with host.Root, name string, size int64) bool {
+	var parts [2][]byte
+	for i, r := range []host.Root{root, with} {
+		file, err := r.Path(name)
+		if err != nil {
+			return false
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return false
+		}
+		parts[i], err = io.ReadAll(io.LimitReader(f, min(size, maxCompared)))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return false
+		}
+	}
+	return bytes.Equal(parts[0], parts[1])
+}
+
+// maxCompared bounds how much of a file is compared.
+const maxCompared = 4 << 20

@@ -1,0 +1,65 @@
+package place
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"temper/harness/place/kernelstate"
+	"temper/harness/place/namespace"
+	"temper/internal/host"
+)
+
+// KernelState returns what a service can set in the kernel of the place and no stop of the service takes back: what
+// [kernelstate.Read] lists, and mounts.
+func (p *Place) KernelState() (map[string]string, error) {
+	var state map[string]string
+	err := p.Inside(func() (err error) {
+		state, err = kernelstate.Read()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's state of the place: %w", err)
+	}
+	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 4 && !mountedBySystemd(f[4]) {
+			state["the mount at "+f[4]] += f[2] + f[3]
+		}
+	}
+	return state, err
+}
+
+// Inside calls f on a thread that is in the namespaces of the place for networks, host names and System V IPC: files of
+// proc(5) show each process its own, wherever they are mounted.
+func (p *Place) Inside(f func() error) error {
+	if p.box == nil {
+		return f()
+	}
+	done := make(chan error, 1)
+	namespace.OnOwnThread(func() {
+		err := unix.Setns(p.net, unix.CLONE_NEWNET)
+		for name, kind := range map[string]int{"ipc": unix.CLONE_NEWIPC, "uts": unix.CLONE_NEWUTS} {
+			if err == nil {
+				err = namespace.Enter(fmt.Sprintf("/proc/%d/ns/%s", p.leader, name), kind)
+			}
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	})
+	return <-done
+}
+
+// mountedBySystemd reports whether systemd mounts and unmounts something at a path as units come and go.
+func mountedBySystemd(name string) bool {
+	for dir := range systemdDirectories {
+		if host.Below(dir, name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,75 @@
+package nspawn
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"temper/internal/hint"
+)
+
+// withProc becomes systemd-nspawn after it has mounted the proc(5) of the new PID namespace, which only a process inside
+// can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for its own.
+const withProc = `"$0" -t proc proc /proc && exec "$@"`
+
+// command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
+// it runs in the cgroup made for it, and inside a PID namespace where its numbers would mean other processes to others.
+func (c *Container) command() *exec.Cmd {
+	args := []string{
+		"--quiet", "--boot", "--directory=" + merged, "--machine=temper-" + c.ID,
+		"--keep-unit", "--register=no", "--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+		"--private-network", "--private-users=no", "--console=read-only",
+		"--capability=" + strings.Join(capabilities, ","), "--system-call-filter=" + strings.Join(systemCalls, " "),
+	}
+	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
+		args = append(args, "--hostname="+name)
+	}
+	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount, c.programs.nspawn)
+	cmd.Args = append(append(cmd.Args, args...), c.kernelCommandLine()...)
+	cmd.Dir = "/"
+	cmd.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", // cgroup2 for the container where this machine is of the hybrid kind
+		"SYSTEMD_LOG_TARGET=console",         // as PID 1 of its namespace it would log to the kernel instead
+		"SYSTEMD_LOG_LEVEL=notice",
+	}
+	cmd.Stdout, cmd.Stderr = &c.console, &c.console
+	cmd.WaitDelay = 2 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid:      true, // Ctrl-C is for the caller
+		Pdeathsig:   syscall.SIGKILL,
+		UseCgroupFD: true,
+		CgroupFD:    c.CgroupFD,
+	}
+	return cmd
+}
+
+var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$`)
+
+// programs are the paths of what starts a container.
+type programs struct{ nspawn, mount string }
+
+// findPrograms resolves every link on the way to a program: some distributions keep links to all programs below /run,
+// which is hidden when they are started.
+func findPrograms() (programs, error) {
+	const advice = "install systemd-nspawn: apt-get install systemd-container " +
+		"(the package is systemd-container in Fedora and openSUSE too, and systemd itself in Arch)"
+	var found programs
+	path, err := exec.LookPath("systemd-nspawn")
+	if err != nil {
+		return found, hint.With(errors.New("systemd-nspawn is not installed"), advice)
+	}
+	if found.nspawn, err = filepath.EvalSymlinks(path); err != nil {
+		return found, err
+	}
+	if path, err = exec.LookPath("mount"); err != nil {
+		return found, hint.With(errors.New("mount(8) is not installed"), "install the package mount or util-linux")
+	}
+	found.mount, err = filepath.EvalSymlinks(path)
+	return found, err
+}
