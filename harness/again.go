@@ -12,7 +12,7 @@ import (
 // its work and is gone anything to reload.
 func (l *launch) again(phase, method string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		states, err := l.states()
+		states, err := l.states(ctx)
 		if err != nil || unit.IsTemplate(l.name) || method == "ReloadUnit" && states[0].Active == "inactive" {
 			return err
 		}
@@ -22,7 +22,11 @@ func (l *launch) again(phase, method string) func(context.Context) error {
 		l.note(states)
 		job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
 		defer cancel()
-		result, err := l.manager.job(job, method, l.name, "replace")
+		act := l.manager.RestartUnit
+		if method == "ReloadUnit" {
+			act = l.manager.ReloadUnit
+		}
+		result, err := act(job, l.name)
 		if err := l.judge(ctx, phase, result, err); err != nil {
 			return err
 		}
@@ -47,7 +51,7 @@ func (l *launch) second(ctx context.Context) (err error) {
 	if l.renew == nil || l.profile.Prove.Restart || unit.IsTemplate(l.name) {
 		return nil
 	}
-	states, err := l.states()
+	states, err := l.states(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (l *launch) startAgain(ctx context.Context) error {
 	job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
 	defer cancel()
 	for _, name := range append(slices.Clone(l.sockets), l.name) {
-		result, err := l.manager.job(job, "StartUnit", name, "replace")
+		result, err := l.manager.StartUnit(job, name)
 		if err := l.judge(ctx, "second start", result, err); err != nil {
 			return err
 		}
@@ -94,7 +98,7 @@ func (l *launch) awaitName(ctx, job context.Context, what string) error {
 		case err != nil || owned:
 			return err
 		}
-		if err := l.alive(what); err != nil {
+		if err := l.alive(ctx, what); err != nil {
 			return err
 		}
 		if err := wait(ctx, 10*time.Millisecond); err != nil {

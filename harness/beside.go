@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"temper/internal/systemd"
 )
 
 // errBeside says that something in a container has started the original while its trial ran: a unit that needs it, or the bus. It may
@@ -18,15 +20,10 @@ var errBeside = errors.New("the service itself was started beside the trial")
 func (t *trials) originals() []string { return append(slices.Clone(t.cloning.starts), t.unit.ID) }
 
 // beside reports whether one of the originals was started since a time. On the host nothing starts one unseen: see startGuard.
-func (t *trials) beside(since time.Time) bool {
+func (t *trials) beside(ctx context.Context, since time.Time) bool {
 	return t.place.Kind() != "host" && slices.ContainsFunc(t.originals(), func(name string) bool {
-		o, err := t.manager.lookUp("GetUnit", name)
-		if err != nil {
-			return false // it is not loaded
-		}
-		v, err := o.GetProperty(unitInterface + ".InactiveExitTimestamp")
-		began, _ := v.Value().(uint64)
-		return err == nil && began > uint64(since.UnixMicro())
+		p, err := t.manager.LoadedUnit(ctx, name)
+		return err == nil && systemd.Get[uint64](p, "InactiveExitTimestamp") > uint64(since.UnixMicro())
 	})
 }
 

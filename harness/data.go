@@ -18,6 +18,7 @@ import (
 	"temper/internal/hint"
 	"temper/internal/host"
 	"temper/internal/refusal"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -162,7 +163,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 				t.unit.ID, profiles.StateRestore, dir), "temper prove --place container "+t.unit.ID)
 		}
 	}
-	sharers, err := t.sharers(copies)
+	sharers, err := t.sharers(ctx, copies)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func (t *trials) keepData(ctx context.Context) (putBack func() error, err error)
 
 // sharers lists the other services that, by their units, write to a directory of which copies are made. The error is set if one of them runs:
 // what it writes would be lost.
-func (t *trials) sharers(copies hostcopy.Directories) ([]string, error) {
+func (t *trials) sharers(ctx context.Context, copies hostcopy.Directories) ([]string, error) {
 	loader := &unit.Loader{Root: t.place.Root(), Version: t.place.SystemdVersion()}
 	names, err := loader.List(".service")
 	if err != nil {
@@ -209,7 +210,7 @@ func (t *trials) sharers(copies hostcopy.Directories) ([]string, error) {
 		if dir == "" {
 			continue
 		}
-		if err := spare(t.place, t.manager, u.ID); errors.Is(err, ErrRunning) {
+		if err := spare(ctx, t.place, t.manager, u.ID); errors.Is(err, ErrRunning) {
 			return nil, hint.With(fmt.Errorf("%s: state = %q: %s runs, and writes to %s too",
 				t.unit.ID, profiles.StateRestore, u.ID, dir), "temper prove --place container "+t.unit.ID)
 		} else if err != nil {
@@ -258,14 +259,14 @@ func (t *trials) startGuard(ctx context.Context, others, copies []string) (relea
 	release = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 		defer cancel()
-		t.manager.release(ctx, name)
+		t.manager.Release(ctx, name)
 		t.removeUnit(name + ".d")
 	}
 	if err := t.write(map[string]string{name + ".d/" + earlyDropin: text + "\n"}); err != nil {
 		return nil, err
 	}
-	result, err := t.manager.start(ctx, alone, "What trials of "+t.unit.Name+" write", name)
-	if err == nil && result != "done" {
+	result, err := t.manager.start(ctx, systemd.IgnoreDependencies, "What trials of "+t.unit.Name+" write", name)
+	if err == nil && result != systemd.Done {
 		err = errors.New("job " + result)
 	}
 	if err != nil {

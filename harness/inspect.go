@@ -70,15 +70,11 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	if p == nil {
 		return Inspection{}, fmt.Errorf("%s: %w", name, ErrNoProfile)
 	}
-	m, err := newManager(where.Bus())
-	if err != nil {
-		return Inspection{}, err
-	}
-	defer m.close()
+	m := newManager(where.Manager())
 	if err := prepare(ctx, where, m, p, name); err != nil {
 		return Inspection{}, err
 	}
-	s, err := m.state(name)
+	s, err := m.state(ctx, name)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -110,7 +106,7 @@ func prepare(ctx context.Context, where *place.Place, m *manager, p *profiles.Pr
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Prove.Timeout)
 	defer cancel()
-	_, err := m.job(ctx, "RestartUnit", name, "replace")
+	_, err := m.RestartUnit(ctx, name)
 	return err
 }
 

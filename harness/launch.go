@@ -10,10 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-
 	"temper/generator"
 	"temper/harness/check"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -47,27 +46,29 @@ func (l *launch) cgroup() string {
 }
 
 // services lists the names of the service, or of its instances that are loaded.
-func (l *launch) services() ([]string, error) {
+func (l *launch) services(ctx context.Context) ([]string, error) {
 	if !unit.IsTemplate(l.name) {
 		return []string{l.name}, nil
 	}
-	return l.manager.matching(l.pattern())
+	return l.manager.matching(ctx, l.pattern())
 }
 
 // pattern matches the names of the services of the trial.
 func (l *launch) pattern() string { return strings.Replace(l.name, "@.", "@*.", 1) }
 
 // states are those of the services.
-func (l *launch) states() ([]state, error) { return l.statesBy(l.manager.state) }
+func (l *launch) states(ctx context.Context) ([]state, error) {
+	return l.statesBy(ctx, l.manager.state)
+}
 
-func (l *launch) statesBy(read func(name string) (state, error)) ([]state, error) {
-	names, err := l.services()
+func (l *launch) statesBy(ctx context.Context, read func(ctx context.Context, name string) (state, error)) ([]state, error) {
+	names, err := l.services(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var states []state
 	for _, name := range names {
-		s, err := read(name)
+		s, err := read(ctx, name)
 		switch {
 		case err == nil:
 			states = append(states, s)
@@ -105,12 +106,12 @@ func (l *launch) start(ctx context.Context) error {
 	if !unit.IsTemplate(l.name) {
 		units = append(units, l.name)
 	}
-	result, err := l.manager.start(job, replacing, "temper's trial of "+l.unit.Name, units...)
+	result, err := l.manager.start(job, systemd.Replace, "temper's trial of "+l.unit.Name, units...)
 	for _, next := range units[1:] {
-		if err != nil || result != "done" {
+		if err != nil || result != systemd.Done {
 			return l.judge(ctx, "start of the socket", result, err)
 		}
-		result, err = l.manager.job(job, "StartUnit", next, "replace")
+		result, err = l.manager.StartUnit(job, next)
 	}
 	if err := l.judge(ctx, "start", result, err); err != nil {
 		return err
@@ -120,20 +121,20 @@ func (l *launch) start(ctx context.Context) error {
 
 // judge turns the end of a job into a failure of the trial, or an error where the place is at fault.
 func (l *launch) judge(ctx context.Context, what, result string, err error) error {
-	var refusal dbus.Error
+	refusal, refused := systemd.Refused(err)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, errTimeout):
+	case errors.Is(err, context.DeadlineExceeded):
 		return l.fail("timeout", "%s took longer than %s", what, l.profile.Prove.Timeout)
-	case errors.As(err, &refusal) && strings.HasPrefix(refusal.Name, systemdName+"."):
-		return l.fail("start", "%s: systemd refuses it: %s", what, refusal.Error())
+	case refused:
+		return l.fail("start", "%s: systemd refuses it: %s", what, refusal)
 	case err != nil:
 		return err
-	case result == "done":
+	case result == systemd.Done:
 		return nil
 	}
-	states, err := l.states()
+	states, err := l.states(ctx)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (l *launch) judge(ctx context.Context, what, result string, err error) erro
 // running checks the service while it runs and sees to it that it stays up.
 func (l *launch) running(ctx context.Context) error {
 	up := time.Now()
-	if err := l.alive("start"); err != nil {
+	if err := l.alive(ctx, "start"); err != nil {
 		return err
 	}
 	if err := l.rest(ctx); err != nil {
@@ -170,12 +171,12 @@ func (l *launch) running(ctx context.Context) error {
 	if err := l.look(ctx, "running"); err != nil {
 		return err
 	}
-	return l.confined()
+	return l.confined(ctx)
 }
 
 // confined notes the directives of the trial that do not hold: what has no effect was not proven.
-func (l *launch) confined() error {
-	states, err := l.states()
+func (l *launch) confined(ctx context.Context) error {
+	states, err := l.states(ctx)
 	if err != nil || l.result.Dropin == "" {
 		return err
 	}
@@ -201,7 +202,7 @@ func wait(ctx context.Context, d time.Duration) error {
 // settle waits until the service has been up as long as the profile wants.
 func (l *launch) settle(ctx context.Context, up time.Time) error {
 	for {
-		if err := l.alive("settling"); err != nil {
+		if err := l.alive(ctx, "settling"); err != nil {
 			return err
 		}
 		left := l.profile.Prove.Settle - time.Since(up)
@@ -216,8 +217,8 @@ func (l *launch) settle(ctx context.Context, up time.Time) error {
 
 // alive fails the trial if the service has ended though it should not have, or has ended badly. A status of its own when it is
 // stopped is only compared with that without hardening: there are services that always end with one.
-func (l *launch) alive(when string) error {
-	states, err := l.statesBy(l.manager.polled)
+func (l *launch) alive(ctx context.Context, when string) error {
+	states, err := l.statesBy(ctx, l.manager.polled)
 	if err != nil {
 		return err
 	}
@@ -234,7 +235,7 @@ func (l *launch) alive(when string) error {
 // check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would, even
 // if its socket starts it again.
 func (l *launch) check(ctx context.Context, phase string) error {
-	states, err := l.states()
+	states, err := l.states(ctx)
 	if err != nil {
 		return err
 	}
@@ -252,7 +253,7 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	over := l.alive(phase)
+	over := l.alive(ctx, phase)
 	if over == nil && failed != nil {
 		if s := failed(); s != nil {
 			over = l.fail("exit", "%s: %s", phase, s.ended())
@@ -277,7 +278,7 @@ func (l *launch) guard(ctx context.Context, end func()) (gone <-chan struct{}, f
 	var seen atomic.Pointer[state]
 	go func() {
 		for ctx.Err() == nil {
-			states, err := l.states()
+			states, err := l.states(ctx)
 			if i := slices.IndexFunc(states, state.failed); err != nil || i >= 0 {
 				if i >= 0 {
 					seen.Store(&states[i])
@@ -307,18 +308,18 @@ func (l *launch) stop(ctx context.Context) error {
 	job, cancel := context.WithTimeout(ctx, l.profile.Prove.Timeout)
 	defer cancel()
 	for _, name := range l.sockets { // first: they would start the service again
-		if result, err := l.manager.job(job, "StopUnit", name, "replace"); err != nil || result != "done" {
+		if result, err := l.manager.StopUnit(job, name); err != nil || result != systemd.Done {
 			return l.judge(ctx, "stop of the socket", result, err)
 		}
 	}
 	if unit.IsTemplate(l.name) {
 		return l.check(ctx, "stopped")
 	}
-	result, err := l.manager.job(job, "StopUnit", l.name, "replace")
+	result, err := l.manager.StopUnit(job, l.name)
 	if err := l.judge(ctx, "stop", result, err); err != nil {
 		return err
 	}
-	if err := l.alive("stop"); err != nil {
+	if err := l.alive(ctx, "stop"); err != nil {
 		return err
 	}
 	return l.check(ctx, "stopped")
@@ -326,7 +327,7 @@ func (l *launch) stop(ctx context.Context) error {
 
 // end reads what remains of a trial: how its commands ended, and its log.
 func (l *launch) end(ctx context.Context) error {
-	states, err := l.states()
+	states, err := l.states(ctx)
 	if err != nil {
 		return err
 	}

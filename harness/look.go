@@ -8,8 +8,8 @@ import (
 	"temper/harness/proc"
 )
 
-func (l *launch) observe() (observe.Snapshot, error) {
-	states, err := l.statesBy(l.manager.polled)
+func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
+	states, err := l.statesBy(ctx, l.manager.polled)
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
@@ -31,7 +31,7 @@ func (l *launch) rest(ctx context.Context) error {
 		return wait(ctx, l.seen().Rested())
 	}
 	begin := time.Now()
-	o, err := l.observe()
+	o, err := l.observe(ctx)
 	if err == nil {
 		o, err = l.steady(ctx, o)
 	}
@@ -45,7 +45,7 @@ func (l *launch) rest(ctx context.Context) error {
 // gets no processor: a busy machine is no failure.
 func (l *launch) look(ctx context.Context, phase string) error {
 	begin := time.Now()
-	o, err := l.observe()
+	o, err := l.observe(ctx)
 	if err == nil && l.result.Dropin == "" {
 		o, err = l.steady(ctx, o)
 	}
@@ -63,13 +63,13 @@ func (l *launch) look(ctx context.Context, phase string) error {
 		if took >= least && (!o.Busy && !misses || took > most) {
 			return nil
 		}
-		if err := l.alive(phase); err != nil {
+		if err := l.alive(ctx, phase); err != nil {
 			return err
 		}
 		if err := wait(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
-		o, err = l.observe()
+		o, err = l.observe(ctx)
 	}
 	return err
 }
@@ -80,7 +80,7 @@ func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapsh
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return o, err
 		}
-		next, err := l.observe()
+		next, err := l.observe(ctx)
 		if err != nil || next.Equal(o) && !next.Busy || time.Now().After(until) {
 			return next.Common(o), err
 		}

@@ -68,7 +68,7 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 
 // cause is why a proof could not go on: what has become of the place, if anything has.
 func cause(where *place.Place, err error) error {
-	if where.Bus().Connected() {
+	if where.Manager().Connected() {
 		return err
 	}
 	select {
@@ -94,10 +94,6 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if p == nil {
 		return nil, fmt.Errorf("%s: %w", u.Name, ErrNoProfile)
 	}
-	m, err := newManager(o.Place.Bus())
-	if err != nil {
-		return nil, err
-	}
 	stem, err := owner.Name(trialStem, fmt.Sprint(proofs.Add(1)))
 	if err != nil {
 		return nil, err
@@ -105,7 +101,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
 	r := &run{
 		Options: o,
-		trials:  &trials{place: o.Place, again: o.Again, manager: m, unit: u, profile: p, stem: stem},
+		trials:  &trials{place: o.Place, again: o.Again, manager: newManager(o.Place.Manager()), unit: u, profile: p, stem: stem},
 		input: generator.Input{
 			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: generator.Secrets(o.Profiles, settings, u),
 		},
@@ -129,7 +125,7 @@ var proofs atomic.Int64
 
 // ready sees to it that trials disturb nothing, and runs what the profile wants done before.
 func (r *run) ready(ctx context.Context) (err error) {
-	if err := spare(r.Place, r.trials.manager, r.input.Unit.ID); err != nil {
+	if err := spare(ctx, r.Place, r.trials.manager, r.input.Unit.ID); err != nil {
 		return err
 	}
 	if r.putBack, err = r.trials.keepData(ctx); err != nil {
@@ -167,11 +163,11 @@ func whileRuns(ctx context.Context, where *place.Place) (context.Context, contex
 var ErrRunning = errors.New("is running, and trials on the host would disturb it")
 
 // spare refuses to try a unit on the host while it runs.
-func spare(where *place.Place, m *manager, name string) error {
+func spare(ctx context.Context, where *place.Place, m *manager, name string) error {
 	if where.Kind() != "host" {
 		return nil
 	}
-	s, err := m.loaded(name)
+	s, err := m.Service(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -188,18 +184,13 @@ func Reload(ctx context.Context, where *place.Place) error {
 		return fmt.Errorf("reload the manager: %w", err)
 	}
 	defer release()
-	call := where.Bus().Object(systemdName, systemdPath).CallWithContext(ctx, managerInterface+".Reload", 0)
-	if call.Err != nil {
-		return fmt.Errorf("reload the manager: %w", call.Err)
-	}
-	return nil
+	return where.Manager().Reload(ctx)
 }
 
 // Starting reports whether the manager of a place is still booting.
-func Starting(where *place.Place) bool {
-	v, err := where.Bus().Object(systemdName, systemdPath).GetProperty(managerInterface + ".SystemState")
-	state, _ := v.Value().(string)
-	return err == nil && (state == "initializing" || state == "starting")
+func Starting(ctx context.Context, where *place.Place) bool {
+	starting, err := where.Manager().Starting(ctx)
+	return err == nil && starting
 }
 
 // setup runs the commands of a profile in the place.

@@ -54,12 +54,8 @@ func (t *trials) move(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("a place in which %s never ran: %w", t.unit.Name, err)
 	}
-	m, err := newManager(where.Bus())
-	if err != nil {
-		return errors.Join(err, where.Close())
-	}
 	err = t.leave()
-	t.place, t.manager, t.own = where, m, where
+	t.place, t.manager, t.own = where, newManager(where.Manager()), where
 	if err := errors.Join(err, t.setup(ctx)); err != nil {
 		return err
 	}
@@ -72,7 +68,6 @@ func (t *trials) leave() error {
 	if t.own == nil && t.alone {
 		err = t.fill()
 	}
-	t.manager.close()
 	if t.own == nil {
 		return err
 	}

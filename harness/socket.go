@@ -9,11 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-
 	"temper/harness/place"
 	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 )
 
@@ -103,7 +102,7 @@ func (l *launch) greet(ctx context.Context) error {
 	if !unit.IsTemplate(l.name) {
 		return nil
 	}
-	network, address, err := l.manager.listens(l.sockets[0])
+	network, address, err := l.manager.listens(ctx, l.sockets[0])
 	if err != nil || network == "" {
 		return err
 	}
@@ -113,7 +112,7 @@ func (l *launch) greet(ctx context.Context) error {
 		return l.fail("start", "connect to %s: %s", address, err)
 	}
 	for ctx.Err() == nil {
-		if states, err := l.states(); err != nil || slices.ContainsFunc(states, func(s state) bool { return s.PID != 0 || s.failed() }) {
+		if states, err := l.states(ctx); err != nil || slices.ContainsFunc(states, func(s state) bool { return s.PID != 0 || s.failed() }) {
 			return err
 		}
 		if wait(ctx, 20*time.Millisecond) != nil {
@@ -133,19 +132,13 @@ func (l *launch) hangUp() {
 
 // listens returns the first address that clients of a socket unit connect to, as [net.Dial] takes it; an empty network
 // where it has none of a kind that can be connected to.
-func (m *manager) listens(socket string) (network, address string, err error) {
-	var path dbus.ObjectPath
-	if err := m.object.Call(managerInterface+".GetUnit", 0, socket).Store(&path); err != nil {
-		return "", "", fmt.Errorf("look up %s: %w", socket, err)
-	}
-	v, err := m.bus.Object(systemdName, path).GetProperty(systemdName + ".Socket.Listen")
+func (m *manager) listens(ctx context.Context, socket string) (network, address string, err error) {
+	p, err := m.LoadedUnit(ctx, socket)
 	if err != nil {
-		return "", "", fmt.Errorf("read what %s listens on: %w", socket, err)
+		return "", "", err
 	}
-	list, _ := v.Value().([][]any) // a(ss)
-	for _, l := range list {
-		kind, _ := l[0].(string)
-		address, _ := l[1].(string)
+	for _, l := range systemd.Get[[]struct{ Kind, Address string }](p, "Listen") {
+		kind, address := l.Kind, l.Address
 		switch {
 		case kind == "Stream" && strings.HasPrefix(address, "@"), kind == "Stream" && strings.HasPrefix(address, "/"):
 			return "unix", address, nil

@@ -11,6 +11,7 @@ import (
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/internal/systemd"
 )
 
 // waiters are programs that wait, one of which every system has.
@@ -57,10 +58,10 @@ func (t *trials) standIn(ctx context.Context, plan generator.Plan) (Trial, error
 	}
 	job, cancel := context.WithTimeout(ctx, t.profile.Prove.Timeout)
 	defer cancel()
-	ended, err := t.manager.start(job, replacing, "temper's look at "+t.unit.Name, l.name)
-	if err != nil || ended != "done" {
+	ended, err := t.manager.start(job, systemd.Replace, "temper's look at "+t.unit.Name, l.name)
+	if err != nil || ended != systemd.Done {
 		return result, ctx.Err()
 	}
-	err = l.confined()
+	err = l.confined(ctx)
 	return result, err
 }

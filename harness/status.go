@@ -18,7 +18,7 @@ import (
 func (s state) ends() []observe.End {
 	var ends []observe.End
 	for _, c := range s.Commands {
-		ends = append(ends, observe.End{Name: c.name, Code: c.Code, Status: c.Status})
+		ends = append(ends, observe.End{Name: c.Name, Code: c.Code, Status: c.Status})
 	}
 	return append(ends, observe.End{Name: observe.MainProcess, Code: s.Code, Status: s.Status})
 }
@@ -40,7 +40,7 @@ func mainPID(where *place.Place, s state) int {
 func confined(where *place.Place, s state, plan generator.Plan) (confine.Confinement, error) {
 	return confine.Read(confine.Subject{
 		PID: mainPID(where, s), Leader: where.Leader(), Cgroup: filepath.Join(where.Cgroup(), s.Cgroup), Version: where.SystemdVersion(),
-		Property: func(directive string) any { return s.Properties[directive].Value() },
+		Property: func(directive string) any { return s.Properties[directive] },
 	}, plan)
 }
 

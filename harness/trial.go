@@ -22,6 +22,7 @@ import (
 	"temper/harness/place/owner"
 	"temper/harness/trial"
 	"temper/harness/witness"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -91,7 +92,7 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 		return Trial{}, err
 	}
 	defer release()
-	if err := spare(t.place, t.manager, t.unit.ID); err != nil { // it may have been started since
+	if err := spare(ctx, t.place, t.manager, t.unit.ID); err != nil { // it may have been started since
 		return Trial{}, err
 	}
 	if t.renew != nil && t.count > 0 {
@@ -121,7 +122,7 @@ func (t *trials) once(ctx context.Context, plan generator.Plan) (Trial, error) {
 	if err == nil {
 		err = l.end(ctx)
 	}
-	if err == nil && t.beside(l.begin) {
+	if err == nil && t.beside(ctx, l.begin) {
 		err = errBeside
 	}
 	result.Rename(stem, unit.Prefix(t.unit.ID))
@@ -152,7 +153,7 @@ func (t *trials) prepare(ctx context.Context) error {
 	}
 	t.sweep(ctx)
 	for _, socket := range c.sockets {
-		if err := spare(t.place, t.manager, socket.ID); err != nil {
+		if err := spare(ctx, t.place, t.manager, socket.ID); err != nil {
 			return err
 		}
 	}
@@ -169,7 +170,7 @@ func (t *trials) makeRoom(ctx context.Context) error {
 		}
 	}
 	for _, name := range append(slices.Clone(t.cloning.starts), t.unit.ID) {
-		s, err := t.manager.state(name)
+		s, err := t.manager.state(ctx, name)
 		if err != nil {
 			continue // it is not loaded
 		}
@@ -177,8 +178,8 @@ func (t *trials) makeRoom(ctx context.Context) error {
 		if s.Active == "inactive" || s.Active == "failed" {
 			continue
 		}
-		result, err := t.manager.job(ctx, "StopUnit", name, "replace")
-		if err == nil && result != "done" {
+		result, err := t.manager.StopUnit(ctx, name)
+		if err == nil && result != systemd.Done {
 			err = errors.New("job " + result)
 		}
 		if err != nil {
@@ -197,9 +198,9 @@ func (t *trials) sweep(ctx context.Context) {
 		if !owner.Gone(trialName.FindString(e.Name())) {
 			continue
 		}
-		names, _ := t.manager.matching(strings.Replace(strings.TrimSuffix(e.Name(), ".d"), "@.", "@*.", 1))
+		names, _ := t.manager.matching(ctx, strings.Replace(strings.TrimSuffix(e.Name(), ".d"), "@.", "@*.", 1))
 		for _, name := range names {
-			t.manager.release(ctx, name)
+			t.manager.Release(ctx, name)
 		}
 		t.removeUnit(e.Name())
 	}
@@ -254,11 +255,11 @@ func (l *launch) clear(ctx context.Context, files []string) {
 	defer cancel()
 	l.hangUp()
 	for _, name := range l.sockets { // first: they start the service
-		l.manager.release(ctx, name)
+		l.manager.Release(ctx, name)
 	}
-	services, _ := l.services() // a place that is gone has none
+	services, _ := l.services(ctx) // a place that is gone has none
 	for _, name := range services {
-		l.manager.release(ctx, name)
+		l.manager.Release(ctx, name)
 	}
 	for _, file := range files {
 		top, _, _ := strings.Cut(file, "/")

@@ -23,7 +23,7 @@ func openPlace(ctx context.Context, kind string, root host.Root) (*place.Place, 
 		return place.Host(ctx)
 	case kind == Auto && root.IsHost() && systemd.Booted():
 		if here, err := place.Host(ctx); err == nil {
-			if harness.Starting(here) {
+			if harness.Starting(ctx, here) {
 				return here, nil
 			}
 			here.Close()

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	sdbus "github.com/coreos/go-systemd/v22/dbus"
@@ -65,10 +66,10 @@ func (c *Client) Connected() bool { return c.api.Connected() }
 // Bus is the connection to the bus of the manager, to talk to other services there. [Client.Close] closes it.
 func (c *Client) Bus() *dbus.Conn { return c.bus }
 
-// Refused returns what the manager said where err is its refusal of a call, not a failure to talk to it.
+// Refused returns what the manager said where err is its refusal of a call. The errors of the bus have other names.
 func Refused(err error) (message string, ok bool) {
 	refusal, ok := errors.AsType[dbus.Error](err)
-	if !ok || refusal.Name == "org.freedesktop.DBus.Error.NoReply" || refusal.Name == "org.freedesktop.DBus.Error.ServiceUnknown" {
+	if !ok || !strings.HasPrefix(refusal.Name, busName+".") {
 		return "", false
 	}
 	return refusal.Error(), true
