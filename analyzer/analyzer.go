@@ -97,6 +97,6 @@ func (s Source) load(name string) (*unit.Unit, exposure.Options, error) {
 
 // source is the same for those who know the types of units.
 func (s Source) source() (offline.Source, exposure.Options, error) {
-	o, err := offline.Complete(host.Root(s.Root), s.Options)
-	return offline.Source{Root: host.Root(s.Root), Path: s.Path, Version: o.Release(), Instance: s.Instance}, o, err
+	o, err := offline.Complete(host.At(s.Root), s.Options)
+	return offline.Source{Root: host.At(s.Root), Path: s.Path, Version: o.Release(), Instance: s.Instance}, o, err
 }

@@ -33,7 +33,10 @@ func FuzzCommandLine(f *testing.F) {
 	}
 	root := f.TempDir()
 	f.Fuzz(func(t *testing.T, line string) {
-		s := generator.ReadSwitches(host.Root(root), line)
+		s, err := generator.ReadSwitches(host.At(root), line)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if s.Off != "" && !strings.Contains(line, "temper=") {
 			t.Errorf("%q turns everything off: %s", line, s.Off)
 		}
@@ -44,7 +47,7 @@ func FuzzCommandLine(f *testing.F) {
 // finds nothing wrong with it.
 func FuzzUnit(f *testing.F) {
 	seeds(f, ".service")
-	set, _ := profiles.Load(host.Root(f.TempDir()), []string{profiles.Builtin})
+	set, _ := profiles.Load(host.At(f.TempDir()), []string{profiles.Builtin})
 	strict, ok := set.Get("base/strict")
 	if !ok {
 		f.Fatal("no base/strict")
@@ -58,7 +61,7 @@ func FuzzUnit(f *testing.F) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		u, err := (&unit.Loader{Root: host.Root(root), Version: 257}).Load("x.service")
+		u, err := (&unit.Loader{Root: host.At(root), Version: 257}).Load("x.service")
 		if err != nil {
 			return
 		}
@@ -99,7 +102,7 @@ func FuzzVerdict(f *testing.F) {
 			t.Fatal(err)
 		}
 		out := t.TempDir()
-		generator.Run(host.Root(root), "", out)
+		generator.Run(host.At(root), "", out)
 		files, _ := filepath.Glob(filepath.Join(out, "*/*"))
 		for _, file := range files {
 			if rel, _ := filepath.Rel(out, file); rel != "web.service.d/50-temper.conf" {

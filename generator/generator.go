@@ -34,7 +34,10 @@ func New(root host.Root, cmdline string) (g *Generator, problems []error, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	g = &Generator{Root: root, Version: version, Store: verdict.Store{Root: root}, Switches: ReadSwitches(root, cmdline)}
+	g = &Generator{Root: root, Version: version, Store: verdict.Store{Root: root}}
+	if g.Switches, err = ReadSwitches(root, cmdline); err != nil {
+		problems = append(problems, err)
+	}
 	g.Units = &unit.Loader{Root: root, Version: version}
 	if g.Settings, err = LoadSettings(root); err != nil {
 		problems = append(problems, err)

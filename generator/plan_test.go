@@ -12,7 +12,7 @@ import (
 
 // Who decided, and where, is said with file and line.
 func TestAdministratorWins(t *testing.T) {
-	g, problems, err := generator.New(host.Root("testdata/tree/18-administrator"), "")
+	g, problems, err := generator.New(host.At("testdata/tree/18-administrator"), "")
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}

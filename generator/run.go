@@ -16,7 +16,10 @@ type Report struct {
 // Run does at boot what systemd calls a generator for, where nothing lies ready: it writes the drop-ins of every unit below dir.
 // What is wrong with one file leaves the units that depend on it as their vendor wrote them; the others are done.
 func Run(root host.Root, cmdline, dir string) Report {
-	switches := ReadSwitches(root, cmdline)
+	switches, err := ReadSwitches(root, cmdline)
+	if err != nil {
+		return Report{Problems: []error{err}}
+	}
 	if switches.Off != "" {
 		return Report{Off: switches.Off}
 	}

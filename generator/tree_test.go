@@ -56,7 +56,7 @@ func run(t *testing.T, root string) (map[string]string, string) {
 	if ready.Copy(root, out) { // as temper-generator does, and temper-decide does the rest
 		return readTree(t, out), ""
 	}
-	r := generator.Run(host.Root(root), "", out)
+	r := generator.Run(host.At(root), "", out)
 	var log strings.Builder
 	if r.Off != "" {
 		fmt.Fprintf(&log, "off: %s\n", r.Off)
@@ -73,7 +73,7 @@ func copyTree(t *testing.T, dir string) string {
 	if err := os.CopyFS(root, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	g, _, err := generator.New(host.Root(root), "")
+	g, _, err := generator.New(host.At(root), "")
 	if err != nil {
 		t.Fatal(err)
 	}

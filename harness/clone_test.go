@@ -24,12 +24,12 @@ func load(t *testing.T, name string, files map[string]string) (*unit.Unit, host.
 			t.Fatal(err)
 		}
 	}
-	l := &unit.Loader{Root: host.Root(root)}
+	l := &unit.Loader{Root: host.At(root)}
 	u, err := l.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u, host.Root(root)
+	return u, host.At(root)
 }
 
 // TestCloneFiles: a trial has the text of its unit in the order in which systemd reads it, and none that acts on others.

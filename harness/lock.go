@@ -60,13 +60,13 @@ const proofLocks = "/run/temper-prove-"
 // called: on one host trials of two proofs would answer for each other, and of what both keep some would be the one's, some
 // the other's. It calls waits, once, if there is something to wait for.
 func Alone(ctx context.Context, root host.Root, name string, waits func()) (release func(), err error) {
-	if real, err := filepath.EvalSymlinks(cmp.Or(string(root), "/")); err == nil {
-		root = host.Root(real)
+	if real, err := filepath.EvalSymlinks(cmp.Or(root.Dir(), "/")); err == nil {
+		root = host.At(real)
 	}
 	if u, err := (&unit.Loader{Root: root}).Load(name); err == nil {
 		name = u.ID
 	}
-	file := fmt.Sprintf("%s%x.lock", proofLocks, sha256.Sum256([]byte(string(root)+"\x00"+name)))
+	file := fmt.Sprintf("%s%x.lock", proofLocks, sha256.Sum256([]byte(root.Dir()+"\x00"+name)))
 	for told := false; ; {
 		f, err := lock(file)
 		switch {

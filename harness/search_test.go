@@ -267,7 +267,7 @@ func TestSearchEvidence(t *testing.T) {
 				return trial, err
 			}
 			in := generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257}
-			service := blame.NewService(in, tree{host.Root(t0)})
+			service := blame.NewService(in, tree{host.At(t0)})
 			s := &search{
 				input: in,
 				try:   try,

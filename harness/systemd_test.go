@@ -15,6 +15,7 @@ import (
 	"temper/generator"
 	"temper/harness"
 	"temper/harness/place"
+	"temper/internal/host"
 	"temper/internal/testroot"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -62,7 +63,7 @@ var trapProgram = sync.OnceValues(func() ([]byte, error) {
 
 func library(t testing.TB) *profiles.Set {
 	t.Helper()
-	set, problems := profiles.Load("", []string{profiles.Builtin})
+	set, problems := profiles.Load(host.Root{}, []string{profiles.Builtin})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

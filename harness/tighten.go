@@ -54,7 +54,7 @@ func realPath(root host.Root, name string) string {
 	real, err := filepath.EvalSymlinks(dir)
 	if !root.IsHost() {
 		real, err = root.Path(dir)
-		real = strings.TrimPrefix(real, string(root))
+		real = strings.TrimPrefix(real, root.Dir())
 	}
 	if err != nil {
 		return name

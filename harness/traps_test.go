@@ -281,7 +281,7 @@ func left(t testing.TB, where *place.Place) {
 	if r.Stdout != "" {
 		t.Errorf("units are left:\n%s", r.Stdout)
 	}
-	files, err := filepath.Glob(string(where.Root()) + "/run/systemd/system/temper-trial-*")
+	files, err := filepath.Glob(where.Root().Dir() + "/run/systemd/system/temper-trial-*")
 	if err != nil || len(files) > 0 {
 		t.Errorf("files are left: %v %v", files, err)
 	}

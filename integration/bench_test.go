@@ -86,7 +86,7 @@ func (m *machine) profiles(b *testing.B, count int) {
 // prove stores for every service what a proof without demotions would; in the store of packagers, what they would ship.
 func (m *machine) prove(b *testing.B, shipped bool) {
 	b.Helper()
-	g, problems, err := generator.New(host.Root(m.root), "")
+	g, problems, err := generator.New(host.At(m.root), "")
 	if err != nil || len(problems) > 0 {
 		b.Fatal(err, problems)
 	}
@@ -186,7 +186,7 @@ func BenchmarkBoot(b *testing.B) {
 				m.prove(b, row.proven == "shipped")
 			}
 			if row.name != "changed" {
-				if err := generator.MakeReady(host.Root(m.root)); err != nil { // as temper renew and temper prove do
+				if err := generator.MakeReady(host.At(m.root)); err != nil { // as temper renew and temper prove do
 					b.Fatal(err)
 				}
 			}

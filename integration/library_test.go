@@ -20,7 +20,7 @@ var proved = []string{"atd", "beanstalkd", "cron", "nginx", "redis-server", "rpc
 // TestSystemdLibrary: what we ship works as it is on the Debian of today, with nothing demoted.
 func TestSystemdLibrary(t *testing.T) {
 	tree := testroot.Path(t, "common-trixie")
-	set, problems := profiles.Load(host.Root(t.TempDir()), []string{profiles.Builtin})
+	set, problems := profiles.Load(host.At(t.TempDir()), []string{profiles.Builtin})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -48,11 +48,11 @@ func TestSystemdShipped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := (&unit.Loader{Root: host.Root(tree), Version: v.Systemd}).Load(name)
+		u, err := (&unit.Loader{Root: host.At(tree), Version: v.Systemd}).Load(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		now, err := verdict.Take(host.Root(tree), u, v.Fingerprint.Profile, v.Systemd)
+		now, err := verdict.Take(host.At(tree), u, v.Fingerprint.Profile, v.Systemd)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,7 +88,7 @@ func table(t *testing.T, p *place.Place, version int) {
 	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "bare.service"), []byte(head), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	bare, err := (&unit.Loader{Root: host.Root(root), Version: version}).Load("bare.service")
+	bare, err := (&unit.Loader{Root: host.At(root), Version: version}).Load("bare.service")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func copyFile(t *testing.T, from, to string) {
 // copy for each text that comes of it.
 func harden(t *testing.T, stage string, originals []string, version int) []copied {
 	t.Helper()
-	l := unit.Loader{Root: host.Root(stage), Version: version}
+	l := unit.Loader{Root: host.At(stage), Version: version}
 	all := append(shipped(t), everything(t))
 	pairs := pairing(all)
 	var copies []copied
@@ -187,7 +187,7 @@ func pairing(all []*profiles.Profile) func(p *profiles.Profile, name string) boo
 
 func shipped(t *testing.T) []*profiles.Profile {
 	t.Helper()
-	set, problems := profiles.Load(host.Root(t.TempDir()), []string{profiles.Builtin})
+	set, problems := profiles.Load(host.At(t.TempDir()), []string{profiles.Builtin})
 	for _, p := range problems {
 		t.Error(p)
 	}
@@ -299,7 +299,7 @@ func command(t *testing.T, p *place.Place, script string) string {
 // analyzed does the same for all copies by the exposure.
 func analyzed(t *testing.T, stage string, copies []copied, version int) {
 	t.Helper()
-	l := unit.Loader{Root: host.Root(stage), Version: version}
+	l := unit.Loader{Root: host.At(stage), Version: version}
 	before := map[string]int{}
 	for _, c := range copies {
 		u, err := l.Load(instance(c.plain))

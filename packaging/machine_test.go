@@ -58,7 +58,7 @@ func (b *boot) keep() *machine {
 	must(b.t, unix.Mount("temper-packages", dir, "tmpfs", 0, "mode=755"))
 	b.t.Cleanup(func() { must(b.t, unix.Unmount(dir, 0)) })
 	// The root of the place is a link that must be followed; what is mounted in it each boot makes afresh.
-	out, err := exec.Command("cp", "--archive", "--one-file-system", string(b.Root())+"/.", dir).CombinedOutput()
+	out, err := exec.Command("cp", "--archive", "--one-file-system", b.Root().Dir()+"/.", dir).CombinedOutput()
 	if err != nil {
 		b.t.Fatalf("keep the machine: %v\n%s", err, out)
 	}
@@ -89,7 +89,7 @@ func (b *boot) run(line string) string {
 func (b *boot) files() map[string]string {
 	b.t.Helper()
 	list := map[string]string{}
-	root := string(b.Root()) + "/."
+	root := b.Root().Dir() + "/."
 	must(b.t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ func TestDocumentedProfile(t *testing.T) {
 	}
 	root := t.TempDir()
 	write(t, root+"/etc/temper/profiles.d/gearmand.toml", text)
-	set, problems := profiles.Load(host.Root(root), []string{"/etc/temper/profiles.d", profiles.Builtin})
+	set, problems := profiles.Load(host.At(root), []string{"/etc/temper/profiles.d", profiles.Builtin})
 	p, ok := set.Get("gearmand")
 	if len(problems) > 0 || !ok {
 		t.Fatalf("%v, %v", problems, ok)

@@ -3,13 +3,14 @@ package profiles_test
 import (
 	"fmt"
 
+	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/profiles"
 )
 
 // The profiles that temper ships, without what this machine may have in /etc.
 func ExampleLoad() {
-	set, problems := profiles.Load("", []string{profiles.Builtin})
+	set, problems := profiles.Load(host.Root{}, []string{profiles.Builtin})
 	for _, p := range problems {
 		fmt.Println(p)
 	}

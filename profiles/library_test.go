@@ -13,7 +13,7 @@ import (
 // shipped loads the library as a machine without installed profiles does.
 func shipped(t *testing.T) *profiles.Set {
 	t.Helper()
-	set, errs := profiles.Load(host.Root(t.TempDir()), append(slices.Clone(profiles.SearchPath), profiles.Builtin))
+	set, errs := profiles.Load(host.At(t.TempDir()), append(slices.Clone(profiles.SearchPath), profiles.Builtin))
 	for _, err := range errs {
 		t.Error(err)
 	}
@@ -71,7 +71,7 @@ func TestBuiltin(t *testing.T) {
 	root := t.TempDir()
 	write(t, root+"/etc/temper/profiles.d/nginx.toml", "extends = ['nginx']\nunits = ['nginx.service']\n[service]\nPrivateTmp = false")
 	write(t, root+"/etc/temper/profiles.d/cron.toml", "-> /dev/null")
-	set, errs := profiles.Load(host.Root(root), append(slices.Clone(profiles.SearchPath), profiles.Builtin))
+	set, errs := profiles.Load(host.At(root), append(slices.Clone(profiles.SearchPath), profiles.Builtin))
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -87,7 +87,7 @@ func TestBuiltin(t *testing.T) {
 	if _, ok := set.Get("cron"); ok {
 		t.Error("cron is masked and loaded")
 	}
-	if set, _ := profiles.Load(host.Root(root), nil); len(set.All()) > 0 {
+	if set, _ := profiles.Load(host.At(root), nil); len(set.All()) > 0 {
 		t.Errorf("without Builtin: %v", set.All())
 	}
 }

@@ -75,7 +75,7 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 	if filepath.Base(dir) == "base" {
 		dir, name = filepath.Dir(dir), "base/"+name
 	}
-	data, err := host.Root("").ReadFile(absolutePath(file))
+	data, err := host.At("").ReadFile(absolutePath(file))
 	if err != nil {
 		return nil, unreadable(file, err)
 	}

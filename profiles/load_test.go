@@ -70,7 +70,7 @@ func each(t *testing.T, dir string, run func(t *testing.T, root host.Root, expec
 				}
 				write(t, filepath.Join(root, f.Name), string(f.Data))
 			}
-			run(t, host.Root(root), got)
+			run(t, host.At(root), got)
 			for name := range maps.Keys(want) {
 				if diff := cmp.Diff(want[name], string(*got[name])); diff != "" && !*update {
 					t.Errorf("%s: -want +got\n%s", name, diff)

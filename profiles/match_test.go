@@ -31,7 +31,7 @@ func load(t testing.TB, files map[string]string) (*profiles.Set, []error) {
 	for name, content := range files {
 		write(t, filepath.Join(root, dir, name), content)
 	}
-	return profiles.Load(host.Root(root), nil)
+	return profiles.Load(host.At(root), nil)
 }
 
 func TestFor(t *testing.T) {

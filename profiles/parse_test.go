@@ -279,7 +279,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		set, errs := profiles.Load(host.Root(root), nil)
+		set, errs := profiles.Load(host.At(root), nil)
 		if len(errs) > 0 || len(set.All()) != 64 {
 			b.Fatal(errs)
 		}

@@ -24,7 +24,7 @@ func trustOf(root host.Root) trust {
 	if root.IsHost() {
 		return t
 	}
-	if info, err := os.Stat(string(root)); err == nil {
+	if info, err := os.Stat(root.Dir()); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
 			t.owners = append(t.owners, st.Uid)
 		}

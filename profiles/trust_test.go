@@ -90,7 +90,7 @@ func TestTrust(t *testing.T) {
 			write(t, filepath.Join(root, file), "")
 			write(t, filepath.Join(root, "usr/lib/temper/profiles.d/other.toml"), "")
 			row.change(t, root)
-			set, errs := profiles.Load(host.Root(root), nil)
+			set, errs := profiles.Load(host.At(root), nil)
 			if got := strings.TrimSpace(string(lines(errs))); got != row.want {
 				t.Errorf("got  %s\nwant %s", got, row.want)
 			}

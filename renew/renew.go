@@ -19,7 +19,7 @@ const rounds = 3
 // Run waits until no package manager is at work, lets prove prove the units that need it, and makes the result ready for
 // the boot. It returns the last error of prove, after everything else is done.
 func Run(ctx context.Context, prove func(ctx context.Context, units []string) error) error {
-	root := host.Root("")
+	root := host.At("")
 	var result error
 	tried := map[string]verdict.Fingerprint{}
 	for range rounds {
@@ -48,7 +48,7 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 // outdated lists the units that are to be proven again, and as what. One that has been tried as it is is left out: a unit that
 // nothing can be found out about stays without a fresh verdict.
 func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]verdict.Fingerprint, error) {
-	g, _, err := generator.New(root, ready.CommandLine(string(root))) // what is wrong with single files the generator says
+	g, _, err := generator.New(root, ready.CommandLine(root.Dir())) // what is wrong with single files the generator says
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func write(t *testing.T, files map[string]string) host.Root {
 			t.Fatal(err)
 		}
 	}
-	return host.Root(root)
+	return host.At(root)
 }
 
 const example = `threshold = 5.0

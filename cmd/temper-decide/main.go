@@ -41,8 +41,8 @@ func run(log *kmsg.Log, args []string) (code int) {
 		log.Error(fmt.Errorf("got %d directories, want 3 or 1 as in systemd.generator(7)", len(args)))
 		return 2
 	}
-	root := host.Root(os.Getenv("TEMPER_ROOT"))
-	r := generator.Run(root, ready.CommandLine(string(root)), args[0])
+	root := host.At(os.Getenv("TEMPER_ROOT"))
+	r := generator.Run(root, ready.CommandLine(root.Dir()), args[0])
 	if r.Off != "" {
 		log.Info("off: " + r.Off)
 	}

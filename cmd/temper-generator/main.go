@@ -27,13 +27,29 @@ func main() {
 	time.AfterFunc(deadline, func() { fail("not done after " + deadline.String() + ": units stay as they are") })
 	root, _ := unix.Getenv("TEMPER_ROOT")
 	scope, _ := unix.Getenv("SYSTEMD_SCOPE")
-	if scope == "user" || ready.InInitrd(root) || !ready.HasProfiles(root) {
+	if scope == "user" {
+		return
+	}
+	wanted, err := hasWork(root)
+	if err != nil {
+		fail("units stay as they are: " + err.Error())
+	}
+	if !wanted {
 		return
 	}
 	ready.AwaitGenerators(patience)
 	if args := ready.Args(); !copied(root, args) {
 		fail("temper-decide does not run, units stay as they are: " + decide(args).Error())
 	}
+}
+
+// hasWork reports whether this machine, and not its initrd, has profiles.
+func hasWork(root string) (bool, error) {
+	initrd, err := ready.InInitrd(root)
+	if err != nil || initrd {
+		return false, err
+	}
+	return ready.HasProfiles(root)
 }
 
 func fail(why string) {
@@ -49,7 +65,8 @@ func copied(root string, args []string) (done bool) {
 			done = false
 		}
 	}()
-	if len(args) != 4 || strings.Contains(ready.CommandLine(root), "temper") || ready.Disabled(root) {
+	disabled, err := ready.Disabled(root)
+	if len(args) != 4 || strings.Contains(ready.CommandLine(root), "temper") || disabled || err != nil {
 		return false
 	}
 	return ready.Copy(root, args[1])

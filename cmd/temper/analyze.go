@@ -152,7 +152,7 @@ func (n *analysis) readPolicy() (err error) {
 	if err != nil {
 		return err
 	}
-	n.policy, err = policy.Load(host.Root(""), file)
+	n.policy, err = policy.Load(host.At(""), file)
 	return err
 }
 

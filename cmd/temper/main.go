@@ -53,7 +53,7 @@ type app struct {
 	format   string
 }
 
-func (a *app) host() host.Root { return host.Root(a.root) }
+func (a *app) host() host.Root { return host.At(a.root) }
 
 // printer prints results in the format that was asked for.
 func (a *app) printer() output.Printer {
@@ -79,7 +79,7 @@ func loadProfiles(root host.Root) (*profiles.Set, []error) {
 
 // generator reads what the generator would read on the root.
 func (a *app) generator() (*generator.Generator, []error, error) {
-	return generator.New(a.host(), ready.CommandLine(string(a.host())))
+	return generator.New(a.host(), ready.CommandLine(a.host().Dir()))
 }
 
 // execute runs a command line and returns its exit code.

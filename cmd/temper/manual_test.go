@@ -175,7 +175,7 @@ func loadSettings(t *testing.T, text string) (generator.Settings, error) {
 	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	return generator.LoadSettings(host.Root(root))
+	return generator.LoadSettings(host.At(root))
 }
 
 // TestShippedSettings: the file changes nothing as it is, and what it shows are the defaults.

@@ -65,7 +65,7 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error {
 	root := a.host()
 	if f.image != "" {
-		root = host.Root(f.image)
+		root = host.At(f.image)
 	}
 	if err := f.check(root); err != nil {
 		return err

@@ -36,7 +36,7 @@ func openPlace(ctx context.Context, kind string, root host.Root) (*place.Place, 
 func container(ctx context.Context, root host.Root) (*place.Place, error) {
 	o := place.Options{}
 	if !root.IsHost() {
-		o.Image = string(root)
+		o.Image = root.Dir()
 	}
 	return place.Container(ctx, o)
 }

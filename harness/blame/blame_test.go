@@ -27,7 +27,7 @@ type files struct {
 	fresh []string // were made since
 }
 
-func (f files) Root() host.Root { return host.Root(f.root) }
+func (f files) Root() host.Root { return host.At(f.root) }
 
 func (f files) Had(name string) bool {
 	_, err := os.Lstat(filepath.Join(f.root, name))

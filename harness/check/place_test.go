@@ -28,7 +28,7 @@ func (h here) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-func (h here) Root() host.Root { return host.Root(h.root) }
+func (h here) Root() host.Root { return host.At(h.root) }
 
 func (h here) Inside(f func() error) error { return f() }
 

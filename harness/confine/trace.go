@@ -130,7 +130,7 @@ func (s state) filtered(leader state) (seen bool, why string) {
 
 // open says how a process still has a path that it should not have, if that is there.
 func (s state) open(e directive.PathEffect) (there bool, why string) {
-	here, err := host.Root(s.Root()).Path(e.Path) // systemd hides what a link leads to
+	here, err := host.At(s.Root()).Path(e.Path) // systemd hides what a link leads to
 	if _, err2 := os.Lstat(here); err != nil || err2 != nil {
 		return false, ""
 	}

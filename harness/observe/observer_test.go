@@ -51,7 +51,7 @@ func TestTake(t *testing.T) {
 		13: with(open(21, 22), "comm", "caged\n", "stat", proctest.Stat(13, "caged", "S", 77, 0), "ns/net", "-> net:[2]",
 			"net/tcp", "  0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 21 1\n"),
 	})
-	o := observe.Observer{Proc: dir, Leader: 1, Root: host.Root(root)}
+	o := observe.Observer{Proc: dir, Leader: 1, Root: host.At(root)}
 	begin := time.Now()
 	got := o.Take(observe.Unit{State: "active (running)", PIDs: []int{10, 11, 12, 404}}, observe.Unit{State: "active (exited)", PIDs: []int{13}})
 	set := func(words ...string) map[string]bool {

@@ -35,7 +35,7 @@ func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 		}
 	}
 	for _, at := range volatileDirectories {
-		if err := eachBelow(path.Join(string(p.root), at), at, func(name string) {
+		if err := eachBelow(path.Join(p.root.Dir(), at), at, func(name string) {
 			if !p.ExistedBefore(name, since) {
 				list = append(list, name)
 			}
@@ -91,7 +91,7 @@ func eachBelow(dir, at string, f func(name string)) error {
 
 // changed reports whether a file is not what it was in the image, but for what was appended to it.
 func (p *Place) changed(name string, since time.Time) bool {
-	image := host.Root(p.box.Image)
+	image := host.At(p.box.Image)
 	now, err := p.root.Lstat(name)
 	if err != nil || !changedAt(now).After(since) {
 		return false

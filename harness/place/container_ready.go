@@ -109,7 +109,7 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	}
 	// A descriptor stays this container's root when the leader's number has gone to another process.
 	p.rootFD = root
-	p.root = host.Root(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root))
+	p.root = host.At(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root))
 	return true, nil
 }
 

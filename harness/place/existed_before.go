@@ -30,7 +30,7 @@ func (p *Place) ExistedBefore(name string, at time.Time) bool {
 	if st.Mask&unix.STATX_BTIME == 0 {
 		made = st.Ctime
 	}
-	real := "/" + strings.TrimPrefix(strings.TrimPrefix(file, string(p.root)), "/")
+	real := "/" + strings.TrimPrefix(strings.TrimPrefix(file, p.root.Dir()), "/")
 	return time.Unix(made.Sec, int64(made.Nsec)).Before(at) || p.lasts(real)
 }
 
@@ -41,7 +41,7 @@ func (p *Place) lasts(name string) bool {
 		return false
 	}
 	if p.box != nil {
-		_, err := host.Root(p.box.Image).Lstat(name)
+		_, err := host.At(p.box.Image).Lstat(name)
 		return err == nil
 	}
 	return p.original(name)

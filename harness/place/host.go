@@ -20,7 +20,7 @@ func Host(ctx context.Context) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Place{kind: "host", root: "/", leader: 1, cgroup: unified, net: -1, rootFD: -1}
+	p := &Place{kind: "host", leader: 1, cgroup: unified, net: -1, rootFD: -1}
 	p.close = sync.OnceValue(func() error { p.disconnect(); return nil })
 	if p.manager, err = systemd.ConnectSystemBus(ctx); err != nil {
 		return nil, errors.Join(hint.With(fmt.Errorf("connect to the system bus: %w", err),

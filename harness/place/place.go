@@ -121,7 +121,7 @@ func (p *Place) attach(ctx context.Context) error {
 	if p.version, err = p.manager.Version(ctx); err != nil {
 		return err
 	}
-	p.release, err = host.KernelRelease()
+	p.release, err = host.Root{}.KernelRelease()
 	return err
 }
 

@@ -71,7 +71,7 @@ func TestHidden(t *testing.T) {
 		{"no file", witness.Denial{Syscall: "shmget", Errno: "ENOENT"}, true},
 	}
 	for _, test := range tests {
-		got := witness.Record{Denials: []witness.Denial{test.denial}}.Hidden(host.Root(dir))
+		got := witness.Record{Denials: []witness.Denial{test.denial}}.Hidden(host.At(dir))
 		if kept := len(got.Denials) == 1; kept != test.kept {
 			t.Errorf("%s: kept is %v, want %v", test.name, kept, test.kept)
 		}

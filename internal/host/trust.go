@@ -54,7 +54,7 @@ func (r Root) owners() []uint32 {
 	if r.IsHost() {
 		return owners
 	}
-	if info, err := os.Stat(string(r)); err == nil {
+	if info, err := os.Stat(r.dir); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
 			owners = append(owners, st.Uid)
 		}

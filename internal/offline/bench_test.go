@@ -11,7 +11,7 @@ import (
 
 func benchmark(b *testing.B, score func(*unit.Unit, exposure.Options) (exposure.Report, error)) {
 	root := extract(b, "testdata/golden.txtar")
-	src := offline.Source{Root: host.Root(root), Path: []string{"/ut"}, Version: 257}
+	src := offline.Source{Root: host.At(root), Path: []string{"/ut"}, Version: 257}
 	var units []*unit.Unit
 	for u, err := range src.All() {
 		if err == nil {

@@ -65,7 +65,7 @@ func TestSumIsScore(t *testing.T) {
 	root := extract(t, "testdata/golden.txtar")
 	for _, version := range []int{247, 252, 257, 262} {
 		o := exposure.Options{Version: version, Arch: "aarch64"}
-		for u, err := range (offline.Source{Root: host.Root(root), Path: []string{"/ut"}, Version: version}).All() {
+		for u, err := range (offline.Source{Root: host.At(root), Path: []string{"/ut"}, Version: version}).All() {
 			if err != nil {
 				continue // refused before it is scored
 			}

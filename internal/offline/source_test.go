@@ -63,7 +63,7 @@ func root(t *testing.T) host.Root {
 			t.Fatal(err)
 		}
 	}
-	return host.Root(dir)
+	return host.At(dir)
 }
 
 // lines shows units by name and fragment, errors by what they wrap.
@@ -123,7 +123,7 @@ func TestLibseccomp(t *testing.T) {
 	if got := offline.Libseccomp(root(t)); got != "2.6.0" {
 		t.Errorf("got %q", got)
 	}
-	if got := offline.Libseccomp(host.Root(t.TempDir())); got != "" {
+	if got := offline.Libseccomp(host.At(t.TempDir())); got != "" {
 		t.Errorf("an empty root has %q", got)
 	}
 }

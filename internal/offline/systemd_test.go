@@ -209,7 +209,7 @@ func TestSystemdGolden(t *testing.T) {
 			mu.Lock()
 			results[name] = want
 			mu.Unlock()
-			got, failures, ignored := score(t, offline.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, ignored := score(t, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 			sameComplaints(t, complaints, failures, ignored)
 		})
@@ -224,7 +224,7 @@ func TestSystemdRoots(t *testing.T) {
 			tree := testroot.Path(t, name)
 			files := services(t, filepath.Join(tree, "usr/lib/systemd/system"), "/usr/lib/systemd/system")
 			want, _ := security(t, tree, "", nil, files...)
-			got, failures, _ := score(t, offline.Source{Root: host.Root(tree), Version: testroot.Versions[name]}, files...)
+			got, failures, _ := score(t, offline.Source{Root: host.At(tree), Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 			t.Logf("%d of %d units of %s are the same, systemd refuses %d", len(want), len(files), name, len(failures))
 		})
@@ -265,7 +265,7 @@ func TestSystemdDaemons(t *testing.T) {
 					at[i] = "/ut" + f
 				}
 				want, _ := security(t, tree, root+":/ut", []string{"SYSTEMD_UNIT_PATH="}, at...)
-				got, failures, _ := score(t, offline.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+				got, failures, _ := score(t, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 				same(t, want, got, failures)
 				t.Logf("%d of %d units are the same, systemd refuses %d", len(want), len(files), len(failures))
 			}
@@ -332,7 +332,7 @@ func TestSystemdPolicy(t *testing.T) {
 			}
 			files := services(t, root+"/ut", "/ut")[:200]
 			want, _ := securityWith(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, []string{"--security-policy=/ut/test.policy"}, files...)
-			got, failures, _ := scoreWith(t, p, offline.Source{Root: host.Root(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, _ := scoreWith(t, p, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 		})
 	}

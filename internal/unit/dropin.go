@@ -116,14 +116,14 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 // deadDir says why a link to a drop-in directory is not followed. systemd looks up a relative one from the root directory, and
 // does not find it there (is_dir() in unit_file_build_name_map(), since 250).
 func (x *index) deadDir(link string) string {
-	target, err := x.tree.readlink(link)
+	target, err := x.tree.root.Readlink(link)
 	if err != nil {
 		return cause(link, err) + ": it is passed over"
 	}
-	if info, err := x.tree.stat(link); err != nil || !info.IsDir() {
+	if info, err := x.tree.root.Stat(link); err != nil || !info.IsDir() {
 		return "leads to " + target + ", want a directory: it is passed over"
 	}
-	if info, err := x.tree.stat("/" + target); x.since(250) && (err != nil || !info.IsDir()) {
+	if info, err := x.tree.root.Stat("/" + target); x.since(250) && (err != nil || !info.IsDir()) {
 		return "leads to " + target + ", want an absolute path: systemd passes over a relative link to a drop-in directory"
 	}
 	return ""
@@ -135,7 +135,7 @@ func (x *index) conf(dir string) ([]string, error) {
 	if ok {
 		return c.names, c.err
 	}
-	entries, err := x.tree.list(dir, ".conf")
+	entries, err := x.tree.list(dir)
 	c.err = err
 	for _, e := range entries {
 		if name := e.Name(); strings.HasSuffix(name, ".conf") && !hidden(name) {

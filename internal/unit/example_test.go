@@ -24,7 +24,7 @@ func Example() {
 		_ = os.WriteFile(filepath.Join(root, name), []byte(text), 0o644)
 	}
 
-	l := &unit.Loader{Root: host.Root(root)}
+	l := &unit.Loader{Root: host.At(root)}
 	u, err := l.Load("nginx.service")
 	if err != nil {
 		panic(err)

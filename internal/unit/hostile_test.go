@@ -181,11 +181,11 @@ func beNobody(t *testing.T, root string) {
 
 func TestUnreadableFragment(t *testing.T) {
 	root := plant(t, map[string]string{"/etc/systemd/system/x.service": "[Unit]\n"})
-	if err := os.Chmod(string(root)+"/etc/systemd/system/x.service", 0); err != nil {
+	if err := os.Chmod(root.Dir()+"/etc/systemd/system/x.service", 0); err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 {
-		beNobody(t, string(root))
+		beNobody(t, root.Dir())
 	}
 	_, err := (&unit.Loader{Root: root}).Load("x.service")
 	if err == nil || errors.Is(err, unit.ErrNotFound) {
@@ -202,8 +202,8 @@ func TestLoaderListsOnce(t *testing.T) {
 	if _, err := l.Load("x.service"); err != nil {
 		t.Fatal(err)
 	}
-	plantOne(t, string(root), "/etc/systemd/system/late.service", "")
-	plantOne(t, string(root), "/etc/systemd/system/service.d/late.conf", "")
+	plantOne(t, root.Dir(), "/etc/systemd/system/late.service", "")
+	plantOne(t, root.Dir(), "/etc/systemd/system/service.d/late.conf", "")
 	if _, err := l.Load("late.service"); !errors.Is(err, unit.ErrNotFound) {
 		t.Errorf("the load path was listed again: %v", err)
 	}
@@ -245,7 +245,7 @@ func many(t testing.TB, n int) host.Root {
 			plantOne(t, dir, fmt.Sprintf("alias-%d.service", i), "-> "+name)
 		}
 	}
-	return host.Root(root)
+	return host.At(root)
 }
 
 func loadAll(t testing.TB, l *unit.Loader, n int) {
@@ -263,7 +263,7 @@ func loadAll(t testing.TB, l *unit.Loader, n int) {
 // TestLoadIsLinear compares what a unit costs among 200 and among 5,000.
 func TestLoadIsLinear(t *testing.T) {
 	cost := func(n int) float64 {
-		path := []string{string(many(t, n)) + "/usr/lib/systemd/system"}
+		path := []string{many(t, n).Dir() + "/usr/lib/systemd/system"}
 		return testing.AllocsPerRun(1, func() { loadAll(t, &unit.Loader{Path: path}, n) }) / float64(n)
 	}
 	few, lots := cost(100), cost(1000)
@@ -276,7 +276,7 @@ func TestLoadIsLinear(t *testing.T) {
 func BenchmarkLoad(b *testing.B) {
 	root := many(b, 150)
 	for name, l := range map[string]func() *unit.Loader{
-		"machine": func() *unit.Loader { return &unit.Loader{Path: []string{string(root) + "/usr/lib/systemd/system"}} },
+		"machine": func() *unit.Loader { return &unit.Loader{Path: []string{root.Dir() + "/usr/lib/systemd/system"}} },
 		"root":    func() *unit.Loader { return &unit.Loader{Root: root} },
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -42,6 +42,7 @@ type entry struct {
 type index struct {
 	tree     *tree
 	version  int
+	only     string // the type of units that count; "" is every type
 	dirs     []string
 	inside   []string                // dirs, and what they resolve to
 	units    map[string]entry        // unit name -> highest entry
@@ -63,9 +64,9 @@ type listingNames struct {
 	err   error
 }
 
-func newIndex(t *tree, version int, dirs []string) *index {
+func newIndex(t *tree, version int, only string, dirs []string) *index {
 	x := &index{
-		tree: t, version: version,
+		tree: t, version: version, only: only,
 		units: map[string]entry{}, others: map[string][]string{}, dropins: map[string][]place{},
 		skipped: map[string][]Problem{}, confs: map[string]listingNames{}, contents: map[string]content{},
 	}
@@ -103,13 +104,17 @@ func (x *index) addDir(dir string) {
 
 // read takes every unit and every drop-in directory of one directory of the load path.
 func (x *index) read(rank int, dir string) {
-	entries, err := x.tree.list(dir, "service")
+	entries, err := x.tree.list(dir)
 	if err != nil {
 		x.problems = append(x.problems, Problem{Position{Path: dir}, cause(dir, err) + ": units and drop-ins in it are not seen"})
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if of, ok := strings.CutSuffix(name, ".d"); ok {
+		of, isDropinDir := strings.CutSuffix(name, ".d")
+		if x.only != "" && Type(of) != x.only && of != x.only {
+			continue
+		}
+		if isDropinDir {
 			if _, isType := kindOf(of); isType || ValidName(of) {
 				x.readDropinDir(rank, dir, e)
 			}
@@ -156,7 +161,7 @@ func (x *index) skip(name, file, message string) {
 // outside makes it a unit file that lies elsewhere, or a mask. A link to its own name means nothing: a zero entry.
 func (x *index) link(dir, name string) (entry, error) {
 	full := path.Join(dir, name)
-	target, err := x.tree.readlink(full)
+	target, err := x.tree.root.Readlink(full)
 	if err != nil {
 		return entry{}, errors.New(cause(full, err) + ": it is passed over")
 	}
@@ -168,7 +173,6 @@ func (x *index) link(dir, name string) (entry, error) {
 		if !x.since(248) { // the target's own name counted
 			return entry{file: target}, nil
 		}
-		x.tree.lookAlong(full, maxHops)
 		return entry{file: full}, nil
 	}
 	other := path.Base(target)
@@ -262,6 +266,6 @@ func (x *index) reverse(name string, e entry) {
 
 // hidesOthers reports whether a fragment is a mask or missing.
 func (x *index) hidesOthers(file string) bool {
-	info, err := x.tree.stat(file)
+	info, err := x.tree.root.Stat(file)
 	return err != nil || info.Mode()&fs.ModeCharDevice != 0 || info.Mode().IsRegular() && info.Size() == 0
 }

@@ -26,7 +26,7 @@ func TestInstances(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := unit.Loader{Root: host.Root(root)}
+	l := unit.Loader{Root: host.At(root)}
 	if diff := cmp.Diff([]string{"a@x.service", "a@y.service"}, l.Instances()); diff != "" {
 		t.Error(diff)
 	}

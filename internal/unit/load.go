@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"sync"
 
 	"temper/internal/host"
-	"temper/internal/ready"
 )
 
 // ErrNotFound says that the load path has no unit of a name.
@@ -26,6 +24,7 @@ type Loader struct {
 	Root    host.Root
 	Path    []string // the load path, highest priority first; nil is DefaultPath
 	Version int      // systemd's major version, for the few rules that changed; 0 is the newest
+	Only    string   // the one type of units that are wanted, such as "service"; "" is every type
 
 	mu    sync.Mutex
 	tree  *tree
@@ -66,7 +65,7 @@ func (l *Loader) LoadFile(name string) (*Unit, error) {
 	defer l.mu.Unlock()
 	l.whole() // for its listings
 	dirs := append([]string{path.Dir(name)}, l.dirs()...)
-	return l.load(newIndex(l.tree, l.Version, dirs), path.Base(name))
+	return l.load(newIndex(l.tree, l.Version, l.Only, dirs), path.Base(name))
 }
 
 // List returns the names of all units in the load path that end in suffix, such as ".service", sorted: fragments, masks,
@@ -99,20 +98,6 @@ func (l *Loader) Has(name string) bool {
 	return err == nil && !x.hidesOthers(file)
 }
 
-// Looks lists what of the root the loader has looked at for service units so far, sorted: while all of it shows the same, the
-// same service units load.
-func (l *Loader) Looks() []ready.Look {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.whole()
-	looks := slices.SortedFunc(maps.Keys(l.tree.looks), ready.Look.Compare)
-	return slices.DeleteFunc(looks, func(k ready.Look) bool {
-		of := Type(path.Base(k.Path))
-		_, isUnit := kindOf(of)
-		return isUnit && of != "service"
-	})
-}
-
 func (l *Loader) dirs() []string {
 	if l.Path == nil {
 		return DefaultPath
@@ -124,7 +109,7 @@ func (l *Loader) dirs() []string {
 func (l *Loader) whole() *index {
 	if l.index == nil {
 		l.tree = newTree(l.Root)
-		l.index = newIndex(l.tree, l.Version, l.dirs())
+		l.index = newIndex(l.tree, l.Version, l.Only, l.dirs())
 	}
 	return l.index
 }
@@ -247,7 +232,6 @@ func (u *Unit) readFragment(t *tree) error {
 // that leads to /dev/null masks although the root may have no devices.
 func (t *tree) read(name string) (text string, masked bool, err error) {
 	root := t.root
-	t.look(ready.File, name)
 	data, err := root.ReadFile(name)
 	if err == nil {
 		return string(data), len(data) == 0, nil
@@ -255,7 +239,7 @@ func (t *tree) read(name string) (text string, masked bool, err error) {
 	if info, serr := root.Stat(name); serr == nil && info.Mode()&fs.ModeCharDevice != 0 {
 		return "", true, nil
 	}
-	if real, perr := root.Path(name); perr == nil && !root.IsHost() && real == filepath.Join(string(root), "dev/null") {
+	if real, rerr := root.Real(name); rerr == nil && real == "/dev/null" {
 		return "", true, nil
 	}
 	return "", false, err

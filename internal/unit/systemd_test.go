@@ -75,11 +75,11 @@ func TestSystemdLoads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, name)
 			names := m.fill(t)
-			l := &unit.Loader{Root: host.Root(m.root), Version: testroot.Versions[name]}
+			l := &unit.Loader{Root: host.At(m.root), Version: testroot.Versions[name]}
 			properties := []string{
 				"Id", "Names", "LoadState", "FragmentPath", "DropInPaths", "Description", "Documentation", "ReadWritePaths", "RemainAfterExit",
 			}
-			own, err := (&unit.Loader{Root: host.Root(m.root)}).List(".service")
+			own, err := (&unit.Loader{Root: host.At(m.root)}).List(".service")
 			if err != nil || len(own) < 100 {
 				t.Fatalf("List: %d names, %v", len(own), err)
 			}

@@ -97,7 +97,7 @@ func TestLoadTrees(t *testing.T) {
 	for file, a := range archives(t) {
 		root := t.TempDir()
 		extract(t, root, a)
-		l := &unit.Loader{Root: host.Root(root)}
+		l := &unit.Loader{Root: host.At(root)}
 		for i, f := range a.Files {
 			name, ok := strings.CutPrefix(f.Name, "want/")
 			if !ok {

@@ -19,7 +19,7 @@ func plant(t testing.TB, files map[string]string) host.Root {
 	for name, text := range files {
 		plantOne(t, root, name, text)
 	}
-	return host.Root(root)
+	return host.At(root)
 }
 
 const webUnit = "[Unit]\nDescription=web\n[Service]\nPrivateTmp=no\nReadWritePaths=/a\nReadWritePaths=\nReadWritePaths=/b\n"
@@ -190,9 +190,9 @@ func TestLoadFile(t *testing.T) {
 
 func TestLoadFileRelative(t *testing.T) {
 	root := plant(t, map[string]string{"/here/x.service": "[Unit]\nDescription=here\n"})
-	t.Chdir(string(root) + "/here")
+	t.Chdir(root.Dir() + "/here")
 	u, err := new(unit.Loader).LoadFile("x.service")
-	if err != nil || u.Fragment != string(root)+"/here/x.service" {
+	if err != nil || u.Fragment != root.Dir()+"/here/x.service" {
 		t.Errorf("LoadFile = %v, %v", u, err)
 	}
 }

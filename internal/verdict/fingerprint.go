@@ -22,7 +22,7 @@ type Fingerprint struct {
 
 // Take computes the fingerprint of a unit under a profile, whose digest is given. The kernel is that of this machine.
 func Take(root host.Root, u *unit.Unit, profile string, systemd int) (Fingerprint, error) {
-	kernel, err := host.KernelRelease()
+	kernel, err := root.KernelRelease()
 	if err != nil {
 		return Fingerprint{}, err
 	}

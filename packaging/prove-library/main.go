@@ -50,7 +50,7 @@ func main() {
 }
 
 func run(ctx context.Context, record bool, jobs int, list string, args []string) error {
-	set, problems := profiles.Load(host.Root("/nonexistent"), []string{profiles.Builtin})
+	set, problems := profiles.Load(host.At("/nonexistent"), []string{profiles.Builtin})
 	chosen, names := suites, []string(nil)
 	if len(args) > 0 {
 		if chosen, names = args[:1], args[1:]; !slices.Contains(suites, args[0]) {
@@ -126,7 +126,7 @@ func (l *library) services(suite, name string, found []service) ([]service, erro
 		return nil, err
 	}
 	var list []service
-	loader := &unit.Loader{Root: host.Root(tree)}
+	loader := &unit.Loader{Root: host.At(tree)}
 	for _, name := range harness.Names(loader, l.set) {
 		u, err := loader.Load(name)
 		if err != nil {

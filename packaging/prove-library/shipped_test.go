@@ -19,7 +19,7 @@ const again = "run `sudo testdata/library/prove -record "
 
 func shippedSet(t *testing.T) *profiles.Set {
 	t.Helper()
-	set, problems := profiles.Load(host.Root(t.TempDir()), []string{profiles.Builtin})
+	set, problems := profiles.Load(host.At(t.TempDir()), []string{profiles.Builtin})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

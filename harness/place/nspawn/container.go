@@ -95,7 +95,7 @@ func (c *Container) start() error {
 	if err := c.mountTree(); err != nil {
 		return err
 	}
-	if err := c.writeFiles(host.Root(merged)); err != nil {
+	if err := c.writeFiles(host.At(merged)); err != nil {
 		return err
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // of this thread: services start as at a boot, not with the nice(1) of the caller

@@ -27,7 +27,7 @@ func Check(path string) error {
 		return hint.With(fmt.Errorf("%s: is a file, want the root directory of a system", path),
 			"mount it: systemd-dissect --mount "+path+" DIR")
 	}
-	root := host.Root(path)
+	root := host.At(path)
 	if _, err := root.SystemdVersion(); err != nil {
 		return hint.With(err, "install the package systemd in "+path)
 	}

@@ -58,7 +58,7 @@ func boot(ctx context.Context, root string, units []string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		v, err := verdict.Store{Root: host.Root(root)}.Get(name)
+		v, err := verdict.Store{Root: host.At(root)}.Get(name)
 		if err != nil {
 			return false, err
 		}

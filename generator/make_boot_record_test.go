@@ -27,7 +27,7 @@ func provenRoot(t *testing.T) string {
 	}
 	put(t, root, "etc/temper/profiles.d/all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\nNoNewPrivileges = true\n")
 	put(t, root, "usr/lib/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = true\n")
-	g, problems, err := generator.New(host.Root(root), "")
+	g, problems, err := generator.New(host.At(root), "")
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
@@ -118,7 +118,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
 		{"a verdict is shipped", add("usr/lib/temper/verdicts/d.service.json", "{}"), 3},
 		{"what lies ready goes", remove(ready.Path), 3},
-		{"what lies ready is damaged", add(ready.Path, "temper ready 4\n\xff\xff\xff\xff"), 3},
+		{"what lies ready is damaged", add(ready.Path, "temper ready 5\n\xff\xff\xff\xff"), 3},
 		{"what lies ready is garbage", add(ready.Path, "\x00\x00\x00"), 3},
 		{"a generator makes a unit", add("run/systemd/generator.late/z.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
 		{"a generator makes an alias", link("/usr/lib/systemd/system/a.service", "run/systemd/generator/alias.service"), 3},
@@ -177,7 +177,7 @@ func readyRoot(t *testing.T, files map[string]string) string {
 	for name, text := range files {
 		put(t, root, name, text)
 	}
-	if err := generator.MakeReady(host.Root(root)); err != nil {
+	if err := generator.MakeReady(host.At(root)); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -187,16 +187,16 @@ func readyRoot(t *testing.T, files map[string]string) string {
 func TestReadyIsUsed(t *testing.T) {
 	for _, state := range states {
 		root := readyRoot(t, state.files)
-		file := filepath.Join(root, ready.Path)
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatalf("%s: %v", state.name, err)
+		r, ok := ready.Load(root)
+		if !ok {
+			t.Fatalf("%s: nothing lies ready", state.name)
 		}
-		put(t, root, ready.Path, strings.Replace(string(data), "# Written by", "# Copied  by", 1))
+		r.Dropins[0].Text = []byte("# Copied\n")
+		put(t, root, ready.Path, string(r.Bytes()))
 		files, _ := run(t, root)
 		copied := 0
 		for _, text := range files {
-			copied += strings.Count(text, "# Copied  by")
+			copied += strings.Count(text, "# Copied")
 		}
 		if copied != 1 {
 			t.Errorf("%s: %d of %d drop-ins came from what lies ready", state.name, copied, len(files))
@@ -211,7 +211,7 @@ func TestReadyWithoutVerdicts(t *testing.T) {
 	put(t, root, "usr/lib/systemd/system/a.service", "[Service]\nExecStart=/usr/sbin/daemon\n")
 	put(t, root, "usr/lib/temper/profiles.d/a.toml", "units = [\"a.service\"]\n\n[service]\nNoNewPrivileges = true\n")
 	put(t, root, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
-	if err := generator.MakeReady(host.Root(root)); err != nil {
+	if err := generator.MakeReady(host.At(root)); err != nil {
 		t.Fatal(err)
 	}
 	if r, ok := ready.Load(root); !ok || !r.Holds(root) || len(r.Dropins) != 1 {
@@ -219,7 +219,7 @@ func TestReadyWithoutVerdicts(t *testing.T) {
 	}
 }
 
-// What is damaged is not there.
+// What is damaged is not there: a record of which a part or any one bit is lost.
 func TestReadyDamaged(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(readyRoot(t, nil), ready.Path))
 	if err != nil {
@@ -231,6 +231,28 @@ func TestReadyDamaged(t *testing.T) {
 	for n := range data {
 		if _, ok := ready.Parse(data[:n]); ok {
 			t.Errorf("the first %d of %d bytes parse", n, len(data))
+		}
+		for bit := range 8 {
+			data[n] ^= 1 << bit
+			if _, ok := ready.Parse(data); ok {
+				t.Errorf("byte %d without bit %d parses", n, bit)
+			}
+			data[n] ^= 1 << bit
+		}
+	}
+}
+
+// What temper decides may change with its programs: another one does not use what the one before has laid ready.
+func TestReadyKnowsTemper(t *testing.T) {
+	for _, program := range []string{"usr/lib/temper/temper-decide", "usr/local/lib/systemd/system-generators/temper-generator"} {
+		root := readyRoot(t, map[string]string{program: "old"})
+		r, ok := ready.Load(root)
+		if !ok || !r.Holds(root) {
+			t.Fatal("nothing lies ready")
+		}
+		put(t, root, program, "newer")
+		if r.Holds(root) {
+			t.Errorf("the record holds with another %s", program)
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 
 func record() ready.Record {
 	return ready.Record{
-		Looks:    []ready.Look{{Kind: ready.Kernel}, {Kind: ready.File, Path: "/etc/a"}, ready.InDir("/etc", ".toml")},
-		Seen:     [][]byte{[]byte("6.12"), []byte("!2"), {}},
+		Inputs:   []ready.Input{{Kind: ready.Kernel}, {Kind: ready.File, Path: "/etc/a"}, {Kind: ready.Names, Path: "/etc"}},
+		States:   [][]byte{[]byte("6.12"), []byte("!2"), {}},
 		Patterns: []string{"a.service", "*.service"},
 		Dropins:  []ready.Dropin{{Unit: "a.service", Text: []byte("[Service]\n")}},
 	}
@@ -28,7 +28,7 @@ func FuzzParse(f *testing.F) {
 	data := r.Bytes()
 	f.Add(data)
 	f.Add(data[:len(data)-1])
-	f.Add([]byte("temper ready 4\n\xff\xff\xff\xff"))
+	f.Add([]byte("temper ready 5\n\xff\xff\xff\xff"))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, ok := ready.Parse(data)
@@ -38,25 +38,25 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzHolds: a record of anything neither panics nor waits, and does not hold where it saw something else.
+// FuzzHolds: a record of anything neither panics nor waits, and does not hold where something else is the case.
 func FuzzHolds(f *testing.F) {
 	f.Add("f", "/etc/a", []byte("!2"))
-	f.Add("n", "/etc/*.toml*", []byte("d"))
+	f.Add("n", "/etc", []byte("d"))
 	f.Add("d", "*", []byte(""))
-	f.Add("l", "/fifo", []byte("x"))
+	f.Add("l", "/fifo", []byte("!22"))
 	f.Add("s", "../../../..", []byte("x"))
 	root := f.TempDir()
 	if err := unix.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, kind, path string, seen []byte) {
+	f.Fuzz(func(t *testing.T, kind, path string, state []byte) {
 		if kind == "" {
 			return
 		}
-		r := ready.Record{Looks: []ready.Look{{Kind: ready.Kind(kind[0]), Path: path}}, Seen: [][]byte{seen}}
+		r := ready.Record{Inputs: []ready.Input{{Kind: ready.Kind(kind[0]), Path: path}}, States: [][]byte{state}}
 		holds := r.Holds(root)
-		if r.Look(root); holds && r.Looks[0].Kind != ready.Seen && !bytes.Equal(r.Seen[0], seen) {
-			t.Errorf("%q of %q holds, but shows %q", seen, path, r.Seen[0])
+		if r.ReadStates(root); holds && !bytes.Equal(r.States[0], state) {
+			t.Errorf("%q of %q holds, but is %q", state, path, r.States[0])
 		}
 	})
 }
@@ -73,9 +73,9 @@ func TestStamps(t *testing.T) {
 		}
 	}
 	write("one")
-	r := ready.Record{Looks: []ready.Look{{Kind: ready.File, Path: "/a"}}}
-	if !r.Look(root) || !r.Holds(root) {
-		t.Fatalf("saw %q, and it does not hold", r.Seen)
+	r := ready.Record{Inputs: []ready.Input{{Kind: ready.File, Path: "/a"}}}
+	if !r.ReadStates(root) || !r.Holds(root) {
+		t.Fatalf("the states are %q, and do not hold", r.States)
 	}
 	time.Sleep(20 * time.Millisecond) // the clock of file times is coarse
 	var st unix.Stat_t
@@ -104,9 +104,9 @@ func TestImageTimes(t *testing.T) {
 		mountImage(t, root, text)
 	}
 	image("one")
-	r := ready.Record{Looks: []ready.Look{{Kind: ready.File, Path: "/a"}, ready.InDir("/", "a")}}
-	if !r.Look(root) || !r.Holds(root) {
-		t.Fatalf("saw %q, and it does not hold", r.Seen)
+	r := ready.Record{Inputs: []ready.Input{{Kind: ready.File, Path: "/a"}, {Kind: ready.Names, Path: "/"}}}
+	if !r.ReadStates(root) || !r.Holds(root) {
+		t.Fatalf("the states are %q, and do not hold", r.States)
 	}
 	image("one")
 	if !r.Holds(root) {

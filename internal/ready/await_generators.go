@@ -39,8 +39,8 @@ func hasOther(parent, besides int) bool {
 			return true
 		}
 	}
-	t, _ := openTree("")
-	all, _, err := t.list("/proc", "")
+	host, _ := newReader("/") // which needs no descriptor
+	all, _, err := host.list("/proc")
 	if err != nil {
 		return false
 	}

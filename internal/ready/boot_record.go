@@ -1,7 +1,7 @@
 // Package ready keeps what the generator decided until something changes that it depended on.
 //
-// A [Record] is everything that was looked at, what was seen there, and the drop-ins that came of it. Deciding is a function of
-// what it looks at, so as long as every [Look] shows the same the result is the same, and a boot copies texts without parsing a
+// A [Record] is everything that was read, in what state it was, and the drop-ins that came of it. Deciding is a function of what it
+// reads, so as long as every [Input] has the same state the result is the same, and a boot copies texts without parsing a
 // profile, a verdict or a unit. [Record.Holds] tells; anything that it is not sure of counts as changed.
 //
 // The package is small on purpose and imports almost nothing: it is what runs at most boots.
@@ -9,9 +9,10 @@ package ready
 
 import (
 	"bytes"
+	"hash/crc32"
 	"path"
+	"slices"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,8 +33,8 @@ var VolatileDirs = []string{
 
 // A Record is one run of the generator.
 type Record struct {
-	Looks    []Look
-	Seen     [][]byte // by each look
+	Inputs   []Input
+	States   [][]byte // of each input
 	Patterns []string // names, and globs as package path has them, of units that profiles are about
 	Dropins  []Dropin
 }
@@ -55,64 +56,48 @@ func Copy(root, dir string) (ok bool) {
 	return err == nil
 }
 
-// Look fills in what each look shows now. ok is false if one of them cannot tell: on some file systems a directory does not say
-// of what type its entries are.
-func (r *Record) Look(root string) (ok bool) {
-	t, err := openTree(root)
+// ReadStates fills in the state that each input has now. ok is false if one of them cannot be told: on some file systems a directory
+// does not say of what type its entries are.
+func (r *Record) ReadStates(root string) (ok bool) {
+	now, err := newReader(root)
 	if err != nil {
 		return false
 	}
-	defer t.close()
-	r.Seen = make([][]byte, len(r.Looks))
-	for i, l := range r.Looks {
-		r.Seen[i] = t.see(l, nil)
-		if failed := bytes.HasPrefix(r.Seen[i], []byte("!")); failed && !bytes.Equal(r.Seen[i], missing) && !bytes.Equal(r.Seen[i], noDirectory) {
+	defer now.close()
+	r.States = make([][]byte, len(r.Inputs))
+	for i, input := range r.Inputs {
+		r.States[i] = now.state(input, nil)
+		if !certain(input, r.States[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// Holds reports whether every look shows what it showed, and nothing volatile is about the units of the record.
+// Holds reports whether every input has the state that it had, and nothing volatile is about the units of the record.
 func (r *Record) Holds(root string) bool {
-	t, err := openTree(root)
+	now, err := newReader(root)
 	if err != nil {
 		return false
 	}
-	defer t.close()
-	var buf []byte
-	for i, l := range r.Looks {
-		buf = t.see(l, buf[:0])
-		if !bytes.Equal(buf, r.Seen[i]) && !(l.Kind == Seen && len(buf) > 0 && buf[0] == '!') {
+	defer now.close()
+	var state []byte
+	for i, input := range r.Inputs {
+		state = now.state(input, state[:0])
+		if !bytes.Equal(state, r.States[i]) {
 			return false
 		}
 	}
 	for _, dir := range VolatileDirs {
-		found, _, err := t.list(dir, ".service")
+		entries, _, err := now.list(dir)
 		if err == unix.ENOENT {
 			continue
 		}
-		if err != nil {
+		if err != nil || slices.ContainsFunc(entries, r.concerns) {
 			return false
 		}
-		for _, f := range found {
-			if r.concerns(f) {
-				return false
-			}
-		}
 	}
-	return !t.exists(VolatileDirs, "service.d")
-}
-
-// exists reports whether one of the directories has a name, or cannot tell.
-func (t *tree) exists(dirs []string, name string) bool {
-	var st unix.Stat_t
-	for _, dir := range dirs {
-		if err := t.stat(dir+"/"+name, &st, unix.AT_SYMLINK_NOFOLLOW); err != unix.ENOENT {
-			return true
-		}
-	}
-	return false
+	return true
 }
 
 // concerns reports whether an entry of a directory, as list has it, may be about a unit of the record. A link may make any name
@@ -120,10 +105,13 @@ func (t *tree) exists(dirs []string, name string) bool {
 func (r *Record) concerns(entry string) bool {
 	name, kind, _ := strings.Cut(entry, "/")
 	name, dropin := strings.CutSuffix(name, ".d")
+	if dropin && name == "service" {
+		return true // every service
+	}
 	if !strings.HasSuffix(name, ".service") {
 		return false // such as foo.service.wants
 	}
-	if kind == string(rune('a'+unix.DT_LNK)) {
+	if kind == letter(unix.DT_LNK) {
 		return true
 	}
 	bare := strings.TrimSuffix(name, ".service")
@@ -151,14 +139,14 @@ func (r *Record) concerns(entry string) bool {
 }
 
 // magic begins every record. It is another with each change of what a record means.
-const magic = "temper ready 4\n"
+const magic = "temper ready 5\n"
 
-// Bytes is the record as it is stored.
+// Bytes is the record as it is stored. A checksum ends it.
 func (r *Record) Bytes() []byte {
-	to := putNumber([]byte(magic), len(r.Looks))
-	for i, l := range r.Looks {
-		to = append(to, byte(l.Kind))
-		to = putBytes(putBytes(to, []byte(l.Path)), r.Seen[i])
+	to := putNumber([]byte(magic), len(r.Inputs))
+	for i, input := range r.Inputs {
+		to = append(to, byte(input.Kind))
+		to = putBytes(putBytes(to, []byte(input.Path)), r.States[i])
 	}
 	to = putNumber(to, len(r.Patterns))
 	for _, p := range r.Patterns {
@@ -168,21 +156,28 @@ func (r *Record) Bytes() []byte {
 	for _, d := range r.Dropins {
 		to = putBytes(putBytes(to, []byte(d.Unit)), d.Text)
 	}
-	return append(to, magic...)
+	return putNumber(to, checksum(to))
 }
+
+func checksum(data []byte) int { return int(crc32.ChecksumIEEE(data)) }
 
 // Parse reads what Bytes wrote; ok is false if it is damaged. The record shares the memory of data.
 func Parse(data []byte) (r Record, ok bool) {
-	data, whole := bytes.CutPrefix(data, []byte(magic))
-	p := parser{data, !whole}
-	r.Looks = make([]Look, p.count(9))
-	r.Seen = make([][]byte, len(r.Looks))
-	for i := range r.Looks {
+	body := data[:max(len(data)-4, 0)]
+	end := parser{data: data[len(body):]}
+	if end.number() != checksum(body) || end.bad {
+		return r, false
+	}
+	body, whole := bytes.CutPrefix(body, []byte(magic))
+	p := parser{body, !whole}
+	r.Inputs = make([]Input, p.count(9))
+	r.States = make([][]byte, len(r.Inputs))
+	for i := range r.Inputs {
 		if !p.bad && len(p.data) > 0 {
-			r.Looks[i].Kind = Kind(p.data[0])
+			r.Inputs[i].Kind = Kind(p.data[0])
 			p.data = p.data[1:]
 		}
-		r.Looks[i].Path, r.Seen[i] = p.text(), p.bytes()
+		r.Inputs[i].Path, r.States[i] = p.text(), p.bytes()
 	}
 	r.Patterns = make([]string, p.count(4))
 	for i := range r.Patterns {
@@ -192,7 +187,7 @@ func Parse(data []byte) (r Record, ok bool) {
 	for i := range r.Dropins {
 		r.Dropins[i].Unit, r.Dropins[i].Text = p.text(), p.bytes()
 	}
-	return r, !p.bad && string(p.data) == magic
+	return r, !p.bad && len(p.data) == 0
 }
 
 func putNumber(to []byte, n int) []byte {
@@ -220,7 +215,7 @@ func (p *parser) number() int {
 // count reads how many there are of something that takes at least some bytes each.
 func (p *parser) count(each int) int {
 	n := p.number()
-	if n > len(p.data)/each {
+	if n < 0 || n > len(p.data)/each {
 		p.bad = true
 		return 0
 	}
@@ -229,7 +224,7 @@ func (p *parser) count(each int) int {
 
 func (p *parser) bytes() []byte {
 	n := p.number()
-	if n > len(p.data) {
+	if n < 0 || n > len(p.data) {
 		p.bad = true
 	}
 	if p.bad {
@@ -240,26 +235,22 @@ func (p *parser) bytes() []byte {
 	return b
 }
 
-// text is bytes as a string in the same memory.
-func (p *parser) text() string {
-	b := p.bytes()
-	return unsafe.String(unsafe.SliceData(b), len(b))
-}
+func (p *parser) text() string { return string(p.bytes()) }
 
 // Load returns the record of a root. ok is false if there is none that can be used, or if others than root could write it.
 func Load(root string) (r Record, ok bool) {
-	t, err := openTree(root)
+	now, err := newReader(root)
 	if err != nil {
 		return r, false
 	}
-	defer t.close()
+	defer now.close()
 	var st unix.Stat_t
 	for _, dir := range []string{path.Dir(path.Dir(Path)), path.Dir(Path)} {
-		if t.stat(dir, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !trusted(&st, unix.S_IFDIR) {
+		if now.root.Stat(dir, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !trusted(&st, unix.S_IFDIR) {
 			return r, false
 		}
 	}
-	fd, err := t.open(Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW)
+	fd, err := now.root.Open(Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW)
 	if err != nil {
 		return r, false
 	}
@@ -267,7 +258,7 @@ func Load(root string) (r Record, ok bool) {
 	if unix.Fstat(fd, &st) != nil || !trusted(&st, unix.S_IFREG) || st.Size > maxFile {
 		return r, false
 	}
-	data, err := t.read(fd, int(st.Size))
+	data, err := now.read(fd, int(st.Size))
 	if err != nil {
 		return r, false
 	}

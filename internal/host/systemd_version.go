@@ -14,8 +14,6 @@ import (
 	"temper/internal/ready"
 )
 
-const nonblock = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
-
 // ErrNoSystemd says that a root has no systemd whose version could be told.
 var ErrNoSystemd = errors.New("no libsystemd-shared-NNN.so: systemd is not installed")
 
@@ -35,23 +33,9 @@ func (r Root) SystemdVersion() (int, error) {
 		}
 	}
 	if best == 0 {
-		return 0, fmt.Errorf("%s: %w", r.name(), ErrNoSystemd)
+		return 0, fmt.Errorf("%s: %w", r, ErrNoSystemd)
 	}
 	return best, nil
-}
-
-// SystemdLooks lists everything that [Root.SystemdVersion] looks at.
-func (r Root) SystemdLooks() []ready.Look {
-	var looks []ready.Look
-	for _, pattern := range libraryDirs {
-		if parent, _, wild := strings.Cut(pattern, "/*"); wild {
-			looks = append(looks, ready.InDir(parent, "-linux-"))
-		}
-		for _, dir := range r.expand(pattern) {
-			looks = append(looks, ready.InDir(dir, "libsystemd-shared-"))
-		}
-	}
-	return looks
 }
 
 // expand resolves the one wildcard that a library directory may have.
@@ -90,17 +74,11 @@ func libraryVersion(r Root, dir string) int {
 
 // KernelRelease returns the release of the running kernel as uname(2) gives it, such as "6.12.1-amd64". A root has no
 // kernel of its own: trials in it run under this machine's.
-func KernelRelease() (string, error) {
+func (r Root) KernelRelease() (string, error) {
+	r.note(ready.Kernel, "")
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return "", fmt.Errorf("uname: %w", err)
 	}
 	return string(bytes.TrimRight(u.Release[:], "\x00")), nil
-}
-
-func (r Root) name() string {
-	if r.IsHost() {
-		return "/"
-	}
-	return string(r)
 }

@@ -43,7 +43,7 @@ func TestReadFileInRoot(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := host.Root(dir)
+	r := host.At(dir)
 	for _, name := range []string{"/usr/lib/x", "usr/lib/x", "/lib/x", "/absolute", "/upwards", "/../../usr/lib/x"} {
 		if data, err := r.ReadFile(name); err != nil || string(data) != "inside" {
 			t.Errorf("%s: %q, %v", name, data, err)
@@ -67,7 +67,7 @@ func TestReadFileInRoot(t *testing.T) {
 	if _, err := r.ReadFile("/missing"); !os.IsNotExist(err) {
 		t.Errorf("%v does not wrap %v", err, fs.ErrNotExist)
 	}
-	if _, err := host.Root(dir + "/none").ReadFile("/x"); !os.IsNotExist(err) {
+	if _, err := host.At(dir + "/none").ReadFile("/x"); !os.IsNotExist(err) {
 		t.Errorf("%v: a root that is not there has no files", err)
 	}
 }

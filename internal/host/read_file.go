@@ -1,0 +1,116 @@
+package host
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"temper/internal/ready"
+	"temper/internal/rootdir"
+)
+
+// MaxFile is the size in bytes beyond which [Root.ReadFile] refuses a file: far more than any unit file, profile or
+// verdict needs, and small enough that no file can exhaust memory at boot.
+const MaxFile = 4 << 20
+
+// ReadFile returns the content of a regular file of at most [MaxFile] bytes. A FIFO, a device or a larger file is an
+// error at once, never a wait.
+func (r Root) ReadFile(name string) ([]byte, error) {
+	name = clean(name)
+	r.note(ready.File, name)
+	fd, err := r.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	size, err := regular(fd, name)
+	if err == nil && size > MaxFile {
+		err = fmt.Errorf("%s: has %d bytes, want at most %d", name, size, MaxFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readAll(fd, name, int(size))
+}
+
+// openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, only what was
+// seen to be a regular file is opened: opening a device can do something, such as arm a watchdog.
+func (r Root) openRegular(name string) (int, error) {
+	d, err := rootdir.Open(r.dir)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer d.Close()
+	const read = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	flags := read
+	if !r.IsHost() {
+		flags = unix.O_PATH
+	}
+	fd, err := d.Open(name, flags)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	if r.IsHost() {
+		return fd, nil
+	}
+	defer unix.Close(fd)
+	if _, err := regular(fd, name); err != nil {
+		return -1, err
+	}
+	again, err := unix.Open(descriptor(fd), read, 0)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return again, nil
+}
+
+// descriptor is a name for what a descriptor of this process is open on.
+func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// regular returns the size of a regular file that is open, and an error for everything else.
+func regular(fd int, name string) (size int64, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
+		return 0, fmt.Errorf("%s: is a %s, want a regular file", name, kindOf(kind))
+	}
+	return st.Size, nil
+}
+
+func kindOf(format uint32) string {
+	names := map[uint32]string{unix.S_IFDIR: "directory", unix.S_IFIFO: "FIFO", unix.S_IFSOCK: "socket"}
+	if name, ok := names[format]; ok {
+		return name
+	}
+	return "device"
+}
+
+// readAll reads to the end, or to [MaxFile] of a file that grows meanwhile. Files of /proc say that they have no size. The runtime's
+// poller would double the system calls, of which a boot makes hundreds.
+func readAll(fd int, name string, size int) ([]byte, error) {
+	data := make([]byte, 0, size+1)
+	for len(data) < MaxFile {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+		case n == 0:
+			return data, nil
+		}
+		data = data[:len(data)+n]
+		if size > 0 && len(data) == size { // all of it, though room for more was offered
+			return data, nil
+		}
+		if len(data) == cap(data) {
+			data = slices.Grow(data, len(data)+512)
+		}
+	}
+	return data[:MaxFile], nil
+}
