@@ -1,10 +1,10 @@
-// Package analyzer computes how exposed services are, row for row as "systemd-analyze security" does, for any systemd version
-// from 247 to 262 and without systemd.
+// Package analyzer computes how exposed services are, row for row as "systemd-analyze security" does, for any systemd
+// version from 247 to 262 and without systemd.
 //
-// Start with a [Source] and its [Source.Score]: it names a directory that is read as a machine. The reports are values of
-// package [temper/analyzer/exposure]. They equal those of "systemd-analyze security --offline=yes --json=short" of systemd
-// 252, 257 and 262 to the byte. Up to 249, which had no offline mode, a report is what the running system would print. Units
-// of user managers are read as if they were the system's.
+// Start with a [Source] and its [Source.Score]: it names a directory that is read as a machine. The reports are values
+// of package [temper/analyzer/exposure]. They equal those of "systemd-analyze security --offline=yes --json=short" of
+// systemd 252, 257 and 262 to the byte. Up to 249, which had no offline mode, a report is what the running system would
+// print. Units of user managers are read as if they were the system's.
 //
 // The package reads files only. It starts no process and asks no D-Bus, and can be used by several goroutines at once.
 package analyzer
@@ -25,15 +25,16 @@ type Source struct {
 	Path     []string // directories with units inside it, the first counts most; nil is the load path of systemd
 	Instance string   // what stands for the instance of a template; "" is what systemd-analyze takes
 
-	// Options are those of the score. With Version 0 the systemd that is installed in Root counts, with its libseccomp, and
-	// the newest one where there is none.
+	// Options are those of the score. With Version 0 the systemd that is installed in Root counts, with its libseccomp,
+	// and the newest one where there is none.
 	Options exposure.Options
 }
 
 // ErrNotFound says that there is no unit of a name. Other errors wrap one of [temper/analyzer/exposure].
 var ErrNotFound = unit.ErrNotFound
 
-// Score scores a service by its name, such as "nginx" or "nginx.service", or by the path of its unit file inside the root.
+// Score scores a service by its name, such as "nginx" or "nginx.service", or by the path of its unit file inside the
+// root.
 func (s Source) Score(name string) (exposure.Report, error) {
 	u, o, err := s.load(name)
 	if err != nil {
@@ -42,8 +43,8 @@ func (s Source) Score(name string) (exposure.Report, error) {
 	return offline.Score(u, o)
 }
 
-// ScoreAll scores every service of the source, sorted by name. Aliases and masked units are left out. An error is that of one
-// unit, and the next one follows.
+// ScoreAll scores every service of the source, sorted by name. Aliases and masked units are left out. An error is that
+// of one unit, and the next one follows.
 func (s Source) ScoreAll() iter.Seq2[exposure.Report, error] {
 	return func(yield func(exposure.Report, error) bool) {
 		src, o, err := s.source()

@@ -8,8 +8,8 @@ import (
 	"temper/internal/directive"
 )
 
-// assessor looks at one aspect. badness goes from 0 to the row's span, or is notApplicable; without a sentence the row's
-// good or bad one holds.
+// assessor looks at one aspect. badness goes from 0 to the row's span, or is notApplicable; without a sentence the
+// row's good or bad one holds.
 type assessor func(s *Service, k knowledge) (badness int, sentence string)
 
 const notApplicable = -1
@@ -106,7 +106,8 @@ func (r *Report) finish() {
 	}
 }
 
-// Fine is the exposure in points, 0 to 10, before it is rounded up to a tenth: it tells reports apart that print the same.
+// Fine is the exposure in points, 0 to 10, before it is rounded up to a tenth: it tells reports apart that print the
+// same.
 func (r Report) Fine() float64 {
 	if r.weights == 0 {
 		return 0
@@ -241,8 +242,8 @@ func (k knowledge) offender(f CallFilter, group string) string {
 	return ""
 }
 
-// permits reports whether a call counts as let through. Up to 249 systemd-analyze overlooked calls that are denied with an
-// error number of their own.
+// permits reports whether a call counts as let through. Up to 249 systemd-analyze overlooked calls that are denied with
+// an error number of their own.
 func (k knowledge) permits(f CallFilter, call string) bool {
 	if k.version < SinceOffline && !f.Allow && f.Calls[call] > 0 {
 		return true

@@ -12,12 +12,12 @@ const Newest = 262
 // oldest is the oldest.
 const oldest = 247
 
-// SinceOffline is the first version of systemd-analyze whose "security" has --offline and --json, and the rows, names and
-// sentences that came with them. A unit of an earlier one is read as its running manager shows it.
+// SinceOffline is the first version of systemd-analyze whose "security" has --offline and --json, and the rows, names
+// and sentences that came with them. A unit of an earlier one is read as its running manager shows it.
 const SinceOffline = 250
 
-// Options say as which systemd a unit is read and scored. A version between those that were compared (247, 252, 257, 262)
-// is read as the manual pages say; its system call groups are those of the nearest version before it.
+// Options say as which systemd a unit is read and scored. A version between those that were compared (247, 252, 257,
+// 262) is read as the manual pages say; its system call groups are those of the nearest version before it.
 type Options struct {
 	Version    int            // systemd's major version, from 247; 0 is Newest, and any later one is read as that
 	Arch       string         // as uname(1) or Go name it; "" is this machine's

@@ -1,10 +1,11 @@
-// Package exposure is what "systemd-analyze security" counts: its table of rows, and the reports that come of it, equal to
-// the byte for any systemd version from 247 to 262.
+// Package exposure is what "systemd-analyze security" counts: its table of rows, and the reports that come of it, equal
+// to the byte for any systemd version from 247 to 262.
 //
 // Start with [Assess], which scores what a systemd knows about a service. [Compare] sets two reports side by side.
 // [temper/analyzer] scores unit files, [temper/analyzer/online] what a running manager knows.
 //
-// The package is pure: it reads no file, starts no process and asks no D-Bus, and can be used by several goroutines at once.
+// The package is pure: it reads no file, starts no process and asks no D-Bus, and can be used by several goroutines at
+// once.
 package exposure
 
 import (

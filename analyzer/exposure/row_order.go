@@ -63,8 +63,8 @@ func oldOrder(rows []Row, a, b int32) int {
 // heading stands for the first line of systemd's table.
 const heading = -1
 
-// mergeSort sorts as qsort(3) of the GNU C library does. systemd's table has a heading, which is sorted along with its rows
-// and always comes first: it counts when the rows are halved.
+// mergeSort sorts as qsort(3) of the GNU C library does. systemd's table has a heading, which is sorted along with its
+// rows and always comes first: it counts when the rows are halved.
 func mergeSort(order []int32, compare func(a, b int32) int) {
 	all := append([]int32{heading}, order...)
 	merge(all, make([]int32, len(all)), func(a, b int32) int {

@@ -20,8 +20,8 @@ type Change struct {
 	NA     *string `json:"description_na"`
 }
 
-// ParseSecurityPolicy reads a policy as systemd-analyze does: a JSON object of rows. Errors say which row; a row of a name that
-// does not exist, or a key that systemd does not know, is one, although systemd passes over it.
+// ParseSecurityPolicy reads a policy as systemd-analyze does: a JSON object of rows. Errors say which row; a row of a
+// name that does not exist, or a key that systemd does not know, is one, although systemd passes over it.
 func ParseSecurityPolicy(data []byte) (SecurityPolicy, error) {
 	var raw map[string]map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {

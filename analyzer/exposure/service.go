@@ -44,7 +44,8 @@ type FamilyFilter struct {
 type CallFilter struct {
 	Set   bool // something is filtered
 	Allow bool // Calls are the only ones allowed, rather than those that are denied
-	// Calls are the names on the list, groups expanded. The number is the error that the call gets, -1 if none is given.
+	// Calls are the names on the list, groups expanded. The number is the error that the call gets, -1 if none is
+	// given.
 	Calls map[string]int
 }
 
@@ -80,8 +81,8 @@ var mounting = []string{
 	"ProtectSystem",
 }
 
-// ImplyMounts sets PrivateMounts where another directive gives the service its own mounts anyway. systemd-analyze does so
-// for loaded units and not for unit files.
+// ImplyMounts sets PrivateMounts where another directive gives the service its own mounts anyway. systemd-analyze does
+// so for loaded units and not for unit files.
 func (s *Service) ImplyMounts() {
 	own := s.RootImage != ""
 	for _, name := range mounting {

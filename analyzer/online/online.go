@@ -1,8 +1,8 @@
 // Package online scores the services of a running systemd, as "systemd-analyze security UNIT" does.
 //
-// Start with [Score]. What the manager says over D-Bus differs in places from what its unit files say, and systemd-analyze
-// counts it differently: another directive can imply PrivateMounts=, of addresses only 127.0.0.0/8 and ::1 are this host,
-// and a call on an allow-list counts as allowed though it be refused with an error of its own.
+// Start with [Score]. What the manager says over D-Bus differs in places from what its unit files say, and
+// systemd-analyze counts it differently: another directive can imply PrivateMounts=, of addresses only 127.0.0.0/8 and
+// ::1 are this host, and a call on an allow-list counts as allowed though it be refused with an error of its own.
 package online
 
 import (
@@ -28,8 +28,8 @@ const (
 // ErrNotLoaded says that the manager has no such unit, or one that it refuses or that is masked.
 var ErrNotLoaded = errors.New("the unit is not loaded")
 
-// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's. The
-// error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
+// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's.
+// The error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
 func Score(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options) (exposure.Report, error) {
 	s, err := Read(ctx, conn, name, o)
 	if err != nil {
@@ -64,8 +64,8 @@ func Read(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options)
 	return p.settings(o), nil
 }
 
-// Services returns the services that "systemd-analyze security" lists when none is named: all that are loaded, sorted, but
-// for Type=oneshot.
+// Services returns the services that "systemd-analyze security" lists when none is named: all that are loaded, sorted,
+// but for Type=oneshot.
 func Services(ctx context.Context, conn *dbus.Conn, o exposure.Options) ([]exposure.Service, error) {
 	type listed struct {
 		Name, Description, LoadState, ActiveState, SubState, Following string
@@ -99,8 +99,8 @@ func Services(ctx context.Context, conn *dbus.Conn, o exposure.Options) ([]expos
 	return services, nil
 }
 
-// label writes a name as one part of an object path, as systemd does: letters and digits stay, but for a digit in front,
-// everything else becomes "_" and two hexadecimal digits.
+// label writes a name as one part of an object path, as systemd does: letters and digits stay, but for a digit in
+// front, everything else becomes "_" and two hexadecimal digits.
 func label(name string) string {
 	var b strings.Builder
 	for i := range len(name) {

@@ -18,7 +18,8 @@ type properties map[string]dbus.Variant
 func get[T any](p properties, name string) T {
 	var value T
 	if v, ok := p[name]; ok {
-		// A property of another type than expected is left at zero, as systemd-analyze does with those it does not know.
+		// A property of another type than expected is left at zero, as systemd-analyze does with those it does not
+		// know.
 		_ = v.Store(&value)
 	}
 	return value
@@ -114,8 +115,8 @@ func families(l list) exposure.FamilyFilter {
 	return f
 }
 
-// calls reads a filter whose names can have an error after a colon, of which systemd-analyze takes no notice. Up to 249 it
-// took such a name for another.
+// calls reads a filter whose names can have an error after a colon, of which systemd-analyze takes no notice. Up to 249
+// it took such a name for another.
 func calls(l list, o exposure.Options) exposure.CallFilter {
 	f := exposure.CallFilter{Set: l.Allow || len(l.Names) > 0, Allow: l.Allow, Calls: map[string]int{}}
 	for _, text := range l.Names {

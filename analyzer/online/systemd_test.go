@@ -24,8 +24,8 @@ type line struct {
 	Unit, Exposure, Predicate string
 }
 
-// TestSystemdOnline compares the scores of running managers: all loaded services, and, row by row, a part of the analyzer's
-// golden archive with all units where a manager is known to count differently.
+// TestSystemdOnline compares the scores of running managers: all loaded services, and, row by row, a part of the
+// analyzer's golden archive with all units where a manager is known to count differently.
 func TestSystemdOnline(t *testing.T) {
 	for name, version := range testroot.Versions {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +197,8 @@ func jsonRows(t *testing.T, r exposure.Report) []string {
 	return strings.Split(string(rows), "},")
 }
 
-// textTables splits the output of a systemd without JSON: each table ends with its sum. Blanks and the face are left out.
+// textTables splits the output of a systemd without JSON: each table ends with its sum. Blanks and the face are left
+// out.
 func textTables(t *testing.T, out string) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}

@@ -32,9 +32,9 @@ func (j Judgement) Text() string {
 		*j.Threshold/10, *j.Threshold%10, j.Waiver.Until.Format(DateFormat), j.Waiver.Reason)
 }
 
-// Judge decides about a unit, known under any of the names, with an exposure in tenths. A threshold for a name counts before
-// one for a glob, a longer glob before a shorter one, and any of them before the one for all. A waiver holds through its
-// last day, in UTC.
+// Judge decides about a unit, known under any of the names, with an exposure in tenths. A threshold for a name counts
+// before one for a glob, a longer glob before a shorter one, and any of them before the one for all. A waiver holds
+// through its last day, in UTC.
 func (p *Policy) Judge(names []string, exposure int, now time.Time) Judgement {
 	j := Judgement{Threshold: p.thresholdOf(names)}
 	j.Over = j.Threshold != nil && exposure > *j.Threshold

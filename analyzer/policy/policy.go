@@ -1,7 +1,8 @@
 // Package policy decides whether services are exposed too much: thresholds, for all and for single units, and waivers,
 // which excuse a unit until a day and say why.
 //
-// Start with [Load], which reads a TOML file, or one of systemd's own JSON policies; [Policy.Judge] decides about one unit.
+// Start with [Load], which reads a TOML file, or one of systemd's own JSON policies; [Policy.Judge] decides about one
+// unit.
 //
 //	threshold = 5.0                          # points; up to 10, above that tenths as systemd-analyze has them
 //	rows      = "systemd-analyze-security.policy" # systemd's JSON, relative to this file
@@ -71,8 +72,8 @@ type Files interface {
 	ReadFile(name string) ([]byte, error)
 }
 
-// Load reads a policy file of a machine: TOML, or systemd's JSON if it begins with "{". Errors carry path and line where
-// there is one; all mistakes are joined.
+// Load reads a policy file of a machine: TOML, or systemd's JSON if it begins with "{". Errors carry path and line
+// where there is one; all mistakes are joined.
 func Load(files Files, file string) (*Policy, error) {
 	data, err := files.ReadFile(file)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"temper/internal/unit"
 )
 
-// JSON writes one array with an object for each entry. Entries are written as they come: memory does not grow with them.
+// JSON writes one array with an object for each entry. Entries are written as they come: memory does not grow with
+// them.
 func JSON(w io.Writer, entries iter.Seq[Entry]) error {
 	sep := "[\n  "
 	var out bytes.Buffer
@@ -43,8 +44,8 @@ func JSON(w io.Writer, entries iter.Seq[Entry]) error {
 	return err
 }
 
-// JUnit writes a test suite with a case for each unit: it fails over its threshold, is skipped where a waiver holds, and is
-// an error where there is no report.
+// JUnit writes a test suite with a case for each unit: it fails over its threshold, is skipped where a waiver holds,
+// and is an error where there is no report.
 func JUnit(w io.Writer, entries iter.Seq[Entry]) error {
 	suite := junit.Suite{Name: "temper analyze"}
 	for e := range entries {
@@ -147,8 +148,8 @@ type sarifLog struct {
 	Runs    []sarifRun `json:"runs"`
 }
 
-// SARIF writes a SARIF 2.1.0 log: an error for each unit that is over its threshold or cannot be scored, suppressed where a
-// waiver holds, and a warning for each assignment that systemd ignores. version is that of temper.
+// SARIF writes a SARIF 2.1.0 log: an error for each unit that is over its threshold or cannot be scored, suppressed
+// where a waiver holds, and a warning for each assignment that systemd ignores. version is that of temper.
 func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: "temper", Version: version, Rules: []sarifRule{

@@ -1,7 +1,7 @@
 // Package report prints exposure: for people, and as JSON, JUnit and SARIF for machines.
 //
-// Start with an [Entry] for each unit. [Overview] is the table of all, [Details] of one; [JSON], [JUnit] and [SARIF] write one
-// document. The printers write what they are given in the order in which it comes and keep nothing.
+// Start with an [Entry] for each unit. [Overview] is the table of all, [Details] of one; [JSON], [JUnit] and [SARIF]
+// write one document. The printers write what they are given in the order in which it comes and keep nothing.
 package report
 
 import (

@@ -56,8 +56,8 @@ func face(level string) string {
 	return ""
 }
 
-// Overview prints a line for each unit: its name, exposure, level and, on a terminal, face. A unit that a policy finds over
-// its threshold says so.
+// Overview prints a line for each unit: its name, exposure, level and, on a terminal, face. A unit that a policy finds
+// over its threshold says so.
 func (t Text) Overview(entries []Entry) error {
 	columns := []column{{head: "UNIT", grows: true}, {head: "EXPOSURE", right: true}, {head: "PREDICATE"}}
 	judged := slices.ContainsFunc(entries, func(e Entry) bool { return e.Judgement.Over })
@@ -197,7 +197,8 @@ func (t Text) paint(text, color string) string {
 
 const gap = 2 // blanks between columns
 
-// table prints rows under a heading. Where they do not fit the width, the columns that may shrink are cut, the widest first.
+// table prints rows under a heading. Where they do not fit the width, the columns that may shrink are cut, the widest
+// first.
 func (t Text) table(columns []column, rows [][]cell) error {
 	widths := make([]int, len(columns))
 	for i, c := range columns {

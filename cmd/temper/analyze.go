@@ -70,8 +70,8 @@ type analysis struct {
 	now     time.Time
 }
 
-// No unit is kept: what is in use is little but the listing of the load path. The heap may grow to five times that before it
-// is cleared, but not beyond what a few hundred units need, however many there are.
+// No unit is kept: what is in use is little but the listing of the load path. The heap may grow to five times that
+// before it is cleared, but not beyond what a few hundred units need, however many there are.
 const (
 	garbage = 400      // percent
 	memory  = 24 << 20 // bytes

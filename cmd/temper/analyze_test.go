@@ -16,8 +16,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdAnalyze runs temper itself in a booted container: units by name are scored by the manager, so that the table and
-// the sums are those of systemd-analyze security, and with --offline by their files.
+// TestSystemdAnalyze runs temper itself in a booted container: units by name are scored by the manager, so that the
+// table and the sums are those of systemd-analyze security, and with --offline by their files.
 func TestSystemdAnalyze(t *testing.T) {
 	tree := testroot.Path(t, "trixie")
 	program := filepath.Join(t.TempDir(), "temper")

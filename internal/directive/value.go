@@ -14,11 +14,12 @@ type spelling struct {
 	arg       bool   // ":HOSTNAME" may follow
 	other     string // what any other list of words amounts to; "" = it is ignored
 	reset     int    // first version in which an empty assignment takes back what was set; 0 = it is ignored
+	tristate  int    // first version in which unset is a value of its own, which an empty assignment brings back
 }
 
 var spellings = []spelling{
 	{directive: "Delegate", other: "yes"}, // a list of controllers, of which even a wrong one turns it on
-	{directive: "PrivateMounts", reset: 254},
+	{directive: "PrivateMounts", tristate: 254},
 	{directive: "PrivateTmp", alias: "connected", since: 257},
 	{directive: "PrivateUsers", alias: "self", since: 257},
 	{directive: "ProtectHostname", arg: true, since: 258, reset: 258},
@@ -65,8 +66,17 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 // Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being ignored.
 func (d *Directive) Resets(version int) bool {
 	reset := d.spelling().reset
-	return reset > 0 && version >= reset
+	return reset > 0 && version >= reset || d.Tristate(version)
 }
+
+// Tristate reports whether systemd tells an ordered directive that nothing sets from one that is off.
+func (d *Directive) Tristate(version int) bool {
+	since := d.spelling().tristate
+	return since > 0 && version >= since
+}
+
+// TakesArgument reports whether ":" and an argument, in which specifiers count, may follow a value of an ordered directive.
+func (d *Directive) TakesArgument() bool { return d.spelling().arg }
 
 // isHostname reports whether systemd takes a name for a host: see hostname(7).
 func isHostname(name string) bool {

@@ -9,8 +9,8 @@ import (
 	"temper/internal/directive"
 )
 
-// credentialLists are the directives that add credentials. Two of one kind share a list, in which a later entry of the same
-// name replaces an earlier one, and which an empty assignment of either empties.
+// credentialLists are the directives that add credentials. Two of one kind share a list, in which a later entry of the
+// same name replaces an earlier one, and which an empty assignment of either empties.
 var credentialLists = map[string]struct {
 	list      string
 	encrypted bool
@@ -49,8 +49,8 @@ func (r *reader) decrypts(*exposure.Service) bool {
 	return false
 }
 
-// isSource reports whether a credential can be loaded from here: a path, the name of one of the manager's own, or "", which
-// is the same name.
+// isSource reports whether a credential can be loaded from here: a path, the name of one of the manager's own, or "",
+// which is the same name.
 func (r *reader) isSource(source string) bool {
 	text, err := r.expand(source)
 	if err != nil || text == "" {

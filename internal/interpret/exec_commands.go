@@ -11,8 +11,8 @@ import (
 	"temper/internal/unit"
 )
 
-// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit. Of a
-// command after "-" no error is fatal, but the rest of the line is lost.
+// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit. Of
+// a command after "-" no error is fatal, but the rest of the line is lost.
 func (r *reader) checkCommands(a unit.Assignment) error {
 	if a.Value == "" {
 		r.commands[a.Name] = 0
@@ -48,32 +48,35 @@ func (r *reader) checkCommands(a unit.Assignment) error {
 	}
 }
 
-// prefixes cuts the characters before a path that change how it runs. optional: failure does not count; ownName: the next
-// word is argv[0].
+// prefixes cuts the characters before a path that change how it runs. optional: failure does not count; ownName: the
+// next word is argv[0].
 func (r *reader) prefixes(word string) (name string, optional, ownName bool) {
-	var noEnv, shell bool
-	privilege := 0 // "+", "!" or "!!"
-	for i := 0; i < len(word); i++ {
-		c := word[i]
-		switch {
-		case c == '-' && !optional:
-			optional = true
-		case c == '@' && !ownName:
-			ownName = true
-		case c == ':' && !noEnv:
-			noEnv = true
-		case c == '|' && !shell && r.Version >= 258:
-			shell = true
-		case (c == '+' || c == '!') && privilege == 0:
-			privilege = int(c)
-		case c == '!' && privilege == '!':
-			privilege = -1
-		default:
-			return word[i:], optional, ownName
+	seen := ""
+	for i := range len(word) {
+		if !r.isPrefix(word[i], seen) {
+			return word[i:], strings.Contains(seen, "-"), strings.Contains(seen, "@")
 		}
+		seen += word[i : i+1]
 	}
-	return "", optional, ownName
+	return "", strings.Contains(seen, "-"), strings.Contains(seen, "@")
 }
+
+// isPrefix reports whether a character is one more prefix of a command after those that were seen. Each stands once;
+// "!!" is a third of those that say which privileges the command has, besides "+" and "!".
+func (r *reader) isPrefix(c byte, seen string) bool {
+	switch c {
+	case '|':
+		return r.Version >= sinceShell && !strings.Contains(seen, "|")
+	case '+':
+		return !strings.ContainsAny(seen, "+!")
+	case '!':
+		return !strings.Contains(seen, "+") && strings.Count(seen, "!") < 2
+	}
+	return strings.IndexByte("-@:", c) >= 0 && strings.IndexByte(seen, c) < 0
+}
+
+// sinceShell is the first systemd version that runs a command in the user's shell after "|".
+const sinceShell = 258
 
 // parseCommand reads the path and arguments of one command. more is true after a ";".
 func (r *reader) parseCommand(name string, ownName bool, rest *string) (more bool, err error) {
@@ -151,8 +154,8 @@ const (
 
 const blanks = " \t\n\r"
 
-// commandWord returns the first word of a command line, nil if there is none; ok is false if a quote does not end. Quotes
-// are removed and C escapes replaced; an escape that does not exist stays as it is.
+// commandWord returns the first word of a command line, nil if there is none; ok is false if a quote does not end.
+// Quotes are removed and C escapes replaced; an escape that does not exist stays as it is.
 func commandWord(line string) (word *string, rest string, ok bool) {
 	line = strings.TrimLeft(line, blanks)
 	if line == "" {

@@ -57,8 +57,8 @@ func (r *reader) findIgnored() {
 	}
 }
 
-// key reports whether systemd knows the key of an assignment, and whether it takes a boolean. A version that was not looked
-// at may have whatever the next one has that was.
+// key reports whether systemd knows the key of an assignment, and whether it takes a boolean. A version that was not
+// looked at may have whatever the next one has that was.
 func (r *reader) key(a unit.Assignment) (boolean, ok bool) {
 	name, before := a.Section+"."+a.Name, r.Calls.Version()
 	boolean, ok = keys()[key{name, before}]

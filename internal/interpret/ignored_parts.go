@@ -10,8 +10,8 @@ import (
 	"temper/internal/unit"
 )
 
-// partial are the directives of which systemd ignores parts, or values that are no list of fixed ones, each with what finds
-// what is ignored. systemd says nothing of unknown capabilities.
+// partial are the directives of which systemd ignores parts, or values that are no list of fixed ones, each with what
+// finds what is ignored. systemd says nothing of unknown capabilities.
 var partial = map[string]func(r *reader, value string) []string{
 	"Service.AmbientCapabilities":     (*reader).badCapabilities,
 	"Service.CapabilityBoundingSet":   (*reader).badCapabilities,

@@ -27,18 +27,27 @@ func (r *reader) imply(s *exposure.Service) {
 	r.implyDevices(s)
 }
 
-// apply makes an implied assignment, unless the unit has something stronger. What the seccomp filters of other directives
+// narrowed are the lists from which another directive takes something. What the seccomp filters of other directives
 // refuse is not part of SystemCallFilter=.
+var narrowed = map[string]func(s *exposure.Service, value string, version int){
+	"CapabilityBoundingSet": func(s *exposure.Service, value string, version int) {
+		s.Bounding &= uint64(directive.ParseCapabilityBoundingSet([]string{value}, version))
+	},
+}
+
+// apply makes an implied assignment, unless the unit has something stronger.
 func (r *reader) apply(s *exposure.Service, e directive.Effect) {
+	if narrow, ok := narrowed[e.Directive]; ok {
+		narrow(s, e.Value, r.Version)
+		return
+	}
 	target, ok := directive.Lookup(e.Directive)
-	switch {
-	case e.Directive == "CapabilityBoundingSet":
-		s.Bounding &= uint64(directive.ParseCapabilityBoundingSet([]string{e.Value}, r.Version))
-	case ok && target.Ordered():
-		now, _ := target.Value(s.Values[e.Directive], r.Version)
-		if implied, known := target.Value(e.Value, r.Version); known && implied.Rank > now.Rank {
-			s.Values[e.Directive] = implied.Name
-		}
+	if !ok || !target.Ordered() {
+		return
+	}
+	now, _ := target.Value(s.Values[e.Directive], r.Version)
+	if implied, known := target.Value(e.Value, r.Version); known && implied.Rank > now.Rank {
+		s.Values[e.Directive] = implied.Name
 	}
 }
 

@@ -22,6 +22,12 @@ var mountLists = []string{
 	"MountImages", "ExtensionImages", "ExtensionDirectories", "IPCNamespacePath", "LogNamespace",
 }
 
+// isSet reports whether the last assignment of a directive is not an empty one.
+func (r *reader) isSet(name string) bool {
+	values := r.values(name)
+	return len(values) > 0 && values[len(values)-1] != ""
+}
+
 // sharingValues are the values of other directives that do not, with the last version of which that is so.
 var sharingValues = map[string]map[string]int{
 	"PrivateTmp":            {"no": 0, "yes": 257},
@@ -41,21 +47,25 @@ var sharingValues = map[string]map[string]int{
 
 // ownMounts reports whether a service gets its own mount namespace, as exec_needs_mount_namespace() does.
 func (r *reader) ownMounts(s *exposure.Service) bool {
+	return r.valueMounts(s) || slices.ContainsFunc(mountLists, r.isSet) || s.RootImage != "" || r.networkMounts(s) ||
+		slices.Contains([]string{"slave", "private"}, r.lastOf("MountFlags", "", []string{"", "shared", "slave", "private"})) ||
+		r.Version >= 258 && r.lastBool("PrivateBPF", false) || r.bindsLog(s) || r.ownDirectories(s)
+}
+
+// valueMounts reports whether a directive with a fixed list of values gives the service its own mounts.
+func (r *reader) valueMounts(s *exposure.Service) bool {
 	for name, values := range sharingValues {
 		v, ok := s.Values[name]
 		if until, shares := values[v]; ok && !(shares && (until == 0 || r.Version <= until)) {
 			return true
 		}
 	}
-	for _, name := range mountLists {
-		if values := r.values(name); len(values) > 0 && values[len(values)-1] != "" {
-			return true
-		}
-	}
-	networked := s.On("PrivateNetwork") || r.lastPath("NetworkNamespacePath") != ""
-	flags := r.lastOf("MountFlags", "", []string{"", "shared", "slave", "private"})
-	return s.RootImage != "" || networked && s.Values["PrivateMounts"] == "unset" || flags == "slave" || flags == "private" ||
-		r.Version >= 258 && r.lastBool("PrivateBPF", false) || r.bindsLog(s) || r.ownDirectories(s)
+	return false
+}
+
+// networkMounts reports whether /sys is mounted anew for another network, which PrivateMounts=no prevents.
+func (r *reader) networkMounts(s *exposure.Service) bool {
+	return s.Values["PrivateMounts"] == "unset" && (s.On("PrivateNetwork") || r.lastPath("NetworkNamespacePath") != "")
 }
 
 // bindsLog reports whether the sockets of the journal are mounted into the service.

@@ -30,8 +30,8 @@ func Complete(root host.Root, o exposure.Options) (exposure.Options, error) {
 	return o, nil
 }
 
-// Libseccomp returns the version of the libseccomp that is installed in a root, such as "2.6.0": its file's name has it, to
-// which the name that programs ask for is a link. It is "" if there is none.
+// Libseccomp returns the version of the libseccomp that is installed in a root, such as "2.6.0": its file's name has
+// it, to which the name that programs ask for is a link. It is "" if there is none.
 func Libseccomp(root host.Root) string {
 	for _, dir := range libraryDirs(root) {
 		target, err := root.Readlink(path.Join(dir, "libseccomp.so.2"))

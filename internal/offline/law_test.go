@@ -36,8 +36,8 @@ func testUnit(t interface{ Fatal(...any) }, lines ...string) *unit.Unit {
 	return &unit.Unit{Name: "x.service", ID: "x.service", Fragment: "/x.service", Assignments: assignments}
 }
 
-// TestRestrictionsNeverExpose adds restrictions to a service: no row gets worse, but for the devices that a directive allows
-// beside those it denies, and for rows that apply only to services that are not root.
+// TestRestrictionsNeverExpose adds restrictions to a service: no row gets worse, but for the devices that a directive
+// allows beside those it denies, and for rows that apply only to services that are not root.
 func TestRestrictionsNeverExpose(t *testing.T) {
 	excepted := []string{"DeviceAllow", "RemoveIPC", "SupplementaryGroups"}
 	rapid.Check(t, func(t *rapid.T) {

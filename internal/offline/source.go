@@ -1,8 +1,8 @@
 // Package offline scores services by their unit files, as "systemd-analyze security --offline=yes" does.
 //
-// A [Source] finds units: by name, by file, or all of a root; [Score] scores one and [Advise] ranks what would gain most. Files are found as
-// "systemd-analyze security --offline=yes" finds them: their directories go in front of the load path, and a template is
-// read as an instance of it.
+// A [Source] finds units: by name, by file, or all of a root; [Score] scores one and [Advise] ranks what would gain
+// most. Files are found as "systemd-analyze security --offline=yes" finds them: their directories go in front of the
+// load path, and a template is read as an instance of it.
 package offline
 
 import (
@@ -26,11 +26,12 @@ type Source struct {
 	Instance string
 }
 
-// sinceTestInstance is the first systemd version whose systemd-analyze reads a template as the instance "test_instance";
-// before it was "i".
+// sinceTestInstance is the first systemd version whose systemd-analyze reads a template as the instance
+// "test_instance"; before it was "i".
 const sinceTestInstance = 257
 
-// InstanceOf returns the name of the instance that is scored in place of a template. Other names are returned as they are.
+// InstanceOf returns the name of the instance that is scored in place of a template. Other names are returned as they
+// are.
 func (s Source) InstanceOf(name string) string {
 	instance := s.Instance
 	switch {
@@ -45,8 +46,8 @@ func (s Source) InstanceOf(name string) string {
 	return unit.Instantiate(name, instance)
 }
 
-// Names loads units by name, one after the other. A name without a suffix is a service's. Each unit comes with the name that
-// was asked for; errors name it too.
+// Names loads units by name, one after the other. A name without a suffix is a service's. Each unit comes with the name
+// that was asked for; errors name it too.
 func (s Source) Names(names []string) iter.Seq2[*unit.Unit, error] {
 	l := s.loader(nil)
 	return func(yield func(*unit.Unit, error) bool) {
@@ -99,8 +100,8 @@ func (s Source) Files(files []string) iter.Seq2[*unit.Unit, error] {
 	}
 }
 
-// file loads one file by the name that it has. Where a file of that name in an earlier directory hides it, it is loaded by
-// itself.
+// file loads one file by the name that it has. Where a file of that name in an earlier directory hides it, it is loaded
+// by itself.
 func (s Source) file(l *unit.Loader, file string) (*unit.Unit, error) {
 	if _, err := s.Root.Stat(file); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, unit.ErrNotFound)
@@ -112,8 +113,8 @@ func (s Source) file(l *unit.Loader, file string) (*unit.Unit, error) {
 	return u, err
 }
 
-// All loads every service of the root, sorted by name. Aliases are left out, since the unit that they name is there; so are
-// masked units.
+// All loads every service of the root, sorted by name. Aliases are left out, since the unit that they name is there; so
+// are masked units.
 func (s Source) All() iter.Seq2[*unit.Unit, error] {
 	return func(yield func(*unit.Unit, error) bool) {
 		l := s.loader(nil)

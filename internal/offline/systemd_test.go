@@ -186,8 +186,8 @@ func sameComplaints(t *testing.T, complaints string, failures []error, ignored [
 	}
 }
 
-// silent are complaints that systemd does not make, or does not call ignoring: about capabilities that do not exist, and
-// about the rest of a drop-in.
+// silent are complaints that systemd does not make, or does not call ignoring: about capabilities that do not exist,
+// and about the rest of a drop-in.
 var silent = regexp.MustCompile(`^(AmbientCapabilities|CapabilityBoundingSet)= has|rest of the drop-in`)
 
 // TestSystemdGolden compares every unit of testdata/golden.txtar with the real systemd-analyze, byte for byte.

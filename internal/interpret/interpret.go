@@ -24,8 +24,8 @@ type Reading struct {
 	r reader
 }
 
-// Read returns what a systemd knows about a service after loading it from these files, what it implies included. The error
-// wraps [exposure.ErrRefused] if it does not load the unit, [exposure.ErrMasked] or [exposure.ErrNotService].
+// Read returns what a systemd knows about a service after loading it from these files, what it implies included. The
+// error wraps [exposure.ErrRefused] if it does not load the unit, [exposure.ErrMasked] or [exposure.ErrNotService].
 func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	if err := o.Valid(); err != nil {
 		return nil, err
@@ -56,7 +56,8 @@ func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	return reading, nil
 }
 
-// Ignored returns the assignments that systemd ignores with a warning, and what else is wrong with the files. Call it once.
+// Ignored returns the assignments that systemd ignores with a warning, and what else is wrong with the files. Call it
+// once.
 func (reading *Reading) Ignored() []exposure.Problem {
 	reading.r.findIgnored()
 	var list []exposure.Problem
@@ -158,19 +159,16 @@ func (r *reader) fill(s *exposure.Service) {
 func (r *reader) ordered(d *directive.Directive) string {
 	values := r.expandArguments(d, r.values(d.Name))
 	v, set := d.Read(values, r.Version)
-	if !set && d.Name == unsetCounts.name && r.Version >= unsetCounts.since {
+	if !set && d.Tristate(r.Version) {
 		return "unset"
 	}
 	return v.Name
 }
 
-// hostname is the ordered directive after whose value a name with specifiers may follow.
-const hostname = "ProtectHostname"
-
-// expandArguments replaces the specifiers in what follows a value. One that cannot be replaced makes the assignment invalid;
-// one that stands for something of the running system is taken for a name.
+// expandArguments replaces the specifiers in what follows a value. One that cannot be replaced makes the assignment
+// invalid; one that stands for something of the running system is taken for a name.
 func (r *reader) expandArguments(d *directive.Directive, values []string) []string {
-	if d.Name != hostname {
+	if !d.TakesArgument() {
 		return values
 	}
 	for i, v := range values {
@@ -186,12 +184,6 @@ func (r *reader) expandArguments(d *directive.Directive, values []string) []stri
 	}
 	return values
 }
-
-// unsetCounts is the directive that systemd-analyze takes for set, when reading files, while it is not.
-var unsetCounts = struct {
-	name  string
-	since int
-}{"PrivateMounts", 254}
 
 func (r *reader) lastBool(name string, value bool) bool {
 	for _, v := range r.values(name) {
