@@ -12,26 +12,27 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
+	"github.com/coreos/go-systemd/v22/dbus"
 
 	"temper/analyzer/exposure"
 )
 
-const (
-	busName    = "org.freedesktop.systemd1"
-	managerObj = "/org/freedesktop/systemd1"
-	managerIfc = "org.freedesktop.systemd1.Manager"
-	unitIfc    = "org.freedesktop.systemd1.Unit"
-	serviceIfc = "org.freedesktop.systemd1.Service"
-)
+// Manager is a running systemd.
+type Manager interface {
+	// Unit loads a unit if need be and returns its properties, as godbus decodes them; org.freedesktop.systemd1(5).
+	Unit(ctx context.Context, name string) (map[string]any, error)
+	// Units lists the loaded units in one of the states, if there are states, whose names match one of the patterns, if
+	// there are patterns.
+	Units(ctx context.Context, states, patterns []string) ([]dbus.UnitStatus, error)
+}
 
 // ErrNotLoaded says that the manager has no such unit, or one that it refuses or that is masked.
 var ErrNotLoaded = errors.New("the unit is not loaded")
 
-// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's.
-// The error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
-func Score(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options) (exposure.Report, error) {
-	s, err := Read(ctx, conn, name, o)
+// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's. The
+// error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
+func Score(ctx context.Context, m Manager, name string, o exposure.Options) (exposure.Report, error) {
+	s, err := Read(ctx, m, name, o)
 	if err != nil {
 		return exposure.Report{}, err
 	}
@@ -39,52 +40,37 @@ func Score(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options
 }
 
 // Read returns what the manager knows about a service. Errors are those of [Score].
-func Read(ctx context.Context, conn *dbus.Conn, name string, o exposure.Options) (exposure.Service, error) {
+func Read(ctx context.Context, m Manager, name string, o exposure.Options) (exposure.Service, error) {
 	if !strings.Contains(name, ".") {
 		name += ".service"
 	}
 	if !strings.HasSuffix(name, ".service") {
 		return exposure.Service{}, fmt.Errorf("%s: %w", name, exposure.ErrNotService)
 	}
-	path := dbus.ObjectPath(managerObj + "/unit/" + label(name))
-	p := properties{}
-	for _, ifc := range []string{unitIfc, serviceIfc} {
-		more := properties{}
-		err := conn.Object(busName, path).CallWithContext(ctx, "org.freedesktop.DBus.Properties.GetAll", 0, ifc).Store(&more)
-		if err != nil {
-			return exposure.Service{}, fmt.Errorf("ask for %s: %w", name, err)
-		}
-		for k, v := range more {
-			p[k] = v
-		}
+	all, err := m.Unit(ctx, name)
+	if err != nil {
+		return exposure.Service{}, err
 	}
+	p := properties(all)
 	if state := get[string](p, "LoadState"); state != "loaded" {
 		return exposure.Service{}, fmt.Errorf("%s: %w: it is %s", name, ErrNotLoaded, state)
 	}
 	return p.settings(o), nil
 }
 
-// Services returns the services that "systemd-analyze security" lists when none is named: all that are loaded, sorted,
-// but for Type=oneshot.
-func Services(ctx context.Context, conn *dbus.Conn, o exposure.Options) ([]exposure.Service, error) {
-	type listed struct {
-		Name, Description, LoadState, ActiveState, SubState, Following string
-		Path                                                           dbus.ObjectPath
-		Job                                                            uint32
-		JobType                                                        string
-		JobPath                                                        dbus.ObjectPath
-	}
-	var units []listed
-	err := conn.Object(busName, managerObj).CallWithContext(ctx, managerIfc+".ListUnits", 0).Store(&units)
+// Services returns the services that "systemd-analyze security" lists when none is named: all that are loaded,
+// sorted, but for Type=oneshot.
+func Services(ctx context.Context, m Manager, o exposure.Options) ([]exposure.Service, error) {
+	units, err := m.Units(ctx, nil, []string{"*.service"})
 	if err != nil {
-		return nil, fmt.Errorf("list units: %w", err)
+		return nil, err
 	}
 	var services []exposure.Service
 	for _, u := range units {
-		if !strings.HasSuffix(u.Name, ".service") || u.LoadState != "loaded" {
+		if u.LoadState != "loaded" {
 			continue
 		}
-		s, err := Read(ctx, conn, u.Name, o)
+		s, err := Read(ctx, m, u.Name, o)
 		if errors.Is(err, ErrNotLoaded) { // meanwhile
 			continue
 		}
@@ -97,19 +83,4 @@ func Services(ctx context.Context, conn *dbus.Conn, o exposure.Options) ([]expos
 	}
 	slices.SortFunc(services, func(a, b exposure.Service) int { return strings.Compare(a.Unit, b.Unit) })
 	return services, nil
-}
-
-// label writes a name as one part of an object path, as systemd does: letters and digits stay, but for a digit in
-// front, everything else becomes "_" and two hexadecimal digits.
-func label(name string) string {
-	var b strings.Builder
-	for i := range len(name) {
-		c := name[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "_%02x", c)
-		}
-	}
-	return b.String()
 }

@@ -4,26 +4,19 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
 	"temper/analyzer/exposure"
 	"temper/internal/directive"
+	"temper/internal/systemd"
 )
 
 // properties are those of org.freedesktop.systemd1(5) for one unit.
-type properties map[string]dbus.Variant
+type properties map[string]any
 
-// get returns a property, or the zero value if this systemd does not have it.
-func get[T any](p properties, name string) T {
-	var value T
-	if v, ok := p[name]; ok {
-		// A property of another type than expected is left at zero, as systemd-analyze does with those it does not
-		// know.
-		_ = v.Store(&value)
-	}
-	return value
-}
+// get returns a property, or the zero value if this systemd does not have it with the type expected, as systemd-analyze
+// does with those it does not know.
+func get[T any](p properties, name string) T { return systemd.Get[T](p, name) }
 
 // list is a filter as D-Bus shows it: whether it allows, and its names.
 type list struct {
@@ -80,7 +73,7 @@ func (p properties) values() map[string]string {
 		if !ok || !d.Ordered() {
 			continue
 		}
-		switch value := v.Value().(type) {
+		switch value := v.(type) {
 		case string:
 			values[d.Name] = value
 		case bool:

@@ -47,7 +47,7 @@ const notText = "x-exec-utf8.service"
 // boot starts a tree with the units of the golden archive in /etc, templates and drop-ins of templates left out.
 func boot(t *testing.T, name string) (*place.Place, []string) {
 	t.Helper()
-	archive, err := txtar.ParseFile("../testdata/golden.txtar")
+	archive, err := txtar.ParseFile("../../internal/offline/testdata/golden.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func analyze(t *testing.T, p *place.Place, args ...string) string {
 
 func compareOverview(t *testing.T, p *place.Place, o exposure.Options) {
 	t.Helper()
-	services, err := online.Services(t.Context(), p.Bus(), o)
+	services, err := online.Services(t.Context(), p.Manager(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func compareUnits(t *testing.T, p *place.Place, o exposure.Options, units []stri
 	}
 	want := parse(t, analyze(t, p, args...))
 	for _, unit := range units {
-		r, err := online.Score(t.Context(), p.Bus(), unit, o)
+		r, err := online.Score(t.Context(), p.Manager(), unit, o)
 		theirs, ok := want[unit]
 		if (err == nil) != ok {
 			t.Errorf("%s: temper: %v, systemd scores it: %v", unit, err, ok)

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/godbus/dbus/v5"
 
 	"temper/analyzer/exposure"
 	"temper/analyzer/online"
@@ -20,6 +17,7 @@ import (
 	"temper/generator"
 	"temper/internal/offline"
 	"temper/internal/output"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -28,20 +26,20 @@ import (
 // source is where the entries of a run come from.
 type source struct {
 	entries iter.Seq[report.Entry]
-	close   func() error
+	close   func()
 }
 
 // source chooses between the running manager and unit files.
 func (n *analysis) source(ctx context.Context, units []string) (source, error) {
 	if n.asksManager(units) {
-		conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+		manager, err := systemd.ConnectSystemBus(ctx)
 		if err == nil {
-			return source{n.managed(ctx, conn, units), conn.Close}, nil
+			return source{n.managed(ctx, manager, units), manager.Close}, nil
 		}
 		n.warn(fmt.Errorf("the manager does not answer (%w): reading unit files instead", err))
 	}
 	entries, err := n.read(units)
-	return source{entries, func() error { return nil }}, err
+	return source{entries, func() {}}, err
 }
 
 // asksManager reports whether the manager is to be asked: units by name, of this machine as it runs.
@@ -49,15 +47,14 @@ func (n *analysis) asksManager(units []string) bool {
 	if n.offline || n.version != 0 || n.arch != "" || n.profile != "" || !n.host().IsHost() || slices.ContainsFunc(units, isFile) {
 		return false
 	}
-	_, err := os.Stat("/run/systemd/system") // sd_booted(3)
-	return err == nil
+	return systemd.Booted()
 }
 
 // managed scores units as the manager knows them; without any, all loaded services as systemd-analyze lists them.
-func (n *analysis) managed(ctx context.Context, conn *dbus.Conn, units []string) iter.Seq[report.Entry] {
+func (n *analysis) managed(ctx context.Context, manager *systemd.Client, units []string) iter.Seq[report.Entry] {
 	return func(yield func(report.Entry) bool) {
 		if len(units) == 0 {
-			services, err := online.Services(ctx, conn, n.options)
+			services, err := online.Services(ctx, manager, n.options)
 			if err != nil {
 				yield(report.Entry{Err: err})
 				return
@@ -72,7 +69,7 @@ func (n *analysis) managed(ctx context.Context, conn *dbus.Conn, units []string)
 		}
 		for _, name := range units {
 			name = n.files().InstanceOf(serviceName(name))
-			r, err := online.Score(ctx, conn, name, n.options)
+			r, err := online.Score(ctx, manager, name, n.options)
 			u, _ := n.files().One(name) // only for advice and the names that a policy knows it by
 			e := n.entry(name, u, r, err)
 			if !yield(n.advise(e, u, len(units))) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Properties are those of a unit, general and of its type, as godbus decodes them; org.freedesktop.systemd1(5).
-type Properties map[string]any
+type Properties = map[string]any
 
 // Get returns a property, the zero value where this systemd has none of that name and type.
 func Get[T any](p Properties, name string) T {
