@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"harness/place/hostcopy", "harness/place/nspawn"},
 	{"harness/place", "harness/witness", "harness/proc"},
 	{"harness/proc/proctest"},
-	{"harness/check", "harness/observe", "harness/confine"},
+	{"harness/check", "harness/observe", "harness/confine", "harness/lock"},
 	{"harness/trial"},
 	{"harness/blame"},
 	{"harness"},

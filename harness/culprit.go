@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"temper/harness/blame"
+	"temper/harness/trial"
 	"temper/internal/verdict"
 )
 
 // blame finds the first lever beyond low that fails together with those before it, and steps it down until it passes. It
 // returns how many levers are then known to pass.
-func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) {
+func (s *search) blame(ctx context.Context, failed trial.Result, low int) (int, error) {
 	high, why := len(s.levers), failed
 	for high-low > 1 {
 		middle := (low + high) / 2
@@ -39,7 +40,7 @@ func (s *search) blame(ctx context.Context, failed Trial, low int) (int, error) 
 }
 
 // weaken steps the culprit, lever number n, down until the first n levers pass.
-func (s *search) weaken(ctx context.Context, l *lever, n int, why Trial) error {
+func (s *search) weaken(ctx context.Context, l *lever, n int, why trial.Result) error {
 	l.evidence = append(l.evidence, why.Evidence()...)
 	if done, err := s.exempt(ctx, l, n); done || err != nil {
 		return err
@@ -97,7 +98,7 @@ func (s *search) enforced(l *lever) []string {
 // unprivileged reports whether the service is not started with all capabilities.
 func (s *search) unprivileged() bool {
 	user, _ := s.input.Unit.Last("Service", "User")
-	return isDynamic(s.input.Unit) || !slices.Contains([]string{"", "root", "0"}, user.Value)
+	return trial.IsDynamic(s.input.Unit) || !slices.Contains([]string{"", "root", "0"}, user.Value)
 }
 
 // refine looks for exact exceptions of a lever that was given up whole without a look. It reports whether there are any.

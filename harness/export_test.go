@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"temper/generator"
-	"temper/harness/place"
 	"temper/internal/verdict"
 )
 
@@ -17,16 +16,16 @@ func OneByOne(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	defer r.close()
+	defer r.session.close()
 	full := generator.NewPlan(r.input)
 	kept := generator.Plan{Unit: full.Unit, Profile: full.Profile}
-	if _, err := r.trials.run(ctx, kept); err != nil {
+	if _, err := r.session.launch(ctx, kept); err != nil {
 		return verdict.Verdict{}, err
 	}
 	for i := range full.Items {
 		more := kept
 		more.Items = append(more.Items[:len(more.Items):len(more.Items)], full.Items[i])
-		t, err := r.trials.run(ctx, more)
+		t, err := r.session.launch(ctx, more)
 		if err != nil {
 			return verdict.Verdict{}, err
 		}
@@ -34,15 +33,5 @@ func OneByOne(ctx context.Context, o Options) (verdict.Verdict, error) {
 			kept = more
 		}
 	}
-	return verdict.Verdict{Trials: r.trials.count, Seconds: time.Since(begin).Seconds()}, nil
-}
-
-// Journal reads the messages that a unit logged.
-func Journal(ctx context.Context, where *place.Place, unit string, since time.Time) ([]string, error) {
-	entries, err := journal(ctx, where, unit, since)
-	var texts []string
-	for _, e := range entries {
-		texts = append(texts, e.text)
-	}
-	return texts, err
+	return verdict.Verdict{Trials: r.session.count, Seconds: time.Since(begin).Seconds()}, nil
 }

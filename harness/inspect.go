@@ -10,8 +10,10 @@ import (
 
 	"temper/generator"
 	"temper/harness/check"
+	"temper/harness/confine"
 	"temper/harness/place"
 	"temper/harness/proc"
+	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -70,20 +72,19 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	if p == nil {
 		return Inspection{}, fmt.Errorf("%s: %w", name, ErrNoProfile)
 	}
-	m := newManager(where.Manager())
-	if err := prepare(ctx, where, m, p, name); err != nil {
+	if err := setUpRunning(ctx, where, p, name); err != nil {
 		return Inspection{}, err
 	}
-	s, err := m.state(ctx, name)
+	s, err := where.Manager().LoadedService(ctx, name)
 	if err != nil {
 		return Inspection{}, err
 	}
 	i := Inspection{Active: s.Active == "active"}
-	pid := mainPID(where, s)
+	pid := trial.MainProcess(where, s)
 	if pid == 0 {
 		return i, nil
 	}
-	h, err := confined(where, s, planOf(v))
+	h, err := confine.Read(trial.Subject(where, s), planOf(v))
 	if err != nil {
 		return i, err
 	}
@@ -92,21 +93,21 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	if i.Status == nil {
 		err = fmt.Errorf("process %d is gone", pid)
 	}
-	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name, Environ: told(where, name, "running")}, p.Checks, "running")
+	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name, Environ: trial.Variables(where, name, "running")}, p.Checks, "running")
 	return i, err
 }
 
-// prepare runs the set-up of a profile and starts the unit again, so that it finds what the checks look for.
-func prepare(ctx context.Context, where *place.Place, m *manager, p *profiles.Profile, name string) error {
+// setUpRunning runs the set-up of a profile and starts the unit again, so that it finds what the checks look for.
+func setUpRunning(ctx context.Context, where *place.Place, p *profiles.Profile, name string) error {
 	if len(p.Prove.Setup) == 0 {
 		return nil
 	}
-	if err := setup(ctx, where, p, name); err != nil {
+	if err := setUp(ctx, where, p, name); err != nil {
 		return fmt.Errorf("%s: %w", p.Path, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Prove.Timeout)
 	defer cancel()
-	_, err := m.RestartUnit(ctx, name)
+	_, err := where.Manager().RestartUnit(ctx, name)
 	return err
 }
 

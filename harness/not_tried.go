@@ -3,10 +3,8 @@ package harness
 import (
 	"os"
 	"strconv"
-	"time"
 
 	"temper/harness/blame"
-	"temper/harness/place"
 	"temper/harness/proc"
 	"temper/harness/witness"
 	"temper/internal/directive"
@@ -15,24 +13,15 @@ import (
 	"temper/profiles"
 )
 
-// placeFiles are the files of a place, and which of them were there before the first trial.
-type placeFiles struct {
-	*place.Place
-	began time.Time
-}
-
-// Had reports whether what is at a path was there before the first trial.
-func (f placeFiles) Had(name string) bool { return f.Place.ExistedBefore(name, f.began) }
-
 // notGranted lists what the service asked for without hardening and no service of a container gets.
 func (r *run) notGranted(plan []blame.Applied) []verdict.Evidence {
-	where := r.trials.place
+	where := r.session.at.Place
 	held, err := strconv.ParseUint(proc.Machine.Process(where.Leader()).Status()["CapBnd"], 16, 64)
 	if err != nil || where.Kind() == "host" {
 		return nil
 	}
 	var records []witness.Record
-	for _, b := range r.trials.baselines {
+	for _, b := range r.session.baselines {
 		records = append(records, b.Refused)
 	}
 	lacks := func(device string) bool {

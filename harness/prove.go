@@ -14,18 +14,14 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/harness/lock"
 	"temper/harness/place"
-	"temper/harness/place/owner"
 	"temper/harness/trial"
 	"temper/harness/witness"
-	"temper/internal/hint"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -59,9 +55,9 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	}
 	v, err := r.verdict(ctx)
 	if err != nil {
-		err = cause(r.trials.place, err)
+		err = cause(r.session.at.Place, err)
 	}
-	err = errors.Join(err, r.close())
+	err = errors.Join(err, r.session.close())
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
 }
@@ -94,92 +90,21 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if p == nil {
 		return nil, fmt.Errorf("%s: %w", u.Name, ErrNoProfile)
 	}
-	stem, err := owner.Name(trialStem, fmt.Sprint(proofs.Add(1)))
-	if err != nil {
+	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
+	r := &run{Options: o, input: generator.Input{
+		Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: generator.Secrets(o.Profiles, settings, u),
+	}}
+	// Before anything is tried: what changes meanwhile makes the verdict stale.
+	if r.before, err = verdict.Take(o.Place.Root(), u, r.input.Digest(), r.input.Version); err != nil {
 		return nil, err
 	}
-	settings, _ := generator.LoadSettings(o.Place.Root()) // wrong ones apply nothing at boot, and say so there
-	r := &run{
-		Options: o,
-		trials:  &trials{place: o.Place, again: o.Again, manager: newManager(o.Place.Manager()), unit: u, profile: p, stem: stem},
-		input: generator.Input{
-			Unit: u, Profile: p, Named: named, Version: o.Place.SystemdVersion(), Secrets: generator.Secrets(o.Profiles, settings, u),
-		},
-	}
-	if o.Blind {
-		r.trials.blind = errBlind
-	}
-	// Before anything is tried: what changes meanwhile makes the verdict stale.
-	r.before, err = verdict.Take(o.Place.Root(), u, r.input.Digest(), r.input.Version)
-	if err == nil {
-		err = r.ready(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	return r, nil
-}
-
-// proofs counts those of this process.
-var proofs atomic.Int64
-
-// ready sees to it that trials disturb nothing, and runs what the profile wants done before.
-func (r *run) ready(ctx context.Context) (err error) {
-	if err := spare(ctx, r.Place, r.trials.manager, r.input.Unit.ID); err != nil {
-		return err
-	}
-	if r.putBack, err = r.trials.keepData(ctx); err != nil {
-		return err
-	}
-	return r.trials.setup(ctx)
-}
-
-// close ends what newRun has begun.
-func (r *run) close() error {
-	var err error
-	if r.putBack != nil {
-		err = r.putBack()
-	}
-	return errors.Join(err, r.trials.leave())
-}
-
-// errBlind is why there is no witness where none is wanted.
-var errBlind = errors.New("not wanted")
-
-// whileRuns ends a context when a place does not run any more.
-func whileRuns(ctx context.Context, where *place.Place) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-where.Done():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
-// ErrRunning says that a unit runs on this machine, where a trial of it would disturb it.
-var ErrRunning = errors.New("is running, and trials on the host would disturb it")
-
-// spare refuses to try a unit on the host while it runs.
-func spare(ctx context.Context, where *place.Place, m *manager, name string) error {
-	if where.Kind() != "host" {
-		return nil
-	}
-	s, err := m.Service(ctx, name)
-	if err != nil {
-		return err
-	}
-	if s.Active != "inactive" && s.Active != "failed" {
-		return hint.With(fmt.Errorf("%s: %w", name, ErrRunning), "temper prove --place container "+name)
-	}
-	return nil
+	r.session, err = newSession(ctx, o, u, p)
+	return r, err
 }
 
 // Reload makes the manager of a place read its units again, and so run its generators; systemctl daemon-reload.
 func Reload(ctx context.Context, where *place.Place) error {
-	release, err := hold(ctx, where, unix.LOCK_EX)
+	release, err := lock.Manager(ctx, where, lock.Reload)
 	if err != nil {
 		return fmt.Errorf("reload the manager: %w", err)
 	}
@@ -193,37 +118,17 @@ func Starting(ctx context.Context, where *place.Place) bool {
 	return err == nil && starting
 }
 
-// setup runs the commands of a profile in the place.
-func setup(ctx context.Context, where *place.Place, p *profiles.Profile, unit string) error {
-	for _, line := range p.Prove.Setup {
-		r, err := where.Run(ctx, place.Command{Args: []string{"/bin/sh", "-c", line}, Env: told(where, unit, "setup"), Timeout: p.Prove.Timeout})
-		if err != nil {
-			return fmt.Errorf("setup %q: %w", line, err)
-		}
-		if r.Status != 0 {
-			return fmt.Errorf("setup %q: exit status %d: %s", line, r.Status, r.Stderr)
-		}
-	}
-	return nil
-}
-
-// told is what the commands of a profile learn from their environment: where they run, for which unit, and when.
-func told(where *place.Place, unit, phase string) []string {
-	return []string{"TEMPER_PLACE=" + where.Kind(), "TEMPER_UNIT=" + unit, "TEMPER_PHASE=" + phase}
-}
-
 // run is the proving of one unit.
 type run struct {
 	Options
-	trials  *trials
+	session *session
 	input   generator.Input
 	before  verdict.Fingerprint
-	putBack func() error // the service's data
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	s := &search{
-		input: r.input, try: r.try, judge: r.trials.judge, standIn: r.trials.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
+		input: r.input, try: r.try, judge: r.session.compare, standIn: r.session.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
 		home: r.service().Home(),
 	}
 	plan, down, err := s.run(ctx)
@@ -244,20 +149,20 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
 		v.Advisories = slices.Concat(v.Advisories, last.Warnings, r.service().Unnoticed(r.refused(last), applied(s.levers, r.input.Version)), last.Unwitnessed(), unseen(plan, last),
-			r.notGranted(applied(s.levers, r.input.Version)), notReloaded(r.input.Unit, r.input.Profile), r.trials.remained())
+			r.notGranted(applied(s.levers, r.input.Version)), notReloaded(r.input.Unit, r.input.Profile), r.session.remained())
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
 			return v, err
 		}
 	}
-	v.Trials = r.trials.count
+	v.Trials = r.session.count
 	v.Exposure, err = exposureOf(r.input, v.Dropin)
 	return v, err
 }
 
 // unseen lists what is applied and was not seen to hold: it is only known not to break the service.
-func unseen(plan generator.Plan, t Trial) []verdict.Evidence {
+func unseen(plan generator.Plan, t trial.Result) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, i := range plan.Items {
 		if !i.Directive.Restricts() || slices.Contains(t.Holds, i.Directive.Name) {
@@ -282,34 +187,34 @@ func result(err error) string {
 	return ""
 }
 
-// toldBlind is done once it was said why there is no witness: the kernel is the same for all units.
-var toldBlind sync.Once
+// saidBlind is done once it was said why there is no witness: the kernel is the same for all units.
+var saidBlind sync.Once
 
 // try is one trial of the search, with its progress.
-func (r *run) try(ctx context.Context, plan generator.Plan) (Trial, error) {
-	t, err := r.trials.run(ctx, plan)
+func (r *run) try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+	t, err := r.session.launch(ctx, plan)
 	if err != nil {
 		return t, err
 	}
 	if r.Progress != nil {
-		if r.trials.blind != nil && !r.Blind {
-			toldBlind.Do(func() {
-				r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.trials.blind))
+		if r.session.noWitness != nil && !r.Blind {
+			saidBlind.Do(func() {
+				r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.session.noWitness))
 			})
 		}
-		r.Progress(describe(r.trials.count, t))
+		r.Progress(describe(r.session.count, t))
 		if len(t.Made) > 0 {
 			r.Progress("its first start makes " + some(t.Made) + ": each further trial gets a new place")
 		}
 	}
 	if r.Trial != nil {
-		r.Trial(t.Record(r.trials.count))
+		r.Trial(t.Record(r.session.count))
 	}
 	return t, nil
 }
 
 // guess reads what the evidence of a failed trial names.
-func (r *run) guess(t Trial, ls []*lever) []blame.Proposal {
+func (r *run) guess(t trial.Result, ls []*lever) []blame.Proposal {
 	seen := blame.Seen{Refused: r.refused(t), Exit: trial.ExitName(t.Status), Log: t.Log}
 	if len(t.Failures) > 0 {
 		seen.Failure = t.Failures[0]
@@ -319,19 +224,19 @@ func (r *run) guess(t Trial, ls []*lever) []blame.Proposal {
 
 // service is the unit among the files of the place in which it is tried now.
 func (r *run) service() blame.Service {
-	return blame.NewService(r.input, placeFiles{r.trials.place, r.trials.began})
+	return blame.NewService(r.input, r.session.at)
 }
 
 // refused is what a trial was refused and no launch without hardening was, without what is nowhere to be found.
-func (r *run) refused(t Trial) witness.Record {
+func (r *run) refused(t trial.Result) witness.Record {
 	var baselines []witness.Record
-	for _, b := range r.trials.baselines {
+	for _, b := range r.session.baselines {
 		baselines = append(baselines, b.Refused)
 	}
 	return r.service().New(t.Refused, baselines...)
 }
 
-func describe(n int, t Trial) string {
+func describe(n int, t trial.Result) string {
 	what, end := "hardened", "ok"
 	if t.Dropin == "" {
 		what = "baseline"
@@ -352,5 +257,5 @@ func some(list []string) string {
 
 // serve lists the sockets on which the service listens without hardening, sorted.
 func (r *run) serve() []string {
-	return r.trials.seen().Sockets("running")
+	return r.session.seen().Sockets("running")
 }

@@ -10,6 +10,8 @@ import (
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/harness/confine"
+	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/verdict"
 )
@@ -23,17 +25,17 @@ import (
 // is, and what cannot is a demotion.
 type search struct {
 	input generator.Input
-	try   func(ctx context.Context, plan generator.Plan) (Trial, error)
-	judge func(t Trial) Trial // a trial once more, by all launches without hardening so far; nil = it stands
+	try   func(ctx context.Context, plan generator.Plan) (trial.Result, error)
+	judge func(t trial.Result) trial.Result // a trial once more, by all launches without hardening so far; nil = it stands
 	// standIn looks at what holds in a unit that leaves no process; nil = nobody looks.
-	standIn func(ctx context.Context, plan generator.Plan) (Trial, error)
-	guess   func(t Trial, ls []*lever) []blame.Proposal // what the evidence of a failed trial names; nil = nothing
-	worth   func(d *directive.Directive) float64        // exposure that a directive saves; nil = all are equal
-	serve   func() []string                             // the sockets on which the service listens without hardening; nil = not known
-	home    string                                      // its working directory, as an exception has it; "" = none to speak of
+	standIn func(ctx context.Context, plan generator.Plan) (confine.Confinement, error)
+	guess   func(t trial.Result, ls []*lever) []blame.Proposal // what the evidence of a failed trial names; nil = nothing
+	worth   func(d *directive.Directive) float64               // exposure that a directive saves; nil = all are equal
+	serve   func() []string                                    // the sockets on which the service listens without hardening; nil = not known
+	home    string                                             // its working directory, as an exception has it; "" = none to speak of
 
 	levers   []*lever // the most valuable first
-	tried    map[string]Trial
+	tried    map[string]trial.Result
 	idle     map[string]string // directives that had no effect in a trial, and what was seen instead
 	followed bool              // steps were taken because evidence named them
 	widened  int               // how often the baseline was launched again
@@ -47,7 +49,7 @@ var errBroken = errors.New("it fails without any hardening")
 
 // run searches and returns the plan that passed.
 func (s *search) run(ctx context.Context) (generator.Plan, []verdict.Demotion, error) {
-	s.tried = map[string]Trial{}
+	s.tried = map[string]trial.Result{}
 	if err := s.baseline(ctx); err != nil {
 		return generator.Plan{}, nil, err
 	}
@@ -75,9 +77,7 @@ func (s *search) dropIdle(ctx context.Context) error {
 	t, err := s.passes(ctx, len(s.levers))
 	if err == nil && t.NoEffect == nil && t.Dropin != "" && s.standIn != nil {
 		text := t.Dropin
-		var seen Trial
-		seen, err = s.standIn(ctx, s.plan(len(s.levers)))
-		t.Confinement = seen.Confinement
+		t.Confinement, err = s.standIn(ctx, s.plan(len(s.levers)))
 		s.tried[text] = t
 	}
 	if err != nil || len(t.NoEffect) == 0 {
@@ -129,7 +129,7 @@ func (s *search) plan(n int) generator.Plan {
 }
 
 // passes tries the plan of the first n levers, once for each text.
-func (s *search) passes(ctx context.Context, n int) (Trial, error) {
+func (s *search) passes(ctx context.Context, n int) (trial.Result, error) {
 	plan := s.plan(n)
 	if t, ok := s.tried[plan.Text()]; ok {
 		return t, nil
@@ -166,7 +166,7 @@ func (s *search) descend(ctx context.Context) error {
 
 // mayWiden reports whether another launch without hardening may show that a failed trial differs in nothing: one may, and two more
 // where it differs in errors of its log, of which the journal loses some whose process has ended at once.
-func (s *search) mayWiden(t Trial) bool {
+func (s *search) mayWiden(t trial.Result) bool {
 	return t.OnlyDiffers() && (s.widened == 0 || s.widened < 3 && t.OnlyLogsDiffer())
 }
 
@@ -189,7 +189,7 @@ func (s *search) widen(ctx context.Context) error {
 }
 
 // follow takes the steps down that the evidence of a failed trial names. It reports whether there were any.
-func (s *search) follow(t Trial) bool {
+func (s *search) follow(t trial.Result) bool {
 	if s.guess == nil {
 		return false
 	}
@@ -260,7 +260,7 @@ func (s *search) climb(ctx context.Context) error {
 }
 
 // putBack puts steps back, all of them or, if the plan then fails, none.
-func (s *search) putBack(ctx context.Context, list []step, passes func(context.Context, int) (Trial, error)) (bool, error) {
+func (s *search) putBack(ctx context.Context, list []step, passes func(context.Context, int) (trial.Result, error)) (bool, error) {
 	var undo []func()
 	for _, st := range list {
 		undo = append(undo, st.back())
@@ -277,9 +277,9 @@ func (s *search) putBack(ctx context.Context, list []step, passes func(context.C
 
 // afresh is passes without the memory of what was tried before, each text once more: a different outcome is flaky. A trial
 // that only differs is believed where it repeats an earlier one, else once the baseline has been launched twice.
-func (s *search) afresh() func(ctx context.Context, n int) (Trial, error) {
+func (s *search) afresh() func(ctx context.Context, n int) (trial.Result, error) {
 	known := map[string]bool{}
-	return func(ctx context.Context, n int) (Trial, error) {
+	return func(ctx context.Context, n int) (trial.Result, error) {
 		text := s.plan(n).Text()
 		if known[text] {
 			return s.tried[text], nil

@@ -15,6 +15,7 @@ import (
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/unit"
@@ -49,9 +50,9 @@ type fake struct {
 	launches int
 }
 
-func (f *fake) try(_ context.Context, plan generator.Plan) (Trial, error) {
+func (f *fake) try(_ context.Context, plan generator.Plan) (trial.Result, error) {
 	f.launches++
-	t := Trial{Dropin: plan.Text(), OK: !f.breaks(plan)}
+	t := trial.Result{Dropin: plan.Text(), OK: !f.breaks(plan)}
 	if !t.OK {
 		t.Failures = []verdict.Evidence{{Kind: "exit", Text: "status 1"}}
 	}
@@ -191,11 +192,11 @@ func TestSearchLaws(t *testing.T) {
 func TestSearchBaseline(t *testing.T) {
 	ctx := context.Background()
 	input := generator.Input{Unit: &unit.Unit{Name: "x.service"}, Profile: hardest, Named: true, Version: 257}
-	results := func(oks ...bool) func(context.Context, generator.Plan) (Trial, error) {
-		return func(_ context.Context, p generator.Plan) (Trial, error) {
+	results := func(oks ...bool) func(context.Context, generator.Plan) (trial.Result, error) {
+		return func(_ context.Context, p generator.Plan) (trial.Result, error) {
 			ok := oks[0]
 			oks = oks[1:]
-			return Trial{Dropin: p.Text(), OK: ok, Failures: []verdict.Evidence{{Kind: "check", Text: "no answer"}}}, nil
+			return trial.Result{Dropin: p.Text(), OK: ok, Failures: []verdict.Evidence{{Kind: "check", Text: "no answer"}}}, nil
 		}
 	}
 	if _, _, err := (&search{input: input, try: results(false, false)}).run(ctx); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "no answer") {
@@ -206,11 +207,11 @@ func TestSearchBaseline(t *testing.T) {
 	}
 	gone := errors.New("the place is gone")
 	calls := 0
-	try := func(context.Context, generator.Plan) (Trial, error) {
+	try := func(context.Context, generator.Plan) (trial.Result, error) {
 		if calls++; calls > 2 {
-			return Trial{}, gone
+			return trial.Result{}, gone
 		}
-		return Trial{OK: calls == 1}, nil
+		return trial.Result{OK: calls == 1}, nil
 	}
 	if _, _, err := (&search{input: input, try: try}).run(ctx); !errors.Is(err, gone) {
 		t.Errorf("a place that goes away: %v", err)
@@ -261,7 +262,7 @@ func TestSearchEvidence(t *testing.T) {
 				}
 				return has(p, "LockPersonality")
 			}}
-			try := func(ctx context.Context, p generator.Plan) (Trial, error) {
+			try := func(ctx context.Context, p generator.Plan) (trial.Result, error) {
 				trial, err := f.try(ctx, p)
 				trial.Log = []string{"open /srv/x/state: Read-only file system"}
 				return trial, err
@@ -271,7 +272,7 @@ func TestSearchEvidence(t *testing.T) {
 			s := &search{
 				input: in,
 				try:   try,
-				guess: func(t Trial, ls []*lever) []blame.Proposal {
+				guess: func(t trial.Result, ls []*lever) []blame.Proposal {
 					return service.Causes(blame.Seen{Log: t.Log}, applied(ls, 257))
 				},
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"temper/generator"
+	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
@@ -26,9 +27,9 @@ type grant struct {
 // only does damage that no check notices is kept too. Where the evidence names none, bisection finds the one that is needed.
 type tightening struct {
 	plan    func(without []grant) generator.Plan
-	try     func(ctx context.Context, plan generator.Plan) (Trial, error)
-	refused func(t Trial) witness.Record // what a trial was refused and the proof was not; empty where there is no witness
-	real    func(name string) string     // a path with its links resolved
+	try     func(ctx context.Context, plan generator.Plan) (trial.Result, error)
+	refused func(t trial.Result) witness.Record // what a trial was refused and the proof was not; empty where there is no witness
+	real    func(name string) string            // a path with its links resolved
 	version int
 }
 
@@ -38,10 +39,10 @@ func (r *run) tighten(ctx context.Context, s *search, down []verdict.Demotion) (
 	t := &tightening{
 		plan: func(without []grant) generator.Plan { return s.without(down, without) },
 		try:  r.try,
-		refused: func(t Trial) witness.Record {
-			return t.Refused.Minus(proven.Refused).Hidden(r.trials.place.Root())
+		refused: func(t trial.Result) witness.Record {
+			return t.Refused.Minus(proven.Refused).Hidden(r.session.at.Root())
 		},
-		real:    func(name string) string { return realPath(r.trials.place.Root(), name) },
+		real:    func(name string) string { return realPath(r.session.at.Root(), name) },
 		version: r.input.Version,
 	}
 	idle, err := t.run(ctx, t.effective(grants(r.input, down)))
@@ -176,7 +177,7 @@ func (t *tightening) bisect(ctx context.Context, taken []grant) ([]grant, error)
 }
 
 // needed lists the grants whose lack explains what a trial was refused: for each refusal the closest.
-func (t *tightening) needed(trial Trial, taken []grant) []grant {
+func (t *tightening) needed(trial trial.Result, taken []grant) []grant {
 	var needed []grant
 	for _, d := range t.refused(trial).Denials {
 		for _, r := range d.Restrictions() {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
+	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -27,7 +28,7 @@ func TestTightenBlind(t *testing.T) {
 	s := &search{input: in}
 	tight := &tightening{
 		plan: func(taken []grant) generator.Plan { return s.without(nil, taken) }, try: f.try, version: 257,
-		refused: func(Trial) witness.Record { return witness.Record{} }, real: func(name string) string { return name },
+		refused: func(trial.Result) witness.Record { return witness.Record{} }, real: func(name string) string { return name },
 	}
 	idle, err := tight.run(context.Background(), tight.effective(grants(in, nil)))
 	if err != nil {

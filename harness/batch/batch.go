@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"temper/harness"
+	"temper/harness/lock"
 	"temper/harness/place"
 	"temper/internal/host"
 	"temper/internal/verdict"
@@ -127,7 +128,7 @@ func inconclusive(name string, why error) verdict.Verdict {
 
 // prove proves one unit in a place and stores its verdict. The error is set where the batch cannot go on.
 func (b *batch) prove(ctx context.Context, where *place.Place, name string) error {
-	release, err := harness.Alone(ctx, b.Root, name, func() { b.Report.Step(name, "waits for another proof of it") })
+	release, err := lock.Proof(ctx, b.Root, name, func() { b.Report.Step(name, "waits for another proof of it") })
 	if err != nil {
 		b.add(inconclusive(name, err), Clean)
 		return err

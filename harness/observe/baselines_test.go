@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"temper/internal/systemd"
 )
 
 func seen(sockets, processes []string, state string) Snapshot {
@@ -128,19 +130,16 @@ func TestBaselinesNumbers(t *testing.T) {
 
 // TestBaselinesDifferences: ends and errors that no launch without hardening had count, whatever their numbers.
 func TestBaselinesDifferences(t *testing.T) {
-	type ends struct {
-		restarts uint32
-		ends     []End
-	}
-	main := func(code, status int32) ends { return ends{ends: []End{{MainProcess, code, status}}} }
-	of := func(e ends, messages ...string) Launch {
+	of := func(s systemd.Service, messages ...string) Launch {
 		l := NewLaunch()
-		l.AddEnds(e.restarts, e.ends...)
+		l.AddEnds(s)
 		l.AddErrors(messages...)
 		return l
 	}
-	stopped, reset := main(Killed, 15), main(Exited, 0)
-	broken := ends{ends: []End{{MainProcess, Exited, 1}, {"ExecStop=/bin/x", Killed, 31}}}
+	stopped, reset := systemd.Service{Code: systemd.Killed, Status: 15}, systemd.Service{Code: systemd.Exited, Status: 0}
+	stop := systemd.Command{Name: "ExecStop=/bin/x", Code: systemd.Killed, Status: 31}
+	broken := systemd.Service{Code: systemd.Exited, Status: 1, Commands: []systemd.Command{stop}}
+	command := systemd.Service{Commands: []systemd.Command{{Name: "ExecStop=/bin/x", Code: systemd.Exited}}}
 	for _, tc := range []struct {
 		name string
 		base Baselines
@@ -153,7 +152,7 @@ func TestBaselinesDifferences(t *testing.T) {
 		{"as one baseline", Baselines{of(reset), of(broken)}, of(broken), nil},
 		{
 			"a command",
-			Baselines{of(ends{ends: []End{{"ExecStop=/bin/x", Exited, 0}}})},
+			Baselines{of(command)},
 			of(broken),
 			[]string{"ExecStop=/bin/x ended with SIGSYS, without hardening with success"},
 		},
@@ -164,8 +163,8 @@ func TestBaselinesDifferences(t *testing.T) {
 			of(reset, "worker 17: denied"),
 			[]string{"logs an error that it does not log without hardening: worker 17: denied"},
 		},
-		{"restarts", Baselines{of(reset)}, of(ends{restarts: 2}), []string{"was restarted 2 times, without hardening never"}},
-		{"restarts as ever", Baselines{of(ends{restarts: 1})}, of(ends{restarts: 2}), nil},
+		{"restarts", Baselines{of(reset)}, of(systemd.Service{Restarts: 2}), []string{"was restarted 2 times, without hardening never"}},
+		{"restarts as ever", Baselines{of(systemd.Service{Restarts: 1})}, of(systemd.Service{Restarts: 2}), nil},
 		{"nothing to compare with", nil, of(broken, "denied"), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

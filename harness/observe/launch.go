@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/systemd"
 )
 
 // A Launch is what one launch of a service showed from its start to its end.
@@ -27,28 +29,17 @@ func NewLaunch() Launch {
 	}
 }
 
-// An End is how a process ended; waitid(2).
-type End struct {
-	Name         string // the command, or MainProcess
-	Code, Status int32
-}
+// mainProcess is the name of the end of a service's main process.
+const mainProcess = "the main process"
 
-// MainProcess is the name of the end of a service's main process.
-const MainProcess = "the main process"
-
-// Values of End.Code; waitid(2).
-const (
-	Exited = 1 // CLD_EXITED
-	Killed = 2 // CLD_KILLED
-)
-
-// AddEnds adds how often a unit was restarted and how its commands ended, those that have.
-func (l *Launch) AddEnds(restarts uint32, ends ...End) {
-	l.Restarts = max(l.Restarts, restarts)
-	for _, e := range ends {
-		if e.Code != 0 {
-			l.Ends[e.Name] = e.String()
-		}
+// AddEnds adds how often a service was restarted and how its commands ended, those that have.
+func (l *Launch) AddEnds(s systemd.Service) {
+	l.Restarts = max(l.Restarts, s.Restarts)
+	for _, c := range s.Commands {
+		l.Ends[c.Name] = ending(c.Code, c.Status)
+	}
+	if s.Code != 0 {
+		l.Ends[mainProcess] = ending(s.Code, s.Status)
 	}
 }
 
@@ -62,15 +53,15 @@ func (l *Launch) AddErrors(messages ...string) {
 // endedWell is the end of a process that is no failure, whatever it is without hardening.
 const endedWell = "success"
 
-// String says how the process ended. With which of the signals that systemd takes for success, systemd.service(5), a
-// service ends depends on how far it was when it was stopped.
-func (e End) String() string {
+// ending says how a process ended. With which of the signals that systemd takes for success, systemd.service(5), a service ends
+// depends on how far it was when it was stopped.
+func ending(code, status int32) string {
 	harmless := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE}
-	switch signal := unix.Signal(e.Status); {
-	case e.Code == Exited && e.Status == 0, e.Code == Killed && slices.Contains(harmless, signal):
+	switch signal := unix.Signal(status); {
+	case code == systemd.Exited && status == 0, code == systemd.Killed && slices.Contains(harmless, signal):
 		return endedWell
-	case e.Code == Exited:
-		return fmt.Sprintf("status %d", e.Status)
+	case code == systemd.Exited:
+		return fmt.Sprintf("status %d", status)
 	default:
 		return unix.SignalName(signal)
 	}

@@ -20,12 +20,13 @@ type Result struct {
 	Failures []verdict.Evidence // why not, the most telling first
 	Warnings []verdict.Evidence // advisory checks that failed
 	confine.Confinement
-	Log     []string       // what the service logged
-	Refused witness.Record // what the kernel refused it; empty where there is no witness
-	Status  int32          // exit status of the main process, 0 while it runs
-	Took    time.Duration
-	Made    []string // what lasts, if that is why each further trial gets a place of its own
-	Seen    observe.Launch
+	Log       []string       // what the service logged
+	Refused   witness.Record // what the kernel refused it; empty where there is no witness
+	NoWitness error          // why there is no witness; nil if there is one, or none was wanted
+	Status    int32          // exit status of the main process, 0 while it runs
+	Took      time.Duration
+	Made      []string // what lasts, if that is why each further trial gets a place of its own
+	Seen      observe.Launch
 }
 
 // differs is the kind of evidence that a service differs from its baseline.
@@ -95,7 +96,7 @@ func (r Result) Unwitnessed() []verdict.Evidence {
 
 // rename gives the service its own name in what was seen, where a path or a message has that of the trial: the next
 // launch has another, and boot neither.
-func (r *Result) Rename(trial, service string) {
+func (r *Result) rename(trial, service string) {
 	r.Refused = r.Refused.Renamed(trial, service)
 	for i, line := range r.Log {
 		r.Log[i] = strings.ReplaceAll(line, trial, service)

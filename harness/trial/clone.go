@@ -1,4 +1,4 @@
-package harness
+package trial
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // Names of the drop-ins of a trial: what systemd reads before and after temper's own, which has the name it has at boot.
 const (
-	earlyDropin = "00-service.conf"
+	EarlyDropin = "00-service.conf"
 	lateDropin  = "99-service.conf"
 )
 
@@ -36,14 +36,21 @@ var dropped = []string{
 	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument", "Service",
 }
 
-// A cloning is what trials of one unit are made of.
-type cloning struct {
-	unit    *unit.Unit
-	sockets []*unit.Unit // that start the unit: cloned with it
-	starts  []string     // names of all units that would start the original
-	bare    bool         // the place has no devices to wait for
-	guard   string       // the unit without which no trial may run, "" if there is none
-	named   bool         // its name on the bus is the original's too, of which systemd lets one unit wait: the trial does itself
+// clone is what a trial of one unit is made of.
+type clone struct {
+	unit          *unit.Unit
+	sockets       []*unit.Unit // that start the unit: cloned with it
+	starters      []string     // names of all units that would start the original
+	noDevices     bool         // the place has no devices to wait for
+	requires      string       // as Launcher has it
+	sharesBusName bool         // as Launcher has it
+}
+
+func (s Launcher) clone() clone {
+	return clone{
+		unit: s.Unit, sockets: s.Activation.Sockets, starters: s.Activation.Starters, noDevices: s.Place.Kind() != "host",
+		requires: s.Requires, sharesBusName: s.SharesBusName,
+	}
 }
 
 // busName is the name on the bus with which a unit is ready, "" if there is none; systemd.service(5).
@@ -57,20 +64,12 @@ func busName(u *unit.Unit) string {
 	return full
 }
 
-// accept reports whether the unit is the template of a service for each connection.
-func (c cloning) accept() bool {
-	return len(c.sockets) > 0 && accepts(c.sockets[0])
-}
-
-func accepts(socket *unit.Unit) bool {
-	a, _ := socket.Last("Socket", "Accept")
-	yes, ok := unit.Bool(a.Value)
-	return ok && yes
-}
+// forEachConnection reports whether the unit is the template of a service for each connection.
+func (c clone) forEachConnection() bool { return len(c.sockets) > 0 && accepts(c.sockets[0]) }
 
 // service is the name of the clone: that of a transient unit, or of a template. An instance keeps its instance.
-func (c cloning) service(stem string) string {
-	if c.accept() {
+func (c clone) service(stem string) string {
+	if c.forEachConnection() {
 		return stem + "@.service"
 	}
 	if unit.IsInstance(c.unit.ID) {
@@ -80,7 +79,7 @@ func (c cloning) service(stem string) string {
 }
 
 // socketNames are the names of the clones of the sockets.
-func (c cloning) socketNames(stem string) []string {
+func (c clone) socketNames(stem string) []string {
 	var names []string
 	for i := range c.sockets {
 		if i > 0 {
@@ -91,33 +90,33 @@ func (c cloning) socketNames(stem string) []string {
 	return names
 }
 
-// files returns the files below [unitDir], by name, that make transient units of these names run as the unit and its sockets
+// files returns the files below [UnitDir], by name, that make transient units of these names run as the unit and its sockets
 // do under temper's drop-in: their text in the order in which systemd reads it, their own names filled in.
-func (c cloning) files(stem, dropin string) map[string]string {
+func (c clone) files(stem, dropin string) map[string]string {
 	service := c.service(stem)
 	early, late := c.text(c.unit, "Service")
-	early = append(c.awaits(), early...)
+	early = append(c.awaitBusName(), early...)
 	late = append(late, c.end(dropin)...)
 	files := map[string]string{
-		service + ".d/" + earlyDropin: unit.Text(early),
+		service + ".d/" + EarlyDropin: unit.Text(early),
 		service + ".d/" + lateDropin:  unit.Text(late),
 	}
 	if dropin != "" {
 		files[service+".d/"+generator.Dropin] = dropin
 	}
-	if c.accept() {
+	if c.forEachConnection() {
 		files[service] = "# The template of a trial; its text is in the drop-ins.\n"
 	}
 	for i, name := range c.socketNames(stem) {
 		early, late := c.text(c.sockets[i], "Socket")
-		files[name+".d/"+earlyDropin] = unit.Text(slices.Concat(early, late, c.socketEnd(c.sockets[i], service)))
+		files[name+".d/"+EarlyDropin] = unit.Text(slices.Concat(early, late, c.socketEnd(c.sockets[i], service)))
 	}
 	return files
 }
 
 // text returns the assignments of a unit that a trial has, split into those that are read before temper's drop-in and those
 // that are read after it. Drop-ins for all units of the type are left out, since systemd applies them to the trial too.
-func (c cloning) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
+func (c clone) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
 	for _, a := range u.Without(generator.Dropin).Assignments {
 		if strings.HasSuffix(path.Dir(a.Pos.Path), "/"+unit.Type(u.ID)+".d") {
 			continue
@@ -138,7 +137,7 @@ func (c cloning) text(u *unit.Unit, section string) (early, late []unit.Assignme
 
 // expand fills in the names of a unit that are not the clone's. What it shares with its original is left to systemd: an
 // instance can have backslashes, which mean one thing in a command line and another in a path.
-func (c cloning) expand(u *unit.Unit, value string) string {
+func (c clone) expand(u *unit.Unit, value string) string {
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
 		if value[i] != '%' || i+1 == len(value) {
@@ -156,9 +155,9 @@ func (c cloning) expand(u *unit.Unit, value string) string {
 }
 
 // own returns what becomes of an assignment in a trial, and whether it is part of it.
-func (c cloning) own(a unit.Assignment, section string) (unit.Assignment, bool) {
+func (c clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 	if a.Section == section {
-		return a, !slices.Contains(dropped, a.Name) && !(c.named && a.Name == "BusName")
+		return a, !slices.Contains(dropped, a.Name) && !(c.sharesBusName && a.Name == "BusName")
 	}
 	name, ok := kept[a.Name]
 	if a.Section != "Unit" || !ok {
@@ -172,11 +171,11 @@ func (c cloning) own(a unit.Assignment, section string) (unit.Assignment, bool) 
 	return a, ok
 }
 
-// awaits is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the bus: they are run
+// awaitBusName is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the bus: they are run
 // once it is there.
-func (c cloning) awaits() []unit.Assignment {
+func (c clone) awaitBusName() []unit.Assignment {
 	name := busName(c.unit)
-	if after, _ := c.unit.Last("Service", "ExecStartPost"); !c.named || name == "" || after.Value == "" {
+	if after, _ := c.unit.Last("Service", "ExecStartPost"); !c.sharesBusName || name == "" || after.Value == "" {
 		return nil
 	}
 	wait := fmt.Sprintf("+/bin/sh -c 'until busctl status %s >/dev/null 2>&1; do sleep 0.02; done'", name)
@@ -184,20 +183,20 @@ func (c cloning) awaits() []unit.Assignment {
 }
 
 // foreign reports whether a unit is none that a trial can depend on: it would start the original, or never appear.
-func (c cloning) foreign(name string) bool {
-	return slices.Contains(c.starts, name) || c.bare && unit.Type(name) == "device"
+func (c clone) foreign(name string) bool {
+	return slices.Contains(c.starters, name) || c.noDevices && unit.Type(name) == "device"
 }
 
 // end is what a trial's service has whatever its unit says.
-func (c cloning) end(dropin string) []unit.Assignment {
+func (c clone) end(dropin string) []unit.Assignment {
 	end := []unit.Assignment{{Section: "Unit", Name: "StartLimitIntervalSec", Value: "0"}}
-	if c.guard != "" {
-		end = append(end, unit.Assignment{Section: "Unit", Name: "BindsTo", Value: c.guard}, unit.Assignment{Section: "Unit", Name: "After", Value: c.guard})
+	if c.requires != "" {
+		end = append(end, unit.Assignment{Section: "Unit", Name: "BindsTo", Value: c.requires}, unit.Assignment{Section: "Unit", Name: "After", Value: c.requires})
 	}
-	if c.accept() {
+	if c.forEachConnection() {
 		end = append(end, unit.Assignment{Section: "Unit", Name: "CollectMode", Value: "inactive"}) // what failed stays to be seen
 	}
-	if c.named && busName(c.unit) != "" {
+	if c.sharesBusName && busName(c.unit) != "" {
 		end = append(end, unit.Assignment{Section: "Service", Name: "Type", Value: "exec"})
 	}
 	end = append(end, unit.Assignment{Section: "Service", Name: "Restart", Value: restart(c.unit)})
@@ -227,21 +226,22 @@ func dynamicUser(u *unit.Unit, dropin string) string {
 			u = hardened
 		}
 	}
-	if user, _ := u.Last("Service", "User"); !isDynamic(u) || user.Value != "" {
+	if user, _ := u.Last("Service", "User"); !IsDynamic(u) || user.Value != "" {
 		return ""
 	}
 	return userName.FindString(unit.Prefix(u.ID))
 }
 
-func isDynamic(u *unit.Unit) bool {
+// IsDynamic reports whether systemd makes up a user for a unit.
+func IsDynamic(u *unit.Unit) bool {
 	a, _ := u.Last("Service", "DynamicUser")
 	yes, _ := unit.Bool(a.Value)
 	return yes
 }
 
 // socketEnd makes a socket's clone start the trial's service and hand over its descriptors by the name that they have.
-func (c cloning) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
-	if c.accept() {
+func (c clone) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
+	if c.forEachConnection() {
 		return nil // by its name, and with a name for each connection
 	}
 	end := []unit.Assignment{{Section: "Socket", Name: "Service", Value: service}}

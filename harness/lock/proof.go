@@ -1,4 +1,4 @@
-package harness
+package lock
 
 import (
 	"cmp"
@@ -9,57 +9,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"temper/harness/place"
 	"temper/internal/host"
 	"temper/internal/unit"
 )
 
-// lockFile keeps reloads of this machine's manager and trials on it apart: at boot several units are proven at the same
-// time, each in a process of its own, and a manager that reads its units again in the middle of a trial disturbs it.
-const lockFile = "/run/temper/trials.lock"
-
-// hold takes the lock of the host, shared for a trial or exclusive for a reload, and returns how to give it back. A container
-// belongs to one process and needs none.
-func hold(ctx context.Context, where *place.Place, how int) (release func(), err error) {
-	if where.Kind() != "host" {
-		return func() {}, nil
-	}
-	if err := os.MkdirAll("/run/temper", 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if err != unix.EWOULDBLOCK {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", lockFile, err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
 // proofLocks begins the names of the locks of proofs. Only root can take one, and so hold up others.
 const proofLocks = "/run/temper-prove-"
 
-// Alone waits until no other process proves the unit of a root, on the host or in a container, and keeps others from it until release is
-// called: on one host trials of two proofs would answer for each other, and of what both keep some would be the one's, some
-// the other's. It calls waits, once, if there is something to wait for.
-func Alone(ctx context.Context, root host.Root, name string, waits func()) (release func(), err error) {
+// Proof waits until no other process proves the unit of a root, on the host or in a container, and keeps others from it until
+// release is called: on one host trials of two proofs would answer for each other, and of what both store some would be of one,
+// some of the other. It calls waits, once, if there is something to wait for.
+func Proof(ctx context.Context, root host.Root, name string, waits func()) (release func(), err error) {
 	if real, err := filepath.EvalSymlinks(cmp.Or(root.Dir(), "/")); err == nil {
 		root = host.At(real)
 	}
@@ -67,20 +30,20 @@ func Alone(ctx context.Context, root host.Root, name string, waits func()) (rele
 		name = u.ID
 	}
 	file := fmt.Sprintf("%s%x.lock", proofLocks, sha256.Sum256([]byte(root.Dir()+"\x00"+name)))
-	for told := false; ; {
+	for waiting := false; ; {
 		f, err := lock(file)
 		switch {
 		case err == nil:
 			return func() { unlock(file, f) }, nil
 		case errors.Is(err, unix.EWOULDBLOCK):
-			if !told {
+			if !waiting {
 				waits()
 			}
-			told = true
+			waiting = true
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("lock %s: %w", file, err)
 		}
-		if err := wait(ctx, 50*time.Millisecond); err != nil {
+		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}

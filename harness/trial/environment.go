@@ -1,4 +1,4 @@
-package harness
+package trial
 
 import (
 	"path"
@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"temper/harness/confine"
+	"temper/harness/place"
 	"temper/harness/proc"
+	"temper/internal/systemd"
 )
 
 // managed are the variables that systemd sets for a service by itself: they are about one process, and not for those of a check.
@@ -21,11 +23,11 @@ var managed = []string{
 // variable is an entry of an environment; a process that shows a title writes over its own.
 var variable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 
-// environ is what Environment= and EnvironmentFile= give a service, "NAME=value" each: its main process has it, whatever files it
+// environment is what Environment= and EnvironmentFile= give a service, "NAME=value" each: its main process has it, whatever files it
 // comes from.
-func (l *launch) environ(states []state) []string {
+func environment(where *place.Place, states []systemd.Service) []string {
 	for _, s := range states {
-		pid := mainPID(l.place, s)
+		pid := MainProcess(where, s)
 		if main := proc.Machine.Process(pid); pid != 0 && confine.Executed(main) {
 			return ownVariables(main.Environ())
 		}

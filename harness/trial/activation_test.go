@@ -1,72 +1,10 @@
-package harness
+package trial
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"temper/internal/host"
 	"temper/internal/unit"
 )
-
-// load loads a unit of a tree that consists of these files.
-func load(t *testing.T, name string, files map[string]string) (*unit.Unit, host.Root) {
-	t.Helper()
-	root := t.TempDir()
-	for file, text := range files {
-		file = filepath.Join(root, file)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l := &unit.Loader{Root: host.At(root)}
-	u, err := l.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u, host.At(root)
-}
-
-// TestCloneFiles: a trial has the text of its unit in the order in which systemd reads it, and none that acts on others.
-func TestCloneFiles(t *testing.T) {
-	u, _ := load(t, "a@x-y.service", map[string]string{
-		"/usr/lib/systemd/system/a@.service": `[Unit]
-Description=100% \
-  of %i
-Requisite=db.service a.socket dev-sda.device
-OnFailure=mail@%n.service
-ConditionPathExists=/nowhere
-[Service]
-ExecStart=/bin/a %i %I %n %p %% %t \\
-Restart=always
-RestartSec=7
-Slice=a.slice
-DynamicUser=yes
-[Install]
-WantedBy=multi-user.target
-`,
-		"/etc/systemd/system/a@.service.d/70-late.conf":      "[Service]\nNice=1\n",
-		"/etc/systemd/system/a@.service.d/10-early.conf":     "[Service]\nNice=2\n",
-		"/etc/systemd/system/service.d/10-all.conf":          "[Service]\nNice=3\n",
-		"/etc/systemd/system/a@.service.d/50-temper.conf":    "[Service]\nNice=4\n",
-		"/usr/lib/systemd/system/a@x-y.service.d/80-me.conf": "[Unit]\nAfter=db.service\n",
-	})
-	c := cloning{unit: u, starts: []string{"a.socket"}, bare: true}
-	want := map[string]string{
-		"T@x-y.service.d/00-service.conf": "[Unit]\nRequires=db.service\n\n[Service]\nExecStart=/bin/a %i %I a@x-y.service a %% %t \\\\\n" +
-			"RestartSec=7\nDynamicUser=yes\nNice=2\n",
-		"T@x-y.service.d/50-temper.conf":  "[Service]\nNice=5\n",
-		"T@x-y.service.d/99-service.conf": "[Service]\nNice=1\n\n[Unit]\nAfter=db.service\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-success\nUser=a\n",
-	}
-	if diff := cmp.Diff(want, c.files("T", "[Service]\nNice=5\n")); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
 
 // TestStarted: what a socket, timer or path starts, named or by its own name.
 func TestStarted(t *testing.T) {

@@ -1,13 +1,38 @@
 package harness
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"temper/harness/place/hostcopy"
+	"temper/internal/host"
+	"temper/internal/unit"
 	"temper/profiles"
 )
+
+// load loads a unit of a tree that consists of these files.
+func load(t *testing.T, name string, files map[string]string) (*unit.Unit, host.Root) {
+	t.Helper()
+	root := t.TempDir()
+	for file, text := range files {
+		file = filepath.Join(root, file)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := &unit.Loader{Root: host.At(root)}
+	u, err := l.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u, host.At(root)
+}
 
 // TestData finds the directories of a service: what systemd makes for it, what its unit and its profile open, by whatever way.
 func TestData(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"temper/harness/blame"
 	"temper/harness/place/hostcopy"
+	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/host"
@@ -38,7 +39,7 @@ var ownDirectories = []struct {
 // profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
 func data(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	var c hostcopy.Directories
-	dynamic := isDynamic(u)
+	dynamic := trial.IsDynamic(u)
 	for _, d := range ownDirectories {
 		for _, word := range listed(u, d.name) {
 			name, _, _ := strings.Cut(word, ":") // links and flags follow
@@ -56,7 +57,7 @@ func data(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	c.Over = slices.Clone(c.Make)
 	for _, dir := range opened(u, p) {
 		real, err := filepath.EvalSymlinks(dir)
-		if err != nil || forgotten.MatchString(real) {
+		if err != nil || volatile.MatchString(real) {
 			continue
 		}
 		if info, err := os.Stat(real); err == nil && info.IsDir() {
@@ -67,8 +68,8 @@ func data(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	return c
 }
 
-// forgotten matches what no boot finds again, and what is no file of anybody.
-var forgotten = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
+// volatile matches what is gone after a reboot, and what is no file of anybody.
+var volatile = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
 // opened lists the paths that a unit and its profile open for writing, where they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
@@ -99,7 +100,7 @@ func opened(u *unit.Unit, p *profiles.Profile) []string {
 // moved reports whether the profile gives a user of its own to a service that has none: systemd then moves the directories that it
 // made for the service before, which it cannot while they are covered.
 func moved(u *unit.Unit, p *profiles.Profile) bool {
-	return !isDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
+	return !trial.IsDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
 		d, ok := directive.Lookup(s.Name)
 		yes, _ := unit.Bool(s.Values[len(s.Values)-1])
 		return ok && yes && d.Trace.Kind == directive.NotRoot
@@ -135,67 +136,96 @@ func outermost(dirs []string) []string {
 	return list
 }
 
-// keepData sees to it that trials on the host write nothing into the data of the service, where the profile says so, and returns
-// how to put it back.
-func (t *trials) keepData(ctx context.Context) (putBack func() error, err error) {
-	if t.place.Kind() != "host" {
-		return func() error { return nil }, nil
-	}
-	cloning, err := newCloning(t.place, t.unit)
+// hostData keeps trials on the host off the service itself, and off its data where the profile says so. The zero value is that of
+// a container.
+type hostData struct {
+	unit    string // without which no trial may run; see conflicting
+	copies  hostcopy.Directories
+	uncover func() error // takes the copies away; nil while there are none
+	release func()       // ends the unit; nil if there is none
+}
+
+// protect begins what hostData keeps.
+func (s *session) protect(ctx context.Context) (_ hostData, err error) {
+	loader := &unit.Loader{Root: s.at.Root(), Version: s.at.SystemdVersion()}
+	activation, err := trial.FindActivation(loader, s.unit)
 	if err != nil {
-		return nil, err
+		return hostData{}, err
 	}
-	if t.profile.Prove.State != profiles.StateRestore {
-		release, err := t.startGuard(ctx, append(cloning.starts, t.unit.ID), nil)
-		if err != nil {
-			return nil, err
-		}
-		return func() error { release(); return nil }, nil
+	others := append(slices.Clone(activation.Starters), s.unit.ID)
+	if s.profile.Prove.State != profiles.StateRestore {
+		return s.conflicting(ctx, others, hostcopy.Directories{})
 	}
-	copies := data(t.unit, t.profile)
-	if len(copies.Make) > 0 && moved(t.unit, t.profile) {
-		return nil, hint.With(fmt.Errorf("%s: state = %q: a user of its own would have systemd move the service's directories, which the host has no copy of",
-			t.unit.ID, profiles.StateRestore), "temper prove --place container "+t.unit.ID)
+	copies := data(s.unit, s.profile)
+	if err := s.canCopy(copies); err != nil {
+		return hostData{}, err
+	}
+	sharers, err := s.sharers(ctx, loader, copies)
+	if err != nil {
+		return hostData{}, err
+	}
+	d, err := s.conflicting(ctx, append(others, sharers...), copies)
+	if err != nil {
+		return d, err
+	}
+	if d.uncover, err = s.at.CopyOver(ctx, copies); err != nil {
+		d.release()
+		return hostData{}, err
+	}
+	s.fresh = len(s.profile.Prove.Setup) == 0 // what it did cannot be done twice
+	return d, nil
+}
+
+// canCopy refuses data of which the host can have no copy.
+func (s *session) canCopy(copies hostcopy.Directories) error {
+	refuse := func(format string, args ...any) error {
+		err := fmt.Errorf("%s: state = %q: "+format, append([]any{s.unit.ID, profiles.StateRestore}, args...)...)
+		return hint.With(err, "temper prove --place container "+s.unit.ID)
+	}
+	if len(copies.Make) > 0 && moved(s.unit, s.profile) {
+		return refuse("a user of its own would have systemd move the service's directories, which the host has no copy of")
 	}
 	for _, dir := range copies.Over {
 		if blame.IsShared(dir) {
-			return nil, hint.With(fmt.Errorf("%s: state = %q: the service may write to %s, where others write too and the host has no copy of it",
-				t.unit.ID, profiles.StateRestore, dir), "temper prove --place container "+t.unit.ID)
+			return refuse("the service may write to %s, where others write too and the host has no copy of it", dir)
 		}
 	}
-	sharers, err := t.sharers(ctx, copies)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// restoreData gives the next launch the data as it was before the first one.
+func (s *session) restoreData(ctx context.Context) error {
+	if err := s.data.uncoverOnce(); err != nil {
+		return err
 	}
-	release, err := t.startGuard(ctx, slices.Concat(cloning.starts, sharers, []string{t.unit.ID}), copies.Over)
-	if err != nil {
-		return nil, err
+	uncover, err := s.at.CopyOver(ctx, s.data.copies)
+	if err == nil {
+		s.at.began, s.data.uncover = time.Now(), uncover
 	}
-	uncover, err := t.place.CopyOver(ctx, copies)
-	if err != nil {
-		release()
-		return nil, err
+	return err
+}
+
+// putBack gives the service its data back.
+func (d *hostData) putBack() error {
+	err := d.uncoverOnce()
+	if d.release != nil {
+		d.release()
 	}
-	if len(t.profile.Prove.Setup) == 0 { // what it did cannot be done twice
-		t.renew = func(ctx context.Context) error {
-			if err := uncover(); err != nil {
-				return err
-			}
-			uncover = func() error { return nil }
-			again, err := t.place.CopyOver(ctx, copies)
-			if err == nil {
-				t.began, uncover = time.Now(), again
-			}
-			return err
-		}
+	return err
+}
+
+func (d *hostData) uncoverOnce() error {
+	uncover := d.uncover
+	d.uncover = nil
+	if uncover == nil {
+		return nil
 	}
-	return func() error { defer release(); return uncover() }, nil
+	return uncover()
 }
 
 // sharers lists the other services that, by their units, write to a directory of which copies are made. The error is set if one of them runs:
 // what it writes would be lost.
-func (t *trials) sharers(ctx context.Context, copies hostcopy.Directories) ([]string, error) {
-	loader := &unit.Loader{Root: t.place.Root(), Version: t.place.SystemdVersion()}
+func (s *session) sharers(ctx context.Context, loader *unit.Loader, copies hostcopy.Directories) ([]string, error) {
 	names, err := loader.List(".service")
 	if err != nil {
 		return nil, err
@@ -203,16 +233,16 @@ func (t *trials) sharers(ctx context.Context, copies hostcopy.Directories) ([]st
 	var sharers []string
 	for _, name := range names {
 		u, err := loader.Load(name)
-		if err != nil || unit.IsTemplate(name) || u.ID == t.unit.ID || strings.HasPrefix(name, trialStem) {
+		if err != nil || unit.IsTemplate(name) || u.ID == s.unit.ID || trial.IsTrial(name) {
 			continue // what systemd cannot load either writes nothing; other proofs are waited for
 		}
 		dir := overlap(copies.Over, data(u, &profiles.Profile{}).Over)
 		if dir == "" {
 			continue
 		}
-		if err := spare(ctx, t.place, t.manager, u.ID); errors.Is(err, ErrRunning) {
+		if err := notRunning(ctx, s.at.Place, u.ID); errors.Is(err, ErrRunning) {
 			return nil, hint.With(fmt.Errorf("%s: state = %q: %s runs, and writes to %s too",
-				t.unit.ID, profiles.StateRestore, u.ID, dir), "temper prove --place container "+t.unit.ID)
+				s.unit.ID, profiles.StateRestore, u.ID, dir), "temper prove --place container "+s.unit.ID)
 		} else if err != nil {
 			return nil, err
 		}
@@ -233,13 +263,35 @@ func overlap(a, b []string) string {
 	return ""
 }
 
-// startGuard starts a unit that sees to it that no trial runs beside the service itself, and that no service ever runs on a copy of
+// conflicting starts a unit that sees to it that no trial runs beside the service itself, and that no service ever runs on a copy of
 // its data, also if this process is killed: before one of the others starts, and when the service ends in which this process runs,
 // systemd stops it, with any trial, and it takes the copies away.
-func (t *trials) startGuard(ctx context.Context, others, copies []string) (release func(), err error) {
-	name := fmt.Sprintf("%s-%d.service", t.stem, launches.Add(1))
-	t.guard = name
-	others = slices.DeleteFunc(others, unit.IsTemplate)
+func (s *session) conflicting(ctx context.Context, others []string, copies hostcopy.Directories) (hostData, error) {
+	d := hostData{unit: trial.NewName(s.stem) + ".service", copies: copies}
+	file := d.unit + ".d/" + trial.EarlyDropin
+	d.release = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		defer cancel()
+		s.at.Manager().Release(ctx, d.unit)
+		trial.RemoveUnits(s.at.Place, []string{file})
+	}
+	if err := trial.WriteUnits(s.at.Place, map[string]string{file: conflictingText(others, copies.Over)}); err != nil {
+		return hostData{}, err
+	}
+	result, err := s.launcher().StartTransient(ctx, systemd.IgnoreDependencies, "What trials of "+s.unit.Name+" write", d.unit)
+	if err == nil && result != systemd.Done {
+		err = errors.New("job " + result)
+	}
+	if err != nil {
+		d.release()
+		return hostData{}, fmt.Errorf("guard the data of %s: %w", s.unit.Name, err)
+	}
+	return d, nil
+}
+
+// conflictingText is the text of the unit that conflicting starts.
+func conflictingText(others, copies []string) string {
+	others = slices.DeleteFunc(slices.Clone(others), unit.IsTemplate)
 	text := "[Unit]\n"
 	if len(others) > 0 {
 		text += "Conflicts=" + strings.Join(others, " ") + "\nBefore=" + strings.Join(others, " ") + "\n"
@@ -248,32 +300,14 @@ func (t *trials) startGuard(ctx context.Context, others, copies []string) (relea
 		text += "BindsTo=" + own + "\n"
 	}
 	text += "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
-	if len(copies) > 0 {
-		text += "ExecStop=-umount -l"
-	} else {
-		text += "ExecStart=true"
+	if len(copies) == 0 {
+		return text + "ExecStart=true\n"
 	}
+	text += "ExecStop=-umount -l"
 	for _, dir := range copies {
 		text += ` "` + quoted.Replace(dir) + `"`
 	}
-	release = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
-		defer cancel()
-		t.manager.Release(ctx, name)
-		t.removeUnit(name + ".d")
-	}
-	if err := t.write(map[string]string{name + ".d/" + earlyDropin: text + "\n"}); err != nil {
-		return nil, err
-	}
-	result, err := t.manager.start(ctx, systemd.IgnoreDependencies, "What trials of "+t.unit.Name+" write", name)
-	if err == nil && result != systemd.Done {
-		err = errors.New("job " + result)
-	}
-	if err != nil {
-		release()
-		return nil, fmt.Errorf("guard the data of %s: %w", t.unit.Name, err)
-	}
-	return release, nil
+	return text + "\n"
 }
 
 // quoted makes a path one word of a command line; systemd.service(5).

@@ -1,12 +1,12 @@
-package harness_test
+package trial_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
-	"temper/harness"
 	"temper/harness/place"
+	"temper/harness/trial"
 	"temper/internal/testroot"
 )
 
@@ -29,7 +29,7 @@ func readsJournal(t *testing.T, where *place.Place) {
 		t.Fatal(r, err)
 	}
 	for _, name := range []string{"loud.service", "lou*.service"} {
-		got, err := harness.Journal(t.Context(), where, name, begin)
+		got, err := trial.Journal(t.Context(), where, name, begin)
 		if err != nil {
 			t.Error(err)
 		}
@@ -40,14 +40,29 @@ func readsJournal(t *testing.T, where *place.Place) {
 		}
 	}
 	for _, name := range []string{"quiet.service", "quiet*.service"} {
-		if got, err := harness.Journal(t.Context(), where, name, begin); err != nil || len(got) > 0 {
+		if got, err := trial.Journal(t.Context(), where, name, begin); err != nil || len(got) > 0 {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 	if err := where.WriteFile("/usr/local/bin/journalctl", []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := harness.Journal(t.Context(), where, "loud.service", begin); err == nil {
+	if got, err := trial.Journal(t.Context(), where, "loud.service", begin); err == nil {
 		t.Errorf("no error, but %d messages", len(got))
 	}
+}
+
+// boot boots a copy of a Debian tree.
+func boot(t *testing.T, tree string) *place.Place {
+	t.Helper()
+	where, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, tree)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := where.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return where
 }

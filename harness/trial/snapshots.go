@@ -1,4 +1,4 @@
-package harness
+package trial
 
 import (
 	"context"
@@ -9,26 +9,26 @@ import (
 )
 
 func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
-	states, err := l.statesBy(ctx, l.manager.polled)
+	states, err := l.polled(ctx)
 	if err != nil {
 		return observe.Snapshot{}, err
 	}
 	var units []observe.Unit
 	for _, s := range states {
-		units = append(units, observe.Unit{State: s.Active + " (" + s.Sub + ")", PIDs: processes(l.place, s)})
+		units = append(units, observe.Unit{State: s.Active + " (" + s.Sub + ")", PIDs: Processes(l.Place, s)})
 	}
-	return observe.Observer{Proc: proc.Machine, Leader: l.place.Leader(), Root: l.place.Root()}.Take(units...), nil
+	return observe.Observer{Proc: proc.Machine, Leader: l.Place.Leader(), Root: l.Place.Root()}.Take(units...), nil
 }
 
 // rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes it starts for
 // them is a matter of the moment. A hardened trial waits as long as those without hardening did, or the same checks would find it in
 // another state.
 func (l *launch) rest(ctx context.Context) error {
-	if !l.profile.Prove.LikeBaseline || len(l.profile.Checks) == 0 {
+	if !l.Profile.Prove.LikeBaseline || len(l.Profile.Checks) == 0 {
 		return nil
 	}
 	if l.result.Dropin != "" {
-		return wait(ctx, l.seen().Rested())
+		return wait(ctx, l.Baselines.Rested())
 	}
 	begin := time.Now()
 	o, err := l.observe(ctx)
@@ -50,7 +50,7 @@ func (l *launch) look(ctx context.Context, phase string) error {
 		o, err = l.steady(ctx, o)
 	}
 	for err == nil {
-		took, least, misses := o.At.Sub(begin), l.seen().Watched(phase), l.misses(phase, o)
+		took, least, misses := o.At.Sub(begin), l.Baselines.Watched(phase), l.misses(phase, o)
 		l.result.Seen.Phases[phase], l.result.Seen.Watched[phase] = o, took
 		most := observe.Patience
 		switch {
@@ -90,5 +90,5 @@ func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapsh
 
 // misses reports whether the service lacks what it has without hardening.
 func (l *launch) misses(phase string, o observe.Snapshot) bool {
-	return l.profile.Prove.LikeBaseline && len(l.seen().Missing(phase, o)) > 0
+	return l.Profile.Prove.LikeBaseline && len(l.Baselines.Missing(phase, o)) > 0
 }

@@ -1,0 +1,63 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"temper/internal/systemd"
+)
+
+// TestWatchEnd: the bad end of a service ends what goes on during the watch, and so does a manager that is not to be asked any more.
+func TestWatchEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		states []systemd.Service
+		err    error
+		bad    bool
+	}{
+		"a bad end": {states: []systemd.Service{{Active: "active"}, {Active: "failed", Result: "signal"}}, bad: true},
+		"no answer": {err: errors.New("gone")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			during, gone, stop := watchEnd(t.Context(), func(context.Context) ([]systemd.Service, error) { return tc.states, tc.err })
+			<-during.Done()
+			<-gone
+			if bad := stop(); (bad != nil) != tc.bad || bad != nil && bad.Result != "signal" {
+				t.Errorf("bad end %+v", bad)
+			}
+		})
+	}
+}
+
+// TestWatchEndStops: after stop nobody asks the manager any more, since the next launch may have another.
+func TestWatchEndStops(t *testing.T) {
+	var stopped, late atomic.Bool
+	asked := make(chan struct{}, 1)
+	read := func(ctx context.Context) ([]systemd.Service, error) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		time.Sleep(30 * time.Millisecond) // an answer takes its time
+		late.Store(late.Load() || stopped.Load())
+		return []systemd.Service{{Active: "active"}}, ctx.Err()
+	}
+	during, gone, stop := watchEnd(t.Context(), read)
+	<-asked
+	bad := stop()
+	stopped.Store(true)
+	time.Sleep(100 * time.Millisecond)
+	if late.Load() {
+		t.Error("the manager was asked after the end of the watch")
+	}
+	select {
+	case <-gone:
+		t.Error("a service that runs counts as gone")
+	default:
+	}
+	if bad != nil || during.Err() == nil {
+		t.Errorf("bad end %+v, during: %v", bad, during.Err())
+	}
+}

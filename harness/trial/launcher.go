@@ -1,0 +1,144 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"temper/generator"
+	"temper/harness/observe"
+	"temper/harness/place"
+	"temper/harness/witness"
+	"temper/internal/systemd"
+	"temper/internal/unit"
+	"temper/profiles"
+)
+
+// A Launcher launches one service in one place. Its fields are set before the first launch.
+type Launcher struct {
+	Place      *place.Place
+	Unit       *unit.Unit
+	Profile    *profiles.Profile
+	Activation Activation
+	Stem       string // begins the names of the transient units; see [NewStem]
+	Requires   string // the unit without which no trial may run; empty if there is none
+	// SharesBusName says that the original is loaded in the place. systemd lets one unit wait for a name on the bus, so a trial
+	// waits for it by itself.
+	SharesBusName bool
+}
+
+// A Request is one launch: what is to be tried, and what is known from the launches before.
+type Request struct {
+	Plan       generator.Plan
+	Baselines  observe.Baselines // what launches without hardening showed
+	Witness    bool              // record what the kernel refuses the service
+	StartAgain bool              // start it once more after its stop
+	Lasting    Lasting
+}
+
+// Lasting finds out what a launch without hardening has made to last.
+type Lasting interface {
+	// Made is called after the stop of the service. Where it returns anything, the service is started once more, on that.
+	Made() ([]string, error)
+}
+
+// ErrOriginalStarted says that something in a container has started the service itself while its trial ran: a unit that needs
+// it, or the bus. It may have answered for the trial, or taken its port.
+var ErrOriginalStarted = errors.New("the service itself was started beside the trial")
+
+// Launch launches the service once under a plan. The error is set only where nothing can be said about the service: the place
+// is gone, the original was started ([ErrOriginalStarted]), or ctx has ended.
+func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
+	clone := s.clone()
+	stem := NewName(s.Stem)
+	l := &launch{
+		Launcher: s, Request: r, clone: clone, name: clone.service(stem), sockets: clone.socketNames(stem), begin: time.Now(),
+		states: newStates(s.Place.Manager()), result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
+	}
+	files := clone.files(stem, l.result.Dropin)
+	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
+	if err := WriteUnits(s.Place, files); err != nil {
+		return l.result, err
+	}
+	stop := l.watch()
+	err := l.life(ctx)
+	l.result.Refused, l.result.NoWitness = stop()
+	if err == nil {
+		err = l.readLog(ctx)
+	}
+	if err == nil && s.originalStarted(ctx, l.begin) {
+		err = ErrOriginalStarted
+	}
+	l.result.rename(stem, unit.Prefix(s.Unit.ID))
+	if err != nil {
+		return l.result, fmt.Errorf("trial of %s: %w", s.Unit.Name, err)
+	}
+	l.result.OK = len(l.result.Failures) == 0
+	l.result.Took = time.Since(l.begin)
+	return l.result, ctx.Err()
+}
+
+// watch starts the witness and returns how to stop it, and then the reason why there is none, if it was wanted. Without a witness
+// the search works too, with more launches.
+func (l *launch) watch() (stop func() (witness.Record, error)) {
+	if !l.Witness {
+		return func() (witness.Record, error) { return witness.Record{}, nil }
+	}
+	w, err := witness.Start(filepath.Join(l.Place.Cgroup(), l.cgroup()))
+	if err != nil {
+		return func() (witness.Record, error) { return witness.Record{}, err }
+	}
+	return w.Stop
+}
+
+// readLog reads what remains of a launch: how its commands ended, and its log.
+func (l *launch) readLog(ctx context.Context) error {
+	states, err := l.now(ctx)
+	if err != nil {
+		return err
+	}
+	entries, err := journal(ctx, l.Place, l.pattern(), l.begin)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.own {
+			l.result.Log = append(l.result.Log, e.text)
+		}
+		if e.priority <= errorPriority {
+			l.result.Seen.AddErrors(e.text)
+		}
+	}
+	if !unit.IsTemplate(l.name) {
+		l.note(states)
+	}
+	return nil
+}
+
+// originalStarted reports whether the service itself, or what starts it, was started since a time. On the host nothing starts one
+// unseen: a unit that conflicts with all of them runs there.
+func (s Launcher) originalStarted(ctx context.Context, since time.Time) bool {
+	return s.Place.Kind() != "host" && slices.ContainsFunc(append(slices.Clone(s.Activation.Starters), s.Unit.ID), func(name string) bool {
+		p, err := s.Place.Manager().LoadedUnit(ctx, name)
+		return err == nil && systemd.Get[uint64](p, "InactiveExitTimestamp") > uint64(since.UnixMicro())
+	})
+}
+
+// clear takes the units of a trial and their files away, also when ctx has ended.
+func (l *launch) clear(ctx context.Context, files []string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	l.hangUp()
+	for _, name := range l.sockets { // first: they start the service
+		l.Place.Manager().Release(ctx, name)
+	}
+	services, _ := l.services(ctx) // a place that is gone has none
+	for _, name := range services {
+		l.Place.Manager().Release(ctx, name)
+	}
+	RemoveUnits(l.Place, files)
+}

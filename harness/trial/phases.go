@@ -1,0 +1,344 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"temper/harness/confine"
+	"temper/internal/systemd"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+)
+
+// launch is one launch while it runs.
+type launch struct {
+	Launcher
+	Request
+	clone       clone
+	name        string   // of the service, or of the template of its instances
+	sockets     []string // names of the sockets that start it
+	begin       time.Time
+	states      states
+	result      Result
+	clients     []net.Conn // keep an instance of a service for each connection running
+	environment []string   // of the service, for the commands of checks
+}
+
+// errOver ends a launch that has failed: later phases would say nothing new.
+var errOver = errors.New("trial is over")
+
+func (l *launch) fail(kind, format string, args ...any) error {
+	l.result.Failures = append(l.result.Failures, verdict.Evidence{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	return errOver
+}
+
+// life takes the service through its phases until one fails.
+func (l *launch) life(ctx context.Context) error {
+	phases := []func(context.Context) error{l.start, l.running}
+	if l.Profile.Prove.Reload {
+		phases = append(phases, l.reload)
+	}
+	if l.Profile.Prove.Restart {
+		phases = append(phases, l.restart)
+	}
+	for _, phase := range append(phases, l.stop, l.secondLife) {
+		if err := phase(ctx); errors.Is(err, errOver) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts the sockets, if any, and then the service, unless each of its instances waits for a client.
+func (l *launch) start(ctx context.Context) error {
+	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	defer cancel()
+	units := slices.Clone(l.sockets)
+	if !unit.IsTemplate(l.name) {
+		units = append(units, l.name)
+	}
+	result, err := l.StartTransient(job, systemd.Replace, "temper's trial of "+l.Unit.Name, units...)
+	for _, next := range units[1:] {
+		if err != nil || result != systemd.Done {
+			return l.judgeJob(ctx, "start of the socket", result, err)
+		}
+		result, err = l.Place.Manager().StartUnit(job, next)
+	}
+	if err := l.judgeJob(ctx, "start", result, err); err != nil {
+		return err
+	}
+	return l.awaitBusName(ctx, job, "start")
+}
+
+// StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded until they
+// are released, so that their end can be looked at.
+func (s Launcher) StartTransient(ctx context.Context, mode systemd.Mode, description string, units ...string) (string, error) {
+	var all []systemd.Transient
+	for _, name := range units {
+		all = append(all, systemd.Transient{Name: name, Properties: []systemd.Property{
+			{Name: "Description", Value: description}, {Name: "CollectMode", Value: "inactive-or-failed"}, {Name: "AddRef", Value: true},
+		}})
+	}
+	return s.Place.Manager().StartTransientUnit(ctx, mode, all[0], all[1:]...)
+}
+
+// judgeJob turns the end of a job into a failure of the launch, or an error where the place is at fault.
+func (l *launch) judgeJob(ctx context.Context, what, result string, err error) error {
+	refusal, refused := systemd.Refused(err)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return l.fail("timeout", "%s took longer than %s", what, l.Profile.Prove.Timeout)
+	case refused:
+		return l.fail("start", "%s: systemd refuses it: %s", what, refusal)
+	case err != nil:
+		return err
+	case result == systemd.Done:
+		return nil
+	}
+	states, err := l.now(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		l.result.Status = s.Status
+		if failed(s) {
+			return l.fail("exit", "%s: job %s, %s", what, result, ended(s))
+		}
+	}
+	return l.fail("exit", "%s: job %s", what, result)
+}
+
+// running checks the service while it runs and sees to it that it stays up.
+func (l *launch) running(ctx context.Context) error {
+	up := time.Now()
+	if err := l.alive(ctx, "start"); err != nil {
+		return err
+	}
+	if err := l.rest(ctx); err != nil {
+		return err
+	}
+	if err := l.check(ctx, "running"); err != nil {
+		return err
+	}
+	if unit.IsTemplate(l.name) {
+		if err := l.connect(ctx); err != nil {
+			return err
+		}
+	}
+	if len(l.clients) > 0 {
+		up = time.Now() // an instance for a client has only begun
+	}
+	if err := l.settle(ctx, up); err != nil {
+		return err
+	}
+	if err := l.look(ctx, "running"); err != nil {
+		return err
+	}
+	return l.readConfinement(ctx)
+}
+
+// readConfinement notes which directives of the plan hold: what has no effect was not proven. A service that has done its work has
+// no process to ask.
+func (l *launch) readConfinement(ctx context.Context) error {
+	states, err := l.now(ctx)
+	if err != nil || l.result.Dropin == "" {
+		return err
+	}
+	for _, s := range states {
+		l.result.Confinement, err = confine.Read(Subject(l.Place, s), l.Plan)
+		if err != nil || l.result.NoEffect != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits until the service has been up as long as the profile wants.
+func (l *launch) settle(ctx context.Context, up time.Time) error {
+	for {
+		if err := l.alive(ctx, "settling"); err != nil {
+			return err
+		}
+		left := l.Profile.Prove.Settle - time.Since(up)
+		if left <= 0 {
+			return nil
+		}
+		if err := wait(ctx, min(left, 50*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+// wait pauses; the error is that of ctx, if it ends first.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// alive fails the launch if the service has ended though it should not have, or has ended badly. A status of its own when it is
+// stopped is only compared with that without hardening: there are services that always end with one.
+func (l *launch) alive(ctx context.Context, when string) error {
+	states, err := l.polled(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		l.result.Status = s.Status
+		compared := l.Profile.Prove.LikeBaseline && s.Result == "exit-code" && (when == "stop" || when == "stopped")
+		if failed(s) && !compared {
+			return l.fail("exit", "%s: %s", when, ended(s))
+		}
+	}
+	return nil
+}
+
+// reload reloads the service while it runs. A service for each connection is not reloaded, nor one that has done its work.
+func (l *launch) reload(ctx context.Context) error {
+	states, err := l.now(ctx)
+	if err != nil || unit.IsTemplate(l.name) || states[0].Active == "inactive" {
+		return err
+	}
+	if !states[0].CanReload {
+		return l.fail("start", "reloaded: the profile wants a reload, and the unit has no ExecReload=")
+	}
+	return l.after(ctx, "reloaded", states, l.Place.Manager().ReloadUnit)
+}
+
+// restart restarts the service, unless it is one for each connection.
+func (l *launch) restart(ctx context.Context) error {
+	states, err := l.now(ctx)
+	if err != nil || unit.IsTemplate(l.name) {
+		return err
+	}
+	return l.after(ctx, "restarted", states, l.Place.Manager().RestartUnit)
+}
+
+// after is the phase after a job on the running service.
+func (l *launch) after(
+	ctx context.Context, phase string, before []systemd.Service, job func(context.Context, string) (string, error),
+) error {
+	l.note(before)
+	limited, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	defer cancel()
+	result, err := job(limited, l.name)
+	if err := l.judgeJob(ctx, phase, result, err); err != nil {
+		return err
+	}
+	if err := l.awaitBusName(ctx, limited, phase); err != nil {
+		return err
+	}
+	if err := l.check(ctx, phase); err != nil {
+		return err
+	}
+	return l.look(ctx, phase)
+}
+
+// note adds how the commands of the services ended.
+func (l *launch) note(states []systemd.Service) {
+	for _, s := range states {
+		l.result.Seen.AddEnds(s)
+	}
+}
+
+// stop stops the service: it must end as it does without hardening. Services for each connection end with their clients;
+// what they do when they are stopped means nothing.
+func (l *launch) stop(ctx context.Context) error {
+	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	defer cancel()
+	for _, name := range l.sockets { // first: they would start the service again
+		if result, err := l.Place.Manager().StopUnit(job, name); err != nil || result != systemd.Done {
+			return l.judgeJob(ctx, "stop of the socket", result, err)
+		}
+	}
+	if unit.IsTemplate(l.name) {
+		return l.check(ctx, "stopped")
+	}
+	result, err := l.Place.Manager().StopUnit(job, l.name)
+	if err := l.judgeJob(ctx, "stop", result, err); err != nil {
+		return err
+	}
+	if err := l.alive(ctx, "stop"); err != nil {
+		return err
+	}
+	return l.check(ctx, "stopped")
+}
+
+// secondLife starts the service once more, on what its first start and its stop have made to last: that is not what they found.
+// Where the profile has it restarted anyway, it has been.
+func (l *launch) secondLife(ctx context.Context) (err error) {
+	if l.result.Dropin == "" {
+		if l.result.Made, err = l.Lasting.Made(); err != nil {
+			return err
+		}
+	}
+	again := l.StartAgain || len(l.result.Made) > 0
+	if !again || l.Profile.Prove.Restart || unit.IsTemplate(l.name) {
+		return nil
+	}
+	states, err := l.now(ctx)
+	if err != nil {
+		return err
+	}
+	l.note(states)
+	if err := l.startAgain(ctx); err != nil {
+		return err
+	}
+	if err := l.check(ctx, "restarted"); err != nil {
+		return err
+	}
+	if err := l.look(ctx, "restarted"); err != nil {
+		return err
+	}
+	return l.stop(ctx)
+}
+
+// startAgain starts the sockets and the service after a stop.
+func (l *launch) startAgain(ctx context.Context) error {
+	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	defer cancel()
+	for _, name := range append(slices.Clone(l.sockets), l.name) {
+		result, err := l.Place.Manager().StartUnit(job, name)
+		if err := l.judgeJob(ctx, "second start", result, err); err != nil {
+			return err
+		}
+	}
+	return l.awaitBusName(ctx, job, "second start")
+}
+
+// awaitBusName waits until the service has its name on the bus, where systemd does not.
+func (l *launch) awaitBusName(ctx, job context.Context, what string) error {
+	name := busName(l.Unit)
+	if name == "" || !l.SharesBusName {
+		return nil
+	}
+	for {
+		var owned bool
+		err := l.Place.Bus().BusObject().CallWithContext(job, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&owned)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case job.Err() != nil:
+			return l.fail("timeout", "%s took longer than %s: the bus has no %s", what, l.Profile.Prove.Timeout, name)
+		case err != nil || owned:
+			return err
+		}
+		if err := l.alive(ctx, what); err != nil {
+			return err
+		}
+		if err := wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"temper/generator"
+	"temper/harness/confine"
+	"temper/internal/systemd"
+)
+
+// standIn is what a unit runs instead of its own commands.
+const standIn = `
+[Service]
+Type=exec
+RemainAfterExit=no
+WatchdogSec=0
+ExecCondition=
+ExecStartPre=
+ExecStart=
+ExecStart=%s 1000
+ExecStartPost=
+ExecReload=
+ExecStop=
+ExecStopPost=
+`
+
+// StandIn finds out what holds for a service that leaves no process to look at, such as one of Type=oneshot: in the same unit,
+// under the same drop-in, runs a program that waits. Where systemd cannot run that either, nothing is found out, and that is no error.
+func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program string) (confine.Confinement, error) {
+	clone := s.clone()
+	if clone.forEachConnection() {
+		return confine.Confinement{}, nil
+	}
+	clone.sockets = nil
+	stem := NewName(s.Stem)
+	l := &launch{
+		Launcher: s, Request: Request{Plan: plan}, clone: clone, name: clone.service(stem), begin: time.Now(),
+		states: newStates(s.Place.Manager()), result: Result{Dropin: plan.Text()},
+	}
+	files := clone.files(stem, l.result.Dropin)
+	files[l.name+".d/"+lateDropin] += fmt.Sprintf(standIn, program)
+	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
+	if err := WriteUnits(s.Place, files); err != nil {
+		return confine.Confinement{}, err
+	}
+	job, cancel := context.WithTimeout(ctx, s.Profile.Prove.Timeout)
+	defer cancel()
+	ended, err := s.StartTransient(job, systemd.Replace, "temper's look at "+s.Unit.Name, l.name)
+	if runs, err := standInRuns(ctx, ended, err); !runs {
+		return confine.Confinement{}, err
+	}
+	err = l.readConfinement(ctx)
+	return l.result.Confinement, err
+}
+
+// standInRuns reports by the end of its job whether a stand-in runs. The error is set where the manager could not be asked.
+func standInRuns(ctx context.Context, result string, err error) (bool, error) {
+	_, refused := systemd.Refused(err)
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case refused, errors.Is(err, context.DeadlineExceeded):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return result == systemd.Done, nil
+}

@@ -1,0 +1,124 @@
+package trial
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"temper/harness/confine"
+	"temper/harness/place"
+	"temper/harness/proc"
+	"temper/internal/systemd"
+	"temper/internal/unit"
+)
+
+// states reads the states of the services of one launch.
+type states struct {
+	manager *systemd.Client
+	known   map[string]knownState
+}
+
+// knownState is the state of a service, and when systemd had last changed it, on the monotonic clock.
+type knownState struct {
+	changed uint64
+	service systemd.Service
+}
+
+func newStates(manager *systemd.Client) states { return states{manager, map[string]knownState{}} }
+
+// now returns the state of a service that is loaded.
+func (s states) now(ctx context.Context, name string) (systemd.Service, error) {
+	return s.manager.LoadedService(ctx, name)
+}
+
+// polled is now for whoever asks again and again whether a service still is what it was: its hundreds of properties are read only
+// when it has changed. It may not know what systemd changes besides: the main process of a service that runs.
+func (s states) polled(ctx context.Context, name string) (systemd.Service, error) {
+	changed, err := s.manager.LoadedUnitChanged(ctx, name)
+	if err != nil {
+		return systemd.Service{}, err
+	}
+	if last, ok := s.known[name]; ok && last.changed == changed {
+		return last.service, nil
+	}
+	service, err := s.now(ctx, name)
+	if err == nil {
+		s.known[name] = knownState{changed, service}
+	}
+	return service, err
+}
+
+// services lists the names of the service, or of its instances that are loaded.
+func (l *launch) services(ctx context.Context) ([]string, error) {
+	if !unit.IsTemplate(l.name) {
+		return []string{l.name}, nil
+	}
+	units, err := l.states.manager.Units(ctx, nil, []string{l.pattern()})
+	var names []string
+	for _, u := range units {
+		names = append(names, u.Name)
+	}
+	return names, err
+}
+
+// pattern matches the names of the services of the launch.
+func (l *launch) pattern() string { return strings.Replace(l.name, "@.", "@*.", 1) }
+
+// now returns the states of the services.
+func (l *launch) now(ctx context.Context) ([]systemd.Service, error) {
+	return l.read(ctx, l.states.now)
+}
+
+// polled returns what now does, as [states.polled] knows it.
+func (l *launch) polled(ctx context.Context) ([]systemd.Service, error) {
+	return l.read(ctx, l.states.polled)
+}
+
+func (l *launch) read(
+	ctx context.Context, one func(context.Context, string) (systemd.Service, error),
+) ([]systemd.Service, error) {
+	names, err := l.services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []systemd.Service
+	for _, name := range names {
+		s, err := one(ctx, name)
+		switch {
+		case err == nil:
+			list = append(list, s)
+		case !unit.IsTemplate(l.name): // an instance that has ended well is forgotten
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// cgroup is the control group of the launch, or the one that its instances share, below that of the place.
+func (l *launch) cgroup() string {
+	if unit.Template(l.name) != "" {
+		return "system.slice/system-" + unit.Escape(unit.Prefix(l.name)) + ".slice"
+	}
+	return "system.slice/" + l.name
+}
+
+// Processes lists the processes of a service by their ids here, not in its place.
+func Processes(where *place.Place, s systemd.Service) []int {
+	if s.Cgroup == "" {
+		return nil
+	}
+	return proc.InCgroup(filepath.Join(where.Cgroup(), s.Cgroup))
+}
+
+// MainProcess is the id here of the main process of a service, 0 if it has none.
+func MainProcess(where *place.Place, s systemd.Service) int {
+	return proc.Machine.Find(Processes(where, s), where.Leader(), int(s.PID))
+}
+
+// Subject is the main process of a service, for [confine.Read].
+func Subject(where *place.Place, s systemd.Service) confine.Subject {
+	return confine.Subject{
+		PID: MainProcess(where, s), Leader: where.Leader(), Cgroup: filepath.Join(where.Cgroup(), s.Cgroup),
+		Property: func(directive string) any { return s.Properties[directive] }, Version: where.SystemdVersion(),
+	}
+}
