@@ -5,6 +5,7 @@
 # make check      the same, known vulnerabilities, and the tests with the race detector
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
+# make module    gives go.mod and all imports the path that MODULE below says
 # make picture    draws docs/prove.svg from a real run; needs root
 # make bench      benchmarks
 # make install    DESTDIR= PREFIX=/usr
@@ -13,6 +14,8 @@
 # make test-packages  the packages as they are released, whole: compared, installed, broken, renewed; needs root
 
 VERSION = 0.1.0
+# The path of the Go module: change it here and run "make module".
+MODULE = temper
 PREFIX ?= /usr
 DESTDIR ?=
 ZSH_COMPLETIONS ?= site-functions
@@ -21,7 +24,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all picture build source test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -38,7 +41,11 @@ check: source
 	testdata/vulnerabilities
 	$(GO) test -race ./...
 
+module:
+	packaging/set-module $(MODULE)
+
 source:
+	test "$$($(GO) list -m)" = "$(MODULE)" || { echo "go.mod has another path than the Makefile: make module" >&2; exit 1; }
 	test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags packages ./packaging

@@ -7,7 +7,6 @@ import (
 	"temper/generator"
 	"temper/internal/directive"
 	"temper/internal/offline"
-	"temper/internal/verdict"
 )
 
 // worth is the exposure that each directive of the full plan saves, finer than a tenth.
@@ -38,24 +37,4 @@ func (r *run) fine(plan generator.Plan) float64 {
 		return 0
 	}
 	return report.Fine()
-}
-
-// exposureOf scores the unit without and with a drop-in.
-func exposureOf(in generator.Input, dropin string) (verdict.Exposure, error) {
-	var e verdict.Exposure
-	before, err := offline.Score(in.Unit, exposure.Options{Version: in.Version})
-	if err != nil {
-		return e, err
-	}
-	e.Before, e.After = float64(before.Exposure)/10, float64(before.Exposure)/10
-	if dropin == "" {
-		return e, nil
-	}
-	hardened, err := in.Unit.With(generator.Dropin, dropin)
-	if err != nil {
-		return e, err
-	}
-	after, err := offline.Score(hardened, exposure.Options{Version: in.Version})
-	e.After = float64(after.Exposure) / 10
-	return e, err
 }

@@ -22,6 +22,7 @@ import (
 	"temper/harness/place"
 	"temper/harness/trial"
 	"temper/harness/witness"
+	"temper/internal/offline"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -157,7 +158,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		}
 	}
 	v.Trials = r.session.count
-	v.Exposure, err = exposureOf(r.input, v.Dropin)
+	v.Exposure, err = offline.Exposure(r.input.Unit, generator.Dropin, v.Dropin, r.input.Version)
 	return v, err
 }
 

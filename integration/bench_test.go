@@ -41,7 +41,7 @@ func newMachine(b *testing.B, services int, kind string) *machine {
 		b.Fatalf("%v: %s", err, out)
 	}
 	for program, to := range map[string]string{"temper-generator": m.temper, "temper-decide": "/usr/lib/temper/temper-decide"} {
-		build := exec.Command("go", "build", "-trimpath", "-o", root+to, "temper/cmd/"+program)
+		build := exec.Command("go", "build", "-trimpath", "-o", root+to, "../cmd/"+program)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)

@@ -34,7 +34,7 @@ var built = sync.OnceValues(func() ([]place.File, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-o", dir+"/", "temper/cmd/...", "temper/testdata/trap")
+	build := exec.Command("go", "build", "-o", dir+"/", "../cmd/...", "../testdata/trap")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)

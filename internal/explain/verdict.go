@@ -3,10 +3,8 @@
 package explain
 
 import (
-	"temper/analyzer/exposure"
 	"temper/generator"
 	"temper/internal/offline"
-	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
@@ -27,20 +25,6 @@ func Verdict(g *generator.Generator, d generator.Decision) (verdict.Verdict, err
 	if err != nil || u.Masked {
 		return v, err
 	}
-	v.Exposure, err = exposures(u.Without(generator.Dropin), d.Plan.Text(), g.Version)
+	v.Exposure, err = offline.Exposure(u.Without(generator.Dropin), generator.Dropin, d.Plan.Text(), g.Version)
 	return v, err
-}
-
-// exposures scores a unit without and with a drop-in.
-func exposures(u *unit.Unit, dropin string, version int) (verdict.Exposure, error) {
-	before, err := offline.Score(u, exposure.Options{Version: version})
-	if err != nil {
-		return verdict.Exposure{}, err
-	}
-	hardened, err := u.With(generator.Dropin, dropin)
-	if err != nil {
-		return verdict.Exposure{}, err
-	}
-	after, err := offline.Score(hardened, exposure.Options{Version: version})
-	return verdict.Exposure{Before: float64(before.Exposure) / 10, After: float64(after.Exposure) / 10}, err
 }

@@ -4,6 +4,7 @@ import (
 	"temper/analyzer/exposure"
 	"temper/internal/interpret"
 	"temper/internal/unit"
+	"temper/internal/verdict"
 )
 
 // Score reads a unit as systemd loads it and scores it. The error wraps [exposure.ErrRefused], [exposure.ErrMasked] or
@@ -25,4 +26,19 @@ func Sum(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
 		return exposure.Report{}, err
 	}
 	return exposure.Sum(reading.Service, o)
+}
+
+// Exposure scores a unit without and with one more drop-in of this name and text.
+func Exposure(u *unit.Unit, dropin, text string, version int) (verdict.Exposure, error) {
+	o := exposure.Options{Version: version}
+	before, err := Sum(u, o)
+	if err != nil {
+		return verdict.Exposure{}, err
+	}
+	hardened, err := u.With(dropin, text)
+	if err != nil {
+		return verdict.Exposure{}, err
+	}
+	after, err := Sum(hardened, o)
+	return verdict.Exposure{Before: float64(before.Exposure) / 10, After: float64(after.Exposure) / 10}, err
 }
