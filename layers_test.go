@@ -18,6 +18,8 @@ var layers = [][]string{
 	{"internal/ready"},
 	{"internal/host"},
 	{"internal/unit"},
+	{"internal/values"},
+	{"internal/syscalls"},
 	{"internal/directive"},
 	{"internal/verdict"},
 	{"profiles"},

@@ -16,6 +16,7 @@ import (
 	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/unit"
+	"temper/internal/values"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -55,7 +56,7 @@ func (i Inspection) Confinement() string {
 // capabilities counts the bits of a set as /proc shows it.
 func capabilities(set string) string {
 	n, _ := strconv.ParseUint(set, 16, 64) // /proc writes hexadecimal numbers
-	return fmt.Sprintf("%d of %d", bits.OnesCount64(n), len(directive.CapabilityNames()))
+	return fmt.Sprintf("%d of %d", bits.OnesCount64(n), len(values.CapabilityNames()))
 }
 
 // Inspect looks at a unit that runs in a place, with the verdict and the profile that the place has for it.

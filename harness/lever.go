@@ -31,7 +31,7 @@ func levers(in generator.Input) []*lever {
 }
 
 func newLever(d *directive.Directive, want []string, in generator.Input) *lever {
-	return &lever{directive: d, want: want, rungs: d.Rungs(want, in.Version)}
+	return &lever{directive: d, want: want, rungs: d.Weaker(want, in.Version)}
 }
 
 func (l *lever) isOff() bool { return l.level > len(l.rungs) }

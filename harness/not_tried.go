@@ -7,8 +7,8 @@ import (
 	"temper/harness/blame"
 	"temper/harness/proc"
 	"temper/harness/witness"
-	"temper/internal/directive"
 	"temper/internal/unit"
+	"temper/internal/values"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -29,7 +29,7 @@ func (r *run) notGranted(plan []blame.Applied) []verdict.Evidence {
 		_, there := where.Root().Lstat(device)
 		return here == nil && there != nil
 	}
-	return r.service().NotGranted(blame.Container{Capabilities: directive.CapSet(held), Lacks: lacks}, records, plan)
+	return r.service().NotGranted(blame.Container{Capabilities: values.CapSet(held), Lacks: lacks}, records, plan)
 }
 
 // notReloaded says that the service can be reloaded and was not: it is tried where the profile asks for it.

@@ -19,6 +19,7 @@ import (
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/unit"
+	"temper/internal/values"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -83,7 +84,7 @@ func has(plan generator.Plan, name string) bool { return lines(plan, name) != ni
 // capable reports whether a plan leaves a capability.
 func capable(plan generator.Plan, name string) bool {
 	l := lines(plan, "CapabilityBoundingSet")
-	return l == nil || slices.Contains(directive.ParseCapabilityBoundingSet(l, 257).Names(), name)
+	return l == nil || slices.Contains(values.ParseCapabilityBoundingSet(l, 257).Names(), name)
 }
 
 func TestSearch(t *testing.T) {

@@ -248,7 +248,7 @@ func (tr trap) launches(t *testing.T, where *place.Place, v verdict.Verdict, bli
 	k, n := len(v.Demotions), 0
 	for _, s := range tr.load(t, library(t)).Service {
 		if d, ok := directive.Lookup(s.Name); ok && d.Since <= where.SystemdVersion() {
-			n += 1 + len(d.Exceptions(s.Values, where.SystemdVersion())) + len(d.Rungs(s.Values, where.SystemdVersion()))
+			n += 1 + len(d.Exceptions(s.Values, where.SystemdVersion())) + len(d.Weaker(s.Values, where.SystemdVersion()))
 		}
 	}
 	idle := strings.Count(outcome(v), ": no effect\n")

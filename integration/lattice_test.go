@@ -11,6 +11,8 @@ import (
 
 	"temper/harness/place"
 	"temper/internal/directive"
+	"temper/internal/syscalls"
+	"temper/internal/values"
 )
 
 // properties are what systemd has of a loaded unit.
@@ -136,7 +138,7 @@ func weakened(before, after properties, version int) []string {
 		report("UMask is %o, was %o", a, b)
 	}
 	for name, universe := range map[string][]string{
-		"SystemCallFilter": directive.AllSyscalls(), "RestrictAddressFamilies": directive.AddressFamilies(),
+		"SystemCallFilter": syscalls.All(), "RestrictAddressFamilies": values.AddressFamilies(),
 	} {
 		b, a := before.permits(name), after.permits(name)
 		for _, n := range universe {

@@ -14,7 +14,9 @@ import (
 	"temper/harness/place"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/syscalls"
 	"temper/internal/unit"
+	"temper/internal/values"
 	"temper/profiles"
 )
 
@@ -24,16 +26,16 @@ var words = map[string]struct {
 	all   []string
 	known func(word string, version int) bool
 }{
-	"RestrictAddressFamilies": {append(directive.AddressFamilies(), "none"), func(w string, version int) bool {
-		return directive.KnownFamily(strings.TrimPrefix(w, "~"), version) || w == "none" && version >= 249
+	"RestrictAddressFamilies": {append(values.AddressFamilies(), "none"), func(w string, version int) bool {
+		return values.KnownFamily(strings.TrimPrefix(w, "~"), version) || w == values.NoFamily && version >= values.SinceNoFamily
 	}},
-	"RestrictNamespaces": {directive.NamespaceNames(), func(w string, version int) bool {
-		return directive.KnownNamespace(strings.TrimPrefix(w, "~"), version)
+	"RestrictNamespaces": {values.NamespaceNames(), func(w string, version int) bool {
+		return values.KnownNamespace(strings.TrimPrefix(w, "~"), version)
 	}},
-	"CapabilityBoundingSet":   {directive.CapabilityNames(), always},
-	"SystemCallArchitectures": {directive.ArchitectureNames(), directive.KnownArchitecture},
-	"SystemCallFilter": {append(directive.AllSyscalls(), directive.SyscallsOf(1<<20).Groups()...), func(w string, version int) bool {
-		of := directive.SyscallsOf(version)
+	"CapabilityBoundingSet":   {values.CapabilityNames(), always},
+	"SystemCallArchitectures": {values.ArchitectureNames(), values.KnownArchitecture},
+	"SystemCallFilter": {append(syscalls.All(), syscalls.Of(1<<20).Groups()...), func(w string, version int) bool {
+		of := syscalls.Of(version)
 		w = strings.TrimPrefix(w, "~")
 		return of.Known(w) || slices.Contains(of.Groups(), w)
 	}},
@@ -43,8 +45,8 @@ var words = map[string]struct {
 
 func always(string, int) bool { return true }
 
-// values lists every value of a directive, for one that takes anything an example of each kind.
-func values(t *testing.T, d *directive.Directive) []string {
+// examples lists every value of a directive, for one that takes anything an example of each kind.
+func examples(t *testing.T, d *directive.Directive) []string {
 	t.Helper()
 	if d.Ordered() {
 		var names []string
@@ -96,7 +98,7 @@ func table(t *testing.T, p *place.Place, version int) {
 	lines := map[string]string{} // "raw-UMask:5" -> the line
 	for _, d := range directive.All() {
 		raw, planned := head, head
-		for _, v := range values(t, d) {
+		for _, v := range examples(t, d) {
 			for _, value := range []string{v, "~" + v}[:signs(d)] {
 				raw += d.Name + "=" + value + "\n"
 				lines[fmt.Sprintf("raw-%s:%d", d.Name, strings.Count(raw, "\n"))] = value

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"temper/internal/directive"
+	"temper/internal/values"
 )
 
 // assessor looks at one aspect. badness goes from 0 to the row's span, or is notApplicable; without a sentence the
@@ -158,7 +158,7 @@ func valued(name string, grades ...grade) assessor {
 
 // without is good if none of the capabilities is left.
 func without(names ...string) assessor {
-	set := uint64(directive.CapabilitySet(names...))
+	set := uint64(values.CapabilitySet(names...))
 	return func(s *Service, _ knowledge) (int, string) {
 		if s.Bounding&set != 0 {
 			return 1, ""

@@ -3,7 +3,7 @@ package exposure
 import (
 	"fmt"
 
-	"temper/internal/directive"
+	"temper/internal/syscalls"
 )
 
 // Newest is the newest systemd version whose scores were compared.
@@ -45,7 +45,7 @@ func (o Options) Before(version int) bool { return o.Release() < version }
 // knowledge is what an assessor has to know besides the service.
 type knowledge struct {
 	version int
-	calls   directive.Syscalls
+	calls   syscalls.Set
 	brief   bool // nobody reads the sentences
 }
 
@@ -53,6 +53,6 @@ func (o Options) knowledge() (knowledge, error) {
 	if o.Before(oldest) {
 		return knowledge{}, fmt.Errorf("systemd %d cannot be scored, want %d or newer", o.Version, oldest)
 	}
-	calls, err := directive.SyscallsFor(o.Release(), o.Arch, o.Libseccomp)
+	calls, err := syscalls.For(o.Release(), o.Arch, o.Libseccomp)
 	return knowledge{version: o.Release(), calls: calls}, err
 }

@@ -9,6 +9,7 @@ import (
 	"temper/analyzer/exposure"
 	"temper/internal/directive"
 	"temper/internal/systemd"
+	"temper/internal/values"
 )
 
 // properties are those of org.freedesktop.systemd1(5) for one unit.
@@ -36,7 +37,7 @@ func (p properties) settings(o exposure.Options) exposure.Service {
 		RootDirectory: get[string](p, "RootDirectory"),
 		RootImage:     get[string](p, "RootImage"),
 		UMask:         get[uint32](p, "UMask"),
-		Bounding:      get[uint64](p, "CapabilityBoundingSet") & uint64(directive.AllCapabilities),
+		Bounding:      get[uint64](p, "CapabilityBoundingSet") & uint64(values.AllCapabilities),
 		Ambient:       get[uint64](p, "AmbientCapabilities"),
 		Namespaces:    namespaces(get[uint64](p, "RestrictNamespaces")),
 		Families:      families(get[list](p, "RestrictAddressFamilies")),

@@ -7,6 +7,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/refusal"
+	"temper/internal/syscalls"
 )
 
 // equivalentCalls are families of system calls that do the same. Which one a program uses depends on the C library and its
@@ -49,7 +50,7 @@ func equivalents(r witness.Restriction) string {
 	}
 	for _, family := range equivalentCalls {
 		if slices.Contains(family, r.Subject) {
-			known := slices.DeleteFunc(slices.Clone(family), func(c string) bool { return !directive.KnownSyscall(c) })
+			known := slices.DeleteFunc(slices.Clone(family), func(c string) bool { return !syscalls.Known(c) })
 			return strings.Join(known, " ")
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"temper/harness/witness"
-	"temper/internal/directive"
 	"temper/internal/refusal"
+	"temper/internal/values"
 	"temper/internal/verdict"
 )
 
 // A Container is what a container does not grant any service, where the machine may.
 type Container struct {
-	Capabilities directive.CapSet         // that it leaves its services
+	Capabilities values.CapSet            // that it leaves its services
 	Lacks        func(device string) bool // whether the machine has a device and the container does not
 }
 
@@ -50,7 +50,7 @@ func (c Container) withheld(d witness.Denial) []witness.Restriction {
 		}
 	}
 	for _, name := range d.Capabilities() {
-		if needed, ok := directive.ParseCapability(name); ok && !c.Capabilities.Has(needed) {
+		if needed, ok := values.ParseCapability(name); ok && !c.Capabilities.Has(needed) {
 			list = append(list,
 				witness.Restriction{Kind: refusal.Capability, Subject: name}, witness.Restriction{Kind: refusal.Syscall, Subject: d.Syscall})
 		}

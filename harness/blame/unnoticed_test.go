@@ -8,8 +8,8 @@ import (
 	"temper/generator"
 	"temper/harness/blame"
 	"temper/harness/witness"
-	"temper/internal/directive"
 	"temper/internal/unit"
+	"temper/internal/values"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -61,7 +61,7 @@ func TestNotGranted(t *testing.T) {
 		denial("chown", "EPERM", "/x"), // the container grants its capability
 	}}
 	container := blame.Container{
-		Capabilities: directive.CapabilitySet("CAP_CHOWN"),
+		Capabilities: values.CapabilitySet("CAP_CHOWN"),
 		Lacks:        func(device string) bool { return device == "/dev/kvm" },
 	}
 	service := blame.NewService(in, files{root: t.TempDir()})

@@ -13,6 +13,7 @@ import (
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/unit"
+	"temper/internal/values"
 )
 
 // traces are where a directive can show: in a process, beside PID 1 of its place, and in its unit.
@@ -98,8 +99,8 @@ func (t traces) tooCapable(set string, lines []string) (why string) {
 	if err != nil {
 		return "/proc shows no " + set
 	}
-	allowed := directive.ParseCapabilityBoundingSet(append([]string{""}, lines...), t.Version)
-	if more := directive.CapSet(bits) &^ allowed; more != 0 {
+	allowed := values.ParseCapabilityBoundingSet(append([]string{""}, lines...), t.Version)
+	if more := values.CapSet(bits) &^ allowed; more != 0 {
 		return set + " still has " + more.String()
 	}
 	return ""

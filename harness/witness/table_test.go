@@ -12,6 +12,8 @@ import (
 
 	"temper/internal/directive"
 	"temper/internal/refusal"
+	"temper/internal/syscalls"
+	"temper/internal/values"
 )
 
 func TestCallsAreSortedUniqueAndReal(t *testing.T) {
@@ -44,7 +46,7 @@ func TestCallsAreSortedUniqueAndReal(t *testing.T) {
 func TestNamesAreThoseOfSystemd(t *testing.T) {
 	for arch, byNumber := range names {
 		for n, name := range byNumber {
-			if !directive.KnownSyscall(name) {
+			if !syscalls.Known(name) {
 				t.Errorf("%s: call %d: systemd knows no %q", arch, n, name)
 			}
 			if n >= maxNumber {
@@ -82,7 +84,7 @@ func TestRulesSpeakOfRealCalls(t *testing.T) {
 		}
 	}
 	for capability, list := range needs {
-		if !slices.Contains(directive.CapabilityNames(), capability) {
+		if !slices.Contains(values.CapabilityNames(), capability) {
 			t.Errorf("there is no %s", capability)
 		}
 		for _, c := range list {
@@ -92,7 +94,7 @@ func TestRulesSpeakOfRealCalls(t *testing.T) {
 		}
 	}
 	for _, name := range families {
-		if !slices.Contains(directive.AddressFamilies(), name) && name != "AF_UNSPEC" {
+		if !slices.Contains(values.AddressFamilies(), name) && name != "AF_UNSPEC" {
 			t.Errorf("systemd knows no %s", name)
 		}
 	}

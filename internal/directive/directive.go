@@ -3,10 +3,10 @@
 // implies and which paths it takes away.
 //
 // Start with [Lookup]. [Directive.Check] validates what a profile asks for, [Directive.Merge] turns it into assignments
-// that never weaken a unit, [Directive.Rungs] and [Directive.Exceptions] are the ways down when a service breaks.
+// that never weaken a unit, [Directive.Weaker] and [Directive.Exceptions] are the ways down when a service breaks.
 //
-// The Parse functions give the meaning of a sequence of assignments exactly as a systemd version reads them. Facts come
-// from systemd.exec(5) and systemd.resource-control(5) and were compared with systemd 247, 252, 257 and 262.
+// What the assignments of a list amount to is in temper/internal/values and temper/internal/syscalls. Facts come from
+// systemd.exec(5) and systemd.resource-control(5) and were compared with systemd 247, 252, 257 and 262.
 package directive
 
 import (
@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"temper/internal/hint"
 	"temper/internal/refusal"
 )
 
@@ -64,11 +65,6 @@ type Effect struct {
 	WhenOff          bool // only where the unit leaves the directive off
 }
 
-// mountsRun reports whether a value brings a mount of /run.
-func (d *Directive) mountsRun(v Value) bool {
-	return v.Rank > 0 && (d.MountsRun == "any" || d.MountsRun == v.Name)
-}
-
 // in reports whether the effect holds in a version.
 func (e Effect) in(version int) bool {
 	return version >= e.Since && (e.Until == 0 || version <= e.Until)
@@ -78,16 +74,6 @@ func (e Effect) in(version int) bool {
 type Clash struct {
 	Directive, Value string // Value "" stands for any but the empty one
 	With             string // the value of the directive that it clashes with; "" = any
-}
-
-// in reports whether a unit has the assignment.
-func (x Clash) in(c Context) bool {
-	values := c.Have(x.Directive)
-	if d, ok := byName()[x.Directive]; ok && d.Ordered() {
-		v, _ := d.Read(values, c.Version)
-		return v.Name == x.Value
-	}
-	return len(values) > 0 && values[len(values)-1] != "" && (x.Value == "" || values[len(values)-1] == x.Value)
 }
 
 // Try says which exceptions are worth trying when nothing tells which are needed.
@@ -154,41 +140,6 @@ func MountTrace(path string) Trace { return Trace{Kind: OwnMount, Name: path} }
 // CgroupTrace shows as a BPF program on the control group, by which systemd enforces what the kernel has no other means for.
 func CgroupTrace(name string) Trace { return Trace{Kind: OnCgroup, Name: name} }
 
-// kind is how the directives of one shape are validated and merged. See kind_*.go.
-type kind interface {
-	// check validates the assignments of a profile.
-	check(d *Directive, values []string) error
-	// merge computes what to assign so that the unit forbids what it forbade and what is wanted.
-	merge(d *Directive, c Context, want []string) Merged
-	// rule says in a few words how it merges.
-	rule() string
-}
-
-// stepper is a kind with weaker values.
-type stepper interface {
-	rungs(d *Directive, want []string, version int) [][]string
-}
-
-// excepter is a kind with exact exceptions: single names that can be allowed again.
-type excepter interface {
-	refused(want []string, version int) []string
-	except(want, names []string, version int) []string
-}
-
-// Context is the unit into which directives are merged.
-type Context struct {
-	Version int // of systemd
-	// Have returns the unit's own assignments of a directive, in order, empty ones included; those by older names of it too.
-	Have func(name string) []string
-}
-
-// Merged is the result of a merge. Without Lines nothing need or can be written, and Note says why.
-type Merged struct {
-	Lines []string // values to assign, in order; "" is the empty assignment
-	Note  string   // what differs from what was wanted, and why; "" if nothing does
-	Adds  bool     // Lines only add to what the unit sets, they replace nothing of it
-}
-
 // filterNeeds is what systemd adds to a unit with a system call filter whose service has no CAP_SYS_ADMIN when the filter is
 // installed: the kernel takes a filter from an unprivileged process only so. Since 255 systemd keeps the capability until
 // then (systemd#6763).
@@ -221,8 +172,8 @@ func Compare(a, b *Directive) int { return a.order - b.order }
 
 // Check returns what is wrong with the assignments that a profile makes, or nil. It knows every value of the newest
 // systemd: whether the machine's systemd has it is decided when the plan is made.
-func (d *Directive) Check(values []string) error {
-	for _, v := range values {
+func (d *Directive) Check(lines []string) error {
+	for _, v := range lines {
 		if i := strings.IndexFunc(v, isControl); i >= 0 {
 			return fmt.Errorf("%s= holds the control character %q, want plain text on one line", d.Name, v[i])
 		}
@@ -230,7 +181,7 @@ func (d *Directive) Check(values []string) error {
 			return fmt.Errorf("%s= has a value of %d bytes, want at most %d", d.Name, len(v), maxValue)
 		}
 	}
-	return d.kind.check(d, values)
+	return d.kind.check(d, lines)
 }
 
 // maxValue bounds one assignment; the longest list of system calls is a tenth of it.
@@ -238,60 +189,8 @@ const maxValue = 64 << 10
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// Merge returns the assignments that, read after the unit's own, make it forbid everything that it forbade before and,
-// as far as systemd allows, everything that want forbids.
-func (d *Directive) Merge(c Context, want []string) Merged {
-	if d.Since > c.Version {
-		return Merged{Note: fmt.Sprintf("needs systemd %d, this one is %d", d.Since, c.Version)}
-	}
-	for _, w := range d.Widens {
-		if w.in(c.Version) && c.closes(w) {
-			return Merged{Note: fmt.Sprintf("would open %s=%s, which the unit keeps closed", w.Directive, w.Value)}
-		}
-	}
-	for _, x := range d.Clashes {
-		if (x.With == "" || slices.Contains(want, x.With)) && x.in(c) {
-			return Merged{Note: fmt.Sprintf("systemd does not load a unit that has both it and %s=%s", x.Directive, x.Value)}
-		}
-	}
-	return d.kind.merge(d, c, want)
-}
-
 // Is reports whether a unit can set the directive by a name, older ones included.
 func (d *Directive) Is(name string) bool { return name == d.Name || slices.Contains(d.Aliases, name) }
-
-// Rule says in a few words how the directive merges with what a unit sets.
-func (d *Directive) Rule() string { return d.kind.rule() }
-
-// Rungs returns the weaker values below the assignments want that a systemd version knows, from the strongest to the
-// weakest. Off, no assignment at all, is always possible and not listed. Only ordered directives and masks have rungs.
-func (d *Directive) Rungs(want []string, version int) [][]string {
-	k, ok := d.kind.(stepper)
-	if !ok || len(want) == 0 {
-		return nil
-	}
-	return k.rungs(d, want, version)
-}
-
-// Exceptions returns the names that want refuses and that could be allowed one by one: capabilities, system calls,
-// address families or namespaces. Directives without exact exceptions have none.
-func (d *Directive) Exceptions(want []string, version int) []string {
-	if e, ok := d.kind.(excepter); ok {
-		return e.refused(want, version)
-	}
-	return nil
-}
-
-// HasExceptions reports whether the directive can have exact exceptions.
-func (d *Directive) HasExceptions() bool {
-	_, ok := d.kind.(excepter)
-	return ok
-}
-
-// Except returns the assignments of want with names, some of its [Directive.Exceptions], allowed again.
-func (d *Directive) Except(want, names []string, version int) []string {
-	return d.kind.(excepter).except(want, names, version)
-}
 
 // Allow returns the assignments of want that allow names as well: added to a list of exceptions, taken from what another directive
 // refuses.
@@ -303,42 +202,6 @@ func (d *Directive) Allow(want, names []string, version int) []string {
 		return d.Except(want, names, version)
 	}
 	return want
-}
-
-// PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
-func (d *Directive) PathsOf(lines []string) []PathEffect {
-	if k, ok := d.kind.(shutPaths); ok {
-		return effects(lines, k.mode)
-	}
-	if _, ok := d.kind.(coverPaths); ok {
-		return effects(lines, Hidden)
-	}
-	if len(d.Paths) == 0 || len(lines) == 0 {
-		return nil
-	}
-	set, _ := d.Value(lines[len(lines)-1], newest)
-	return slices.DeleteFunc(slices.Clone(d.Paths), func(e PathEffect) bool {
-		v, _ := d.Value(e.Value, newest)
-		return v.Rank > set.Rank || e.Mode == ReadOnly && d.hides(e.Path, set)
-	})
-}
-
-// effects lists what a list of paths does to each.
-func effects(lines []string, mode PathMode) []PathEffect {
-	var effects []PathEffect
-	for _, w := range pathWords(lines) {
-		p, _, _ := strings.Cut(barePath(w), ":")
-		effects = append(effects, PathEffect{Path: p, Mode: mode})
-	}
-	return effects
-}
-
-// hides reports whether a value takes a path away altogether.
-func (d *Directive) hides(path string, set Value) bool {
-	return slices.ContainsFunc(d.Paths, func(e PathEffect) bool {
-		v, _ := d.Value(e.Value, newest)
-		return e.Path == path && e.Mode == Hidden && v.Rank <= set.Rank
-	})
 }
 
 // Restricts reports whether the directive takes something from a service, rather than making an exception from what
@@ -357,3 +220,12 @@ var byName = sync.OnceValue(func() map[string]*Directive {
 	}
 	return m
 })
+
+// Suggest returns the directive whose name is nearest to a misspelt one, or "" if none is near.
+func Suggest(name string) string {
+	names := make([]string, len(table))
+	for i, d := range table {
+		names[i] = d.Name
+	}
+	return hint.Nearest(name, names)
+}

@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"temper/internal/directive"
+	"temper/internal/syscalls"
+	"temper/internal/values"
 )
 
 var lawVersions = []int{247, 249, 252, 257, 258, 262}
@@ -63,7 +65,7 @@ func signed(name string) bool {
 }
 
 // strength returns what assignments still allow, as a set of things: the independent reading that the merge is judged by.
-func allowed(d *directive.Directive, values []string, version int) map[string]bool {
+func allowed(d *directive.Directive, lines []string, version int) map[string]bool {
 	set := map[string]bool{}
 	add := func(names ...string) {
 		for _, n := range names {
@@ -72,20 +74,20 @@ func allowed(d *directive.Directive, values []string, version int) map[string]bo
 	}
 	switch d.Name {
 	case "CapabilityBoundingSet":
-		add(directive.ParseCapabilityBoundingSet(values, version).Names()...)
+		add(values.ParseCapabilityBoundingSet(lines, version).Names()...)
 	case "AmbientCapabilities":
-		add(directive.ParseAmbientCapabilities(values, version).Names()...)
+		add(values.ParseAmbientCapabilities(lines, version).Names()...)
 	case "RestrictNamespaces":
-		add(directive.ParseRestrictNamespaces(values, version).Names()...)
+		add(values.ParseRestrictNamespaces(lines, version).Names()...)
 	case "RestrictAddressFamilies":
-		f := directive.ParseRestrictAddressFamilies(values, version)
-		add(slices.DeleteFunc(directive.AddressFamilies(), func(n string) bool { return !f.Permits(n) })...)
+		f := values.ParseRestrictAddressFamilies(lines, version)
+		add(slices.DeleteFunc(values.AddressFamilies(), func(n string) bool { return !f.Permits(n) })...)
 	case "SystemCallFilter":
-		f := directive.ParseSystemCallFilter(values, version)
-		add(slices.DeleteFunc(directive.AllSyscalls(), func(n string) bool { return !f.Permits(n) })...)
+		f := syscalls.ParseFilter(lines, version)
+		add(slices.DeleteFunc(syscalls.All(), func(n string) bool { return !f.Permits(n) })...)
 	case "UMask":
 		m := 0o022
-		for _, v := range values {
+		for _, v := range lines {
 			n, _ := strconv.ParseInt(v, 8, 32)
 			m = int(n)
 		}
@@ -95,14 +97,14 @@ func allowed(d *directive.Directive, values []string, version int) map[string]bo
 			}
 		}
 	case "IPAddressDeny":
-		deny := directive.ParseAddresses(values)
+		deny := values.ParseAddresses(lines)
 		for _, probe := range []string{"10.1.2.3", "10.9.9.9", "127.0.0.1", "8.8.8.8", "::1", "2001:db8::1"} {
-			if p, _ := directive.ParsePrefixes(probe); !deny.Covers(p) {
+			if p, _ := values.ParsePrefixes(probe); !deny.Covers(p) {
 				add(probe)
 			}
 		}
 	default:
-		v, _ := d.Read(values, version)
+		v, _ := d.Read(lines, version)
 		for rank := v.Rank; rank < len(d.Values); rank++ {
 			add(fmt.Sprint(rank))
 		}
@@ -301,7 +303,7 @@ func TestMergeKeepsOrder(t *testing.T) {
 }
 
 func TestNamesOfBits(t *testing.T) {
-	if n := bits.OnesCount64(uint64(directive.AllCapabilities)); n != len(directive.CapabilityNames()) {
-		t.Errorf("%d bits, %d names", n, len(directive.CapabilityNames()))
+	if n := bits.OnesCount64(uint64(values.AllCapabilities)); n != len(values.CapabilityNames()) {
+		t.Errorf("%d bits, %d names", n, len(values.CapabilityNames()))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/internal/directive"
+	"temper/internal/values"
 )
 
 // having makes a unit of "Name=value" lines.
@@ -74,7 +75,7 @@ var mergeRows = []struct {
 	{"capabilities: the unit has none", 252, []string{"CapabilityBoundingSet="}, "CapabilityBoundingSet", []string{"CAP_CHOWN"}, nil, "no other capability"},
 	{"capabilities: a plain list after a tilde replaces up to 257", 257, []string{"CapabilityBoundingSet=~", "CapabilityBoundingSet=CAP_KILL"}, "CapabilityBoundingSet", []string{"CAP_KILL CAP_CHOWN"}, nil, "no other capability"},
 	{"capabilities: and adds from 258", 262, []string{"CapabilityBoundingSet=~", "CapabilityBoundingSet=CAP_KILL"}, "CapabilityBoundingSet", []string{"CAP_KILL CAP_CHOWN"}, []string{"", "CAP_CHOWN CAP_KILL"}, ""},
-	{"capabilities: without a list of the unit's", 252, nil, "CapabilityBoundingSet", []string{"~CAP_SYS_ADMIN", "~CAP_BPF"}, []string{directive.CapSet(directive.AllCapabilities &^ directive.CapabilitySet("CAP_SYS_ADMIN", "CAP_BPF")).String()}, ""},
+	{"capabilities: without a list of the unit's", 252, nil, "CapabilityBoundingSet", []string{"~CAP_SYS_ADMIN", "~CAP_BPF"}, []string{values.CapSet(values.AllCapabilities &^ values.CapabilitySet("CAP_SYS_ADMIN", "CAP_BPF")).String()}, ""},
 	{"ambient: only taken away", 252, []string{"AmbientCapabilities=CAP_KILL CAP_CHOWN"}, "AmbientCapabilities", []string{"CAP_KILL CAP_BPF"}, []string{"", "CAP_KILL"}, ""},
 	{"ambient: nothing granted", 252, nil, "AmbientCapabilities", []string{"CAP_KILL"}, nil, "grants no other"},
 

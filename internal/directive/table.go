@@ -412,7 +412,7 @@ var table = []*Directive{
 		Forbids: "use the system calls of another architecture", Breaks: "32-bit programs on a 64-bit machine",
 	},
 	{
-		Name: "SystemCallFilter", Since: 187, kind: syscalls{}, Man: manExec,
+		Name: "SystemCallFilter", Since: 187, kind: callFilter{}, Man: manExec,
 		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []refusal.Kind{refusal.Syscall},

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"temper/analyzer/exposure"
-	"temper/internal/directive"
+	"temper/internal/values"
 )
 
 // credentialLists are the directives that add credentials. Two of one kind share a list, in which a later entry of the
@@ -59,7 +59,7 @@ func (r *reader) isSource(source string) bool {
 	if !path.IsAbs(text) {
 		return isCredentialName(text)
 	}
-	_, ok := directive.SimplifyPath(text, r.Version)
+	_, ok := values.SimplifyPath(text, r.Version)
 	return ok
 }
 

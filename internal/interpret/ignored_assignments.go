@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"temper/internal/directive"
+	"temper/internal/syscalls"
 	"temper/internal/unit"
 )
 
@@ -62,7 +63,7 @@ func (r *reader) findIgnored() {
 func (r *reader) key(a unit.Assignment) (boolean, ok bool) {
 	name, before := a.Section+"."+a.Name, r.Calls.Version()
 	boolean, ok = keys()[key{name, before}]
-	for _, next := range directive.SyscallVersions() {
+	for _, next := range syscalls.Versions() {
 		if before < r.Version && next > r.Version {
 			b, later := keys()[key{name, next}]
 			return boolean && b, ok || later
@@ -82,13 +83,13 @@ func unknownKey(a unit.Assignment, version int) string {
 	if strings.HasPrefix(a.Name, "X-") {
 		return ""
 	}
-	for _, v := range directive.SyscallVersions() {
+	for _, v := range syscalls.Versions() {
 		if _, later := keys()[key{a.Section + "." + a.Name, v}]; later && v > version {
 			return fmt.Sprintf("%s= came after systemd %d, which ignores it", a.Name, version)
 		}
 	}
 	for _, section := range []string{"Service", "Unit", "Install"} {
-		if _, other := keys()[key{section + "." + a.Name, directive.SyscallsOf(version).Version()}]; other {
+		if _, other := keys()[key{section + "." + a.Name, syscalls.Of(version).Version()}]; other {
 			return fmt.Sprintf("%s= belongs in [%s], not in [%s]: systemd ignores it", a.Name, section, a.Section)
 		}
 	}

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"temper/internal/directive"
+	"temper/internal/syscalls"
 	"temper/internal/unit"
+	"temper/internal/values"
 )
 
 // partial are the directives of which systemd ignores parts, or values that are no list of fixed ones, each with what
@@ -17,16 +18,16 @@ var partial = map[string]func(r *reader, value string) []string{
 	"Service.CapabilityBoundingSet":   (*reader).badCapabilities,
 	"Service.SystemCallFilter":        (*reader).badCalls,
 	"Service.RestrictAddressFamilies": (*reader).badFamilies,
-	"Service.RestrictNamespaces":      badNamespaces,
+	"Service.RestrictNamespaces":      (*reader).badNamespaces,
 	"Service.SystemCallArchitectures": func(r *reader, value string) []string {
-		return badWords(value, func(w string) bool { return directive.KnownArchitecture(w, r.Version) })
+		return badWords(value, func(w string) bool { return values.KnownArchitecture(w, r.Version) })
 	},
 	"Service.IPAddressAllow":      badAddresses,
 	"Service.IPAddressDeny":       badAddresses,
 	"Service.IPIngressFilterPath": (*reader).badPath,
 	"Service.IPEgressFilterPath":  (*reader).badPath,
 	"Service.DeviceAllow": func(r *reader, value string) []string {
-		return whole(value, value == "" || directive.ParseDeviceAllow([]string{value}, r.Version, r.expand) != nil)
+		return whole(value, value == "" || values.ParseDeviceAllow([]string{value}, r.Version, r.expand) != nil)
 	},
 	"Service.UMask": func(_ *reader, value string) []string {
 		_, err := strconv.ParseUint(value, 8, 12)
@@ -116,28 +117,28 @@ func (r *reader) badSpecifiers(value string) []string {
 }
 
 func badAddresses(_ *reader, value string) []string {
-	return badPlain(value, func(w string) bool { _, ok := directive.ParsePrefixes(w); return ok })
+	return badPlain(value, func(w string) bool { _, ok := values.ParsePrefixes(w); return ok })
 }
 
-func badNamespaces(_ *reader, value string) []string {
+func (r *reader) badNamespaces(value string) []string {
 	if _, ok := unit.Bool(value); ok {
 		return nil
 	}
 	list := strings.TrimPrefix(value, "~")
-	return badPlain(list, func(w string) bool { return slices.Contains(directive.NamespaceNames(), w) })
+	return badPlain(list, func(w string) bool { return values.KnownNamespace(w, r.Version) })
 }
 
 func (r *reader) badFamilies(value string) []string {
-	if value == "none" && r.Version >= 249 {
+	if value == values.NoFamily && r.Version >= values.SinceNoFamily {
 		return nil
 	}
 	list := strings.TrimPrefix(value, "~")
-	return badWords(list, func(w string) bool { return directive.KnownFamily(w, r.Version) })
+	return badWords(list, func(w string) bool { return values.KnownFamily(w, r.Version) })
 }
 
 func (r *reader) badCapabilities(value string) []string {
 	list := strings.TrimPrefix(value, "~")
-	return badWords(list, func(w string) bool { _, ok := directive.ParseCapability(w); return ok })
+	return badWords(list, func(w string) bool { _, ok := values.ParseCapability(w); return ok })
 }
 
 // badCalls checks names, groups and the errors after them, which only a denied call can have since 249.
@@ -145,7 +146,7 @@ func (r *reader) badCalls(value string) []string {
 	list, inverted := strings.CutPrefix(value, "~")
 	return badPlain(list, func(w string) bool {
 		name, number, hasError := strings.Cut(w, ":")
-		if _, ok := directive.ParseErrno(number); hasError && (!ok && number != "kill" || !inverted && r.Version >= 249) {
+		if _, ok := values.ParseErrno(number); hasError && (!ok && number != "kill" || !inverted && r.Version >= syscalls.SinceListedError) {
 			return false
 		}
 		return r.Calls.Known(name) || len(r.Calls.Members(name)) > 0

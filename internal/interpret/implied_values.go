@@ -7,6 +7,7 @@ import (
 	"temper/analyzer/exposure"
 	"temper/internal/directive"
 	"temper/internal/unit"
+	"temper/internal/values"
 )
 
 // imply applies what systemd itself sets once it has read all files: PID 1 does so when it loads a unit.
@@ -31,7 +32,7 @@ func (r *reader) imply(s *exposure.Service) {
 // refuse is not part of SystemCallFilter=.
 var narrowed = map[string]func(s *exposure.Service, value string, version int){
 	"CapabilityBoundingSet": func(s *exposure.Service, value string, version int) {
-		s.Bounding &= uint64(directive.ParseCapabilityBoundingSet([]string{value}, version))
+		s.Bounding &= uint64(values.ParseCapabilityBoundingSet([]string{value}, version))
 	},
 }
 

@@ -14,7 +14,9 @@ import (
 
 	"temper/analyzer/exposure"
 	"temper/internal/directive"
+	"temper/internal/syscalls"
 	"temper/internal/unit"
+	"temper/internal/values"
 )
 
 // Reading is what reading a unit gave.
@@ -30,7 +32,7 @@ func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	if err := o.Valid(); err != nil {
 		return nil, err
 	}
-	calls, err := directive.SyscallsFor(o.Release(), o.Arch, o.Libseccomp)
+	calls, err := syscalls.For(o.Release(), o.Arch, o.Libseccomp)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +71,8 @@ func (reading *Reading) Ignored() []exposure.Problem {
 
 // reader turns the assignments of one unit into what systemd knows of the service.
 type reader struct {
-	Version  int                // systemd's major version
-	Calls    directive.Syscalls // with the architecture and the libseccomp
+	Version  int          // systemd's major version
+	Calls    syscalls.Set // with the architecture and the libseccomp
 	unit     *unit.Unit
 	read     []unit.Assignment // all that systemd comes to read
 	commands map[string]int    // how many commands each Exec directive holds
@@ -136,10 +138,10 @@ func (r *reader) fill(s *exposure.Service) {
 		RootDirectory: r.lastPath("RootDirectory"),
 		RootImage:     r.lastPath("RootImage"),
 		UMask:         r.umask(),
-		Bounding:      uint64(directive.ParseCapabilityBoundingSet(r.values("CapabilityBoundingSet"), r.Version)),
-		Ambient:       uint64(directive.ParseAmbientCapabilities(r.values("AmbientCapabilities"), r.Version)),
-		Namespaces:    directive.ParseRestrictNamespaces(r.values("RestrictNamespaces"), r.Version).Names(),
-		Families:      exposure.FamilyFilter(directive.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.Version)),
+		Bounding:      uint64(values.ParseCapabilityBoundingSet(r.values("CapabilityBoundingSet"), r.Version)),
+		Ambient:       uint64(values.ParseAmbientCapabilities(r.values("AmbientCapabilities"), r.Version)),
+		Namespaces:    values.ParseRestrictNamespaces(r.values("RestrictNamespaces"), r.Version).Names(),
+		Families:      exposure.FamilyFilter(values.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.Version)),
 		Calls:         exposure.CallFilter(r.Calls.ParseFilter(r.values("SystemCallFilter"), r.Version)),
 		Architectures: r.architectures(),
 		IPFilter:      r.filtersPackets(),
@@ -150,7 +152,7 @@ func (r *reader) fill(s *exposure.Service) {
 		}
 	}
 	r.addAddresses(s)
-	for _, rule := range directive.ParseDeviceAllow(r.values("DeviceAllow"), r.Version, r.expand) {
+	for _, rule := range values.ParseDeviceAllow(r.values("DeviceAllow"), r.Version, r.expand) {
 		s.Devices = append(s.Devices, rule.String())
 	}
 }
@@ -223,7 +225,7 @@ func (r *reader) absolute(value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, ok := directive.SimplifyPath(text, r.Version)
+	p, ok := values.SimplifyPath(text, r.Version)
 	if !ok || !path.IsAbs(p) {
 		return "", fmt.Errorf("%q is not an absolute path, or has .. in it", text)
 	}
@@ -251,7 +253,7 @@ func (r *reader) architectures() []string {
 		}
 		words, _ := unit.Words(v)
 		for _, w := range words {
-			if directive.KnownArchitecture(w, r.Version) {
+			if values.KnownArchitecture(w, r.Version) {
 				list = append(list, w)
 			}
 		}
@@ -280,10 +282,10 @@ func (r *reader) filtersPackets() bool {
 }
 
 func (r *reader) addAddresses(s *exposure.Service) {
-	denied := directive.ParseIPAddresses(r.values("IPAddressDeny"), r.Version)
-	any, _ := directive.ParsePrefixes("any")
+	denied := values.ParseIPAddresses(r.values("IPAddressDeny"), r.Version)
+	any, _ := values.ParsePrefixes("any")
 	s.DenyAll = !slices.ContainsFunc(any, func(p netip.Prefix) bool { return !slices.Contains(denied, p) })
-	for _, p := range directive.ParseIPAddresses(r.values("IPAddressAllow"), r.Version) {
+	for _, p := range values.ParseIPAddresses(r.values("IPAddressAllow"), r.Version) {
 		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.Version >= exposure.SinceOffline || p.Bits() == 8 || p.Bits() == 128) {
 			s.AllowLocal = true
 		} else {

@@ -1,4 +1,4 @@
-package directive
+package values
 
 import (
 	"slices"
@@ -19,7 +19,7 @@ func SimplifyPath(path string, version int) (simple string, ok bool) {
 	}
 	absolute := strings.HasPrefix(path, "/")
 	parts := slices.DeleteFunc(strings.Split(path, "/"), func(p string) bool { return p == "" || p == "." })
-	for absolute && version >= quirkLeadingDotDot && len(parts) > 0 && parts[0] == ".." {
+	for absolute && version >= sinceLeadingDotDot && len(parts) > 0 && parts[0] == ".." {
 		parts = parts[1:]
 	}
 	for _, p := range parts {

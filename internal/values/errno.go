@@ -1,4 +1,4 @@
-package directive
+package values
 
 import (
 	"strconv"
@@ -11,6 +11,9 @@ import (
 
 // maxErrno is the largest error number that the kernel can return.
 const maxErrno = 4095
+
+// ErrnoKill is the error number that stands for "kill" in a system call filter.
+const ErrnoKill = 1<<31 - 2
 
 // ParseErrno returns the error number that systemd takes this for: a name of errno(3) in any case, or a number from 0.
 func ParseErrno(s string) (int, bool) {
@@ -29,8 +32,8 @@ func ErrnoName(errno int) string {
 	return unix.ErrnoName(syscall.Errno(errno))
 }
 
-// errnoWord returns an error number as [ParseErrno] and "kill" read it.
-func errnoWord(errno int) string {
+// ErrnoWord returns an error number as [ParseErrno] and "kill" read it.
+func ErrnoWord(errno int) string {
 	if name := ErrnoName(errno); name != "" {
 		return name
 	}

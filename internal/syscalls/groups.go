@@ -1,4 +1,8 @@
-package directive
+// Package syscalls knows the system calls and their groups, as each systemd version with its libseccomp has them on each
+// architecture, and what SystemCallFilter= makes of them.
+//
+// Start with [Of] for the calls, or [ParseFilter] for what a service may call.
+package syscalls
 
 import (
 	"cmp"
@@ -31,27 +35,27 @@ type syscallMember struct {
 	in   uint8
 }
 
-// Syscalls is the system calls and groups as one systemd with one libseccomp on one architecture knows them. The zero
+// Set is the system calls and groups as one systemd with one libseccomp on one architecture knows them. The zero
 // value is that of systemd 247 on x86-64.
-type Syscalls struct{ groups, seccomp, arch int }
+type Set struct{ groups, seccomp, arch int }
 
-// SyscallsOf returns what a systemd version knows, with the libseccomp that Debian has beside it, on x86-64. Only 247,
+// Of returns what a systemd version knows, with the libseccomp that Debian has beside it, on x86-64. Only 247,
 // 252, 257 and 262 were looked at: any other version has the groups of the nearest of these before it, or of 247.
-func SyscallsOf(version int) Syscalls {
+func Of(version int) Set {
 	i := sort.SearchInts(syscallVersions, version+1) - 1
 	i = max(i, 0)
-	return Syscalls{groups: i, seccomp: i}
+	return Set{groups: i, seccomp: i}
 }
 
-// SyscallsFor returns what a systemd version knows on an architecture, named as uname(1) or Go name it, with a libseccomp.
+// For returns what a systemd version knows on an architecture, named as uname(1) or Go name it, with a libseccomp.
 // An empty architecture is this machine's, an empty libseccomp the one that Debian has beside the systemd version.
-func SyscallsFor(version int, arch, libseccomp string) (Syscalls, error) {
+func For(version int, arch, libseccomp string) (Set, error) {
 	if arch == "" {
 		arch = runtime.GOARCH
 	}
-	calls, ok := SyscallsOf(version).On(arch)
+	calls, ok := Of(version).On(arch)
 	if !ok {
-		return Syscalls{}, fmt.Errorf("architecture %q is not known, want one such as x86_64 or aarch64", arch)
+		return Set{}, fmt.Errorf("architecture %q is not known, want one such as x86_64 or aarch64", arch)
 	}
 	if libseccomp != "" {
 		calls = calls.With(libseccomp)
@@ -59,14 +63,14 @@ func SyscallsFor(version int, arch, libseccomp string) (Syscalls, error) {
 	return calls, nil
 }
 
-// SyscallVersions returns the systemd versions that were looked at.
-func SyscallVersions() []int { return slices.Clone(syscallVersions) }
+// Versions returns the systemd versions that were looked at.
+func Versions() []int { return slices.Clone(syscallVersions) }
 
 // Version returns which of them stands for this one.
-func (s Syscalls) Version() int { return syscallVersions[s.groups] }
+func (s Set) Version() int { return syscallVersions[s.groups] }
 
 // On returns the same for another architecture, named as uname(1) or Go name it. ok is false for one that is not known.
-func (s Syscalls) On(arch string) (on Syscalls, ok bool) {
+func (s Set) On(arch string) (on Set, ok bool) {
 	for _, a := range archAliases {
 		if a.alias == arch {
 			arch = a.name
@@ -96,7 +100,7 @@ var archAliases = []struct{ alias, name string }{
 
 // With returns the same with another libseccomp, such as "2.5.5". Of versions that were not looked at, the nearest
 // before it stands in.
-func (s Syscalls) With(libseccomp string) Syscalls {
+func (s Set) With(libseccomp string) Set {
 	s.seccomp = 0
 	for i, v := range seccompVersions {
 		if compareVersions(v, libseccomp) <= 0 {
@@ -117,19 +121,19 @@ func compareVersions(a, b string) int {
 }
 
 // Known reports whether the name can stand in SystemCallFilter=. systemd ignores others, with a warning.
-func (s Syscalls) Known(call string) bool {
+func (s Set) Known(call string) bool {
 	row, ok := findSyscall(call)
 	return ok && row.known&(1<<s.seccomp) != 0
 }
 
 // Native reports whether the architecture has the call.
-func (s Syscalls) Native(call string) bool {
+func (s Set) Native(call string) bool {
 	row, ok := findSyscall(call)
 	return ok && row.native&(1<<(s.seccomp*len(seccompArches)+s.arch)) != 0
 }
 
 // Groups returns the names of all groups, sorted.
-func (s Syscalls) Groups() []string {
+func (s Set) Groups() []string {
 	var names []string
 	for _, g := range syscallGroups {
 		if slices.ContainsFunc(g.members, func(m syscallMember) bool { return m.in&(1<<s.groups) != 0 }) {
@@ -141,7 +145,7 @@ func (s Syscalls) Groups() []string {
 
 // Members returns what a group such as "@mount" lists, in systemd's order: calls, and groups within it, which come first.
 // Names that no libseccomp knows are left out. It is empty if there is no such group.
-func (s Syscalls) Members(group string) []string {
+func (s Set) Members(group string) []string {
 	i, ok := slices.BinarySearchFunc(syscallGroups, group, func(g syscallGroup, name string) int {
 		return strings.Compare(g.name, name)
 	})
@@ -159,7 +163,7 @@ func (s Syscalls) Members(group string) []string {
 
 // Group returns every call of a group, and of the groups within it, that libseccomp knows; sorted. ok is false if there
 // is no such group.
-func (s Syscalls) Group(name string) (calls []string, ok bool) {
+func (s Set) Group(name string) (calls []string, ok bool) {
 	calls, ok = s.group(name)
 	return slices.Clone(calls), ok
 }
@@ -168,13 +172,13 @@ func (s Syscalls) Group(name string) (calls []string, ok bool) {
 var expanded sync.Map // from expansion to []string
 
 type expansion struct {
-	Syscalls
+	Set
 	group  string
 	native bool
 }
 
 // group is Group without the copy.
-func (s Syscalls) group(name string) (calls []string, ok bool) {
+func (s Set) group(name string) (calls []string, ok bool) {
 	key := expansion{s, name, false}
 	if found, ok := expanded.Load(key); ok {
 		return found.([]string), true
@@ -200,7 +204,7 @@ func (s Syscalls) group(name string) (calls []string, ok bool) {
 
 // NativeMembers returns the calls of a group, and of the groups within it, that the architecture has, in the order in which
 // systemd looks at them. The slice is shared: it must not be changed.
-func (s Syscalls) NativeMembers(group string) []string {
+func (s Set) NativeMembers(group string) []string {
 	key := expansion{s, group, true}
 	if found, ok := expanded.Load(key); ok {
 		return found.([]string)
@@ -218,23 +222,23 @@ func (s Syscalls) NativeMembers(group string) []string {
 	return calls
 }
 
-// SyscallGroup returns every call of a group such as "@mount", and of the groups within it; sorted. ok is false if a
+// Group returns every call of a group such as "@mount", and of the groups within it; sorted. ok is false if a
 // systemd version has no such group.
-func SyscallGroup(name string, version int) (calls []string, ok bool) {
-	return SyscallsOf(version).Group(name)
+func Group(name string, version int) (calls []string, ok bool) {
+	return Of(version).Group(name)
 }
 
-// SyscallGroups returns the names of all groups that a systemd version has, sorted.
-func SyscallGroups(version int) []string { return SyscallsOf(version).Groups() }
+// Groups returns the names of all groups that a systemd version has, sorted.
+func Groups(version int) []string { return Of(version).Groups() }
 
-// KnownSyscall reports whether any of the systemd versions knows the call.
-func KnownSyscall(name string) bool {
+// Known reports whether any of the systemd versions knows the call.
+func Known(name string) bool {
 	_, ok := findSyscall(name)
 	return ok
 }
 
-// AllSyscalls returns the names of all calls that any of the systemd versions knows, sorted.
-func AllSyscalls() []string {
+// All returns the names of all calls that any of the systemd versions knows, sorted.
+func All() []string {
 	names := make([]string, len(syscallRows))
 	for i, row := range syscallRows {
 		names[i] = row.name

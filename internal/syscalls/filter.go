@@ -1,27 +1,29 @@
-package directive
+package syscalls
 
 import (
 	"strings"
 	"sync"
 
 	"temper/internal/unit"
+	"temper/internal/values"
 )
 
-// ErrnoKill is the error number that stands for "kill" in [SyscallFilter].
-const ErrnoKill = 1<<31 - 2
+// SinceListedError is the first systemd that keeps a name denied as "~name:errno" on an allow-list, refused with the error, and
+// that ignores a name with an error in a line that allows.
+const SinceListedError = 249
 
-// SyscallFilter is what a sequence of SystemCallFilter= assignments amounts to.
-type SyscallFilter struct {
+// Filter is what a sequence of SystemCallFilter= assignments amounts to.
+type Filter struct {
 	Set   bool // something is filtered
 	Allow bool // Calls are the only ones allowed, rather than those that are denied
-	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given, ErrnoKill
+	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given, values.ErrnoKill
 	// if the process is killed. A call on an allow-list with a number that is not negative is refused with that error. The
 	// map may be shared with other filters of the same assignments and must not be changed.
 	Calls map[string]int
 }
 
 // Permits reports whether a call is let through.
-func (f SyscallFilter) Permits(call string) bool {
+func (f Filter) Permits(call string) bool {
 	errno, listed := f.Calls[call]
 	if f.Allow {
 		return listed && errno < 0
@@ -29,19 +31,19 @@ func (f SyscallFilter) Permits(call string) bool {
 	return !listed
 }
 
-// ParseSystemCallFilter returns what a sequence of SystemCallFilter= assignments amounts to, as a systemd version reads
+// ParseFilter returns what a sequence of SystemCallFilter= assignments amounts to, as a systemd version reads
 // them with the libseccomp that Debian has beside it. See systemd.exec(5).
 //
 // The first assignment decides between an allow-list, on which @default is as well, and a deny-list. Names that systemd
 // does not know are ignored; an allow-list of only such names is still an allow-list.
-func ParseSystemCallFilter(values []string, version int) SyscallFilter {
-	return SyscallsOf(version).ParseFilter(values, version)
+func ParseFilter(values []string, version int) Filter {
+	return Of(version).ParseFilter(values, version)
 }
 
-// ParseFilter is [ParseSystemCallFilter] with the calls and groups of s.
-func (s Syscalls) ParseFilter(values []string, version int) SyscallFilter {
+// ParseFilter is [ParseFilter] with the calls and groups of s.
+func (s Set) ParseFilter(values []string, version int) Filter {
 	if len(values) == 0 {
-		return SyscallFilter{}
+		return Filter{}
 	}
 	key := filterKey{s, version, strings.Join(values, "\x00")}
 	if f, ok := filters.get(key); ok {
@@ -51,7 +53,7 @@ func (s Syscalls) ParseFilter(values []string, version int) SyscallFilter {
 	for _, value := range values {
 		p.assign(value)
 	}
-	f := SyscallFilter{Set: p.allow || len(p.calls) > 0, Allow: p.allow, Calls: p.calls}
+	f := Filter{Set: p.allow || len(p.calls) > 0, Allow: p.allow, Calls: p.calls}
 	filters.put(key, f)
 	return f
 }
@@ -60,7 +62,7 @@ func (s Syscalls) ParseFilter(values []string, version int) SyscallFilter {
 var filters filterCache
 
 type filterKey struct {
-	Syscalls
+	Set
 	version int
 	values  string
 }
@@ -68,23 +70,23 @@ type filterKey struct {
 // filterCache keeps up to maxFilters filters; the first ones stay.
 type filterCache struct {
 	mu    sync.RWMutex
-	found map[filterKey]SyscallFilter
+	found map[filterKey]Filter
 }
 
 const maxFilters = 128
 
-func (c *filterCache) get(key filterKey) (SyscallFilter, bool) {
+func (c *filterCache) get(key filterKey) (Filter, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	f, ok := c.found[key]
 	return f, ok
 }
 
-func (c *filterCache) put(key filterKey, f SyscallFilter) {
+func (c *filterCache) put(key filterKey, f Filter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.found == nil {
-		c.found = map[filterKey]SyscallFilter{}
+		c.found = map[filterKey]Filter{}
 	}
 	if len(c.found) < maxFilters {
 		c.found[key] = f
@@ -92,7 +94,7 @@ func (c *filterCache) put(key filterKey, f SyscallFilter) {
 }
 
 type syscallFilterParser struct {
-	syscalls Syscalls
+	syscalls Set
 	version  int
 	allow    bool
 	calls    map[string]int // nil until an assignment decided the kind of list
@@ -134,10 +136,10 @@ func (f *syscallFilterParser) word(word string, inverted bool) (name string, err
 	if inverted {
 		return name, errno, true
 	}
-	if f.version >= quirkAllowWithErrno {
+	if f.version >= SinceListedError {
 		return "", 0, false
 	}
-	if errno != ErrnoKill {
+	if errno != values.ErrnoKill {
 		errno = -1
 	}
 	return name, errno, true
@@ -152,7 +154,7 @@ func (f *syscallFilterParser) apply(name string, errno int, inverted bool) {
 	} else if !f.syscalls.Known(name) {
 		return
 	}
-	marked := inverted && f.allow && errno >= 0 && f.version >= quirkAllowWithErrno
+	marked := inverted && f.allow && errno >= 0 && f.version >= SinceListedError
 	for _, call := range calls {
 		if inverted != f.allow || marked {
 			f.calls[call] = errno
@@ -164,7 +166,7 @@ func (f *syscallFilterParser) apply(name string, errno int, inverted bool) {
 
 func parseErrnoOrKill(s string) (int, bool) {
 	if s == "kill" {
-		return ErrnoKill, true
+		return values.ErrnoKill, true
 	}
-	return ParseErrno(s)
+	return values.ParseErrno(s)
 }

@@ -1,4 +1,4 @@
-package directive
+package values
 
 import (
 	"slices"
@@ -62,6 +62,12 @@ var addressFamilies = []struct {
 	{name: "AF_XDP"},
 }
 
+// NoFamily is what RestrictAddressFamilies= takes instead of a list, since systemd 249, to allow none.
+const (
+	NoFamily      = "none"
+	SinceNoFamily = 249
+)
+
 // AddressFamilies returns the names of all address families, sorted, aliases left out.
 func AddressFamilies() []string {
 	names := make([]string, 0, len(addressFamilies))
@@ -106,7 +112,7 @@ func (f *FamilyFilter) assign(value string, version int) {
 		*f = FamilyFilter{}
 		return
 	}
-	if value == "none" && version >= quirkFamilyNone {
+	if value == NoFamily && version >= SinceNoFamily {
 		*f = FamilyFilter{Allow: true}
 		return
 	}
@@ -118,7 +124,7 @@ func (f *FamilyFilter) assign(value string, version int) {
 	for _, word := range words {
 		name, ok := familyName(word, version)
 		switch {
-		case !ok && version >= quirkBadFamilyEndsLine:
+		case !ok && version >= sinceBadFamilyEndsLine:
 			return
 		case !ok:
 		case inverted != f.Allow:

@@ -1,4 +1,4 @@
-package directive
+package values
 
 import (
 	"math/bits"
@@ -32,7 +32,7 @@ func CapabilityNames() []string { return slices.Clone(capabilityNames) }
 // ParseCapability returns the set of the one capability that systemd calls by this name: CAP_ names in any case, or
 // numbers. ok is false if there is none; systemd ignores such a word without a warning.
 func ParseCapability(name string) (s CapSet, ok bool) {
-	bit, ok := capabilityBit(name, newest)
+	bit, ok := capabilityBit(name, Newest)
 	return CapSet(bit) & AllCapabilities, ok
 }
 
@@ -89,7 +89,7 @@ func parseCapabilities(values []string, version int, unset uint64) uint64 {
 		switch {
 		case (sum == 0 || set == unset) && inverted:
 			set = ^sum
-			if sum == 0 && version >= quirkTildeIsAll && unset != 0 {
+			if sum == 0 && version >= sinceTildeIsAll && unset != 0 {
 				set = 1<<63 - 1 // everything, and no longer unset
 			}
 		case sum == 0 || set == unset:
@@ -107,7 +107,7 @@ func parseCapabilities(values []string, version int, unset uint64) uint64 {
 // open quote.
 func capabilityBits(list string, version int) uint64 {
 	flags := unit.Unquote
-	if version >= quirkRelaxedCapabilities {
+	if version >= sinceRelaxedCapabilities {
 		flags |= unit.Relax
 	}
 	words, _ := unit.SplitWords(list, flags)
@@ -121,7 +121,7 @@ func capabilityBits(list string, version int) uint64 {
 
 func capabilityBit(word string, version int) (uint64, bool) {
 	limit := 62
-	if version < quirkRelaxedCapabilities {
+	if version < sinceRelaxedCapabilities {
 		limit = 63
 	}
 	if n, ok := parseInt(word); ok {

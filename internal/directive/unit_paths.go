@@ -1,58 +1,18 @@
 package directive
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"temper/internal/host"
 	"temper/internal/unit"
+	"temper/internal/values"
 )
 
-// shutPaths is the kind of a list of paths that takes something away below each: adding to it only restricts.
-type shutPaths struct{ mode PathMode }
-
-func (shutPaths) check(d *Directive, values []string) error {
-	for _, v := range values {
-		words, err := unit.Words(v)
-		if err != nil {
-			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
-		}
-		for _, w := range words {
-			if p := barePath(w); !path.IsAbs(p) || path.Clean(p) != p {
-				return fmt.Errorf("%s= has the path %q, want a clean absolute path", d.Name, w)
-			}
-		}
-	}
-	return nil
-}
-
-func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
-	have, shut := c.closedPaths(d.Name), c.closedPaths("InaccessiblePaths")
-	var lines, refused []string
-	for _, w := range pathWords(want) {
-		p := realPath(barePath(w))
-		by := ""
-		if k.mode == NoExec {
-			by = c.wouldOpen(p)
-		}
-		switch {
-		case slices.Contains(have, p), slices.ContainsFunc(shut, func(h string) bool { return below(h, p) }):
-		case k.mode != Hidden && c.covers(p):
-			refused = append(refused, "uncover what the unit covers with a file system of its own: "+p)
-		case by != "":
-			refused = append(refused, "make writable what the unit keeps closed by "+by+": "+p)
-		default:
-			lines = append(lines, optional(w))
-		}
-	}
-	switch {
-	case refused != nil:
-		return Merged{Lines: lines, Adds: true, Note: "would " + strings.Join(refused, ", and ")}
-	case lines == nil:
-		return Merged{Note: "the unit already has these"}
-	}
-	return Merged{Lines: lines, Adds: true}
+// mountsRun reports whether a value brings a mount of /run.
+func (d *Directive) mountsRun(v Value) bool {
+	return v.Rank > 0 && (d.MountsRun == "any" || d.MountsRun == v.Name)
 }
 
 // wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of each path in
@@ -65,7 +25,7 @@ func (c Context) wouldOpen(p string) string {
 		if x.path == p {
 			return ""
 		}
-		if below(x.path, p) && !slices.ContainsFunc(open, func(o string) bool { return below(x.path, o) && below(o, p) }) {
+		if host.Below(x.path, p) && !slices.ContainsFunc(open, func(o string) bool { return host.Below(x.path, o) && host.Below(o, p) }) {
 			by = x.by
 		}
 	}
@@ -87,64 +47,6 @@ func (c Context) mountsRun() bool {
 		return d.mountsRun(have)
 	})
 }
-
-// refused lists the paths, each of which can be left out.
-func (shutPaths) refused(want []string, _ int) []string {
-	var paths []string
-	for _, w := range pathWords(want) {
-		paths = append(paths, barePath(w))
-	}
-	return paths
-}
-
-// except leaves paths out; nil if none remains.
-func (shutPaths) except(want, names []string, _ int) []string {
-	var lines []string
-	for _, w := range pathWords(want) {
-		if !slices.Contains(names, barePath(w)) {
-			lines = append(lines, quoted(w))
-		}
-	}
-	return lines
-}
-
-func (shutPaths) rule() string { return "lines are added" }
-
-// coverPaths is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
-type coverPaths struct{}
-
-func (coverPaths) check(d *Directive, values []string) error {
-	for _, v := range values {
-		words, err := unit.Words(v)
-		if err != nil {
-			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
-		}
-		for _, w := range words {
-			p, _, _ := strings.Cut(w, ":")
-			if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
-				return fmt.Errorf("%s= has the path %q, want a clean absolute path below /", d.Name, w)
-			}
-		}
-	}
-	return nil
-}
-
-func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
-	shut := c.closedPaths("InaccessiblePaths")
-	var lines []string
-	for _, w := range pathWords(want) {
-		p, _, _ := strings.Cut(w, ":")
-		if p = realPath(p); !c.covers(p) && !slices.ContainsFunc(shut, func(h string) bool { return below(h, p) }) {
-			lines = append(lines, quoted(w))
-		}
-	}
-	if lines == nil {
-		return Merged{Note: "the unit already has these"}
-	}
-	return Merged{Lines: lines, Adds: true}
-}
-
-func (coverPaths) rule() string { return "paths that the unit does not cover itself are added" }
 
 // covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one path
 // systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in namespace.c).
@@ -184,46 +86,6 @@ func (c Context) bound() []string {
 	return paths
 }
 
-// openPaths is the kind of a list of exceptions below paths that something else takes away.
-type openPaths struct{}
-
-func (openPaths) check(d *Directive, values []string) error { return shutPaths{}.check(d, values) }
-
-func (openPaths) rule() string {
-	return "only exceptions from what the unit leaves open itself are added"
-}
-
-// merge lets through only the exceptions for paths that the unit leaves open: any other would open what it had closed.
-func (openPaths) merge(d *Directive, c Context, want []string) Merged {
-	closed, open := c.shut(d), c.openPaths(d.Name)
-	var lines, refused []string
-	for _, w := range pathWords(want) {
-		p := realPath(barePath(w))
-		if slices.Contains(open, p) {
-			continue
-		}
-		by := refuses(closed, open, p)
-		if rooted(w) && len(closed) == 1 && closed[0].by == "RootDirectory=" {
-			by = "" // it means one path, and the unit takes none away
-		}
-		if k, _ := byName()[d.With].kind.(shutPaths); by == "" && k.mode == NoExec {
-			by = c.wouldOpen(p)
-		}
-		if by != "" {
-			refused = append(refused, p+" ("+by+")")
-			continue
-		}
-		lines = append(lines, optional(w))
-	}
-	if len(refused) > 0 {
-		return Merged{Lines: lines, Adds: true, Note: "the unit keeps closed " + strings.Join(refused, ", ")}
-	}
-	if lines == nil {
-		return Merged{Note: "the unit already has these"}
-	}
-	return Merged{Lines: lines, Adds: true}
-}
-
 // closedPath is a path that a unit takes away, and the directive that does so.
 type closedPath struct {
 	path, by string
@@ -234,10 +96,10 @@ type closedPath struct {
 // specific path decides, and for one path what closes it, as in systemd's own list of mounts.
 func refuses(closed []closedPath, open []string, p string) string {
 	for _, c := range closed {
-		if below(c.path, p) && !slices.ContainsFunc(open, func(o string) bool { return o != c.path && below(c.path, o) && below(o, p) }) {
+		if host.Below(c.path, p) && !slices.ContainsFunc(open, func(o string) bool { return o != c.path && host.Below(c.path, o) && host.Below(o, p) }) {
 			return c.by
 		}
-		if c.replaced && below(p, c.path) {
+		if c.replaced && host.Below(p, c.path) {
 			return c.by
 		}
 	}
@@ -268,7 +130,7 @@ func (c Context) shut(d *Directive) []closedPath {
 		if o, ok := row.kind.(ordered); ok && d.With == "ProtectSystem" {
 			have, _ := o.effective(row, c)
 			for _, e := range row.Paths {
-				if v, _ := row.Value(e.Value, newest); have.Rank >= v.Rank && have.Rank > 0 {
+				if v, _ := row.Value(e.Value, values.Newest); have.Rank >= v.Rank && have.Rank > 0 {
 					closed = append(closed, closedPath{realPath(e.Path), row.Name + "=" + have.Name, row.Name == d.With})
 				}
 			}
@@ -313,9 +175,9 @@ func (c Context) pathWords(name string) []string {
 
 // pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed over, as
 // systemd does.
-func pathWords(values []string) []string {
+func pathWords(lines []string) []string {
 	var words []string
-	for _, v := range values {
+	for _, v := range lines {
 		if w, err := unit.Words(v); err == nil {
 			words = append(words, w...)
 		}
@@ -347,7 +209,7 @@ var merged = []struct{ link, path string }{
 func realPath(p string) string {
 	p = path.Clean(p)
 	for _, m := range merged {
-		if below(m.link, p) {
+		if host.Below(m.link, p) {
 			return m.path + p[len(m.link):]
 		}
 	}
@@ -370,9 +232,4 @@ func quoted(word string) string {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 	}
 	return word
-}
-
-// below reports whether p is dir or lies below it.
-func below(dir, p string) bool {
-	return dir == p || dir == "/" || strings.HasPrefix(p, dir+"/")
 }

@@ -1,4 +1,4 @@
-package directive
+package values
 
 import (
 	"slices"
@@ -21,6 +21,17 @@ const timeNamespace NamespaceSet = 1 << 5
 
 // NamespaceNames returns the names that RestrictNamespaces= takes, sorted.
 func NamespaceNames() []string { return slices.Clone(namespaceNames) }
+
+// Namespaces returns the set of the named namespaces; names that do not exist are left out.
+func Namespaces(names ...string) NamespaceSet {
+	var s NamespaceSet
+	for i, name := range namespaceNames {
+		if slices.Contains(names, name) {
+			s |= 1 << i
+		}
+	}
+	return s
+}
 
 // Names returns the names of the namespaces in the set, sorted.
 func (s NamespaceSet) Names() []string {
@@ -49,7 +60,7 @@ func (s NamespaceSet) String() string { return strings.Join(s.Names(), " ") }
 // seven is none, and "~user" denies "time" too.
 func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 	all := AllNamespaces
-	if version < quirkTimeIsNamespace {
+	if version < sinceTimeIsNamespace {
 		all &^= timeNamespace
 	}
 	set, initial := all, true
@@ -102,5 +113,5 @@ func namespaceList(list string, version int) (set NamespaceSet, ok bool) {
 // KnownNamespace reports whether a systemd version takes a word for a namespace.
 func KnownNamespace(word string, version int) bool {
 	i := slices.Index(namespaceNames, word)
-	return i >= 0 && (1<<i != timeNamespace || version >= quirkTimeHasName)
+	return i >= 0 && (1<<i != timeNamespace || version >= sinceTimeHasName)
 }

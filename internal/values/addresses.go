@@ -1,4 +1,4 @@
-package directive
+package values
 
 import (
 	"net/netip"
@@ -33,7 +33,7 @@ func (a Addresses) Covers(prefixes []netip.Prefix) bool {
 }
 
 // ParseAddresses is [ParseIPAddresses] as the newest systemd reads the values.
-func ParseAddresses(values []string) Addresses { return ParseIPAddresses(values, newest) }
+func ParseAddresses(values []string) Addresses { return ParseIPAddresses(values, Newest) }
 
 // ParseIPAddresses returns the prefixes that a sequence of IPAddressAllow= or IPAddressDeny= assignments lists, as a
 // systemd version reads them. See systemd.resource-control(5).
@@ -49,7 +49,7 @@ func ParseIPAddresses(values []string, version int) Addresses {
 		words, _ := unit.SplitWords(value, 0)
 		for _, word := range words {
 			prefixes, ok := ParsePrefixes(word)
-			if !ok && version < quirkBadAddressSkipped {
+			if !ok && version < sinceBadAddressSkipped {
 				break
 			}
 			list = append(list, prefixes...)

@@ -1,8 +1,9 @@
-package directive
+package values
 
 import (
 	"strings"
 
+	"temper/internal/host"
 	"temper/internal/unit"
 )
 
@@ -46,17 +47,11 @@ func parseDeviceRule(value string, version int, expand func(string) (string, err
 	}
 	if !strings.HasPrefix(path, "char-") && !strings.HasPrefix(path, "block-") {
 		simple, ok := SimplifyPath(path, version)
-		if path = simple; !ok || !isBelow(path, "/dev") && !isBelow(path, "/run/systemd/inaccessible") {
+		if path = simple; !ok || !host.Below("/dev", path) && !host.Below("/run/systemd/inaccessible", path) {
 			return DeviceRule{}, false
 		}
 	}
 	return DeviceRule{Path: path, Access: sortAccess(access)}, true
-}
-
-// isBelow reports whether a path is a directory, which systemd takes too, or in it.
-func isBelow(path, dir string) bool {
-	rest, ok := strings.CutPrefix(path, dir)
-	return ok && (rest == "" || rest[0] == '/')
 }
 
 // sortAccess returns the letters in systemd's order, each once; none means all.

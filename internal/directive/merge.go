@@ -1,0 +1,106 @@
+package directive
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"temper/internal/hint"
+)
+
+// in reports whether a unit has the assignment.
+func (x Clash) in(c Context) bool {
+	lines := c.Have(x.Directive)
+	if d, ok := byName()[x.Directive]; ok && d.Ordered() {
+		v, _ := d.Read(lines, c.Version)
+		return v.Name == x.Value
+	}
+	return len(lines) > 0 && lines[len(lines)-1] != "" && (x.Value == "" || lines[len(lines)-1] == x.Value)
+}
+
+// kind is how the directives of one shape are validated and merged. See merge_*.go.
+type kind interface {
+	// check validates the assignments of a profile.
+	check(d *Directive, lines []string) error
+	// merge computes what to assign so that the unit forbids what it forbade and what is wanted.
+	merge(d *Directive, c Context, want []string) Merged
+	// rule says in a few words how it merges.
+	rule() string
+}
+
+// Context is the unit into which directives are merged.
+type Context struct {
+	Version int // of systemd
+	// Have returns the unit's own assignments of a directive, in order, empty ones included; those by older names of it too.
+	Have func(name string) []string
+}
+
+// Merged is the result of a merge. Without Lines nothing need or can be written, and Note says why.
+type Merged struct {
+	Lines []string // values to assign, in order; "" is the empty assignment
+	Note  string   // what differs from what was wanted, and why; "" if nothing does
+	Adds  bool     // Lines only add to what the unit sets, they replace nothing of it
+}
+
+// Merge returns the assignments that, read after the unit's own, make it forbid everything that it forbade before and,
+// as far as systemd allows, everything that want forbids.
+func (d *Directive) Merge(c Context, want []string) Merged {
+	if d.Since > c.Version {
+		return Merged{Note: fmt.Sprintf("needs systemd %d, this one is %d", d.Since, c.Version)}
+	}
+	for _, w := range d.Widens {
+		if w.in(c.Version) && c.closes(w) {
+			return Merged{Note: fmt.Sprintf("would open %s=%s, which the unit keeps closed", w.Directive, w.Value)}
+		}
+	}
+	for _, x := range d.Clashes {
+		if (x.With == "" || slices.Contains(want, x.With)) && x.in(c) {
+			return Merged{Note: fmt.Sprintf("systemd does not load a unit that has both it and %s=%s", x.Directive, x.Value)}
+		}
+	}
+	return d.kind.merge(d, c, want)
+}
+
+// Rule says in a few words how the directive merges with what a unit sets.
+func (d *Directive) Rule() string { return d.kind.rule() }
+
+// doesNotKnow says which words of a list are left out; "" if none are.
+func doesNotKnow(version int, words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("systemd %d does not know %s", version, strings.Join(words, " "))
+}
+
+// reset puts an empty assignment before others where there is something to reset.
+func reset(needed bool, lines []string) []string {
+	if needed {
+		return append([]string{""}, lines...)
+	}
+	return lines
+}
+
+// checkWords checks a list of names and returns the error for the first that is none of those known.
+func checkWords(d *Directive, lines []string, isName func(string) bool, names []string) error {
+	for _, v := range lines {
+		for _, word := range strings.Fields(strings.TrimPrefix(v, "~")) {
+			if isName(word) {
+				continue
+			}
+			if near := hint.Nearest(word, names); near != "" {
+				return fmt.Errorf("%s= does not know %q, did you mean %q?", d.Name, word, near)
+			}
+			return fmt.Errorf("%s= does not know %q, want names such as %s", d.Name, word, names[0])
+		}
+	}
+	return nil
+}
+
+// list returns the assignments that set a list to names, whatever was assigned before.
+func list(reset bool, names []string) []string {
+	lines := []string{strings.Join(names, " ")}
+	if reset && len(names) > 0 {
+		lines = []string{"", lines[0]}
+	}
+	return lines
+}

@@ -1,0 +1,80 @@
+package directive
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// openDevices is the kind of DeviceAllow=: exceptions from DevicePolicy=, and, where that is auto, a restriction of its own.
+type openDevices struct{}
+
+func (openDevices) grants(want []string, _ int) []string {
+	return slices.DeleteFunc(slices.Clone(want), func(v string) bool { return v == "" })
+}
+
+func (openDevices) without(want, names []string, _ int) []string {
+	return keepWords(want, names, func(line string) []string { return []string{line} })
+}
+
+// gives takes a class for any device: which nodes belong to it only the machine knows.
+func (openDevices) gives(name, subject string, _ int) bool {
+	device, _, _ := strings.Cut(name, " ")
+	return device == subject || !strings.HasPrefix(device, "/")
+}
+
+func (openDevices) check(d *Directive, lines []string) error {
+	for _, v := range lines {
+		fields := strings.Fields(v)
+		if v == "" {
+			continue
+		}
+		if len(fields) > 2 || !isDevice(fields[0]) {
+			return fmt.Errorf("%s=%s is not a device, want /dev/NODE, char-CLASS or block-CLASS and r, w, m", d.Name, v)
+		}
+		if len(fields) == 2 && strings.Trim(fields[1], "rwm") != "" {
+			return fmt.Errorf("%s=%s has the access %q, want r, w, m", d.Name, v, fields[1])
+		}
+	}
+	return nil
+}
+
+func (openDevices) rule() string { return "only where the unit can open every device" }
+
+func (openDevices) merge(d *Directive, c Context, want []string) Merged {
+	if !c.closesDevices() {
+		return Merged{Lines: want, Adds: true}
+	}
+	have := c.devices()
+	if slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) }) {
+		return Merged{Note: "the unit already allows only its own devices"}
+	}
+	return Merged{Note: "the unit already has these"}
+}
+
+func isDevice(name string) bool {
+	return strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "char-") || strings.HasPrefix(name, "block-")
+}
+
+// closesDevices reports whether a unit can open only some devices.
+func (c Context) closesDevices() bool {
+	policy, _ := ordered{}.effective(byName()["DevicePolicy"], c)
+	return policy.Rank > 0 || len(c.devices()) > 0
+}
+
+func (c Context) devices() []string {
+	var devices []string
+	for _, v := range c.Have("DeviceAllow") {
+		if v == "" {
+			devices = nil
+			continue
+		}
+		devices = append(devices, strings.Join(strings.Fields(v), " "))
+	}
+	return devices
+}
+
+// closes reports whether a unit forbids what an effect would open.
+func (c Context) closes(e Effect) bool {
+	return c.closesDevices() && !slices.Contains(c.devices(), e.Value)
+}

@@ -1,0 +1,258 @@
+package directive
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"temper/internal/values"
+)
+
+// openAddresses is the kind of IPAddressAllow=: exceptions from IPAddressDeny=. Where the unit denies anything itself, only
+// exceptions that it makes too are let through.
+type openAddresses struct{}
+
+func (openAddresses) grants(want []string, _ int) []string { return ports(want) }
+
+func (openAddresses) without(want, names []string, _ int) []string {
+	return keepWords(want, names, strings.Fields)
+}
+
+func (openAddresses) gives(name, subject string, _ int) bool {
+	prefixes, _ := values.ParsePrefixes(name)
+	peer, err := netip.ParseAddrPort(subject)
+	return err != nil || slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
+}
+
+func (openAddresses) check(d *Directive, lines []string) error {
+	return shutAddresses{}.check(d, lines)
+}
+
+func (openAddresses) rule() string { return "only where the unit denies no address" }
+
+func (openAddresses) merge(d *Directive, c Context, want []string) Merged {
+	if len(values.ParseAddresses(c.Have(d.With))) == 0 {
+		return Merged{Lines: want, Adds: true}
+	}
+	have := values.ParseAddresses(c.Have(d.Name))
+	for _, w := range strings.Fields(strings.Join(want, " ")) {
+		if prefixes, _ := values.ParsePrefixes(w); !have.Covers(prefixes) {
+			return Merged{Note: "the unit already allows only its own addresses"}
+		}
+	}
+	return Merged{Note: "the unit already has these"}
+}
+
+// openPorts is the kind of SocketBindAllow=: exceptions from SocketBindDeny=. Where the unit denies any port itself, no
+// exception is added.
+type openPorts struct{}
+
+func (openPorts) grants(want []string, _ int) []string { return ports(want) }
+
+func (openPorts) without(want, names []string, _ int) []string {
+	return keepWords(want, names, strings.Fields)
+}
+
+// gives takes a rule for one of any port: a refused bind(2) puts all back that could have let it through.
+func (openPorts) gives(string, string, int) bool { return true }
+
+func (openPorts) check(d *Directive, lines []string) error { return shutPorts{}.check(d, lines) }
+
+func (openPorts) rule() string { return "only where the unit denies no port" }
+
+func (openPorts) merge(d *Directive, c Context, want []string) Merged {
+	have := ports(c.Have(d.Name))
+	lines := slices.DeleteFunc(ports(want), func(w string) bool { return slices.Contains(have, w) })
+	switch {
+	case len(lines) == 0:
+		return Merged{Note: "the unit already has these"}
+	case len(ports(c.Have(d.With))) > 0:
+		return Merged{Note: "the unit already allows only its own ports"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}
+
+// families is the kind of RestrictAddressFamilies=: an allow-list or a deny-list, "none" since systemd 249.
+type families struct{}
+
+func (families) grants(want []string, version int) []string {
+	wanted := values.ParseRestrictAddressFamilies(want, version)
+	if !wanted.Allow {
+		return nil
+	}
+	return slices.DeleteFunc(values.AddressFamilies(), func(f string) bool { return !wanted.Permits(f) })
+}
+
+func (k families) without(want, names []string, version int) []string {
+	left := slices.DeleteFunc(k.grants(want, version), func(f string) bool { return slices.Contains(names, f) })
+	return k.allow(left, values.Newest)
+}
+
+func (families) gives(name, subject string, _ int) bool { return name == subject }
+
+func (families) check(d *Directive, lines []string) error {
+	names := values.AddressFamilies()
+	lists := slices.DeleteFunc(slices.Clone(lines), func(v string) bool { return v == values.NoFamily }) // which is no name in a list
+	return checkWords(d, lists, func(w string) bool { return slices.Contains(names, w) }, append(names, values.NoFamily))
+}
+
+func (families) rule() string {
+	return "a deny-list is added to a deny-list; else what both allow, as a whole list after a reset"
+}
+
+func (k families) merge(d *Directive, c Context, want []string) Merged {
+	have, wanted := values.ParseRestrictAddressFamilies(c.Have(d.Name), c.Version), values.ParseRestrictAddressFamilies(want, c.Version)
+	unknown := k.unknown(want, c.Version)
+	note := doesNotKnow(c.Version, unknown)
+	var both []string
+	lost := false
+	for _, f := range values.AddressFamilies() {
+		switch {
+		case have.Permits(f) && wanted.Permits(f):
+			both = append(both, f)
+		case have.Permits(f):
+			lost = true
+		}
+	}
+	switch {
+	case !lost && note != "":
+		return Merged{Note: note}
+	case !lost:
+		return Merged{Note: "the unit already allows no other family"}
+	case !have.Set && len(unknown) == 0 && !slices.Contains(want, values.NoFamily):
+		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want)}
+	case !have.Allow && !wanted.Allow:
+		return Merged{Lines: []string{"~" + strings.Join(slices.Sorted(maps.Keys(wanted.Families)), " ")}, Note: note}
+	}
+	return Merged{Lines: reset(len(c.Have(d.Name)) > 0, k.allow(both, c.Version)), Note: note}
+}
+
+// unknown lists the words of the assignments that a systemd version does not know.
+func (families) unknown(want []string, version int) []string {
+	return slices.DeleteFunc(strings.Fields(strings.ReplaceAll(strings.Join(want, " "), "~", " ")), func(w string) bool {
+		return values.KnownFamily(w, version) || w == values.NoFamily && version >= values.SinceNoFamily
+	})
+}
+
+// allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only name off.
+func (families) allow(names []string, version int) []string {
+	switch {
+	case len(names) > 0:
+		return []string{strings.Join(names, " ")}
+	case version < values.SinceNoFamily:
+		return []string{"AF_UNIX", "~AF_UNIX"}
+	}
+	return []string{values.NoFamily}
+}
+
+func (families) refused(want []string, version int) []string {
+	wanted := values.ParseRestrictAddressFamilies(want, version)
+	return slices.DeleteFunc(values.AddressFamilies(), wanted.Permits)
+}
+
+func (k families) except(want, names []string, version int) []string {
+	wanted := values.ParseRestrictAddressFamilies(want, version)
+	if !wanted.Allow {
+		denied := slices.DeleteFunc(slices.Sorted(maps.Keys(wanted.Families)), func(f string) bool { return slices.Contains(names, f) })
+		if len(denied) == 0 {
+			return nil
+		}
+		return []string{"~" + strings.Join(denied, " ")}
+	}
+	return k.allow(slices.DeleteFunc(values.AddressFamilies(), func(f string) bool {
+		return !wanted.Permits(f) && !slices.Contains(names, f)
+	}), values.Newest)
+}
+
+// shutAddresses is the kind of IPAddressDeny=: adding to it only restricts.
+type shutAddresses struct{}
+
+func (shutAddresses) check(d *Directive, lines []string) error {
+	for _, v := range lines {
+		for _, w := range strings.Fields(v) {
+			if _, ok := values.ParsePrefixes(w); !ok {
+				return fmt.Errorf("%s= has %q, want an address, a prefix, any, localhost, link-local or multicast", d.Name, w)
+			}
+		}
+	}
+	return nil
+}
+
+func (shutAddresses) rule() string { return "addresses are added" }
+
+func (shutAddresses) merge(d *Directive, c Context, want []string) Merged {
+	have := values.ParseAddresses(c.Have(d.Name))
+	var lines []string
+	for _, w := range strings.Fields(strings.Join(want, " ")) {
+		if prefixes, _ := values.ParsePrefixes(w); !have.Covers(prefixes) {
+			lines = append(lines, w)
+		}
+	}
+	if lines == nil {
+		return Merged{Note: "the unit already denies these"}
+	}
+	return Merged{Lines: []string{strings.Join(lines, " ")}, Adds: true}
+}
+
+// portRule is [FAMILY:][PROTOCOL:][PORT|PORT-PORT] or "any"; see systemd.resource-control(5).
+var portRule = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:any|(?:(?:ipv4|ipv6)(?::(?:tcp|udp))?|tcp|udp)|(?:(?:ipv4|ipv6):)?(?:(?:tcp|udp):)?(\d{1,5})(?:-(\d{1,5}))?)$`)
+})
+
+func isPortRule(word string) bool {
+	m := portRule().FindStringSubmatch(word)
+	if m == nil {
+		return false
+	}
+	low, high := 1, 1<<16-1
+	if m[1] != "" {
+		low, _ = strconv.Atoi(m[1])
+		high = low
+	}
+	if m[2] != "" {
+		high, _ = strconv.Atoi(m[2])
+	}
+	return 1 <= low && low <= high && high < 1<<16
+}
+
+// ports returns the rules of assignments, which an empty one resets.
+func ports(lines []string) []string {
+	var rules []string
+	for _, v := range lines {
+		if v == "" {
+			rules = nil
+		}
+		rules = append(rules, strings.Fields(v)...)
+	}
+	return rules
+}
+
+// shutPorts is the kind of SocketBindDeny=: adding to it only restricts.
+type shutPorts struct{}
+
+func (shutPorts) check(d *Directive, lines []string) error {
+	for _, w := range ports(lines) {
+		if !isPortRule(w) {
+			return fmt.Errorf("%s= has %q, want any, or a port or range, after ipv4: or ipv6: and tcp: or udp: where needed", d.Name, w)
+		}
+	}
+	return nil
+}
+
+func (shutPorts) rule() string { return "rules are added" }
+
+func (shutPorts) merge(d *Directive, c Context, want []string) Merged {
+	have := ports(c.Have(d.Name))
+	lines := slices.DeleteFunc(ports(want), func(w string) bool {
+		return slices.Contains(have, w) || slices.Contains(have, "any")
+	})
+	if len(lines) == 0 {
+		return Merged{Note: "the unit already denies these"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}

@@ -1,0 +1,334 @@
+package directive
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"temper/internal/hint"
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/values"
+)
+
+// spelling is how the values of an ordered directive are written beyond what the table lists.
+type spelling struct {
+	directive string
+	alias     string // another word for "yes"
+	since     int    // first version with the alias, or with the argument
+	arg       bool   // ":HOSTNAME" may follow
+	other     string // what any other list of words amounts to; "" = it is ignored
+	reset     int    // first version in which an empty assignment takes back what was set; 0 = it is ignored
+	tristate  int    // first version in which unset is a value of its own, which an empty assignment brings back
+}
+
+var spellings = []spelling{
+	{directive: "Delegate", other: "yes"}, // a list of controllers, of which even a wrong one turns it on
+	{directive: "PrivateMounts", tristate: 254},
+	{directive: "PrivateTmp", alias: "connected", since: 257},
+	{directive: "PrivateUsers", alias: "self", since: 257},
+	{directive: "ProtectHostname", arg: true, since: 258, reset: 258},
+}
+
+func (d *Directive) spelling() spelling {
+	for _, s := range spellings {
+		if s.directive == d.Name {
+			return s
+		}
+	}
+	return spelling{}
+}
+
+// Value returns the row of one value of an ordered directive, as a systemd version reads it: booleans in all their
+// spellings. ok is false if systemd ignores the assignment, with a warning.
+func (d *Directive) Value(text string, version int) (v Value, ok bool) {
+	how := d.spelling()
+	name := text
+	if host := ""; how.arg && version >= how.since {
+		found := false
+		if name, host, found = strings.Cut(text, ":"); found && !isHostname(host) {
+			return Value{}, false
+		}
+	}
+	if on, ok := unit.Bool(name); ok {
+		if !on && name != text {
+			return Value{}, false // off, and yet an argument
+		}
+		name = map[bool]string{true: "yes", false: "no"}[on]
+	} else if name == how.alias && name != "" && version >= how.since {
+		name = "yes"
+	} else if _, err := unit.Words(text); how.other != "" && err == nil {
+		name = how.other
+	}
+	for _, v := range d.Values {
+		if v.Name == name && v.Since <= version {
+			return v, true
+		}
+	}
+	return Value{}, false
+}
+
+// Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being ignored.
+func (d *Directive) Resets(version int) bool {
+	reset := d.spelling().reset
+	return reset > 0 && version >= reset || d.Tristate(version)
+}
+
+// Tristate reports whether systemd tells an ordered directive that nothing sets from one that is off.
+func (d *Directive) Tristate(version int) bool {
+	since := d.spelling().tristate
+	return since > 0 && version >= since
+}
+
+// TakesArgument reports whether ":" and an argument, in which specifiers count, may follow a value of an ordered directive.
+func (d *Directive) TakesArgument() bool { return d.spelling().arg }
+
+// isHostname reports whether systemd takes a name for a host: see hostname(7).
+func isHostname(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, hostLetters) != "" {
+			return false
+		}
+	}
+	return len(name) <= 64
+}
+
+const hostLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+
+// Read returns the value that a sequence of assignments of an ordered directive amounts to, as a systemd version reads
+// them: the last that is valid. set is false if none is, or if an empty one took it back; the value is then the default.
+func (d *Directive) Read(lines []string, version int) (v Value, set bool) {
+	def := d.Values[0]
+	if d.Default != "" {
+		def, _ = d.Value(d.Default, version)
+	}
+	v = def
+	for _, text := range lines {
+		if w, ok := d.Value(text, version); ok {
+			v, set = w, true
+		} else if text == "" && d.Resets(version) {
+			v, set = def, false
+		}
+	}
+	return v, set
+}
+
+// ordered is the kind of a directive with a fixed list of lines, one of which holds: the last valid assignment wins.
+type ordered struct{}
+
+func (ordered) check(d *Directive, lines []string) error {
+	if len(lines) != 1 {
+		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(lines))
+	}
+	if _, ok := d.Value(lines[0], values.Newest); !ok {
+		names := valueNames(d)
+		if near := hint.Nearest(lines[0], names); near != "" {
+			return fmt.Errorf("%s=%s is not a value of it, did you mean %q?", d.Name, lines[0], near)
+		}
+		return fmt.Errorf("%s=%s is not a value of it, want one of %s", d.Name, lines[0], strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// effective is the assigned value, or a stronger one that another directive of the unit implies; by names that one.
+func (ordered) effective(d *Directive, c Context) (v Value, by string) {
+	v, _ = d.Read(c.Have(d.Name), c.Version)
+	by = d.Name
+	for _, other := range table {
+		for _, e := range other.Implies {
+			if e.Directive != d.Name || !e.in(c.Version) || !c.full(other) || e.WhenOff && v.Rank > 0 {
+				continue
+			}
+			if w, ok := d.Value(e.Value, c.Version); ok && w.Rank > v.Rank {
+				v, by = w, other.Name
+			}
+		}
+	}
+	return v, by
+}
+
+func (o ordered) merge(d *Directive, c Context, want []string) Merged {
+	wanted, _ := d.Value(want[len(want)-1], values.Newest)
+	target := o.known(d, wanted, c.Version)
+	note := ""
+	if target.Name != wanted.Name {
+		note = fmt.Sprintf("%s needs systemd %d, this one is %d", wanted.Name, wanted.Since, c.Version)
+	}
+	have, by := o.effective(d, c)
+	switch {
+	case target.Rank == 0 && note != "":
+		return Merged{Note: note}
+	case have.Rank >= target.Rank && by != d.Name:
+		return Merged{Note: fmt.Sprintf("the unit already has %s through %s=", have.Name, by)}
+	case have.Rank >= target.Rank && len(c.Have(d.Name)) == 0:
+		return Merged{Note: fmt.Sprintf("%s is already so by default", have.Name)}
+	case have.Rank >= target.Rank:
+		return Merged{Note: fmt.Sprintf("the unit already sets %s", have.Name)}
+	}
+	if reason := o.uncovers(d, c, have, target); reason != "" {
+		return Merged{Note: reason}
+	}
+	if note != "" {
+		note += ": " + target.Name + " instead"
+	}
+	return Merged{Lines: []string{target.Name}, Note: note}
+}
+
+func (ordered) rule() string { return "the stronger value holds" }
+
+// uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps one,
+// and where a value stops naming a path itself, the unit's exceptions from it begin to count.
+func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
+	if by := c.wouldOpen("/run"); by != "" && d.mountsRun(target) && !c.mountsRun() {
+		return "would make /run writable, which the unit keeps closed by " + by
+	}
+	for _, e := range d.Opens {
+		from, _ := d.Value(e.Value, values.Newest)
+		if from.Rank > target.Rank || from.Rank <= have.Rank {
+			continue
+		}
+		for _, closed := range c.readOnly() {
+			if closed != e.Path && host.Below(closed, e.Path) {
+				return fmt.Sprintf("would open %s, which the unit's ReadOnlyPaths=%s closes", e.Path, closed)
+			}
+		}
+	}
+	for _, e := range d.Paths {
+		from, _ := d.Value(e.Value, values.Newest)
+		if e.Mode == ReadOnly && from.Rank <= target.Rank && c.covers(e.Path) {
+			return fmt.Sprintf("would uncover %s, which the unit covers with a file system of its own", e.Path)
+		}
+		if have.Rank == 0 || from.Rank > have.Rank {
+			continue
+		}
+		for _, row := range table {
+			if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {
+				continue
+			}
+			if slices.ContainsFunc(c.openPaths(row.Name), func(open string) bool { return host.Below(open, e.Path) }) {
+				return fmt.Sprintf("the unit's own %s= would then open %s", row.Name, e.Path)
+			}
+		}
+	}
+	return ""
+}
+
+// known is the strongest value up to want that a systemd version has.
+func (o ordered) known(d *Directive, want Value, version int) Value {
+	if want.Since <= version {
+		return want
+	}
+	best := d.Values[0]
+	for _, v := range d.Values {
+		if v.Since <= version && v.Rank <= want.Rank && v.Rank > best.Rank {
+			best = v
+		}
+	}
+	return best
+}
+
+func (o ordered) weaker(d *Directive, want []string, version int) [][]string {
+	top, _ := d.Value(want[len(want)-1], values.Newest)
+	top = o.known(d, top, version)
+	var lines [][]string
+	for _, v := range slices.Backward(d.Values) {
+		if v.Rank > 0 && v.Rank < top.Rank && v.Since <= version {
+			lines = append(lines, []string{v.Name})
+		}
+	}
+	return lines
+}
+
+func valueNames(d *Directive) []string {
+	names := make([]string, len(d.Values))
+	for i, v := range d.Values {
+		names[i] = v.Name
+	}
+	return names
+}
+
+// full reports whether a unit sets an ordered directive to a value that implies what the table says.
+func (c Context) full(d *Directive) bool {
+	if _, ok := d.kind.(ordered); !ok {
+		return false
+	}
+	v, _ := d.Read(c.Have(d.Name), c.Version)
+	return v.Rank > 0
+}
+
+// mask is the kind of UMask=: every bit that is set takes a permission away.
+type mask struct{}
+
+func (mask) parse(text string) (uint32, bool) {
+	var m uint32
+	for _, r := range text {
+		if r < '0' || r > '7' || m > 0o7777>>3 {
+			return 0, false
+		}
+		m = m<<3 | uint32(r-'0')
+	}
+	return m, text != ""
+}
+
+func (k mask) check(d *Directive, lines []string) error {
+	if len(lines) != 1 {
+		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(lines))
+	}
+	if _, ok := k.parse(lines[0]); !ok {
+		return fmt.Errorf("%s=%s is not an octal mask, want one such as 0077", d.Name, lines[0])
+	}
+	return nil
+}
+
+func (mask) rule() string { return "every permission that either takes away is taken away" }
+
+func (k mask) merge(d *Directive, c Context, want []string) Merged {
+	have := uint32(defaultUMask)
+	for _, text := range c.Have(d.Name) {
+		if m, ok := k.parse(text); ok {
+			have = m
+		}
+	}
+	m, _ := k.parse(want[0])
+	if m|have == have {
+		return Merged{Note: fmt.Sprintf("%04o is already so", have)}
+	}
+	return Merged{Lines: []string{fmt.Sprintf("%04o", m|have)}}
+}
+
+func (k mask) weaker(_ *Directive, want []string, _ int) [][]string {
+	top, _ := k.parse(want[0])
+	var lines [][]string
+	for _, m := range []uint32{0o077, 0o027} {
+		if weaker := top & m; weaker != top && weaker|defaultUMask != defaultUMask {
+			lines = append(lines, []string{fmt.Sprintf("%04o", weaker)})
+		}
+	}
+	return lines
+}
+
+const defaultUMask = 0o022
+
+// errno is the kind of SystemCallErrorNumber=, which says how a refusal looks: the unit's own filter keeps its own.
+type errno struct{}
+
+func (errno) check(d *Directive, lines []string) error {
+	if len(lines) != 1 {
+		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(lines))
+	}
+	if _, ok := values.ParseErrno(lines[0]); !ok && lines[0] != values.ErrnoName(values.ErrnoKill) {
+		return fmt.Errorf("%s=%s is not an error, want one such as EPERM, or kill", d.Name, lines[0])
+	}
+	return nil
+}
+
+func (errno) rule() string { return "only where the unit has no filter and no error of its own" }
+
+func (errno) merge(d *Directive, c Context, want []string) Merged {
+	for _, name := range []string{d.Name, d.With} {
+		if len(c.Have(name)) > 0 {
+			return Merged{Note: fmt.Sprintf("the unit's own %s= decides", name)}
+		}
+	}
+	return Merged{Lines: want}
+}

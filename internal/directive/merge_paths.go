@@ -1,0 +1,203 @@
+package directive
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/values"
+)
+
+// PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
+func (d *Directive) PathsOf(lines []string) []PathEffect {
+	if k, ok := d.kind.(shutPaths); ok {
+		return effects(lines, k.mode)
+	}
+	if _, ok := d.kind.(coverPaths); ok {
+		return effects(lines, Hidden)
+	}
+	if len(d.Paths) == 0 || len(lines) == 0 {
+		return nil
+	}
+	set, _ := d.Value(lines[len(lines)-1], values.Newest)
+	return slices.DeleteFunc(slices.Clone(d.Paths), func(e PathEffect) bool {
+		v, _ := d.Value(e.Value, values.Newest)
+		return v.Rank > set.Rank || e.Mode == ReadOnly && d.hides(e.Path, set)
+	})
+}
+
+// effects lists what a list of paths does to each.
+func effects(lines []string, mode PathMode) []PathEffect {
+	var effects []PathEffect
+	for _, w := range pathWords(lines) {
+		p, _, _ := strings.Cut(barePath(w), ":")
+		effects = append(effects, PathEffect{Path: p, Mode: mode})
+	}
+	return effects
+}
+
+// hides reports whether a value takes a path away altogether.
+func (d *Directive) hides(path string, set Value) bool {
+	return slices.ContainsFunc(d.Paths, func(e PathEffect) bool {
+		v, _ := d.Value(e.Value, values.Newest)
+		return e.Path == path && e.Mode == Hidden && v.Rank <= set.Rank
+	})
+}
+
+// openPaths is the kind of a list of exceptions below paths that something else takes away.
+type openPaths struct{}
+
+func (openPaths) grants(want []string, _ int) []string { return shutPaths{}.refused(want, 0) }
+
+func (openPaths) without(want, names []string, _ int) []string {
+	return shutPaths{}.except(want, names, 0)
+}
+
+// gives takes a relative path for one that can be anywhere.
+func (openPaths) gives(name, subject string, _ int) bool {
+	return !path.IsAbs(subject) || host.Below(realPath(name), realPath(subject))
+}
+
+func (openPaths) check(d *Directive, lines []string) error { return shutPaths{}.check(d, lines) }
+
+func (openPaths) rule() string {
+	return "only exceptions from what the unit leaves open itself are added"
+}
+
+// merge lets through only the exceptions for paths that the unit leaves open: any other would open what it had closed.
+func (openPaths) merge(d *Directive, c Context, want []string) Merged {
+	closed, open := c.shut(d), c.openPaths(d.Name)
+	var lines, refused []string
+	for _, w := range pathWords(want) {
+		p := realPath(barePath(w))
+		if slices.Contains(open, p) {
+			continue
+		}
+		by := refuses(closed, open, p)
+		if rooted(w) && len(closed) == 1 && closed[0].by == "RootDirectory=" {
+			by = "" // it means one path, and the unit takes none away
+		}
+		if k, _ := byName()[d.With].kind.(shutPaths); by == "" && k.mode == NoExec {
+			by = c.wouldOpen(p)
+		}
+		if by != "" {
+			refused = append(refused, p+" ("+by+")")
+			continue
+		}
+		lines = append(lines, optional(w))
+	}
+	if len(refused) > 0 {
+		return Merged{Lines: lines, Adds: true, Note: "the unit keeps closed " + strings.Join(refused, ", ")}
+	}
+	if lines == nil {
+		return Merged{Note: "the unit already has these"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}
+
+// shutPaths is the kind of a list of paths that takes something away below each: adding to it only restricts.
+type shutPaths struct{ mode PathMode }
+
+func (shutPaths) check(d *Directive, lines []string) error {
+	for _, v := range lines {
+		words, err := unit.Words(v)
+		if err != nil {
+			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
+		}
+		for _, w := range words {
+			if p := barePath(w); !path.IsAbs(p) || path.Clean(p) != p {
+				return fmt.Errorf("%s= has the path %q, want a clean absolute path", d.Name, w)
+			}
+		}
+	}
+	return nil
+}
+
+func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
+	have, shut := c.closedPaths(d.Name), c.closedPaths("InaccessiblePaths")
+	var lines, refused []string
+	for _, w := range pathWords(want) {
+		p := realPath(barePath(w))
+		by := ""
+		if k.mode == NoExec {
+			by = c.wouldOpen(p)
+		}
+		switch {
+		case slices.Contains(have, p), slices.ContainsFunc(shut, func(h string) bool { return host.Below(h, p) }):
+		case k.mode != Hidden && c.covers(p):
+			refused = append(refused, "uncover what the unit covers with a file system of its own: "+p)
+		case by != "":
+			refused = append(refused, "make writable what the unit keeps closed by "+by+": "+p)
+		default:
+			lines = append(lines, optional(w))
+		}
+	}
+	switch {
+	case refused != nil:
+		return Merged{Lines: lines, Adds: true, Note: "would " + strings.Join(refused, ", and ")}
+	case lines == nil:
+		return Merged{Note: "the unit already has these"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}
+
+// refused lists the paths, each of which can be left out.
+func (shutPaths) refused(want []string, _ int) []string {
+	var paths []string
+	for _, w := range pathWords(want) {
+		paths = append(paths, barePath(w))
+	}
+	return paths
+}
+
+// except leaves paths out; nil if none remains.
+func (shutPaths) except(want, names []string, _ int) []string {
+	var lines []string
+	for _, w := range pathWords(want) {
+		if !slices.Contains(names, barePath(w)) {
+			lines = append(lines, quoted(w))
+		}
+	}
+	return lines
+}
+
+func (shutPaths) rule() string { return "lines are added" }
+
+// coverPaths is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
+type coverPaths struct{}
+
+func (coverPaths) check(d *Directive, lines []string) error {
+	for _, v := range lines {
+		words, err := unit.Words(v)
+		if err != nil {
+			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
+		}
+		for _, w := range words {
+			p, _, _ := strings.Cut(w, ":")
+			if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
+				return fmt.Errorf("%s= has the path %q, want a clean absolute path below /", d.Name, w)
+			}
+		}
+	}
+	return nil
+}
+
+func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
+	shut := c.closedPaths("InaccessiblePaths")
+	var lines []string
+	for _, w := range pathWords(want) {
+		p, _, _ := strings.Cut(w, ":")
+		if p = realPath(p); !c.covers(p) && !slices.ContainsFunc(shut, func(h string) bool { return host.Below(h, p) }) {
+			lines = append(lines, quoted(w))
+		}
+	}
+	if lines == nil {
+		return Merged{Note: "the unit already has these"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}
+
+func (coverPaths) rule() string { return "paths that the unit does not cover itself are added" }

@@ -1,0 +1,49 @@
+package values
+
+// architectureNames are the names that SystemCallArchitectures= takes, each with the first systemd version that does; 0 is
+// 247 or older. systemd#23181 added parisc, between 250 and 251. loongarch64 is in 257 and not in 252.
+var architectureNames = []struct {
+	name  string
+	since int
+}{
+	{name: "native"},
+	{name: "x86-64"},
+	{name: "x86"},
+	{name: "x32"},
+	{name: "arm"},
+	{name: "arm64"},
+	{name: "loongarch64", since: 257},
+	{name: "mips"},
+	{name: "mips64"},
+	{name: "mips64-n32"},
+	{name: "mips-le"},
+	{name: "mips64-le"},
+	{name: "mips64-le-n32"},
+	{name: "parisc", since: 251},
+	{name: "parisc64", since: 251},
+	{name: "ppc"},
+	{name: "ppc64"},
+	{name: "ppc64-le"},
+	{name: "riscv64"},
+	{name: "s390"},
+	{name: "s390x"},
+}
+
+// ArchitectureNames returns the names that SystemCallArchitectures= takes.
+func ArchitectureNames() []string {
+	names := make([]string, len(architectureNames))
+	for i, a := range architectureNames {
+		names[i] = a.name
+	}
+	return names
+}
+
+// KnownArchitecture reports whether a systemd version takes a word for an architecture.
+func KnownArchitecture(word string, version int) bool {
+	for _, a := range architectureNames {
+		if a.name == word {
+			return a.since <= version
+		}
+	}
+	return false
+}
