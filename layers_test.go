@@ -38,7 +38,7 @@ var layers = [][]string{
 	{"harness/trial"},
 	{"harness/blame"},
 	{"harness"},
-	{"harness/batch"},
+	{"harness/batch", "guard"},
 	{"cmd/", "packaging/prove-library"},
 }
 

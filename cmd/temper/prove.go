@@ -27,6 +27,7 @@ type proveFlags struct {
 	strict, noRegress, reload    bool
 	tighten                      bool
 	jobs                         int
+	onlyProven                   bool // keep what is stored unless a unit is proven
 }
 
 func (a *app) prove() *cobra.Command {
@@ -86,7 +87,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	progress := output.NewProgress(a.printer())
 	verdicts, outcome, err := batch.Run(ctx, batch.Options{
 		Root: root, Place: f.where, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
-		Store: store, Strict: f.strict, NoRegress: f.noRegress, Report: progress,
+		Store: store, Strict: f.strict, NoRegress: f.noRegress, OnlyProven: f.onlyProven, Report: progress,
 	})
 	if err == nil && outcome != batch.Clean {
 		err = exitError(proveCodes[outcome])

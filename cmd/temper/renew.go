@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"temper/guard"
 	"temper/harness/batch"
+	"temper/harness/place"
 	"temper/renew"
 )
 
@@ -14,25 +16,39 @@ import (
 // for package managers, and a machine where nothing is stale is no error.
 func (a *app) renew() *cobra.Command {
 	return &cobra.Command{
-		Use:   "renew",
+		Use:   "renew [UNIT...]",
 		Short: "Prove again what has become stale",
 		Long: `renew waits until no package manager is at work and proves again, in containers, each unit whose verdict has become
 stale; with unproven = "prove" in temper.toml also those that were never proven. Running services are not touched: what was
 found takes effect at their next start. Then it lays ready what the generator would decide now, so that the next boots only
 look whether something has changed and copy it.
 
-Exit status: as of temper prove; 0 where nothing is stale.`,
+With units it proves these, stale or not, and keeps what was known of them unless they are proven: that is what
+temper-renew@UNIT.service runs for a unit that does not start.
+
+Exit status: as of temper prove; 0 where nothing is stale. With units 0 all are proven, 1 one is not, 3 this machine cannot
+run a container.`,
 		Example: "  sudo systemctl start temper-prove.service",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.runRenew(c.Context()) },
+		RunE:    func(c *cobra.Command, units []string) error { return a.runRenew(c.Context(), units) },
 	}
 }
 
-func (a *app) runRenew(ctx context.Context) error {
+func (a *app) runRenew(ctx context.Context, units []string) error {
 	if !a.host().IsHost() {
 		return usageError{errors.New("renew is about this machine, not about another root")}
 	}
-	return renew.Run(ctx, func(ctx context.Context, units []string) error {
-		return a.runProve(ctx, proveFlags{where: batch.Container, reload: true, jobs: 1}, units)
-	})
+	f := proveFlags{where: batch.Container, reload: true, jobs: 1}
+	if len(units) == 0 {
+		return renew.Run(ctx, func(ctx context.Context, units []string) error { return a.runProve(ctx, f, units) })
+	}
+	f.reload, f.onlyProven = false, true // who wants them proven applies it
+	err := a.runProve(ctx, f, units)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, place.ErrUnavailable):
+		return err // exit status guard.ExitNoPlace
+	}
+	a.code(err) // says what it is
+	return exitError(guard.ExitUndecided)
 }

@@ -32,8 +32,9 @@ type Options struct {
 	Store    verdict.Store
 	Strict   bool // a demotion, or more exposure than the profile allows, is a finding
 	// NoRegress keeps a stored verdict that is better than what is found; the difference is a finding.
-	NoRegress bool
-	Report    Report
+	NoRegress  bool
+	OnlyProven bool // what is stored is kept unless a unit is proven
+	Report     Report
 }
 
 // A Report is told what happens. Its methods are called by several goroutines.

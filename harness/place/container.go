@@ -26,6 +26,9 @@ type container struct {
 	group *cgroup.Group
 }
 
+// ErrUnavailable is in the error of [Container] where this machine cannot boot any, whatever it is asked for.
+var ErrUnavailable = nspawn.ErrUnavailable
+
 const defaultTimeout = 3 * time.Minute
 
 // Container boots a copy of o.Image and returns when its D-Bus answers and its unit is active. The place lives until

@@ -2,6 +2,7 @@ package nspawn
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,9 @@ func (c *Container) command() *exec.Cmd {
 
 var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$`)
 
+// ErrUnavailable says that this machine cannot boot any container.
+var ErrUnavailable = errors.New("this machine cannot boot a container")
+
 // programs are the paths of what starts a container.
 type programs struct{ nspawn, mount string }
 
@@ -62,13 +66,13 @@ func findPrograms() (programs, error) {
 	var found programs
 	path, err := exec.LookPath("systemd-nspawn")
 	if err != nil {
-		return found, hint.With(errors.New("systemd-nspawn is not installed"), advice)
+		return found, hint.With(fmt.Errorf("%w: systemd-nspawn is not installed", ErrUnavailable), advice)
 	}
 	if found.nspawn, err = filepath.EvalSymlinks(path); err != nil {
 		return found, err
 	}
 	if path, err = exec.LookPath("mount"); err != nil {
-		return found, hint.With(errors.New("mount(8) is not installed"), "install the package mount or util-linux")
+		return found, hint.With(fmt.Errorf("%w: mount(8) is not installed", ErrUnavailable), "install the package mount or util-linux")
 	}
 	found.mount, err = filepath.EvalSymlinks(path)
 	return found, err

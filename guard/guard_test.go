@@ -1,0 +1,377 @@
+package guard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"temper/generator"
+	"temper/internal/systemd"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+const name = "web.service"
+
+// Hardenings of the unit in these tests; empty is what its vendor wrote.
+const (
+	full    = "everything"
+	demoted = "all but one directive"
+)
+
+// A world is a machine with one unit that has failed. It is all that a guard knows of one.
+type world struct {
+	works  func(dropin string) bool // whether the unit starts
+	proof  Proof                    // what a proof of it comes to
+	leaves string                   // the drop-in that the proof leaves
+	on     func(event string)       // is called before each event
+
+	dropin  string // that the generator writes
+	verdict string
+	masks   masks
+	state   systemd.Service
+	entries []entry // of systemd, the newest first
+	events  []string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{works: func(string) bool { return true }, dropin: full, leaves: full, masks: masks{t.TempDir()}, on: func(string) {}}
+	w.state = systemd.Service{Active: "failed", Code: systemd.Exited, Status: 1, Properties: systemd.Properties{
+		"InvocationID": []byte{0xff}, "ExecMainStartTimestampMonotonic": uint64(5), "ExecMainHandoffTimestampMonotonic": uint64(6),
+	}}
+	w.entries = slices.Concat(ran("ff", time.Second/10), ran("ee", time.Second/10))
+	return w
+}
+
+// ran is what systemd logs of a run that crashes some time after its start.
+func ran(invocation string, after time.Duration) []entry {
+	begin := time.Now().Add(-time.Minute)
+	return []entry{
+		{id: messageResult, invocation: invocation, at: begin.Add(after)},
+		{id: messageExit, invocation: invocation, at: begin.Add(after), code: "exited", status: "1"},
+		{id: messageStarted, invocation: invocation, at: begin},
+	}
+}
+
+func (w *world) event(what string) {
+	w.on(what)
+	w.events = append(w.events, what)
+}
+
+// applies is the drop-in that a start would be under.
+func (w *world) applies() string {
+	if data := w.masks.file(name); exists(data) {
+		return ""
+	}
+	return w.dropin
+}
+
+func (w *world) Service(context.Context, string) (systemd.Service, error) { return w.state, nil }
+func (w *world) ResetFailed(context.Context, string) error                { return nil }
+
+func (w *world) Units(context.Context, []string, []string) ([]systemd.UnitStatus, error) {
+	return nil, nil
+}
+
+func (w *world) StartUnit(ctx context.Context, _ string) (string, error) {
+	w.event("start with " + w.applies())
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	w.state.Active = "failed"
+	if w.works(w.applies()) {
+		w.state.Active = "active"
+		return systemd.Done, nil
+	}
+	return "failed", nil
+}
+
+func (w *world) Reload(context.Context) error { w.event("reload"); return nil }
+
+func (w *world) Prove(context.Context, string) (Proof, error) {
+	w.event("prove")
+	if w.proof == Proven {
+		w.dropin = w.leaves
+	}
+	return w.proof, nil
+}
+
+func (w *world) Begin(context.Context, string) error { w.event("begin to prove"); return nil }
+
+func (w *world) hardening(string) (hardening, bool, error) {
+	p := &profiles.Profile{}
+	p.Prove.Settle = time.Second
+	return hardening{unit: &unit.Unit{ID: name}, decision: generator.Decision{Profile: p}, dropin: w.dropin}, w.dropin != "", nil
+}
+
+func (w *world) hardened() ([]string, error) { return []string{name}, nil }
+
+func (w *world) putBroken(hardening, run, []entry) error {
+	w.event("broken")
+	w.verdict, w.dropin = verdict.Broken, ""
+	return nil
+}
+
+func (w *world) systemd(context.Context, string) ([]entry, error) { return w.entries, nil }
+func (w *world) service(context.Context, string) ([]entry, error) { return nil, nil }
+
+// guard is one that looks after a world.
+func (w *world) guard(t *testing.T, said *bytes.Buffer) *Guard {
+	t.Helper()
+	return &Guard{
+		hardenings: w, manager: w, reload: w, prover: w, journal: w, notes: notes{t.TempDir()}, masks: w.masks, out: said, alarms: said,
+	}
+}
+
+// neverHandedOver is what systemd says of a main process that ended before the program was there.
+func neverHandedOver(w *world) {
+	w.state.Status = 226
+	w.state.Properties["ExecMainHandoffTimestampMonotonic"] = uint64(0)
+	w.entries = slices.DeleteFunc(w.entries, func(e entry) bool { return e.invocation != "ff" })
+	w.entries[1].status = "226"
+}
+
+func TestLook(t *testing.T) {
+	hardenedFails := func(dropin string) bool { return dropin != full }
+	never := func(string) bool { return false }
+	for _, test := range []struct {
+		name    string
+		arrange func(w *world)
+		events  string // in their order, without reloads
+		dropin  string // at the end
+		says    string
+	}{
+		// Ways to get rid of a sandbox that breaks nothing.
+		{"a client crashes the service at its start", func(*world) {}, "prove", full, "is not at fault and stays"},
+		{
+			"a service fails only where it is hardened, and has run well before",
+			func(w *world) {
+				w.works, w.proof, w.leaves = hardenedFails, Proven, demoted
+				w.entries = append(w.entries, ran("dd", 30*time.Second)...)
+			},
+			"", full, "has started with this hardening before",
+		},
+		{
+			"a crash burst after a good run that nobody noted",
+			func(w *world) { w.entries = append(w.entries, ran("dd", 2*time.Second)...) }, "", full, "has started with this hardening before",
+		},
+		{
+			"the service exits with the status of a sandbox that cannot be set up",
+			func(w *world) { w.state.Status = 226 }, "prove", full, "is not at fault and stays",
+		},
+		{
+			"and spoils its sandbox before the last start",
+			func(w *world) { neverHandedOver(w); w.entries = append(w.entries, ran("ee", time.Second/10)...) }, "prove", full, "is not at fault",
+		},
+		{
+			"and systemd is too old to tell",
+			func(w *world) { neverHandedOver(w); delete(w.state.Properties, "ExecMainHandoffTimestampMonotonic") }, "prove", full, "is not at fault",
+		},
+		{"a local user holds the port until the guard comes", func(w *world) { w.works = never }, "prove", full, "is not at fault and stays"},
+		{"the service takes down the place it is proven in", func(w *world) { w.proof = Undecided }, "prove", full, "could not decide"},
+		{"the guard is called without a failure", func(w *world) { w.entries = nil }, "", full, "nothing is known of a failure"},
+		{"the guard is called while the unit runs", func(w *world) { w.state.Active = "active" }, "", full, "runs: its hardening stays"},
+		{"the unit runs when the proof is over", func(w *world) {
+			w.leaves = demoted
+			w.on = func(string) { w.state.Active = "active" }
+		}, "prove", demoted, "it is left alone"},
+		{"the unit runs when a place cannot be had", func(w *world) {
+			w.proof = NoPlace
+			w.on = func(string) { w.state.Active = "active" }
+		}, "prove", full, "it is left alone"},
+		{"without a place a client crashes it once", func(w *world) { w.proof = NoPlace }, "prove, start with everything", full, "starts hardened when it is tried again"},
+		{"without a place it is broken for another reason", func(w *world) {
+			w.proof, w.works = NoPlace, never
+		}, "prove, start with everything, start with everything, start with ", full, "is not to blame and is back"},
+		{"somebody starts it when it is about to be tried without", func(w *world) {
+			w.proof, w.works = NoPlace, hardenedFails
+			w.on = func(what string) {
+				if what == "reload" {
+					w.state.Active = "active"
+				}
+			}
+		}, "prove, start with everything, start with everything", full, "it is left alone"},
+
+		// A hardening that does break the service.
+		{"a proof finds the directive", func(w *world) {
+			w.works, w.leaves = hardenedFails, demoted
+		}, "prove, start with all but one directive", demoted, "has found why"},
+		{"systemd cannot set the sandbox up", func(w *world) {
+			neverHandedOver(w)
+			w.works = hardenedFails
+		}, "start with , broken, begin to prove", "", "which it keeps"},
+		{"without a place it starts with its vendor's settings alone", func(w *world) {
+			w.proof, w.works = NoPlace, hardenedFails
+		}, "prove, start with everything, start with everything, start with , broken", "", "which it keeps"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			test.arrange(w)
+			var said bytes.Buffer
+			changed, err := w.guard(t, &said).Look(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := strings.Join(slices.DeleteFunc(w.events, func(e string) bool { return e == "reload" }), ", ")
+			if events != test.events || w.applies() != test.dropin || !strings.Contains(said.String(), test.says) {
+				t.Errorf("it did %q, want %q; the drop-in is %q, want %q; said\n%swant %q", events, test.events, w.applies(), test.dropin, said.String(), test.says)
+			}
+			if changed != (test.dropin != full) {
+				t.Errorf("reported that the hardening has changed: %t", changed)
+			}
+		})
+	}
+}
+
+// TestLookRemembers: what a proof has found is not asked again, however often a service fails.
+func TestLookRemembers(t *testing.T) {
+	w := newWorld(t)
+	var said bytes.Buffer
+	g := w.guard(t, &said)
+	for range 3 {
+		if _, err := g.Look(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if proofs := strings.Count(strings.Join(w.events, " "), "prove"); proofs != 1 {
+		t.Errorf("%d proofs, want 1: %s", proofs, said.String())
+	}
+	w.dropin, w.leaves = "another hardening", "another hardening"
+	if _, err := g.Look(t.Context(), name); err != nil || w.events[len(w.events)-2] != "prove" {
+		t.Errorf("another hardening was not proven: %v, %v", w.events, err)
+	}
+}
+
+// TestLookGoodRun: a run that is good is noted when it fails, and from then on no failure takes that hardening away.
+func TestLookGoodRun(t *testing.T) {
+	w := newWorld(t)
+	var said bytes.Buffer
+	g := w.guard(t, &said)
+	w.entries = ran("ff", time.Hour)
+	if _, err := g.Look(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	w.entries, w.works, w.leaves = ran("ff", 0), func(dropin string) bool { return dropin == "" }, ""
+	if _, err := g.Look(t.Context(), name); err != nil || len(w.events) > 0 {
+		t.Errorf("it did %q, %v; want nothing", w.events, err)
+	}
+}
+
+// TestLookStopped: a guard that is told to stop at any moment leaves the hardening as it was, and no verdict.
+func TestLookStopped(t *testing.T) {
+	for at := 0; ; at++ {
+		w := newWorld(t)
+		w.proof, w.works = NoPlace, func(dropin string) bool { return dropin == "" }
+		ctx, stop := context.WithCancel(t.Context())
+		count := 0
+		w.on = func(what string) {
+			if count++; count == at+1 {
+				stop()
+			}
+		}
+		var said bytes.Buffer
+		_, err := w.guard(t, &said).Look(ctx, name)
+		if err == nil && ctx.Err() == nil {
+			if w.verdict != verdict.Broken {
+				t.Errorf("at last the verdict is %q: %s", w.verdict, said.String())
+			}
+			stop()
+			return
+		}
+		stop()
+		if exists(w.masks.file(name)) {
+			t.Errorf("stopped at event %d, %v: a mask is left", at, w.events)
+		}
+		if w.verdict != "" && w.events[len(w.events)-2] != "broken" && w.events[len(w.events)-1] != "broken" {
+			t.Errorf("stopped at event %d, %v: there is a verdict", at, w.events)
+		}
+	}
+}
+
+// TestLookAfterKill: a guard that was killed while it tried the unit has changed nothing but a mask, which the next one takes away.
+func TestLookAfterKill(t *testing.T) {
+	w := newWorld(t)
+	if err := w.masks.put(name); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if err := w.guard(t, &said).Undo(t.Context(), name); err != nil || w.applies() != full || !slices.Equal(w.events, []string{"reload"}) {
+		t.Errorf("%v, the drop-in is %q, after %q", err, w.applies(), w.events)
+	}
+}
+
+// TestMaskOfTheAdministrator: what a person has put in the place of temper's drop-in is neither replaced nor taken away.
+func TestMaskOfTheAdministrator(t *testing.T) {
+	m := masks{t.TempDir()}
+	writeFile(t, m.file(name), "[Service]\nPrivateTmp=no\n")
+	if err := m.put(name); err == nil {
+		t.Error("it was replaced")
+	}
+	if removed, err := m.remove(name); removed || err != nil || !exists(m.file(name)) {
+		t.Errorf("removed %t, %v", removed, err)
+	}
+}
+
+// TestNoteGoodRuns: a run counts from the time on at which it is certain to be under the hardening.
+func TestNoteGoodRuns(t *testing.T) {
+	now := time.Unix(1000, 0)
+	at := func(begin, up int64) systemd.Service {
+		return systemd.Service{Active: "active", Properties: systemd.Properties{
+			"InactiveExitTimestamp": uint64(begin * 1e6), "ActiveEnterTimestamp": uint64(up * 1e6),
+		}}
+	}
+	w := newWorld(t)
+	h, _, _ := w.hardening(name)
+	h.since = time.Unix(500, 0)
+	for _, test := range []struct {
+		name    string
+		service systemd.Service
+		want    bool
+	}{
+		{"under it", at(600, 601), true},
+		{"before it", at(400, 600), false},
+		{"not long enough", at(998, 1000), false},
+		{"down", systemd.Service{Active: "failed", Properties: at(600, 601).Properties}, false},
+	} {
+		if got := goodSoFar(test.service, h, now); got != test.want {
+			t.Errorf("%s: got %t, want %t", test.name, got, test.want)
+		}
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	for status, want := range map[int32]Proof{0: Proven, 1: Undecided, 2: Undecided, 3: NoPlace, 203: Undecided} {
+		if got := outcome(systemd.Service{Code: systemd.Exited, Status: status}); got != want {
+			t.Errorf("exit status %d: got %d, want %d", status, got, want)
+		}
+	}
+	if got := outcome(systemd.Service{Code: systemd.Killed, Status: 0}); got != Undecided {
+		t.Errorf("killed: got %d", got)
+	}
+	if got := (ServiceProver{}).instance("a@b.service"); got != "temper-renew@a@b.service" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestProverFails: what goes wrong with the proof itself gives nothing back.
+func TestProverFails(t *testing.T) {
+	w := newWorld(t)
+	var said bytes.Buffer
+	g := w.guard(t, &said)
+	g.prover = failing{}
+	if changed, err := g.Look(t.Context(), name); changed || err == nil || w.applies() != full {
+		t.Errorf("%t, %v", changed, err)
+	}
+}
+
+type failing struct{}
+
+func (failing) Prove(context.Context, string) (Proof, error) { return NoPlace, errors.New("no bus") }
+func (failing) Begin(context.Context, string) error          { return errors.New("no bus") }
