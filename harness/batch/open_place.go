@@ -38,5 +38,6 @@ func container(ctx context.Context, root host.Root) (*place.Place, error) {
 	if !root.IsHost() {
 		o.Image = root.Dir()
 	}
+	o.Trusted = true
 	return place.Container(ctx, o)
 }

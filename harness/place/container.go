@@ -16,6 +16,7 @@ import (
 	"temper/harness/place/cgroup"
 	"temper/harness/place/nspawn"
 	"temper/harness/place/owner"
+	"temper/harness/place/users"
 	"temper/internal/hint"
 )
 
@@ -24,6 +25,7 @@ type container struct {
 	Options
 	*nspawn.Container
 	group *cgroup.Group
+	users users.Range
 }
 
 // ErrUnavailable is in the error of [Container] where this machine cannot boot any, whatever it is asked for.
@@ -81,24 +83,50 @@ func (o *Options) complete() error {
 	return nspawn.Check(path)
 }
 
+// bounds are the users and the limits of the container.
+func (o Options) bounds() (users.Range, Limits, error) {
+	if o.Trusted {
+		return users.Range{}, Limits{}, nil
+	}
+	limits, err := complete(o.Limits)
+	if err != nil {
+		return users.Range{}, limits, err
+	}
+	own, err := users.Choose()
+	return own, limits, err
+}
+
+// cannotProve says so where this machine cannot hold a root who may be hostile.
+func cannotProve(err error) error {
+	if errors.Is(err, users.ErrNoNamespace) || errors.Is(err, cgroup.ErrNoLimits) {
+		return hint.With(fmt.Errorf("cannot prove here: %w", err), "if you trust the service as you trust root: temper prove --trusted UNIT")
+	}
+	return err
+}
+
 // startContainer makes the cgroup and starts systemd-nspawn in it.
 func startContainer(ctx context.Context, o Options) (*container, error) {
 	name, err := owner.Name("temper", o.ID)
 	if err != nil {
 		return nil, err
 	}
-	group, err := cgroup.New(ctx, name)
+	own, limits, err := o.bounds()
 	if err != nil {
 		return nil, err
 	}
+	group, err := cgroup.New(ctx, name, limits)
+	if err != nil {
+		return nil, cannotProve(err)
+	}
 	started, err := nspawn.Start(nspawn.Config{
-		Image: o.Image, ID: o.ID, Unit: o.Unit, Args: o.Args, Files: o.Files, Log: o.Log, CgroupFD: group.FD(),
+		Image: o.Image, ID: o.ID, Unit: o.Unit, Args: o.Args, Files: o.Files, Log: o.Log, Users: own,
+		CgroupFD: group.FD(), JoinCgroups: group.Join, Memory: limits.Memory / 4 * 3,
 	})
 	group.Occupied()
 	if err != nil {
-		return nil, errors.Join(err, group.Remove())
+		return nil, errors.Join(cannotProve(err), group.Remove())
 	}
-	return &container{o, started, group}, nil
+	return &container{o, started, group, own}, nil
 }
 
 // end kills the container and removes its cgroup, which is empty then.

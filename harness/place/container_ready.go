@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type boot struct {
 
 // awaitBoot waits for the container to come up: a leader, its bus, its unit.
 func (c *container) awaitBoot(ctx context.Context) (*Place, error) {
-	p := &Place{kind: "container", net: -1, rootFD: -1, dead: c.Done(), box: c}
+	p := &Place{kind: "container", net: -1, rootFD: -1, dead: c.Done(), box: c, users: c.users}
 	b := &boot{container: c, place: p}
 	err := b.poll(ctx, func() (bool, error) { return b.join(ctx) })
 	if err == nil {
@@ -93,7 +94,7 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 		p.leader, p.cgroup = leader, dir
 	}
 	base := fmt.Sprintf("/proc/%d/", p.leader)
-	manager, err := systemd.Connect(ctx, systemd.Socket(base+"root"+systemd.SystemBus))
+	manager, err := systemd.Connect(ctx, p.busDial(base+"root"+systemd.SystemBus))
 	if err != nil {
 		b.busErr = fmt.Errorf("its D-Bus: %w", err)
 		return false, nil
@@ -111,6 +112,17 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	p.rootFD = root
 	p.root = host.At(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root))
 	return true, nil
+}
+
+// busDial dials the bus, which lets only its own root do everything.
+func (p *Place) busDial(socket string) systemd.Dial {
+	return func(ctx context.Context) (conn net.Conn, err error) {
+		err = p.asRoot(func() error {
+			conn, err = systemd.Socket(socket)(ctx)
+			return err
+		})
+		return conn, err
+	}
 }
 
 // reached waits until the unit to boot is active. If nothing is queued any more and it is not, it never will be.

@@ -55,7 +55,11 @@ func (p *Place) dialUnix(ctx context.Context, network, address string) (net.Conn
 	}
 	defer unix.Close(fd)
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, fmt.Sprintf("/proc/self/fd/%d", fd))
+	var conn net.Conn
+	err = p.asRoot(func() (err error) {
+		conn, err = d.DialContext(ctx, network, fmt.Sprintf("/proc/self/fd/%d", fd))
+		return err
+	})
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		op.Addr = &net.UnixAddr{Name: address, Net: network}
 	}
@@ -77,7 +81,10 @@ func (p *Place) dialThere(ctx context.Context, network, address string) (net.Con
 	namespace.OnOwnThread(func() {
 		var r result
 		if r.err = unix.Setns(p.net, unix.CLONE_NEWNET); r.err == nil {
-			r.conn, r.err = d.DialContext(ctx, network, address)
+			r.err = p.asRoot(func() (err error) {
+				r.conn, err = d.DialContext(ctx, network, address)
+				return err
+			})
 		}
 		done <- r
 	})

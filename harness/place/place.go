@@ -24,7 +24,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/hostcopy"
+	"temper/harness/place/namespace"
 	"temper/harness/place/nspawn"
+	"temper/harness/place/users"
 	"temper/internal/host"
 	"temper/internal/systemd"
 )
@@ -44,6 +46,11 @@ type Options struct {
 	Files []File
 	// Timeout bounds the boot; 0 is three minutes.
 	Timeout time.Duration
+	// Trusted says that the root of the place may do to the machine what root can: it has no users of its own. All that a service
+	// can ask of systemd is then granted.
+	Trusted bool
+	// Limits bound what an untrusted place can take from the machine.
+	Limits Limits
 	// Log, if not nil, receives the console of the place and what was left out of the copy.
 	Log io.Writer
 }
@@ -64,6 +71,7 @@ type Place struct {
 	release string
 	dead    <-chan struct{} // closed once it does not run any more; nil for the host
 	box     *container      // nil for the host
+	users   users.Range     // that it has
 	close   func() error
 
 	mu     sync.Mutex
@@ -111,6 +119,10 @@ func (p *Place) Err() error {
 		return nil
 	}
 }
+
+// asRoot calls f on a thread that acts as the root of the place: what f makes belongs to that root, and who answers a
+// connection sees it.
+func (p *Place) asRoot(f func() error) error { return namespace.AsUser(p.users.First, f) }
 
 // Close ends the place and removes every trace of it. It can be called again and then returns the same.
 func (p *Place) Close() error { return p.close() }

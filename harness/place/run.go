@@ -129,7 +129,9 @@ func (r *run) prepare() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/in", []byte(r.Stdin), 0o600))
+	return r.asRoot(func() error {
+		return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/in", []byte(r.Stdin), 0o600))
+	})
 }
 
 func (r *run) do(ctx context.Context) (Result, error) {

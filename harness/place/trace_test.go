@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	fmt.Println("begin")
-	_, err := place.Container(context.Background(), place.Options{Image: image})
+	_, err := place.Container(context.Background(), place.Options{Image: image, Trusted: os.Getenv("TEMPER_NESTED") != ""})
 	fmt.Println("up", err)
 	select {}
 }
@@ -295,7 +295,7 @@ func TestSystemdInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := container(t, place.Options{Files: []place.File{{Name: "/usr/local/bin/place.test", Data: binary, Mode: 0o755}}})
+	p := container(t, place.Options{Trusted: true, Files: []place.File{{Name: "/usr/local/bin/place.test", Data: binary, Mode: 0o755}}})
 	r, err := p.Run(t.Context(), place.Command{
 		Args:    []string{"place.test", "-test.v", "-test.run=^TestSystemd(OwnMachine|Killed|Host)$"},
 		Env:     []string{"TEMPER_NESTED=1"},

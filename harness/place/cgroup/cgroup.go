@@ -23,6 +23,10 @@ type Group struct {
 	dir  string       // in cgroup2
 	fd   int          // of dir; -1 before it is open
 	hold *placeholder // keeps a scope until the container is in it; nil without a scope
+
+	// Join are files to which the first process of the container must write 0, so that limits of version 1 trees hold for it.
+	Join    []string
+	limited []limited
 }
 
 // FD is open for the directory of the cgroup.
@@ -47,15 +51,16 @@ func Hierarchies() (unified string, all []string, err error) {
 	return unified, all, nil
 }
 
-// New makes the cgroup: a scope of the machine's systemd, or a directory where another program is PID 1.
-func New(ctx context.Context, name string) (*Group, error) {
+// New makes the cgroup with limits: a scope of the machine's systemd, or a directory where another program is PID 1. Its error
+// wraps [ErrNoLimits] where the limits cannot be set.
+func New(ctx context.Context, name string, l Limits) (*Group, error) {
 	unified, _, err := Hierarchies()
 	if err != nil {
 		return nil, err
 	}
 	g := &Group{dir: filepath.Join(unified, name), fd: -1}
 	if systemd.Booted() {
-		g.dir, g.hold, err = newScope(ctx, unified, name)
+		g.dir, g.hold, err = newScope(ctx, unified, name, l)
 	} else {
 		err = hint.IfUnprivileged(os.Mkdir(g.dir, 0o755))
 	}
@@ -63,6 +68,9 @@ func New(ctx context.Context, name string) (*Group, error) {
 		return nil, err
 	}
 	g.fd, err = unix.Open(g.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = g.setLimits(l, unified)
+	}
 	if err != nil {
 		return nil, errors.Join(err, g.Remove())
 	}

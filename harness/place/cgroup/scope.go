@@ -44,7 +44,7 @@ func (h *placeholder) release() {
 
 // newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified. D-Bus
 // need not be up.
-func newScope(ctx context.Context, unified, name string) (dir string, hold *placeholder, err error) {
+func newScope(ctx context.Context, unified, name string, l Limits) (dir string, hold *placeholder, err error) {
 	manager, err := systemd.ConnectPrivate(ctx)
 	if err != nil {
 		return "", nil, fmt.Errorf("connect to the machine's systemd: %w", err)
@@ -53,7 +53,7 @@ func newScope(ctx context.Context, unified, name string) (dir string, hold *plac
 	if hold, err = newPlaceholder(); err != nil {
 		return "", nil, err
 	}
-	path, err := startScope(ctx, manager, name+".scope", hold.cmd.Process.Pid)
+	path, err := startScope(ctx, manager, name+".scope", hold.cmd.Process.Pid, l)
 	if err != nil {
 		hold.release()
 		return "", nil, fmt.Errorf("make %s.scope: %w", name, err)
@@ -62,15 +62,14 @@ func newScope(ctx context.Context, unified, name string) (dir string, hold *plac
 }
 
 // startScope returns the ControlGroup of the new scope once its process is in there.
-func startScope(ctx context.Context, manager *systemd.Client, scope string, pid int) (string, error) {
-	result, err := manager.StartTransientUnit(ctx, systemd.Fail, systemd.Transient{Name: scope, Properties: []systemd.Property{
+func startScope(ctx context.Context, manager *systemd.Client, scope string, pid int, l Limits) (string, error) {
+	result, err := manager.StartTransientUnit(ctx, systemd.Fail, systemd.Transient{Name: scope, Properties: append(l.properties(), []systemd.Property{
 		{Name: "Description", Value: "Place for the trials of temper"},
 		{Name: "Slice", Value: "machine.slice"},
 		{Name: "Delegate", Value: true},
-		{Name: "TasksMax", Value: ^uint64(0)},
 		{Name: "CollectMode", Value: "inactive-or-failed"},
 		{Name: "PIDs", Value: []uint32{uint32(pid)}},
-	}})
+	}...)})
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,9 +15,10 @@ import (
 	"temper/internal/hint"
 )
 
-// withProc becomes systemd-nspawn after it has mounted the proc(5) of the new PID namespace, which only a process inside
-// can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for its own.
-const withProc = `"$0" -t proc proc /proc && exec "$@"`
+// withProc becomes systemd-nspawn after it has joined version 1 cgroups and mounted the proc(5) of the new PID namespace, which
+// only a process inside can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for its own. Its
+// arguments are mount(8), files of cgroups, -- and the command.
+const withProc = `while [ "$1" != -- ]; do echo 0 >"$1" || exit; shift; done; shift; "$0" -t proc proc /proc && exec "$@"`
 
 // command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
 // it runs in the cgroup made for it, and inside a PID namespace where its numbers would mean other processes to others.
@@ -24,14 +26,14 @@ func (c *Container) command() *exec.Cmd {
 	args := []string{
 		"--quiet", "--boot", "--directory=" + merged, "--machine=temper-" + c.ID,
 		"--keep-unit", "--register=no", "--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-		"--private-network", "--private-users=no", "--console=read-only",
-		"--capability=" + strings.Join(capabilities, ","), "--system-call-filter=" + strings.Join(systemCalls, " "),
+		"--private-network", "--console=read-only",
 	}
+	args = append(args, c.privileges()...)
 	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
 		args = append(args, "--hostname="+name)
 	}
-	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount, c.programs.nspawn)
-	cmd.Args = append(append(cmd.Args, args...), c.kernelCommandLine()...)
+	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount)
+	cmd.Args = slices.Concat(cmd.Args, c.JoinCgroups, []string{"--", c.programs.nspawn}, args, c.kernelCommandLine())
 	cmd.Dir = "/"
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,7 +58,13 @@ var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0
 var ErrUnavailable = errors.New("this machine cannot boot a container")
 
 // programs are the paths of what starts a container.
-type programs struct{ nspawn, mount string }
+type programs struct {
+	nspawn, mount string
+	help          string // what systemd-nspawn says of its options
+}
+
+// has reports whether systemd-nspawn has an option.
+func (p programs) has(option string) bool { return strings.Contains(p.help, option) }
 
 // findPrograms resolves every link on the way to a program: some distributions keep links to all programs below /run,
 // which is hidden when they are started.

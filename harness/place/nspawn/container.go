@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/namespace"
+	"temper/harness/place/overlay"
+	"temper/harness/place/users"
 	"temper/internal/host"
 )
 
@@ -26,8 +28,15 @@ type Config struct {
 	Args  []string
 	Files []File    // written into the copy before it boots
 	Log   io.Writer // receives the console; can be nil
+	// Users are the users that the container has, in a user namespace of its own. The zero value boots it in that of the machine,
+	// where its root can do to the machine what root can.
+	Users users.Range
 	// CgroupFD is open for the directory of the cgroup in which the container runs.
 	CgroupFD int
+	// JoinCgroups are files of other cgroups that it joins by writing 0 to them.
+	JoinCgroups []string
+	// Memory bounds, in bytes, what is written to the copy; 0 is half of the machine's memory.
+	Memory uint64
 }
 
 // File is a file of a container. Its parent directories are made as needed.
@@ -58,14 +67,24 @@ func Start(config Config) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	found.help = helpText(found.nspawn)
 	c := &Container{
 		Config: config, programs: found, console: console{copy: config.Log},
 		stop: make(chan struct{}), threadDone: make(chan struct{}), done: make(chan struct{}),
 	}
+	u := overlay.Users{Range: config.Users, Namespace: -1}
+	if config.Users.Private() {
+		mapping, err := config.Users.Namespace()
+		if err != nil {
+			return nil, err
+		}
+		defer mapping.Close()
+		u.Namespace = int(mapping.Fd())
+	}
 	started := make(chan error, 1)
 	namespace.OnOwnThread(func() {
 		defer close(c.threadDone)
-		err := c.start()
+		err := c.start(u)
 		started <- err
 		if err == nil {
 			<-c.stop // systemd-nspawn gets SIGKILL when this thread ends
@@ -83,7 +102,7 @@ func Start(config Config) (*Container, error) {
 }
 
 // start makes the namespaces and the tree on the calling thread and starts systemd-nspawn from it, which inherits them.
-func (c *Container) start() error {
+func (c *Container) start(u overlay.Users) error {
 	// The first process of a PID namespace is its init. os makes a short-lived process of its own when it is first asked
 	// for one, to learn whether the kernel has pidfds; that must not happen on this thread.
 	if _, err := os.FindProcess(os.Getpid()); err != nil {
@@ -92,10 +111,10 @@ func (c *Container) start() error {
 	if err := separate(); err != nil {
 		return err
 	}
-	if err := c.mountTree(); err != nil {
+	if err := c.mountTree(u); err != nil {
 		return err
 	}
-	if err := c.writeFiles(host.At(merged)); err != nil {
+	if err := namespace.AsUser(c.Users.First, func() error { return c.writeFiles(host.At(merged)) }); err != nil {
 		return err
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // of this thread: services start as at a boot, not with the nice(1) of the caller

@@ -1,13 +1,63 @@
 package nspawn
 
-// What the root of a container may do, beside what systemd-nspawn(1) permits anyway.
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// What the root of a container may do.
+
+// privileges are the options of systemd-nspawn(1) for it.
+func (c *Container) privileges() []string {
+	calls := append([]string{}, systemCalls...)
+	options := []string{"--capability=" + strings.Join(capabilities, ",")}
+	if c.Users.Private() {
+		options = append(options, "--private-users="+c.Users.String(), "--drop-capability="+strings.Join(dropped, ","))
+		if c.programs.has("--private-users-ownership=") {
+			options = append(options, "--private-users-ownership=off") // the copy belongs to them already
+		}
+	} else {
+		options = append(options, "--private-users=no")
+		calls = append(calls, trustedSystemCalls...)
+	}
+	if c.programs.has("--restrict-address-families=") {
+		options = append(options, "--restrict-address-families="+strings.Join(addressFamilies, " "))
+	}
+	return append(options, "--system-call-filter="+strings.Join(calls, " "))
+}
 
 // capabilities are those that systemd-nspawn(1) withholds although they reach nothing outside the container, and that
 // services ask for.
 var capabilities = []string{"CAP_IPC_LOCK"}
 
-// systemCalls are allowed beside those of systemd-nspawn(1): systemd enforces DeviceAllow=, IPAddressDeny=,
-// SocketBindDeny= and RestrictNetworkInterfaces= with bpf(2), and goes on without where it is refused. Without
-// CAP_SYS_TIME, which a container does not have, the calls for the clock only tell how exact it is, which time servers
-// want to know.
-var systemCalls = []string{"bpf", "adjtimex", "clock_adjtime"}
+// dropped are capabilities that systemd-nspawn(1) grants and that a user namespace makes worth nothing.
+var dropped = []string{"CAP_MKNOD"}
+
+// systemCalls are allowed beside those of systemd-nspawn(1). Without CAP_SYS_TIME, which a container does not have, the
+// calls for the clock only tell how exact it is, which time servers want to know.
+var systemCalls = []string{"adjtimex", "clock_adjtime"}
+
+// trustedSystemCalls are allowed as well to a root who is trusted: systemd enforces DeviceAllow=, IPAddressDeny=,
+// SocketBindDeny= and RestrictNetworkInterfaces= with bpf(2), and goes on without where it is refused. With bpf(2) root can
+// send signals to any process of the machine.
+var trustedSystemCalls = []string{"bpf"}
+
+// addressFamilies are all that Linux has: since 261 systemd-nspawn(1) allows those that are named, and is to allow only a few
+// by itself.
+var addressFamilies = []string{
+	"AF_ALG", "AF_APPLETALK", "AF_ATMPVC", "AF_ATMSVC", "AF_AX25", "AF_BLUETOOTH", "AF_BRIDGE", "AF_CAIF", "AF_CAN", "AF_DECnet",
+	"AF_IB", "AF_IEEE802154", "AF_INET", "AF_INET6", "AF_IPX", "AF_IRDA", "AF_ISDN", "AF_IUCV", "AF_KCM", "AF_KEY",
+	"AF_LLC", "AF_MPLS", "AF_NETBEUI", "AF_NETLINK", "AF_NETROM", "AF_NFC", "AF_PACKET", "AF_PHONET", "AF_PPPOX", "AF_QIPCRTR",
+	"AF_RDS", "AF_ROSE", "AF_RXRPC", "AF_SECURITY", "AF_SMC", "AF_SNA", "AF_TIPC", "AF_UNIX", "AF_VSOCK", "AF_WANPIPE", "AF_X25",
+	"AF_XDP",
+}
+
+// helpText returns what a program says of its options, or "" where it says nothing within a few seconds.
+func helpText(program string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	text, _ := exec.CommandContext(ctx, program, "--help").Output() // one without --help has none of the options
+	return string(text)
+}

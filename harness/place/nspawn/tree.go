@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -62,7 +63,7 @@ func sealMachine() error {
 
 // mountTree mounts a copy of every file system at merged, over one tmpfs. A file system below the image that cannot be
 // copied (overlayfs refuses some, such as FAT) is left out, which the console says.
-func (c *Container) mountTree() error {
+func (c *Container) mountTree(u overlay.Users) error {
 	layers, err := overlay.Open(c.Image)
 	defer func() {
 		for _, l := range layers {
@@ -77,7 +78,11 @@ func (c *Container) mountTree() error {
 	}
 	for dir, mode := range map[string]string{"/run": "0755", "/tmp": "1777"} {
 		const attributes = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-		if err := overlay.Mount("tmpfs", unix.AT_FDCWD, dir, attributes, [][2]string{{"mode", mode}}); err != nil {
+		options := [][2]string{{"mode", mode}}
+		if c.Memory > 0 {
+			options = append(options, [2]string{"size", strconv.FormatUint(c.Memory, 10)})
+		}
+		if err := overlay.Mount("tmpfs", unix.AT_FDCWD, dir, attributes, options); err != nil {
 			return err
 		}
 	}
@@ -86,7 +91,7 @@ func (c *Container) mountTree() error {
 	}
 	for i, l := range layers {
 		c.fileSystems = append(c.fileSystems, l.At)
-		err := l.Copy(Scratch(i), merged)
+		err := l.Copy(u, Scratch(i), merged)
 		if err != nil && i == 0 {
 			return fmt.Errorf("copy %s: %w", c.Image, err)
 		}

@@ -28,8 +28,8 @@ func (l Layer) attributes() int {
 }
 
 // Copy mounts a writable copy of a layer of [Open] at its place below merged. What is written goes to the new directory
-// scratch. A layer that is a single file is copied.
-func (l Layer) Copy(scratch, merged string) error {
+// scratch. A layer that is a single file is copied. The files belong to the users u.
+func (l Layer) Copy(u Users, scratch, merged string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(l.fd, &st); err != nil {
 		return err
@@ -37,9 +37,12 @@ func (l Layer) Copy(scratch, merged string) error {
 	target := filepath.Join(merged, l.At)
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		return l.mount(scratch, target)
+		return l.copyFor(u, scratch, target)
 	case unix.S_IFREG:
-		return l.copyFile(target)
+		if err := l.copyFile(target); err != nil || !u.Private() {
+			return err
+		}
+		return changeOwner(target, &st, u.Range)
 	}
 	return errors.New("neither a directory nor a regular file")
 }

@@ -1,0 +1,174 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+
+	"temper/internal/systemd"
+)
+
+// Limits bound what all processes of a cgroup can use together. The zero value is no limit.
+type Limits struct {
+	Tasks  uint64 // processes and threads
+	Memory uint64 // bytes, those of files in memory included
+}
+
+// ErrNoLimits says that this machine has no way to limit what a cgroup uses.
+var ErrNoLimits = errors.New("this machine cannot limit what a container uses")
+
+// A controller is what the kernel limits one resource with, and its files in the two versions of cgroups.
+type controller struct {
+	name, unit          string // and the property of systemd's scopes
+	limit, limit1       string
+	events, events1     string
+	reached, reached1   string // the key in the events file that counts how often the limit was reached
+	alsoLimit, also1    string // a file, which need not exist, that closes a way round the limit
+	alsoValue           string // "" is the limit itself
+	describe            string
+	value               func(Limits) uint64
+	eventsOfDescendants bool // the kernel counts an event in the cgroup of the process, not in that of the limit
+}
+
+var controllers = []controller{
+	{
+		name: "pids", unit: "TasksMax", limit: "pids.max", limit1: "pids.max", describe: "tasks",
+		events: "pids.events", events1: "pids.events", reached: "max", reached1: "max", eventsOfDescendants: true,
+		value: func(l Limits) uint64 { return l.Tasks },
+	},
+	{
+		name: "memory", unit: "MemoryMax", limit: "memory.max", limit1: "memory.limit_in_bytes", describe: "memory",
+		events: "memory.events.local", events1: "memory.oom_control", reached: "oom", reached1: "oom_kill",
+		alsoLimit: "memory.swap.max", alsoValue: "0", also1: "memory.memsw.limit_in_bytes",
+		value: func(l Limits) uint64 { return l.Memory },
+	},
+}
+
+// properties are those of a scope of systemd with the limits.
+func (l Limits) properties() []systemd.Property {
+	list := []systemd.Property{}
+	for _, c := range controllers {
+		value := c.value(l)
+		if value == 0 {
+			value = ^uint64(0)
+		}
+		list = append(list, systemd.Property{Name: c.unit, Value: value})
+	}
+	return list
+}
+
+// setLimits sets the limits and checks that they hold. Where a controller belongs to a version 1 tree, the container must
+// join a directory there; see [Group.Join].
+func (g *Group) setLimits(l Limits, unified string) error {
+	if l == (Limits{}) {
+		return nil
+	}
+	// Where no systemd has done so, children get the controllers; it fails where another program keeps them, and is seen below.
+	_ = os.WriteFile(filepath.Join(filepath.Dir(g.dir), "cgroup.subtree_control"), []byte("+pids +memory"), 0)
+	available, err := os.ReadFile(filepath.Join(g.dir, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	path, err := filepath.Rel(unified, g.dir)
+	if err != nil {
+		return err
+	}
+	for _, c := range controllers {
+		value := strconv.FormatUint(c.value(l), 10)
+		if slices.Contains(strings.Fields(string(available)), c.name) {
+			g.limited = append(g.limited, limited{c, g.dir, false})
+			err = setLimit(g.dir, c.limit, value, c.alsoLimit, c.alsoValue)
+		} else {
+			err = g.setLimit1(c, path, value)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: limit its %s: %w", ErrNoLimits, c.describe, err)
+		}
+	}
+	return nil
+}
+
+// setLimit1 sets a limit in the version 1 tree of a controller.
+func (g *Group) setLimit1(c controller, path, value string) error {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != "cgroup" || !slices.Contains(strings.Split(m.VFSOptions, ","), c.name), false
+	})
+	if err != nil {
+		return err
+	}
+	if len(mounts) == 0 {
+		return fmt.Errorf("no cgroup tree has the controller %s", c.name)
+	}
+	dir := filepath.Join(mounts[0].Mountpoint, path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	g.Join = append(g.Join, filepath.Join(dir, "cgroup.procs"))
+	g.limited = append(g.limited, limited{c, dir, true})
+	return setLimit(dir, c.limit1, value, c.also1, value)
+}
+
+func setLimit(dir, file, value, also, alsoValue string) error {
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0); err != nil {
+		return err
+	}
+	if also == "" {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(dir, also), []byte(alsoValue), 0); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return err // a kernel that does not count swap has no such file, and cgroupfs lets nobody make one
+	}
+	return nil
+}
+
+// A limited cgroup is a directory with a limit that is set.
+type limited struct {
+	controller
+	dir string
+	v1  bool
+}
+
+// LimitsReached names the limits that the processes of the cgroup have run into: "memory", "tasks".
+func (g *Group) LimitsReached() []string {
+	var list []string
+	for _, l := range g.limited {
+		if l.count() > 0 {
+			list = append(list, l.describe)
+		}
+	}
+	return list
+}
+
+// count is how often the limit was reached.
+func (l limited) count() (n uint64) {
+	file, key := l.events, l.reached
+	if l.v1 {
+		file, key = l.events1, l.reached1
+	}
+	_ = filepath.WalkDir(l.dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil // a cgroup that has just gone
+		case d.IsDir() && name != l.dir && !l.eventsOfDescendants:
+			return filepath.SkipDir
+		case d.Name() != file:
+			return nil
+		}
+		data, _ := os.ReadFile(name)
+		for line := range strings.Lines(string(data)) {
+			if f := strings.Fields(line); len(f) == 2 && f[0] == key {
+				count, _ := strconv.ParseUint(f[1], 10, 64)
+				n += count
+			}
+		}
+		return nil
+	})
+	return n
+}
