@@ -8,6 +8,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"temper/generator"
@@ -20,6 +21,7 @@ import (
 const deadline = 20 * time.Second
 
 func main() {
+	debug.SetGCPercent(400) // from 16 MiB on: most boots need less and end before memory has to be used again
 	log := kmsg.Open("temper-generator")
 	time.AfterFunc(deadline, func() {
 		log.Error(fmt.Errorf("not done after %s: units without a drop-in stay as they are", deadline))

@@ -179,8 +179,10 @@ func (ordered) rule() string { return "the stronger value holds" }
 // uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps one,
 // and where a value stops naming a path itself, the unit's exceptions from it begin to count.
 func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
-	if by := c.wouldOpen("/run"); by != "" && d.mountsRun(target) && !c.mountsRun() {
-		return "would make /run writable, which the unit keeps closed by " + by
+	if d.mountsRun(target) && !c.mountsRun() {
+		if by := c.wouldOpen("/run"); by != "" {
+			return "would make /run writable, which the unit keeps closed by " + by
+		}
 	}
 	for _, e := range d.Opens {
 		from, _ := d.Value(e.Value, values.Newest)

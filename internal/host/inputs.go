@@ -21,11 +21,15 @@ func (r Root) Recording() (Root, *Inputs) {
 	return r, r.inputs
 }
 
-// Sorted lists the inputs so far.
+// Sorted lists the inputs so far, without those that another one contains.
 func (i *Inputs) Sorted() []ready.Input {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(i.all), ready.Input.Compare)
+	inputs := slices.SortedFunc(maps.Keys(i.all), ready.Input.Compare)
+	return slices.DeleteFunc(inputs, func(input ready.Input) bool {
+		_, content := i.all[ready.Input{Kind: ready.File, Path: input.Path}]
+		return content && (input.Kind == ready.Stat || input.Kind == ready.Lstat)
+	})
 }
 
 func (r Root) note(kind ready.Kind, name string) {

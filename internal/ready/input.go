@@ -23,7 +23,7 @@ type Kind byte
 
 // The kinds of inputs. What is not there is an input, too.
 const (
-	File   Kind = 'f' // type, mode, owner and content behind links
+	File   Kind = 'f' // whether it is a link; what Stat says; the content
 	Names  Kind = 'n' // which names a directory has, and of what type each is
 	Stat   Kind = 's' // type, mode, owner, size and time of change of content, behind links; of what is no regular file no size and time
 	Lstat  Kind = 't' // the same of the name itself
@@ -95,10 +95,15 @@ func (r *reader) state(i Input, to []byte) []byte {
 	return to
 }
 
-// file is the stamp of a file or else its content.
+// file is the stamp of a file or else its content, behind the owner of the link if it is one.
 func (r *reader) file(name string, to []byte) ([]byte, error) {
 	var st unix.Stat_t
-	if err := r.root.Stat(name, &st, 0); err != nil {
+	err := r.root.Stat(name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		to = owner(&st, to)
+		err = r.root.Stat(name, &st, 0)
+	}
+	if err != nil {
 		return to, err
 	}
 	if r.timekeeping(name, st.Dev) >= keepsFiles && st.Ctim.Nsec != 0 {
@@ -139,11 +144,16 @@ func (r *reader) stat(name string, flags int, to []byte) ([]byte, error) {
 	if err := r.root.Stat(name, &st, flags); err != nil {
 		return to, err
 	}
-	to = owner(&st, to)
+	return status(&st, to), nil
+}
+
+// status is what a Stat or an Lstat says.
+func status(st *unix.Stat_t, to []byte) []byte {
+	to = owner(st, to)
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return to, nil
+		return to
 	}
-	return numbers(to, st.Size, st.Mtim.Sec, st.Mtim.Nsec), nil
+	return numbers(to, st.Size, st.Mtim.Sec, st.Mtim.Nsec)
 }
 
 func (r *reader) target(name string, to []byte) ([]byte, error) {
@@ -152,7 +162,7 @@ func (r *reader) target(name string, to []byte) ([]byte, error) {
 	return append(to, r.buf[:n]...), err
 }
 
-// content is the hash of a file.
+// content is the hash of a file, behind what a Stat says of it.
 func (r *reader) content(name string, to []byte) ([]byte, error) {
 	fd, err := r.root.Open(name, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
@@ -163,12 +173,9 @@ func (r *reader) content(name string, to []byte) ([]byte, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return to, err
 	}
-	to = owner(&st, to)
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return to, nil
-	}
-	if st.Size > maxFile {
-		return numbers(to, st.Size), nil // nobody reads it
+	to = status(&st, to)
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > maxFile {
+		return to, nil // nobody reads it
 	}
 	data, err := r.read(fd, int(st.Size))
 	hash := fnv.New128a() // chance is to be noticed, not malice: only root writes here
