@@ -37,8 +37,9 @@ var layers = [][]string{
 	{"harness/check", "harness/observe", "harness/confine", "harness/lock"},
 	{"harness/trial"},
 	{"harness/blame"},
+	{"harness/servicedata"},
 	{"harness"},
-	{"harness/batch", "guard"},
+	{"harness/batch", "harness/inspect", "guard"},
 	{"cmd/", "packaging/prove-library"},
 }
 

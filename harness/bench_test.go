@@ -8,8 +8,8 @@ import (
 	"temper/harness"
 )
 
-// BenchmarkTraps prints for each trap how many launches and seconds it takes to prove it with the witness and without, beside
-// a search that adds one directive after the other.
+// BenchmarkTraps prints for each trap how many launches and seconds it takes to prove it with the witness and without,
+// beside a search that adds one directive after the other.
 func BenchmarkTraps(b *testing.B) {
 	files, err := filepath.Glob(traps)
 	if err != nil || len(files) == 0 {

@@ -15,13 +15,13 @@ import (
 
 // notGranted lists what the service asked for without hardening and no service of a container gets.
 func (r *run) notGranted(plan []blame.Applied) []verdict.Evidence {
-	where := r.session.at.Place
+	where := r.series.at.Place
 	held, err := strconv.ParseUint(proc.Machine.Process(where.Leader()).Status()["CapBnd"], 16, 64)
 	if err != nil || where.Kind() == "host" {
 		return nil
 	}
 	var records []witness.Record
-	for _, b := range r.session.baselines {
+	for _, b := range r.series.baselines {
 		records = append(records, b.Refused)
 	}
 	lacks := func(device string) bool {

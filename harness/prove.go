@@ -1,8 +1,8 @@
 // Package harness proves by experiment what hardening a service survives.
 //
-// [Prove] launches the service in a place again and again: as its vendor wrote it, then with exactly the drop-in that the
-// generator would write at boot, then with what evidence and bisection leave of it, until the checks of its profile pass
-// and nothing that was given up can be put back. The result is a verdict.Verdict.
+// [Prove] launches the service in a place again and again: as its vendor wrote it, then with exactly the drop-in that
+// the generator would write at boot, then with what evidence and bisection leave of it, until the checks of its profile
+// pass and nothing that was given up can be put back. The result is a verdict.Verdict.
 //
 // A trial never touches a running service, its data, its ports or its directories; see temper/harness/place.
 package harness
@@ -44,8 +44,8 @@ type Options struct {
 // ErrNoProfile says that no profile applies to a unit.
 var ErrNoProfile = errors.New("no profile names or matches it")
 
-// Prove finds out what the unit survives. A service that cannot be judged is a verdict too; the error is set where nothing
-// could be tried at all: no such unit, no profile (wrapping [ErrNoProfile]), a place that is gone, ctx ended.
+// Prove finds out what the unit survives. A service that cannot be judged is a verdict too; the error is set where
+// nothing could be tried at all: no such unit, no profile (wrapping [ErrNoProfile]), a place that is gone, ctx ended.
 func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	begin := time.Now()
 	ctx, cancel := whileRuns(ctx, o.Place)
@@ -56,9 +56,9 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	}
 	v, err := r.verdict(ctx)
 	if err != nil {
-		err = cause(r.session.at.Place, err)
+		err = cause(r.series.at.Place, err)
 	}
-	err = errors.Join(err, r.session.close())
+	err = errors.Join(err, r.series.close())
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
 }
@@ -99,7 +99,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if r.before, err = verdict.Take(o.Place.Root(), u, r.input.Digest(), r.input.Version); err != nil {
 		return nil, err
 	}
-	r.session, err = newSession(ctx, o, u, p)
+	r.series, err = newSeries(ctx, o, u, p)
 	return r, err
 }
 
@@ -122,14 +122,14 @@ func Starting(ctx context.Context, where *place.Place) bool {
 // run is the proving of one unit.
 type run struct {
 	Options
-	session *session
-	input   generator.Input
-	before  verdict.Fingerprint
+	series *series
+	input  generator.Input
+	before verdict.Fingerprint
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	s := &search{
-		input: r.input, try: r.try, judge: r.session.compare, standIn: r.session.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
+		input: r.input, try: r.try, judge: r.series.compare, standIn: r.series.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
 		home: r.service().Home(),
 	}
 	plan, down, err := s.run(ctx)
@@ -150,14 +150,14 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
 		last := s.tried[v.Dropin]
 		v.Advisories = slices.Concat(v.Advisories, last.Warnings, r.service().Unnoticed(r.refused(last), applied(s.levers, r.input.Version)), last.Unwitnessed(), unseen(plan, last),
-			r.notGranted(applied(s.levers, r.input.Version)), notReloaded(r.input.Unit, r.input.Profile), r.session.remained())
+			r.notGranted(applied(s.levers, r.input.Version)), notReloaded(r.input.Unit, r.input.Profile), r.series.remained())
 	}
 	if v.Result == verdict.Proven && r.Tighten {
 		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
 			return v, err
 		}
 	}
-	v.Trials = r.session.count
+	v.Trials = r.series.count
 	v.Exposure, err = offline.Exposure(r.input.Unit, generator.Dropin, v.Dropin, r.input.Version)
 	return v, err
 }
@@ -193,23 +193,23 @@ var saidBlind sync.Once
 
 // try is one trial of the search, with its progress.
 func (r *run) try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
-	t, err := r.session.launch(ctx, plan)
+	t, err := r.series.launch(ctx, plan)
 	if err != nil {
 		return t, err
 	}
 	if r.Progress != nil {
-		if r.session.noWitness != nil && !r.Blind {
+		if r.series.noWitness != nil && !r.Blind {
 			saidBlind.Do(func() {
-				r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.session.noWitness))
+				r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.series.noWitness))
 			})
 		}
-		r.Progress(describe(r.session.count, t))
+		r.Progress(describe(r.series.count, t))
 		if len(t.Made) > 0 {
 			r.Progress("its first start makes " + some(t.Made) + ": each further trial gets a new place")
 		}
 	}
 	if r.Trial != nil {
-		r.Trial(t.Record(r.session.count))
+		r.Trial(t.Record(r.series.count))
 	}
 	return t, nil
 }
@@ -225,13 +225,13 @@ func (r *run) guess(t trial.Result, ls []*lever) []blame.Proposal {
 
 // service is the unit among the files of the place in which it is tried now.
 func (r *run) service() blame.Service {
-	return blame.NewService(r.input, r.session.at)
+	return blame.NewService(r.input, r.series.at)
 }
 
 // refused is what a trial was refused and no launch without hardening was, without what is nowhere to be found.
 func (r *run) refused(t trial.Result) witness.Record {
 	var baselines []witness.Record
-	for _, b := range r.session.baselines {
+	for _, b := range r.series.baselines {
 		baselines = append(baselines, b.Refused)
 	}
 	return r.service().New(t.Refused, baselines...)
@@ -258,5 +258,5 @@ func some(list []string) string {
 
 // serve lists the sockets on which the service listens without hardening, sorted.
 func (r *run) serve() []string {
-	return r.session.seen().Sockets("running")
+	return r.series.seen().Sockets("running")
 }

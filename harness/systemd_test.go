@@ -70,8 +70,9 @@ func library(t testing.TB) *profiles.Set {
 	return set
 }
 
-// TestSystemdServices proves real services with the profiles that are shipped: no demotion, a drop-in that systemd takes
-// without a warning, and an exposure that never rises. Those of Debian 13 are proven with the rest of the library.
+// TestSystemdServices proves real services with the profiles that are shipped: no demotion, a drop-in that systemd
+// takes without a warning, and an exposure that never rises. Those of Debian 13 are proven with the rest of the
+// library.
 func TestSystemdServices(t *testing.T) {
 	for _, tree := range []string{"bookworm"} {
 		t.Run(tree, func(t *testing.T) {

@@ -40,9 +40,9 @@ func (r *run) tighten(ctx context.Context, s *search, down []verdict.Demotion) (
 		plan: func(without []grant) generator.Plan { return s.without(down, without) },
 		try:  r.try,
 		refused: func(t trial.Result) witness.Record {
-			return t.Refused.Minus(proven.Refused).Hidden(r.session.at.Root())
+			return t.Refused.Minus(proven.Refused).Hidden(r.series.at.Root())
 		},
-		real:    func(name string) string { return realPath(r.session.at.Root(), name) },
+		real:    func(name string) string { return realPath(r.series.at.Root(), name) },
 		version: r.input.Version,
 	}
 	idle, err := t.run(ctx, t.effective(grants(r.input, down)))

@@ -30,12 +30,12 @@ const (
 	kinds = "../testdata/kinds/*.txtar"
 )
 
-// blindTrees are the trees on which the traps are proven without the witness. A search that goes blind does the same on every
-// version: one is enough every day.
+// blindTrees are the trees on which the traps are proven without the witness. A search that goes blind does the same on
+// every version: one is enough every day.
 var blindTrees = flag.String("blind", "trixie", "trees on which traps are proven without the witness, separated by commas")
 
-// TestSystemdTraps proves every service of testdata/traps, each of which breaks under known directives, and compares what
-// was given up with what must be.
+// TestSystemdTraps proves every service of testdata/traps, each of which breaks under known directives, and compares
+// what was given up with what must be.
 func TestSystemdTraps(t *testing.T) { proveAll(t, traps, []string{"trixie", "bookworm", "sid"}, false) }
 
 // TestSystemdTrapsBlind does the same without the witness.
@@ -44,8 +44,8 @@ func TestSystemdTrapsBlind(t *testing.T) { proveAll(t, traps, strings.Split(*bli
 // kindTrees are the trees on which every kind of service is proven: how a unit is cloned depends little on the version.
 var kindTrees = flag.String("kinds", "trixie", "trees on which every kind of service is proven, separated by commas")
 
-// TestSystemdKinds proves services of every kind that systemd knows, testdata/kinds. Each makes sure itself that it is run
-// as it must be.
+// TestSystemdKinds proves services of every kind that systemd knows, testdata/kinds. Each makes sure itself that it is
+// run as it must be.
 func TestSystemdKinds(t *testing.T) { proveAll(t, kinds, strings.Split(*kindTrees, ","), false) }
 
 // lanes is how many containers share the traps, two of each tree or four of one: trials wait more than they work.
@@ -86,11 +86,11 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 	side.Wait()
 }
 
-// A trap is a service, what it needs, and what must come of proving it. Its file has parts: NAME.service and the like are
-// units; trap.toml is the profile, whose first unit is proven; parts whose names have a slash are files below /; expect is
-// the outcome, or expect-VERSION with this version of systemd and older ones, to the next older part; since is the first
-// version that has what the service needs, trees are those that do; unnamed says why what the kernel refuses does not name the
-// culprit, and no other.
+// A trap is a service, what it needs, and what must come of proving it. Its file has parts: NAME.service and the like
+// are units; trap.toml is the profile, whose first unit is proven; parts whose names have a slash are files below /;
+// expect is the outcome, or expect-VERSION with this version of systemd and older ones, to the next older part; since
+// is the first version that has what the service needs, trees are those that do; unnamed says why what the kernel
+// refuses does not name the culprit, and no other.
 type trap struct {
 	units, files map[string]string
 	profile      string
@@ -241,9 +241,10 @@ func (tr trap) load(t testing.TB, set *profiles.Set) *profiles.Profile {
 	return p
 }
 
-// launches is how many launches finding out a verdict may take: two for a service that survives everything, four for one
-// culprit that the witness names, and for k culprits among n of which nothing is known 2 + 2·k·log2(n). Each value of a
-// directive is one of the n, and each name that it refuses and that could be allowed by itself: any of them may be found.
+// launches is how many launches finding out a verdict may take: two for a service that survives everything, four for
+// one culprit that the witness names, and for k culprits among n of which nothing is known 2 + 2·k·log2(n). Each value
+// of a directive is one of the n, and each name that it refuses and that could be allowed by itself: any of them may be
+// found.
 func (tr trap) launches(t *testing.T, where *place.Place, v verdict.Verdict, blind bool) int {
 	k, n := len(v.Demotions), 0
 	for _, s := range tr.load(t, library(t)).Service {
@@ -306,15 +307,16 @@ func outcome(v verdict.Verdict) string {
 	return strings.Join(lines, "")
 }
 
-// otherwise are the directives that no trap gives up or makes exceptions from by their own list, and what is known of them.
+// otherwise are the directives that no trap gives up or makes exceptions from by their own list, and what is known of
+// them.
 var otherwise = map[string]string{
 	"ReadOnlyPaths":       "the trap read-only-paths gets an exception of ReadWritePaths=",
 	"RestrictFileSystems": "its trap shows that it has no effect in a container",
 	"KeyringMode":         "the keys of the kernel are the machine's, and withheld from a place: no service that uses them works there",
 }
 
-// TestTrapsCoverTheTable: every directive that takes something away has a trap that breaks under it, and only that is given
-// up, or an exact exception from it is made.
+// TestTrapsCoverTheTable: every directive that takes something away has a trap that breaks under it, and only that is
+// given up, or an exact exception from it is made.
 func TestTrapsCoverTheTable(t *testing.T) {
 	files, err := filepath.Glob(traps)
 	if err != nil {

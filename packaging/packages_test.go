@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
-	"temper/harness"
+	"temper/harness/inspect"
 	"temper/harness/place"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -139,7 +139,7 @@ func reboot(m *machine, names ...string) *boot {
 		if !slices.Contains(names, name) {
 			continue
 		}
-		s, err := harness.Inspect(b.t.Context(), b.Place, set, name)
+		s, err := inspect.Unit(b.t.Context(), b.Place, set, name)
 		must(b.t, err)
 		if !s.OK() {
 			b.t.Errorf("%s after a boot: %s; %+v", name, s.Confinement(), s.Checks)

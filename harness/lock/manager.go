@@ -16,8 +16,9 @@ import (
 	"temper/harness/place"
 )
 
-// managerLock keeps reloads of this machine's manager and trials on it apart: at boot several units are proven at the same
-// time, each in a process of its own, and a manager that reads its units again in the middle of a trial disturbs it.
+// managerLock keeps reloads of this machine's manager and trials on it apart: at boot several units are proven at the
+// same time, each in a process of its own, and a manager that reads its units again in the middle of a trial disturbs
+// it.
 const managerLock = "/run/temper/trials.lock"
 
 // A Use is what the manager is locked for.
@@ -28,7 +29,8 @@ const (
 	Reload Use = unix.LOCK_EX
 )
 
-// Manager locks the manager of a place and returns how to give it back. A container belongs to one process and needs no lock.
+// Manager locks the manager of a place and returns how to give it back. A container belongs to one process and needs no
+// lock.
 func Manager(ctx context.Context, where *place.Place, use Use) (release func(), err error) {
 	if where.Kind() != "host" {
 		return func() {}, nil

@@ -19,9 +19,9 @@ import (
 // proofLocks begins the names of the locks of proofs. Only root can take one, and so hold up others.
 const proofLocks = "/run/temper-prove-"
 
-// Proof waits until no other process proves the unit of a root, on the host or in a container, and keeps others from it until
-// release is called: on one host trials of two proofs would answer for each other, and of what both store some would be of one,
-// some of the other. It calls waits, once, if there is something to wait for.
+// Proof waits until no other process proves the unit of a root, on the host or in a container, and keeps others from it
+// until release is called: on one host trials of two proofs would answer for each other, and of what both store some
+// would be of one, some of the other. It calls waits, once, if there is something to wait for.
 func Proof(ctx context.Context, root host.Root, name string, waits func()) (release func(), err error) {
 	if real, err := filepath.EvalSymlinks(cmp.Or(root.Dir(), "/")); err == nil {
 		root = host.At(real)
@@ -62,8 +62,8 @@ func unlock(file string, f *os.File) {
 	}
 }
 
-// lock takes a lock that is taken away with its file. Whoever opened the file before that has a lock of nothing, and gets
-// fs.ErrNotExist.
+// lock takes a lock that is taken away with its file. Whoever opened the file before that has a lock of nothing, and
+// gets fs.ErrNotExist.
 func lock(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -53,8 +53,8 @@ func (l *Launch) AddErrors(messages ...string) {
 // endedWell is the end of a process that is no failure, whatever it is without hardening.
 const endedWell = "success"
 
-// ending says how a process ended. With which of the signals that systemd takes for success, systemd.service(5), a service ends
-// depends on how far it was when it was stopped.
+// ending says how a process ended. With which of the signals that systemd takes for success, systemd.service(5), a
+// service ends depends on how far it was when it was stopped.
 func ending(code, status int32) string {
 	harmless := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE}
 	switch signal := unix.Signal(status); {

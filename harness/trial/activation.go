@@ -44,7 +44,8 @@ func FindActivation(loader *unit.Loader, u *unit.Unit) (Activation, error) {
 	return a, nil
 }
 
-// started is the service that a socket, timer or path unit starts; systemd.socket(5), systemd.timer(5), systemd.path(5).
+// started is the service that a socket, timer or path unit starts; systemd.socket(5), systemd.timer(5),
+// systemd.path(5).
 func started(u *unit.Unit) string {
 	stem := strings.TrimSuffix(u.ID, "."+unit.Type(u.ID))
 	for section, name := range map[string]string{"Socket": "Service", "Timer": "Unit", "Path": "Unit"} {
@@ -58,8 +59,9 @@ func started(u *unit.Unit) string {
 	return stem + ".service"
 }
 
-// belongs reports whether a service is started with a socket on this system: it names it, the socket is enabled, or nothing
-// else starts the service. A socket that is installed and not used, as Debian's ssh.socket, is no part of a service.
+// belongs reports whether a service is started with a socket on this system: it names it, the socket is enabled, or
+// nothing else starts the service. A socket that is installed and not used, as Debian's ssh.socket, is no part of a
+// service.
 func belongs(root host.Root, service, socket *unit.Unit) bool {
 	names := append([]string{socket.ID}, socket.Aliases...)
 	for _, dependency := range []struct{ section, name string }{

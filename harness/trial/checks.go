@@ -7,18 +7,12 @@ import (
 	"time"
 
 	"temper/harness/check"
-	"temper/harness/place"
 	"temper/internal/systemd"
 	"temper/internal/verdict"
 )
 
-// Variables tell the commands of a profile where they run, for which unit, and when.
-func Variables(where *place.Place, unit, phase string) []string {
-	return []string{"TEMPER_PLACE=" + where.Kind(), "TEMPER_UNIT=" + unit, "TEMPER_PHASE=" + phase}
-}
-
-// check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would, even
-// if its socket starts it again.
+// check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would,
+// even if its socket starts it again.
 func (l *launch) check(ctx context.Context, phase string) error {
 	states, err := l.now(ctx)
 	if err != nil {
@@ -28,7 +22,8 @@ func (l *launch) check(ctx context.Context, phase string) error {
 		l.environment = own
 	}
 	env := check.Env{
-		Place: l.Place, Unit: l.name, Since: l.begin, Environ: slices.Concat(l.environment, Variables(l.Place, l.Unit.ID, phase)),
+		Place: l.Place, Unit: l.name, Since: l.begin,
+		Environ: slices.Concat(l.environment, Variables(l.Place, l.Unit.ID, phase)),
 	}
 	during, end := ctx, func() *systemd.Service { return nil }
 	if phase != "stopped" {
@@ -56,8 +51,8 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	return over
 }
 
-// watchEnd watches, until stop is called, whether a service ends badly. Then, or if its state cannot be read any more, it closes
-// gone and ends during. stop returns the bad end; after it the state is not read any more.
+// watchEnd watches, until stop is called, whether a service ends badly. Then, or if its state cannot be read any more,
+// it closes gone and ends during. stop returns the bad end; after it the state is not read any more.
 func watchEnd(
 	ctx context.Context, read func(context.Context) ([]systemd.Service, error),
 ) (during context.Context, gone <-chan struct{}, stop func() (bad *systemd.Service)) {

@@ -10,7 +10,8 @@ import (
 	"temper/internal/systemd"
 )
 
-// TestWatchEnd: the bad end of a service ends what goes on during the watch, and so does a manager that is not to be asked any more.
+// TestWatchEnd: the bad end of a service ends what goes on during the watch, and so does a manager that is not to be
+// asked any more.
 func TestWatchEnd(t *testing.T) {
 	for name, tc := range map[string]struct {
 		states []systemd.Service

@@ -11,17 +11,19 @@ import (
 	"temper/internal/unit"
 )
 
-// Names of the drop-ins of a trial: what systemd reads before and after temper's own, which has the name it has at boot.
+// Names of the drop-ins of a trial: what systemd reads before and after temper's own, which has the name it has at
+// boot.
 const (
 	EarlyDropin = "00-service.conf"
 	lateDropin  = "99-service.conf"
 )
 
 // kept are the settings of [Unit] that a trial takes over, and their names there: what must be there or come first. All
-// others act on other units or on the machine (OnFailure=, Conflicts=, FailureAction= ...), or would keep the trial from
-// starting (Condition...=). What a unit wants running already is started: the place runs little of its own accord.
+// others act on other units or on the machine (OnFailure=, Conflicts=, FailureAction= ...), or would keep the trial
+// from starting (Condition...=). What a unit wants running already is started: the place runs little of its own accord.
 var kept = map[string]string{
-	"Documentation": "Documentation", "After": "After", "Requires": "Requires", "Requisite": "Requires", "Wants": "Wants",
+	"Documentation": "Documentation", "After": "After",
+	"Requires": "Requires", "Requisite": "Requires", "Wants": "Wants",
 	"BindsTo": "BindsTo", "DefaultDependencies": "DefaultDependencies", "RequiresMountsFor": "RequiresMountsFor",
 	"WantsMountsFor": "WantsMountsFor", "JoinsNamespaceOf": "JoinsNamespaceOf", "IgnoreOnIsolate": "IgnoreOnIsolate",
 }
@@ -29,8 +31,8 @@ var kept = map[string]string{
 // dependencies are those of kept whose values are names of units.
 var dependencies = []string{"After", "Requires", "Requisite", "Wants", "BindsTo"}
 
-// dropped are the settings of [Service] and [Socket] that a trial leaves out: it is started by itself, and logs where it
-// can be found. How often it is restarted is decided by restart.
+// dropped are the settings of [Service] and [Socket] that a trial leaves out: it is started by itself, and logs where
+// it can be found. How often it is restarted is decided by restart.
 var dropped = []string{
 	"Restart", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "Slice", "Sockets", "LogNamespace",
 	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument", "Service",
@@ -48,8 +50,8 @@ type clone struct {
 
 func (s Launcher) clone() clone {
 	return clone{
-		unit: s.Unit, sockets: s.Activation.Sockets, starters: s.Activation.Starters, noDevices: s.Place.Kind() != "host",
-		requires: s.Requires, sharesBusName: s.SharesBusName,
+		unit: s.Unit, sockets: s.Activation.Sockets, starters: s.Activation.Starters,
+		noDevices: s.Place.Kind() != "host", requires: s.Requires, sharesBusName: s.SharesBusName,
 	}
 }
 
@@ -90,8 +92,8 @@ func (c clone) socketNames(stem string) []string {
 	return names
 }
 
-// files returns the files below [UnitDir], by name, that make transient units of these names run as the unit and its sockets
-// do under temper's drop-in: their text in the order in which systemd reads it, their own names filled in.
+// files returns the files below [UnitDir], by name, that make transient units of these names run as the unit and its
+// sockets do under temper's drop-in: their text in the order in which systemd reads it, their own names filled in.
 func (c clone) files(stem, dropin string) map[string]string {
 	service := c.service(stem)
 	early, late := c.text(c.unit, "Service")
@@ -114,8 +116,9 @@ func (c clone) files(stem, dropin string) map[string]string {
 	return files
 }
 
-// text returns the assignments of a unit that a trial has, split into those that are read before temper's drop-in and those
-// that are read after it. Drop-ins for all units of the type are left out, since systemd applies them to the trial too.
+// text returns the assignments of a unit that a trial has, split into those that are read before temper's drop-in and
+// those that are read after it. Drop-ins for all units of the type are left out, since systemd applies them to the
+// trial too.
 func (c clone) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
 	for _, a := range u.Without(generator.Dropin).Assignments {
 		if strings.HasSuffix(path.Dir(a.Pos.Path), "/"+unit.Type(u.ID)+".d") {
@@ -171,8 +174,8 @@ func (c clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 	return a, ok
 }
 
-// awaitBusName is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the bus: they are run
-// once it is there.
+// awaitBusName is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the
+// bus: they are run once it is there.
 func (c clone) awaitBusName() []unit.Assignment {
 	name := busName(c.unit)
 	if after, _ := c.unit.Last("Service", "ExecStartPost"); !c.sharesBusName || name == "" || after.Value == "" {
@@ -189,24 +192,30 @@ func (c clone) foreign(name string) bool {
 
 // end is what a trial's service has whatever its unit says.
 func (c clone) end(dropin string) []unit.Assignment {
-	end := []unit.Assignment{{Section: "Unit", Name: "StartLimitIntervalSec", Value: "0"}}
+	var end []unit.Assignment
+	add := func(section, name, value string) {
+		end = append(end, unit.Assignment{Section: section, Name: name, Value: value})
+	}
+	add("Unit", "StartLimitIntervalSec", "0")
 	if c.requires != "" {
-		end = append(end, unit.Assignment{Section: "Unit", Name: "BindsTo", Value: c.requires}, unit.Assignment{Section: "Unit", Name: "After", Value: c.requires})
+		add("Unit", "BindsTo", c.requires)
+		add("Unit", "After", c.requires)
 	}
 	if c.forEachConnection() {
-		end = append(end, unit.Assignment{Section: "Unit", Name: "CollectMode", Value: "inactive"}) // what failed stays to be seen
+		add("Unit", "CollectMode", "inactive") // what failed stays to be seen
 	}
 	if c.sharesBusName && busName(c.unit) != "" {
-		end = append(end, unit.Assignment{Section: "Service", Name: "Type", Value: "exec"})
+		add("Service", "Type", "exec")
 	}
-	end = append(end, unit.Assignment{Section: "Service", Name: "Restart", Value: restart(c.unit)})
+	add("Service", "Restart", restart(c.unit))
 	if user := dynamicUser(c.unit, dropin); user != "" {
-		end = append(end, unit.Assignment{Section: "Service", Name: "User", Value: user})
+		add("Service", "User", user)
 	}
 	return end
 }
 
-// restart is the Restart= of a trial: a service that ends well and is to be started again is; one that fails has failed.
+// restart is the Restart= of a trial: a service that ends well and is to be started again is; one that fails has
+// failed.
 func restart(u *unit.Unit) string {
 	a, _ := u.Last("Service", "Restart")
 	if a.Value == "always" || a.Value == "on-success" {
@@ -218,8 +227,8 @@ func restart(u *unit.Unit) string {
 // userName is what systemd takes for a user in its strict mode; valid_user_group_name() in user-util.c.
 var userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,30}$`)
 
-// dynamicUser is the name that systemd makes up for the user of a unit with DynamicUser= and no User=: that of the unit,
-// which is not the trial's. "" where it makes up none, or hashes a name that no user can have.
+// dynamicUser is the name that systemd makes up for the user of a unit with DynamicUser= and no User=: that of the
+// unit, which is not the trial's. "" where it makes up none, or hashes a name that no user can have.
 func dynamicUser(u *unit.Unit, dropin string) string {
 	if dropin != "" {
 		if hardened, err := u.Without(generator.Dropin).With(generator.Dropin, dropin); err == nil {
@@ -246,7 +255,8 @@ func (c clone) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
 	}
 	end := []unit.Assignment{{Section: "Socket", Name: "Service", Value: service}}
 	if name, _ := socket.Last("Socket", "FileDescriptorName"); name.Value == "" {
-		end = append(end, unit.Assignment{Section: "Socket", Name: "FileDescriptorName", Value: strings.ReplaceAll(socket.ID, "%", "%%")})
+		id := strings.ReplaceAll(socket.ID, "%", "%%")
+		end = append(end, unit.Assignment{Section: "Socket", Name: "FileDescriptorName", Value: id})
 	}
 	return end
 }

@@ -32,7 +32,8 @@ func load(t *testing.T, name string, files map[string]string) (*unit.Unit, host.
 	return u, host.At(root)
 }
 
-// TestCloneFiles: a trial has the text of its unit in the order in which systemd reads it, and none that acts on others.
+// TestCloneFiles: a trial has the text of its unit in the order in which systemd reads it, and none that acts on
+// others.
 func TestCloneFiles(t *testing.T) {
 	u, _ := load(t, "a@x-y.service", map[string]string{
 		"/usr/lib/systemd/system/a@.service": `[Unit]

@@ -26,8 +26,8 @@ type entry struct {
 // errorPriority is LOG_ERR of syslog(3).
 const errorPriority = 3
 
-// journalctl waits until what was logged can be read, then prints what units logged and what systemd said of them, the newest
-// first: what is too much is the oldest.
+// journalctl waits until what was logged can be read, then prints what units logged and what systemd said of them, the
+// newest first: what is too much is the oldest.
 const journalctl = `export LC_ALL=C
 journalctl --sync
 exec journalctl --all --no-pager --quiet --reverse --lines=1000 --output=json --output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,_PID "$@"`
@@ -35,8 +35,8 @@ exec journalctl --all --no-pager --quiet --reverse --lines=1000 --output=json --
 // mostLines is how many messages journalctl prints at once.
 const mostLines = 1000
 
-// journal reads what a unit logged since a time, oldest first: of more than can be read at once the last messages, and before
-// them the errors. The unit can be a pattern of glob(7).
+// journal reads what a unit logged since a time, oldest first: of more than can be read at once the last messages, and
+// before them the errors. The unit can be a pattern of glob(7).
 func journal(ctx context.Context, where *place.Place, unit string, since time.Time) ([]entry, error) {
 	find := []string{fmt.Sprintf("--since=@%d", since.Unix()), "--unit=" + unit}
 	last, whole, err := query(ctx, where, find)
@@ -66,7 +66,8 @@ func query(ctx context.Context, where *place.Place, find []string) (entries []en
 	return entries, !cut && len(entries) < mostLines, err
 }
 
-// decode reads the output of journalctl(1) --output=json. Where it was cut, the last message counts only if it is whole.
+// decode reads the output of journalctl(1) --output=json. Where it was cut, the last message counts only if it is
+// whole.
 func decode(text string, cut bool) ([]entry, error) {
 	var entries []entry
 	for dec := json.NewDecoder(strings.NewReader(text)); ; {

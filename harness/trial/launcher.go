@@ -26,8 +26,8 @@ type Launcher struct {
 	Activation Activation
 	Stem       string // begins the names of the transient units; see [NewStem]
 	Requires   string // the unit without which no trial may run; empty if there is none
-	// SharesBusName says that the original is loaded in the place. systemd lets one unit wait for a name on the bus, so a trial
-	// waits for it by itself.
+	// SharesBusName says that the original is loaded in the place. systemd lets one unit wait for a name on the bus, so
+	// a trial waits for it by itself.
 	SharesBusName bool
 }
 
@@ -42,22 +42,23 @@ type Request struct {
 
 // Lasting finds out what a launch without hardening has made to last.
 type Lasting interface {
-	// Made is called after the stop of the service. Where it returns anything, the service is started once more, on that.
+	// Made is called after the stop of the service. Where it returns anything, the service is started once more, on
+	// that.
 	Made() ([]string, error)
 }
 
-// ErrOriginalStarted says that something in a container has started the service itself while its trial ran: a unit that needs
-// it, or the bus. It may have answered for the trial, or taken its port.
+// ErrOriginalStarted says that something in a container has started the service itself while its trial ran: a unit that
+// needs it, or the bus. It may have answered for the trial, or taken its port.
 var ErrOriginalStarted = errors.New("the service itself was started beside the trial")
 
-// Launch launches the service once under a plan. The error is set only where nothing can be said about the service: the place
-// is gone, the original was started ([ErrOriginalStarted]), or ctx has ended.
+// Launch launches the service once under a plan. The error is set only where nothing can be said about the service: the
+// place is gone, the original was started ([ErrOriginalStarted]), or ctx has ended.
 func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	clone := s.clone()
 	stem := NewName(s.Stem)
 	l := &launch{
-		Launcher: s, Request: r, clone: clone, name: clone.service(stem), sockets: clone.socketNames(stem), begin: time.Now(),
-		states: newStates(s.Place.Manager()), result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
+		Launcher: s, Request: r, clone: clone, name: clone.service(stem), sockets: clone.socketNames(stem),
+		begin: time.Now(), states: newStates(s.Place.Manager()), result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
 	}
 	files := clone.files(stem, l.result.Dropin)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
@@ -82,8 +83,8 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	return l.result, ctx.Err()
 }
 
-// watch starts the witness and returns how to stop it, and then the reason why there is none, if it was wanted. Without a witness
-// the search works too, with more launches.
+// watch starts the witness and returns how to stop it, and then the reason why there is none, if it was wanted. Without
+// a witness the search works too, with more launches.
 func (l *launch) watch() (stop func() (witness.Record, error)) {
 	if !l.Witness {
 		return func() (witness.Record, error) { return witness.Record{}, nil }
@@ -119,10 +120,11 @@ func (l *launch) readLog(ctx context.Context) error {
 	return nil
 }
 
-// originalStarted reports whether the service itself, or what starts it, was started since a time. On the host nothing starts one
-// unseen: a unit that conflicts with all of them runs there.
+// originalStarted reports whether the service itself, or what starts it, was started since a time. On the host nothing
+// starts one unseen: a unit that conflicts with all of them runs there.
 func (s Launcher) originalStarted(ctx context.Context, since time.Time) bool {
-	return s.Place.Kind() != "host" && slices.ContainsFunc(append(slices.Clone(s.Activation.Starters), s.Unit.ID), func(name string) bool {
+	originals := append(slices.Clone(s.Activation.Starters), s.Unit.ID)
+	return s.Place.Kind() != "host" && slices.ContainsFunc(originals, func(name string) bool {
 		p, err := s.Place.Manager().LoadedUnit(ctx, name)
 		return err == nil && systemd.Get[uint64](p, "InactiveExitTimestamp") > uint64(since.UnixMicro())
 	})

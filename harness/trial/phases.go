@@ -76,13 +76,17 @@ func (l *launch) start(ctx context.Context) error {
 	return l.awaitBusName(ctx, job, "start")
 }
 
-// StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded until they
-// are released, so that their end can be looked at.
-func (s Launcher) StartTransient(ctx context.Context, mode systemd.Mode, description string, units ...string) (string, error) {
+// StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded
+// until they are released, so that their end can be looked at.
+func (s Launcher) StartTransient(
+	ctx context.Context, mode systemd.Mode, description string, units ...string,
+) (result string, err error) {
 	var all []systemd.Transient
 	for _, name := range units {
 		all = append(all, systemd.Transient{Name: name, Properties: []systemd.Property{
-			{Name: "Description", Value: description}, {Name: "CollectMode", Value: "inactive-or-failed"}, {Name: "AddRef", Value: true},
+			{Name: "Description", Value: description},
+			{Name: "CollectMode", Value: "inactive-or-failed"},
+			{Name: "AddRef", Value: true},
 		}})
 	}
 	return s.Place.Manager().StartTransientUnit(ctx, mode, all[0], all[1:]...)
@@ -145,8 +149,8 @@ func (l *launch) running(ctx context.Context) error {
 	return l.readConfinement(ctx)
 }
 
-// readConfinement notes which directives of the plan hold: what has no effect was not proven. A service that has done its work has
-// no process to ask.
+// readConfinement notes which directives of the plan hold: what has no effect was not proven. A service that has done
+// its work has no process to ask.
 func (l *launch) readConfinement(ctx context.Context) error {
 	states, err := l.now(ctx)
 	if err != nil || l.result.Dropin == "" {
@@ -187,8 +191,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// alive fails the launch if the service has ended though it should not have, or has ended badly. A status of its own when it is
-// stopped is only compared with that without hardening: there are services that always end with one.
+// alive fails the launch if the service has ended though it should not have, or has ended badly. A status of its own
+// when it is stopped is only compared with that without hardening: there are services that always end with one.
 func (l *launch) alive(ctx context.Context, when string) error {
 	states, err := l.polled(ctx)
 	if err != nil {
@@ -204,7 +208,8 @@ func (l *launch) alive(ctx context.Context, when string) error {
 	return nil
 }
 
-// reload reloads the service while it runs. A service for each connection is not reloaded, nor one that has done its work.
+// reload reloads the service while it runs. A service for each connection is not reloaded, nor one that has done its
+// work.
 func (l *launch) reload(ctx context.Context) error {
 	states, err := l.now(ctx)
 	if err != nil || unit.IsTemplate(l.name) || states[0].Active == "inactive" {
@@ -252,8 +257,8 @@ func (l *launch) note(states []systemd.Service) {
 	}
 }
 
-// stop stops the service: it must end as it does without hardening. Services for each connection end with their clients;
-// what they do when they are stopped means nothing.
+// stop stops the service: it must end as it does without hardening. Services for each connection end with their
+// clients; what they do when they are stopped means nothing.
 func (l *launch) stop(ctx context.Context) error {
 	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
 	defer cancel()
@@ -275,8 +280,8 @@ func (l *launch) stop(ctx context.Context) error {
 	return l.check(ctx, "stopped")
 }
 
-// secondLife starts the service once more, on what its first start and its stop have made to last: that is not what they found.
-// Where the profile has it restarted anyway, it has been.
+// secondLife starts the service once more, on what its first start and its stop have made to last: that is not what
+// they found. Where the profile has it restarted anyway, it has been.
 func (l *launch) secondLife(ctx context.Context) (err error) {
 	if l.result.Dropin == "" {
 		if l.result.Made, err = l.Lasting.Made(); err != nil {
@@ -325,7 +330,8 @@ func (l *launch) awaitBusName(ctx, job context.Context, what string) error {
 	}
 	for {
 		var owned bool
-		err := l.Place.Bus().BusObject().CallWithContext(job, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&owned)
+		bus := l.Place.Bus().BusObject()
+		err := bus.CallWithContext(job, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&owned)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

@@ -1,11 +1,15 @@
 package trial
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"temper/harness/observe"
 	"temper/harness/witness"
+	"temper/internal/systemd"
+	"temper/internal/verdict"
 )
 
 // TestUnwitnessed: what the witness lost is told with what it saw.
@@ -19,5 +23,58 @@ func TestUnwitnessed(t *testing.T) {
 	want := append(seen.Record(1).Refused, "7 more system calls failed, too fast for the witness to tell which")
 	if diff := cmp.Diff(want, lost.Record(1).Refused); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestCompare: a hardened launch that differs fails, and passes again once another launch without hardening did the same. One that
+// has failed otherwise is not compared, nor is a baseline.
+func TestCompare(t *testing.T) {
+	launch := func(messages ...string) observe.Launch {
+		l := observe.NewLaunch()
+		l.AddErrors(messages...)
+		return l
+	}
+	quiet, loud := observe.Baselines{launch()}, observe.Baselines{launch(), launch("denied")}
+	hardened := Result{Dropin: "[Service]\n", OK: true, Seen: launch("denied")}
+	differs := hardened.Compare(quiet)
+	if differs.OK || !differs.OnlyDiffers() || !differs.OnlyLogsDiffer() || !hardened.OK || hardened.Failures != nil {
+		t.Errorf("an error that no baseline logs: %+v of %+v", differs, hardened)
+	}
+	if again := differs.Compare(loud); !again.OK || again.OnlyDiffers() || len(again.Failures) > 0 {
+		t.Errorf("an error that a baseline logs: %+v", again)
+	}
+	restarted := hardened
+	restarted.Seen = launch("denied")
+	restarted.Seen.AddEnds(systemd.Service{Restarts: 2})
+	if restarted = restarted.Compare(quiet); !restarted.OnlyDiffers() || restarted.OnlyLogsDiffer() {
+		t.Errorf("more than the log differs: %+v", restarted)
+	}
+	failed := hardened
+	failed.OK, failed.Failures = false, []verdict.Evidence{{Kind: "exit", Text: "status 1"}}
+	if got := failed.Compare(quiet); got.OK || got.OnlyDiffers() || len(got.Failures) != 1 {
+		t.Errorf("one that failed otherwise: %+v", got)
+	}
+	baseline := Result{OK: true, Seen: launch("denied")}
+	if got := baseline.Compare(quiet); !got.OK {
+		t.Errorf("a baseline: %+v", got)
+	}
+}
+
+// TestEvidence: of many failures the first three are shown, and the last line of the log.
+func TestEvidence(t *testing.T) {
+	r := Result{Log: []string{"first", "last"}}
+	for _, text := range []string{"a", "b", "c", "d"} {
+		r.Failures = append(r.Failures, verdict.Evidence{Kind: "check", Text: text})
+	}
+	var got []string
+	for _, e := range r.Evidence() {
+		got = append(got, e.Text)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "last"}, got); diff != "" {
+		t.Error(diff)
+	}
+	r.rename("last", "service")
+	if !slices.Equal(r.Log, []string{"first", "service"}) {
+		t.Errorf("the log of a service by its own name: %q", r.Log)
 	}
 }

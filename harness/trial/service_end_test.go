@@ -6,7 +6,8 @@ import (
 	"temper/internal/systemd"
 )
 
-// TestEnded: the end of a service is told by what systemd knows of it, which is more than the status of its main process.
+// TestEnded: the end of a service is told by what systemd knows of it, which is more than the status of its main
+// process.
 func TestEnded(t *testing.T) {
 	for want, s := range map[string]systemd.Service{
 		"status 1, result exit-code":             {Result: "exit-code", Code: systemd.Exited, Status: 1},

@@ -20,9 +20,9 @@ func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
 	return observe.Observer{Proc: proc.Machine, Leader: l.Place.Leader(), Root: l.Place.Root()}.Take(units...), nil
 }
 
-// rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes it starts for
-// them is a matter of the moment. A hardened trial waits as long as those without hardening did, or the same checks would find it in
-// another state.
+// rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes
+// it starts for them is a matter of the moment. A hardened trial waits as long as those without hardening did, or the
+// same checks would find it in another state.
 func (l *launch) rest(ctx context.Context) error {
 	if !l.Profile.Prove.LikeBaseline || len(l.Profile.Checks) == 0 {
 		return nil
@@ -39,10 +39,10 @@ func (l *launch) rest(ctx context.Context) error {
 	return err
 }
 
-// look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches without
-// hardening had, and is watched no shorter than they were; one without hardening the same time to show what earlier ones did.
-// That takes twice observe.Patience, and five times while what is missing may still come because the service has work to do and
-// gets no processor: a busy machine is no failure.
+// look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches
+// without hardening had, and is watched no shorter than they were; one without hardening the same time to show what
+// earlier ones did. That takes twice observe.Patience, and five times while what is missing may still come because the
+// service has work to do and gets no processor: a busy machine is no failure.
 func (l *launch) look(ctx context.Context, phase string) error {
 	begin := time.Now()
 	o, err := l.observe(ctx)
@@ -74,7 +74,8 @@ func (l *launch) look(ctx context.Context, phase string) error {
 	return err
 }
 
-// steady watches a service until it has come to rest, and returns what stays: workers that come and go are no part of it.
+// steady watches a service until it has come to rest, and returns what stays: workers that come and go are no part of
+// it.
 func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapshot, error) {
 	for until := time.Now().Add(2 * observe.Patience); ; {
 		if err := wait(ctx, 100*time.Millisecond); err != nil {

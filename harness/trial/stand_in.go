@@ -29,8 +29,9 @@ ExecStop=
 ExecStopPost=
 `
 
-// StandIn finds out what holds for a service that leaves no process to look at, such as one of Type=oneshot: in the same unit,
-// under the same drop-in, runs a program that waits. Where systemd cannot run that either, nothing is found out, and that is no error.
+// StandIn finds out what holds for a service that leaves no process to look at, such as one of Type=oneshot: in the
+// same unit, under the same drop-in, runs a program that waits. Where systemd cannot run that either, nothing is found
+// out, and that is no error.
 func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program string) (confine.Confinement, error) {
 	clone := s.clone()
 	if clone.forEachConnection() {
@@ -58,7 +59,8 @@ func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program stri
 	return l.result.Confinement, err
 }
 
-// standInRuns reports by the end of its job whether a stand-in runs. The error is set where the manager could not be asked.
+// standInRuns reports by the end of its job whether a stand-in runs. The error is set where the manager could not be
+// asked.
 func standInRuns(ctx context.Context, result string, err error) (bool, error) {
 	_, refused := systemd.Refused(err)
 	switch {

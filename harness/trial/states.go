@@ -31,8 +31,8 @@ func (s states) now(ctx context.Context, name string) (systemd.Service, error) {
 	return s.manager.LoadedService(ctx, name)
 }
 
-// polled is now for whoever asks again and again whether a service still is what it was: its hundreds of properties are read only
-// when it has changed. It may not know what systemd changes besides: the main process of a service that runs.
+// polled is now for whoever asks again and again whether a service still is what it was: its hundreds of properties are
+// read only when it has changed. It may not know what systemd changes besides: the main process of a service that runs.
 func (s states) polled(ctx context.Context, name string) (systemd.Service, error) {
 	changed, err := s.manager.LoadedUnitChanged(ctx, name)
 	if err != nil {

@@ -60,7 +60,8 @@ func RemoveUnits(where *place.Place, files []string) {
 	}
 }
 
-// RemoveLeftovers removes the trials of processes that were killed: a container takes its own with it, the host keeps them.
+// RemoveLeftovers removes the trials of processes that were killed: a container takes its own with it, the host keeps
+// them.
 func RemoveLeftovers(ctx context.Context, where *place.Place) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

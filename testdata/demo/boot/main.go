@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"temper/generator"
-	"temper/harness"
+	"temper/harness/inspect"
 	"temper/harness/check"
 	"temper/harness/place"
 	"temper/internal/host"
@@ -54,7 +54,7 @@ func boot(ctx context.Context, root string, units []string) (bool, error) {
 	fmt.Fprintln(w, "UNIT\tDROP-IN\tCONFINED\tANSWERS")
 	for _, arg := range units {
 		name, demotions, _ := strings.Cut(arg, ":")
-		s, err := harness.Inspect(ctx, where, set, name)
+		s, err := inspect.Unit(ctx, where, set, name)
 		if err != nil {
 			return false, err
 		}

@@ -16,21 +16,21 @@ import (
 	"temper/profiles"
 )
 
-// session is the launches of one proof. It owns what changes between them: where the next one is made, and what those without
-// hardening showed.
-type session struct {
+// series is the launches of one proof. It owns what changes between them: where the next one is made, and what those
+// without hardening showed.
+type series struct {
 	unit    *unit.Unit
 	profile *profiles.Profile
 	stem    string                                          // of the transient units' names
 	another func(ctx context.Context) (*place.Place, error) // boots a place like the first; nil if there is none
 
-	data      hostData   // of the service, where trials run on the host
-	at        readyPlace // where launches are made
-	fresh     bool       // each further launch is the first one of the service in its place
-	count     int
-	baselines []trial.Result // without hardening, passed: what hardened ones are compared with
-	noWitness error          // why there is no witness; nil while there is one
-	remains   []string       // what the first launch left on the host and no boot finds again
+	protection hostProtection
+	at         readyPlace // where launches are made
+	fresh      bool       // each further launch is the first one of the service in its place
+	count      int
+	baselines  []trial.Result // without hardening, passed: what hardened ones are compared with
+	noWitness  error          // why there is no witness; nil while there is one
+	remains    []string       // what the first launch left on the host and no boot finds again
 
 	disableOriginals bool // the service itself is kept from being started beside a trial
 }
@@ -38,14 +38,14 @@ type session struct {
 // errNotWanted is why there is no witness where none is wanted.
 var errNotWanted = errors.New("not wanted")
 
-// newSession makes everything ready for the first launch: trials will disturb nothing, and what the profile wants done before is
-// done. The caller closes it.
-func newSession(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile) (_ *session, err error) {
+// newSeries makes everything ready for the first launch: trials will disturb nothing, and what the profile wants done
+// before is done. The caller closes it.
+func newSeries(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile) (_ *series, err error) {
 	stem, err := trial.NewStem()
 	if err != nil {
 		return nil, err
 	}
-	s := &session{unit: u, profile: p, stem: stem, another: o.Again, at: readyPlace{Place: o.Place}}
+	s := &series{unit: u, profile: p, stem: stem, another: o.Again, at: readyPlace{Place: o.Place}}
 	if o.Blind {
 		s.noWitness = errNotWanted
 	}
@@ -58,30 +58,27 @@ func newSession(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profil
 		return nil, err
 	}
 	if o.Place.Kind() == "host" {
-		if s.data, err = s.protect(ctx); err != nil {
+		if s.protection, err = s.protect(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return s, s.prepare(ctx)
 }
 
-// close ends what newSession has begun.
-func (s *session) close() error { return errors.Join(s.data.putBack(), s.leave()) }
+// close ends what newSeries has begun.
+func (s *series) close() error { return errors.Join(s.protection.putBack(), s.leave()) }
 
-// ErrRunning says that a unit runs on this machine, where a trial of it would disturb it.
-var ErrRunning = errors.New("is running, and trials on the host would disturb it")
-
-// launcher launches the service where the session is now.
-func (s *session) launcher() trial.Launcher {
+// launcher launches the service where the series is now.
+func (s *series) launcher() trial.Launcher {
 	return trial.Launcher{
 		Place: s.at.Place, Unit: s.unit, Profile: s.profile, Activation: s.at.activation, Stem: s.stem,
-		Requires: s.data.unit, SharesBusName: s.at.sharesBusName,
+		Requires: s.protection.unit, SharesBusName: s.at.sharesBusName,
 	}
 }
 
-// launch launches the service once under a plan. The error is set only where nothing can be said about the service: the place
-// is gone, or ctx has ended.
-func (s *session) launch(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+// launch launches the service once under a plan. The error is set only where nothing can be said about the service: the
+// place is gone, or ctx has ended.
+func (s *series) launch(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	result, err := s.once(ctx, plan)
 	if !errors.Is(err, trial.ErrOriginalStarted) || s.disableOriginals {
 		return result, err
@@ -93,7 +90,7 @@ func (s *session) launch(ctx context.Context, plan generator.Plan) (trial.Result
 	return s.once(ctx, plan)
 }
 
-func (s *session) once(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+func (s *series) once(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	release, err := lock.Manager(ctx, s.at.Place, lock.Trial)
 	if err != nil {
 		return trial.Result{}, err
@@ -126,7 +123,7 @@ func (s *session) once(ctx context.Context, plan generator.Plan) (trial.Result, 
 }
 
 // seen is what the launches without hardening showed.
-func (s *session) seen() observe.Baselines {
+func (s *series) seen() observe.Baselines {
 	var list observe.Baselines
 	for _, b := range s.baselines {
 		list = append(list, b.Seen)
@@ -135,7 +132,7 @@ func (s *session) seen() observe.Baselines {
 }
 
 // compare compares a hardened launch that has not failed otherwise with all launches without hardening so far.
-func (s *session) compare(r trial.Result) trial.Result {
+func (s *series) compare(r trial.Result) trial.Result {
 	if !s.profile.Prove.LikeBaseline {
 		return r
 	}
@@ -146,7 +143,7 @@ func (s *session) compare(r trial.Result) trial.Result {
 var waiters = []string{"/usr/bin/sleep", "/bin/sleep"}
 
 // standIn finds out by a stand-in what holds for a service that leaves no process to look at.
-func (s *session) standIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error) {
+func (s *series) standIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error) {
 	exists := blame.NewService(generator.Input{Unit: s.unit}, s.at).Exists
 	i := slices.IndexFunc(waiters, exists)
 	if i < 0 {

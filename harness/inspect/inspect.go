@@ -1,4 +1,7 @@
-package harness
+// Package inspect looks at a unit that really runs, hardened as its verdict says: no trial.
+//
+// Call [Unit].
+package inspect
 
 import (
 	"context"
@@ -9,6 +12,7 @@ import (
 	"strconv"
 
 	"temper/generator"
+	"temper/harness"
 	"temper/harness/check"
 	"temper/harness/confine"
 	"temper/harness/place"
@@ -21,8 +25,8 @@ import (
 	"temper/profiles"
 )
 
-// Inspection is what a unit that really runs, no trial, looks like.
-type Inspection struct {
+// Report is what a unit that really runs looks like.
+type Report struct {
 	Active      bool
 	Confirmed   []string          // directives of the verdict that /proc shows to hold
 	Partly      map[string]string // directives of which it shows a part not to hold, with what was seen of that
@@ -32,18 +36,18 @@ type Inspection struct {
 }
 
 // OK reports whether the unit runs, is confined as its verdict says and passes its checks.
-func (i Inspection) OK() bool {
+func (i Report) OK() bool {
 	return i.Active && len(i.Ineffective) == 0 && len(i.Confirmed) > 0 &&
 		!slices.ContainsFunc(i.Checks, func(o check.Outcome) bool { return o.Required && !o.OK })
 }
 
 // Confinement is the state of the main process in words.
-func (i Inspection) Confinement() string {
+func (i Report) Confinement() string {
 	if !i.Active {
 		return "NOT running"
 	}
-	text := fmt.Sprintf("%d directives seen in /proc, seccomp %s, capabilities %s", len(i.Confirmed), i.Status["Seccomp"],
-		capabilities(i.Status["CapBnd"]))
+	text := fmt.Sprintf("%d directives seen in /proc, seccomp %s, capabilities %s",
+		len(i.Confirmed), i.Status["Seccomp"], capabilities(i.Status["CapBnd"]))
 	for _, name := range slices.Sorted(maps.Keys(i.Partly)) {
 		text += fmt.Sprintf(", in part %s= (%s)", name, i.Partly[name])
 	}
@@ -59,28 +63,28 @@ func capabilities(set string) string {
 	return fmt.Sprintf("%d of %d", bits.OnesCount64(n), len(values.CapabilityNames()))
 }
 
-// Inspect looks at a unit that runs in a place, with the verdict and the profile that the place has for it.
-func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name string) (Inspection, error) {
+// Unit looks at a unit that runs in a place, with the verdict and the profile that the place has for it.
+func Unit(ctx context.Context, where *place.Place, set *profiles.Set, name string) (Report, error) {
 	v, err := verdict.Store{Root: where.Root()}.Get(name)
 	if err != nil {
-		return Inspection{}, err
+		return Report{}, err
 	}
 	u, err := (&unit.Loader{Root: where.Root(), Version: where.SystemdVersion()}).Load(name)
 	if err != nil {
-		return Inspection{}, err
+		return Report{}, err
 	}
 	p, _ := set.For(u)
 	if p == nil {
-		return Inspection{}, fmt.Errorf("%s: %w", name, ErrNoProfile)
+		return Report{}, fmt.Errorf("%s: %w", name, harness.ErrNoProfile)
 	}
 	if err := setUpRunning(ctx, where, p, name); err != nil {
-		return Inspection{}, err
+		return Report{}, err
 	}
 	s, err := where.Manager().LoadedService(ctx, name)
 	if err != nil {
-		return Inspection{}, err
+		return Report{}, err
 	}
-	i := Inspection{Active: s.Active == "active"}
+	i := Report{Active: s.Active == "active"}
 	pid := trial.MainProcess(where, s)
 	if pid == 0 {
 		return i, nil
@@ -94,7 +98,9 @@ func Inspect(ctx context.Context, where *place.Place, set *profiles.Set, name st
 	if i.Status == nil {
 		err = fmt.Errorf("process %d is gone", pid)
 	}
-	i.Checks = check.Run(ctx, check.Env{Place: where, Unit: name, Environ: trial.Variables(where, name, "running")}, p.Checks, "running")
+	const phase = "running"
+	env := check.Env{Place: where, Unit: name, Environ: trial.Variables(where, name, phase)}
+	i.Checks = check.Run(ctx, env, p.Checks, phase)
 	return i, err
 }
 
@@ -103,7 +109,7 @@ func setUpRunning(ctx context.Context, where *place.Place, p *profiles.Profile, 
 	if len(p.Prove.Setup) == 0 {
 		return nil
 	}
-	if err := setUp(ctx, where, p, name); err != nil {
+	if err := trial.SetUp(ctx, where, p, name); err != nil {
 		return fmt.Errorf("%s: %w", p.Path, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Prove.Timeout)

@@ -7,16 +7,17 @@ import (
 
 	"temper/generator"
 	"temper/internal/directive"
+	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
 
-// TestSecretOfOthers searches for a service that reads the secret of another: it is not taken from it, the others are, and the demotion
-// says whose it is.
+// TestSecretOfOthers searches for a service that reads the secret of another: it is not taken from it, the others are,
+// and the demotion says whose it is.
 func TestSecretOfOthers(t *testing.T) {
 	d, _ := directive.Lookup("InaccessiblePaths")
 	secrets := []profiles.Secret{{Path: "/etc/keys", Profile: "web"}, {Path: "/etc/vault", Profile: generator.SettingsFile}}
-	u, _ := load(t, "a.service", map[string]string{"usr/lib/systemd/system/a.service": "[Service]\nExecStart=/bin/true\n"})
+	u := &unit.Unit{Name: "a.service", ID: "a.service"}
 	in := generator.Input{Unit: u, Profile: &profiles.Profile{Name: "all"}, Version: 257, Secrets: secrets}
 	ls := levers(in)
 	if len(ls) != 1 || ls[0].directive != d {

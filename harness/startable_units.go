@@ -11,14 +11,18 @@ import (
 	"temper/profiles"
 )
 
-// Names lists the service units of a root that its profiles name, as far as they can be started: what `temper prove` proves
-// when no unit is given. A template is not among them, its instances are if they are named and what they assert is there.
+// Names lists the service units of a root that its profiles name, as far as they can be started: what `temper prove`
+// proves when no unit is given. A template is not among them, its instances are if they are named and what they assert
+// is there.
 func Names(l *unit.Loader, set *profiles.Set) []string {
 	var names []string
 	for _, p := range set.All() {
 		for _, name := range p.Units {
 			u, err := l.Load(name)
-			if err == nil && !u.Masked && u.Fragment != "" && !unit.IsTemplate(u.ID) && configured(l.Root, u) && !slices.Contains(names, u.ID) {
+			if err != nil || u.Masked || u.Fragment == "" || unit.IsTemplate(u.ID) {
+				continue
+			}
+			if configured(l.Root, u) && !slices.Contains(names, u.ID) {
 				names = append(names, u.ID)
 			}
 		}
@@ -26,7 +30,8 @@ func Names(l *unit.Loader, set *profiles.Set) []string {
 	return names
 }
 
-// configured reports whether an instance has the files without which it does not start: of a template, any name makes an instance.
+// configured reports whether an instance has the files without which it does not start: of a template, any name makes
+// an instance.
 func configured(root host.Root, u *unit.Unit) bool {
 	if !unit.IsInstance(u.ID) {
 		return true

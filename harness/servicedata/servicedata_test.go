@@ -1,4 +1,4 @@
-package harness
+package servicedata
 
 import (
 	"os"
@@ -34,8 +34,9 @@ func load(t *testing.T, name string, files map[string]string) (*unit.Unit, host.
 	return u, host.At(root)
 }
 
-// TestData finds the directories of a service: what systemd makes for it, what its unit and its profile open, by whatever way.
-func TestData(t *testing.T) {
+// TestOf finds the directories of a service: what systemd makes for it, what its unit and its profile open, by whatever
+// way.
+func TestOf(t *testing.T) {
 	const home = "/usr" // what is temporary is left out
 	u, _ := load(t, "a.service", map[string]string{"/usr/lib/systemd/system/a.service": `[Service]
 StateDirectory=gone
@@ -50,7 +51,7 @@ BindPaths=` + home + `/lib:/shown
 	p := &profiles.Profile{Service: []profiles.Setting{{Name: "ReadWritePaths", Values: []string{"-" + home + "/bin", "/etc/hostname"}}}}
 	want := hostcopy.Directories{Make: []string{"/var/lib/a", "/var/lib/a/b", "/var/cache/c", "/var/log/a"}}
 	want.Over = []string{"/usr/bin", "/usr/lib", "/usr/share", "/var/cache/c", "/var/lib/a", "/var/log/a"}
-	got := data(u, p)
+	got := Of(u, p)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -10,11 +10,11 @@ import (
 	"temper/internal/verdict"
 )
 
-// Made lists what a launch without hardening has made to last, such as a database or a key. If there is anything, each further
-// launch is made in a place of its own, where the service never ran: what makes it may be just what the sandbox refuses, and the
-// next start of the service on the machine will have to make it. On the host there is no other place: what the first launch left
-// is only noted.
-func (s *session) Made() ([]string, error) {
+// Made lists what a launch without hardening has made to last, such as a database or a key. If there is anything, each
+// further launch is made in a place of its own, where the service never ran: what makes it may be just what the sandbox
+// refuses, and the next start of the service on the machine will have to make it. On the host there is no other place:
+// what the first launch left is only noted.
+func (s *series) Made() ([]string, error) {
 	if s.at.Kind() == "host" && s.count == 1 {
 		var err error
 		s.remains, err = s.at.ChangedSince(s.at.began)
@@ -38,7 +38,7 @@ func (s *session) Made() ([]string, error) {
 }
 
 // renew sees to it that the service has never run where the next launch is made.
-func (s *session) renew(ctx context.Context) error {
+func (s *series) renew(ctx context.Context) error {
 	if s.at.Kind() == "host" {
 		return s.restoreData(ctx)
 	}
@@ -52,10 +52,11 @@ func (s *session) renew(ctx context.Context) error {
 }
 
 // remained says that a host has nothing in which to try the first start after the next boot.
-func (s *session) remained() []verdict.Evidence {
+func (s *series) remained() []verdict.Evidence {
 	if len(s.remains) == 0 {
 		return nil
 	}
-	return []verdict.Evidence{{Kind: "unseen", Text: fmt.Sprintf("%s was made while it first ran, by it or another, and was there in "+
-		"all other trials: whether it starts without that, as after a boot, was not tried", some(s.remains))}}
+	const format = "%s was made while it first ran, by it or another, and was there in all other trials: " +
+		"whether it starts without that, as after a boot, was not tried"
+	return []verdict.Evidence{{Kind: "unseen", Text: fmt.Sprintf(format, some(s.remains))}}
 }

@@ -1,0 +1,33 @@
+package trial
+
+import (
+	"testing"
+
+	"temper/internal/systemd"
+)
+
+// TestListens: a client connects to the first address of a kind that takes clients, to a loopback one if it is any.
+func TestListens(t *testing.T) {
+	for name, tc := range map[string]struct {
+		listen        [][]any
+		network, want string
+	}{
+		"nothing":      {},
+		"datagrams":    {[][]any{{"Datagram", "/run/a"}}, "", ""},
+		"a path":       {[][]any{{"Datagram", "/run/a"}, {"Stream", "/run/b"}}, "unix", "/run/b"},
+		"abstract":     {[][]any{{"Stream", "@c"}}, "unix", "@c"},
+		"packets":      {[][]any{{"SequentialPacket", "/run/d"}}, "unixpacket", "/run/d"},
+		"any address":  {[][]any{{"Stream", "0.0.0.0:80"}}, "tcp", "127.0.0.1:80"},
+		"any IPv6":     {[][]any{{"Stream", "[::]:80"}}, "tcp", "[::1]:80"},
+		"one address":  {[][]any{{"Stream", "10.1.2.3:80"}}, "tcp", "10.1.2.3:80"},
+		"vsock":        {[][]any{{"Stream", "vsock:2:80"}}, "", ""},
+		"then another": {[][]any{{"Stream", "vsock:2:80"}, {"Stream", "127.0.0.2:81"}}, "tcp", "127.0.0.2:81"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			network, address := listens(systemd.Properties{"Listen": tc.listen})
+			if network != tc.network || address != tc.want {
+				t.Errorf("%q %q, want %q %q", network, address, tc.network, tc.want)
+			}
+		})
+	}
+}

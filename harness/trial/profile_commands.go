@@ -1,0 +1,78 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+
+	"temper/harness/confine"
+	"temper/harness/place"
+	"temper/harness/proc"
+	"temper/internal/systemd"
+	"temper/profiles"
+)
+
+// SetUp runs the commands in the place that a profile wants run before the first launch.
+func SetUp(ctx context.Context, where *place.Place, p *profiles.Profile, unit string) error {
+	for _, line := range p.Prove.Setup {
+		r, err := where.Run(ctx, place.Command{
+			Args: []string{"/bin/sh", "-c", line}, Env: Variables(where, unit, "setup"), Timeout: p.Prove.Timeout,
+		})
+		if err != nil {
+			return fmt.Errorf("setup %q: %w", line, err)
+		}
+		if r.Status != 0 {
+			return fmt.Errorf("setup %q: exit status %d: %s", line, r.Status, r.Stderr)
+		}
+	}
+	return nil
+}
+
+// Variables tell the commands of a profile where they run, for which unit, and when.
+func Variables(where *place.Place, unit, phase string) []string {
+	return []string{"TEMPER_PLACE=" + where.Kind(), "TEMPER_UNIT=" + unit, "TEMPER_PHASE=" + phase}
+}
+
+// managed are the variables that systemd sets for a service by itself: they are about one process, and not for those of
+// a check. "Environment Variables Set or Propagated by the Service Manager" in systemd.exec(5).
+var managed = []string{
+	"PATH", "LANG", "USER", "LOGNAME", "HOME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "INVOCATION_ID", "XDG_*",
+	"*_DIRECTORY", "MAINPID", "MANAGERPID", "MANAGERPIDFDID", "LISTEN_*", "NOTIFY_SOCKET", "WATCHDOG_*",
+	"SYSTEMD_*", "JOURNAL_STREAM", "LOG_NAMESPACE", "SERVICE_RESULT", "EXIT_*", "MONITOR_*", "PIDFILE", "REMOTE_*",
+	"TRIGGER_*", "MEMORY_PRESSURE_*", "CPU_PRESSURE_*", "IO_PRESSURE_*", "FDSTORE", "DEBUG_INVOCATION",
+}
+
+// variable is an entry of an environment; a process that shows a title writes over its own.
+var variable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
+
+// environment is what Environment= and EnvironmentFile= give a service, "NAME=value" each: its main process has it,
+// whatever files it comes from.
+func environment(where *place.Place, states []systemd.Service) []string {
+	for _, s := range states {
+		pid := MainProcess(where, s)
+		if main := proc.Machine.Process(pid); pid != 0 && confine.Executed(main) {
+			return ownVariables(main.Environ())
+		}
+	}
+	return nil
+}
+
+func ownVariables(environ []string) []string {
+	var own []string
+	for _, entry := range environ {
+		m := variable.FindStringSubmatch(entry)
+		if m != nil && !isManaged(m[1]) {
+			own = append(own, entry)
+		}
+	}
+	return own
+}
+
+func isManaged(name string) bool {
+	return slices.ContainsFunc(managed, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name) // the patterns are right
+		return ok
+	})
+}
