@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"harness/check", "harness/observe", "harness/confine", "harness/lock"},
 	{"harness/trial"},
 	{"harness/blame"},
-	{"harness/servicedata"},
+	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/inspect", "guard"},
 	{"cmd/", "packaging/prove-library"},

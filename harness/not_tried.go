@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"temper/harness/blame"
+	"temper/harness/place"
 	"temper/harness/proc"
 	"temper/harness/witness"
 	"temper/internal/unit"
@@ -14,22 +15,17 @@ import (
 )
 
 // notGranted lists what the service asked for without hardening and no service of a container gets.
-func (r *run) notGranted(plan []blame.Applied) []verdict.Evidence {
-	where := r.series.at.Place
+func notGranted(service blame.Service, where *place.Place, baselines []witness.Record, plan []blame.Applied) []verdict.Evidence {
 	held, err := strconv.ParseUint(proc.Machine.Process(where.Leader()).Status()["CapBnd"], 16, 64)
 	if err != nil || where.Kind() == "host" {
 		return nil
-	}
-	var records []witness.Record
-	for _, b := range r.series.baselines {
-		records = append(records, b.Refused)
 	}
 	lacks := func(device string) bool {
 		_, here := os.Lstat(device)
 		_, there := where.Root().Lstat(device)
 		return here == nil && there != nil
 	}
-	return r.service().NotGranted(blame.Container{Capabilities: values.CapSet(held), Lacks: lacks}, records, plan)
+	return service.NotGranted(blame.Container{Capabilities: values.CapSet(held), Lacks: lacks}, baselines, plan)
 }
 
 // notReloaded says that the service can be reloaded and was not: it is tried where the profile asks for it.

@@ -18,8 +18,10 @@ import (
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/harness/confine"
 	"temper/harness/lock"
 	"temper/harness/place"
+	"temper/harness/search"
 	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/offline"
@@ -128,11 +130,7 @@ type run struct {
 }
 
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
-	s := &search{
-		input: r.input, try: r.try, judge: r.series.compare, standIn: r.series.standIn, guess: r.guess, worth: r.worth(), serve: r.serve,
-		home: r.service().Home(),
-	}
-	plan, down, err := s.run(ctx)
+	found, err := search.Run(ctx, r.input, r.series, r)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
 		Systemd: r.input.Version,
@@ -146,20 +144,30 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Reason = err.Error()
 	}
 	if v.Result == verdict.Proven {
-		v.Applied, v.Dropin = append(v.Applied, plan.Applied()...), plan.Text()
-		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(down, r.input.Secrets)...), append(v.LeftOut, plan.LeftOut...)
-		last := s.tried[v.Dropin]
-		v.Advisories = slices.Concat(v.Advisories, last.Warnings, r.service().Unnoticed(r.refused(last), applied(s.levers, r.input.Version)), last.Unwitnessed(), unseen(plan, last),
-			r.notGranted(applied(s.levers, r.input.Version)), notReloaded(r.input.Unit, r.input.Profile), r.series.remained())
+		v.Applied, v.Dropin = append(v.Applied, found.Plan.Applied()...), found.Plan.Text()
+		v.Demotions, v.LeftOut = append(v.Demotions, tellSecrets(found.Demotions, r.input.Secrets)...), append(v.LeftOut, found.Plan.LeftOut...)
+		v.Advisories = append(v.Advisories, r.advisories(found)...)
 	}
 	if v.Result == verdict.Proven && r.Tighten {
-		if v.Loose, err = r.tighten(ctx, s, down); err != nil {
+		if v.Loose, err = search.Tighten(ctx, r.input, r.series, r, found); err != nil {
 			return v, err
 		}
 	}
 	v.Trials = r.series.count
 	v.Exposure, err = offline.Exposure(r.input.Unit, generator.Dropin, v.Dropin, r.input.Version)
 	return v, err
+}
+
+// advisories are what no check noticed, and what was not seen, of a service that is proven.
+func (r *run) advisories(found search.Outcome) []verdict.Evidence {
+	service, last := blame.NewService(r.input, r.series), found.Result
+	var baselines []witness.Record
+	for _, b := range r.series.baselines {
+		baselines = append(baselines, b.Refused)
+	}
+	return slices.Concat(last.Warnings, service.Unnoticed(service.New(last.Refused, baselines...), found.Applied), last.Unwitnessed(),
+		unseen(found.Plan, last), notGranted(service, r.series.at.Place, baselines, found.Applied),
+		notReloaded(r.input.Unit, r.input.Profile), r.series.remained())
 }
 
 // unseen lists what is applied and was not seen to hold: it is only known not to break the service.
@@ -180,9 +188,9 @@ func result(err error) string {
 	switch {
 	case err == nil:
 		return verdict.Proven
-	case errors.Is(err, errBroken):
+	case errors.Is(err, search.ErrBroken):
 		return verdict.BrokenBaseline
-	case errors.Is(err, errFlaky):
+	case errors.Is(err, search.ErrFlaky):
 		return verdict.Flaky
 	}
 	return ""
@@ -191,8 +199,8 @@ func result(err error) string {
 // saidBlind is done once it was said why there is no witness: the kernel is the same for all units.
 var saidBlind sync.Once
 
-// try is one trial of the search, with its progress.
-func (r *run) try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+// Try is one trial of the search, with its progress.
+func (r *run) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	t, err := r.series.launch(ctx, plan)
 	if err != nil {
 		return t, err
@@ -214,27 +222,12 @@ func (r *run) try(ctx context.Context, plan generator.Plan) (trial.Result, error
 	return t, nil
 }
 
-// guess reads what the evidence of a failed trial names.
-func (r *run) guess(t trial.Result, ls []*lever) []blame.Proposal {
-	seen := blame.Seen{Refused: r.refused(t), Exit: trial.ExitName(t.Status), Log: t.Log}
-	if len(t.Failures) > 0 {
-		seen.Failure = t.Failures[0]
-	}
-	return r.service().Causes(seen, applied(ls, r.input.Version))
-}
+// Baselines are the launches without hardening that passed, so far.
+func (r *run) Baselines() []trial.Result { return r.series.baselines }
 
-// service is the unit among the files of the place in which it is tried now.
-func (r *run) service() blame.Service {
-	return blame.NewService(r.input, r.series.at)
-}
-
-// refused is what a trial was refused and no launch without hardening was, without what is nowhere to be found.
-func (r *run) refused(t trial.Result) witness.Record {
-	var baselines []witness.Record
-	for _, b := range r.series.baselines {
-		baselines = append(baselines, b.Refused)
-	}
-	return r.service().New(t.Refused, baselines...)
+// StandIn tells what a program that waits is kept from in place of the service.
+func (r *run) StandIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error) {
+	return r.series.standIn(ctx, plan)
 }
 
 func describe(n int, t trial.Result) string {
@@ -242,8 +235,8 @@ func describe(n int, t trial.Result) string {
 	if t.Dropin == "" {
 		what = "baseline"
 	}
-	if !t.OK {
-		end = summary(t.Failures)
+	if len(t.Failures) > 0 {
+		end = t.Failures[0].Text
 	}
 	return fmt.Sprintf("trial %d, %s, %.1fs: %s", n, what, t.Took.Seconds(), end)
 }
@@ -254,9 +247,4 @@ func some(list []string) string {
 		return list[0]
 	}
 	return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
-}
-
-// serve lists the sockets on which the service listens without hardening, sorted.
-func (r *run) serve() []string {
-	return r.series.seen().Sockets("running")
 }

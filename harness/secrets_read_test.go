@@ -19,22 +19,21 @@ func TestSecretOfOthers(t *testing.T) {
 	secrets := []profiles.Secret{{Path: "/etc/keys", Profile: "web"}, {Path: "/etc/vault", Profile: generator.SettingsFile}}
 	u := &unit.Unit{Name: "a.service", ID: "a.service"}
 	in := generator.Input{Unit: u, Profile: &profiles.Profile{Name: "all"}, Version: 257, Secrets: secrets}
-	ls := levers(in)
-	if len(ls) != 1 || ls[0].directive != d {
-		t.Fatalf("levers %v, want one for %s", ls, d.Name)
-	}
-	ls[0].allow([]string{"/etc/keys"})
-	got := tellSecrets(demotions(ls, in.Version), secrets)[0]
-	if !strings.HasSuffix(got.Reason, "; it reads /etc/keys, a secret of web") || got.To != "/etc/vault" {
+	want := generator.NewPlan(in).Items[0].Want
+	down := []verdict.Demotion{{
+		Directive: d.Name, From: verdict.Join(want), To: verdict.Join(d.Except(want, []string{"/etc/keys"}, in.Version)), Reason: "needed",
+	}}
+	got := tellSecrets(down, secrets)[0]
+	if got.Reason != "needed; it reads /etc/keys, a secret of web" || got.To != "/etc/vault" {
 		t.Errorf("%q, down to %q", got.Reason, got.To)
 	}
 	in.Demotions = []verdict.Demotion{got}
 	if lines := generator.NewPlan(in).Items[0].Lines; !slices.Equal(lines, []string{"-/etc/vault"}) {
 		t.Errorf("what is left hidden: %q", lines)
 	}
-	ls[0].level = 1
-	off := tellSecrets(demotions(ls, in.Version), secrets)[0]
-	if !strings.Contains(off.Reason, "/etc/keys, a secret of web, and /etc/vault, a secret of "+generator.SettingsFile) || off.To != verdict.Off {
-		t.Errorf("%q, down to %q", off.Reason, off.To)
+	down[0].To = verdict.Off
+	off := tellSecrets(down, secrets)[0]
+	if !strings.Contains(off.Reason, "/etc/keys, a secret of web, and /etc/vault, a secret of "+generator.SettingsFile) {
+		t.Errorf("%q", off.Reason)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"temper/harness/observe"
 	"temper/harness/place"
 	"temper/harness/trial"
+	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -121,6 +122,12 @@ func (s *series) once(ctx context.Context, plan generator.Plan) (trial.Result, e
 	}
 	return s.compare(result), nil
 }
+
+// Root is the file tree of the place where launches are made now.
+func (s *series) Root() host.Root { return s.at.Root() }
+
+// Had reports whether what is at a path there was there before the first launch.
+func (s *series) Had(name string) bool { return s.at.Had(name) }
 
 // seen is what the launches without hardening showed.
 func (s *series) seen() observe.Baselines {

@@ -1,4 +1,4 @@
-package harness
+package search
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/directive"
@@ -22,31 +23,26 @@ type grant struct {
 	name      string
 }
 
-// tightening finds the grants of a profile that a proof never needed. All of them are taken away at once; those that the
-// evidence names are put back until nothing fails and nothing more is refused than in the proof, so that a grant whose loss
-// only does damage that no check notices is kept too. Where the evidence names none, bisection finds the one that is needed.
+// A tightening finds the grants of a profile that a proof never needed. All of them are taken away at once; those that the evidence
+// names are put back until nothing fails and nothing more is refused than in the proof, so that a grant whose loss only does damage
+// that no check notices is kept too. Where the evidence names none, bisection finds the one that is needed.
 type tightening struct {
-	plan    func(without []grant) generator.Plan
-	try     func(ctx context.Context, plan generator.Plan) (trial.Result, error)
-	refused func(t trial.Result) witness.Record // what a trial was refused and the proof was not; empty where there is no witness
-	real    func(name string) string            // a path with its links resolved
-	version int
+	input  generator.Input
+	files  blame.Files
+	trier  Trier
+	proven Outcome
 }
 
-// tighten returns what the profile allows without need.
-func (r *run) tighten(ctx context.Context, s *search, down []verdict.Demotion) ([]verdict.Loose, error) {
-	proven := s.tried[s.plan(len(s.levers)).Text()]
-	t := &tightening{
-		plan: func(without []grant) generator.Plan { return s.without(down, without) },
-		try:  r.try,
-		refused: func(t trial.Result) witness.Record {
-			return t.Refused.Minus(proven.Refused).Hidden(r.series.at.Root())
-		},
-		real:    func(name string) string { return realPath(r.series.at.Root(), name) },
-		version: r.input.Version,
-	}
-	idle, err := t.run(ctx, t.effective(grants(r.input, down)))
-	return loose(r.input, idle), err
+// Tighten returns what the profile allows without need, after a search that has proven the service.
+func Tighten(ctx context.Context, in generator.Input, files blame.Files, trier Trier, proven Outcome) ([]verdict.Loose, error) {
+	t := &tightening{input: in, files: files, trier: trier, proven: proven}
+	unneeded, err := t.run(ctx, t.effective(grants(in, proven.Demotions)))
+	return loose(in, unneeded), err
+}
+
+// refused is what a launch was refused and the proof was not.
+func (t *tightening) refused(r trial.Result) witness.Record {
+	return blame.NewService(t.input, t.files).New(r.Refused, t.proven.Result.Refused)
 }
 
 // realPath resolves the links of a path but the last part.
@@ -91,21 +87,19 @@ func demoted(name string, want []string, down []verdict.Demotion) []string {
 	return want
 }
 
-// without is the plan that was proven, with grants taken away.
-func (s *search) without(down []verdict.Demotion, taken []grant) generator.Plan {
-	in := s.input
-	in.Demotions = slices.Clone(down)
+// plan is the plan that was proven, with grants taken away.
+func (t *tightening) plan(taken []grant) generator.Plan {
+	in := t.input
+	in.Demotions = slices.Clone(t.proven.Demotions)
 	for _, setting := range in.Profile.Service {
 		d, _ := directive.Lookup(setting.Name)
 		if gone := names(taken, d); len(gone) > 0 {
-			lines := d.Without(demoted(d.Name, setting.Values, down), gone, in.Version)
+			lines := d.Without(demoted(d.Name, setting.Values, t.proven.Demotions), gone, in.Version)
 			in.Demotions = slices.DeleteFunc(in.Demotions, func(x verdict.Demotion) bool { return x.Directive == d.Name })
 			in.Demotions = append(in.Demotions, verdict.Demotion{Directive: d.Name, To: verdict.Join(lines)})
 		}
 	}
-	plan := generator.NewPlan(in)
-	plan.Items = slices.DeleteFunc(plan.Items, func(i generator.Item) bool { return s.idle[i.Directive.Name] != "" })
-	return plan
+	return planWithout(in, t.proven.NoEffect, func(*directive.Directive) bool { return true })
 }
 
 // names are those of the grants of one directive.
@@ -148,12 +142,12 @@ func (t *tightening) run(ctx context.Context, left []grant) ([]grant, error) {
 
 // passes tries the service without grants. Where it lacks some, those that the evidence names are needed.
 func (t *tightening) passes(ctx context.Context, taken []grant) (ok bool, needed []grant, err error) {
-	trial, err := t.try(ctx, t.plan(taken))
+	r, err := t.trier.Try(ctx, t.plan(taken))
 	if err != nil {
 		return false, nil, err
 	}
-	needed = t.needed(trial, taken)
-	return trial.OK && needed == nil, needed, nil
+	needed = t.needed(r, taken)
+	return r.OK && needed == nil, needed, nil
 }
 
 // bisect finds, in the order of the grants, the first that is needed when those before it are gone too.
@@ -177,9 +171,9 @@ func (t *tightening) bisect(ctx context.Context, taken []grant) ([]grant, error)
 }
 
 // needed lists the grants whose lack explains what a trial was refused: for each refusal the closest.
-func (t *tightening) needed(trial trial.Result, taken []grant) []grant {
+func (t *tightening) needed(result trial.Result, taken []grant) []grant {
 	var needed []grant
-	for _, d := range t.refused(trial).Denials {
+	for _, d := range t.refused(result).Denials {
 		for _, r := range d.Restrictions() {
 			if g, ok := t.closest(taken, r); ok {
 				if !slices.ContainsFunc(needed, g.equal) {
@@ -195,7 +189,7 @@ func (t *tightening) needed(trial trial.Result, taken []grant) []grant {
 // closest finds the grant for a restriction: of several, the one with the longest name, which of paths is the narrowest.
 func (t *tightening) closest(taken []grant, r witness.Restriction) (best grant, ok bool) {
 	for _, g := range taken {
-		if (!ok || len(g.name) > len(best.name)) && (t.gives(g, g.name, r) || path.IsAbs(r.Subject) && t.gives(g, t.real(g.name), r)) {
+		if (!ok || len(g.name) > len(best.name)) && (t.gives(g, g.name, r) || path.IsAbs(r.Subject) && t.gives(g, realPath(t.files.Root(), g.name), r)) {
 			best, ok = g, true
 		}
 	}
@@ -205,18 +199,18 @@ func (t *tightening) closest(taken []grant, r witness.Restriction) (best grant, 
 // gives reports whether a grant, or another name of its, is what a restriction takes away.
 func (t *tightening) gives(g grant, name string, r witness.Restriction) bool {
 	kind := r.Kind
-	return g.directive.Gives(name, kind, r.Subject, t.version) ||
-		path.IsAbs(r.Subject) && g.directive.Gives(name, kind, t.real(r.Subject), t.version)
+	return g.directive.Gives(name, kind, r.Subject, t.input.Version) ||
+		path.IsAbs(r.Subject) && g.directive.Gives(name, kind, realPath(t.files.Root(), r.Subject), t.input.Version)
 }
 
 func (g grant) equal(h grant) bool { return g.directive == h.directive && g.name == h.name }
 
 // loose turns the grants that were not needed into findings, one for each directive, in the order of the profile.
-func loose(in generator.Input, idle []grant) []verdict.Loose {
+func loose(in generator.Input, unneeded []grant) []verdict.Loose {
 	var list []verdict.Loose
 	for _, s := range in.Profile.Service {
 		d, _ := directive.Lookup(s.Name)
-		if spare := names(idle, d); len(spare) > 0 {
+		if spare := names(unneeded, d); len(spare) > 0 {
 			list = append(list, verdict.Loose{
 				Pos: s.Pos.String(), Profile: s.Profile, Directive: s.Name, Names: spare,
 				Right: profiles.Setting{Name: s.Name, Values: d.Without(s.Values, spare, in.Version)}.Line(),

@@ -1,0 +1,518 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/generator"
+	"temper/harness/confine"
+	"temper/harness/observe"
+	"temper/harness/trial"
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/values"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// hardest is a profile with one directive of every shape.
+var hardest = &profiles.Profile{Name: "hardest", Service: []profiles.Setting{
+	{Name: "ProtectSystem", Values: []string{"strict"}},
+	{Name: "ProtectHome", Values: []string{"yes"}},
+	{Name: "PrivateTmp", Values: []string{"yes"}},
+	{Name: "ProtectKernelTunables", Values: []string{"yes"}},
+	{Name: "ProtectKernelModules", Values: []string{"yes"}},
+	{Name: "ProtectKernelLogs", Values: []string{"yes"}},
+	{Name: "PrivateDevices", Values: []string{"yes"}},
+	{Name: "RestrictAddressFamilies", Values: []string{"AF_UNIX"}},
+	{Name: "NoNewPrivileges", Values: []string{"yes"}},
+	{Name: "CapabilityBoundingSet", Values: []string{""}},
+	{Name: "UMask", Values: []string{"0077"}},
+	{Name: "LockPersonality", Values: []string{"yes"}},
+	{Name: "MemoryDenyWriteExecute", Values: []string{"yes"}},
+	{Name: "RestrictRealtime", Values: []string{"yes"}},
+	{Name: "RestrictSUIDSGID", Values: []string{"yes"}},
+	{Name: "RestrictNamespaces", Values: []string{"yes"}},
+}}
+
+// input is a unit that sets nothing itself, under a profile that names it.
+func input(p *profiles.Profile) generator.Input {
+	return generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: p, Named: true, Version: 257}
+}
+
+// fake is a service that is nothing but the conditions under which it breaks; the search sees of it what it sees of a
+// real one.
+type fake struct {
+	breaks    func(plan generator.Plan) bool
+	show      func(r *trial.Result, plan generator.Plan) // adds evidence to a result; nil = there is none
+	launches  int
+	baselines []trial.Result
+	confined  confine.Confinement // what the stand-in is kept from
+	root      host.Root
+}
+
+func (f *fake) Try(_ context.Context, plan generator.Plan) (trial.Result, error) {
+	f.launches++
+	r := trial.Result{Dropin: plan.Text(), OK: !f.breaks(plan)}
+	if !r.OK {
+		r.Failures = []verdict.Evidence{{Kind: "exit", Text: "status 1"}}
+	}
+	if f.show != nil {
+		f.show(&r, plan)
+		r = r.Compare(observed(f.baselines))
+	}
+	if r.Dropin == "" && r.OK {
+		f.baselines = append(f.baselines, r)
+	}
+	return r, nil
+}
+
+func (f *fake) Baselines() []trial.Result { return f.baselines }
+
+func (f *fake) StandIn(context.Context, generator.Plan) (confine.Confinement, error) {
+	return f.confined, nil
+}
+
+// Root is where the files of the service are, all of which were there before.
+func (f *fake) Root() host.Root { return f.root }
+func (*fake) Had(string) bool   { return true }
+
+func (f *fake) run() (Outcome, error) { return f.prove(input(hardest)) }
+
+func (f *fake) prove(in generator.Input) (Outcome, error) { return Run(context.Background(), in, f, f) }
+
+// lines returns what a plan assigns to a directive; nil if nothing.
+func lines(plan generator.Plan, name string) []string {
+	for _, i := range plan.Items {
+		if i.Directive.Name == name {
+			return i.Lines
+		}
+	}
+	return nil
+}
+
+func has(plan generator.Plan, name string) bool { return lines(plan, name) != nil }
+
+// capable reports whether a plan leaves a capability.
+func capable(plan generator.Plan, name string) bool {
+	l := lines(plan, "CapabilityBoundingSet")
+	return l == nil || slices.Contains(values.ParseCapabilityBoundingSet(l, 257).Names(), name)
+}
+
+// brief is each demotion with what it leaves.
+func brief(down []verdict.Demotion) map[string]string {
+	left := map[string]string{}
+	for _, d := range down {
+		left[d.Directive] = d.To
+	}
+	return left
+}
+
+func TestRun(t *testing.T) {
+	tests := []struct {
+		name   string
+		breaks func(p generator.Plan) bool
+		want   map[string]string // the demotions
+	}{
+		{"survives everything", func(p generator.Plan) bool { return false }, map[string]string{}},
+		{"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") }, map[string]string{"LockPersonality": "off"}},
+		{"the first and the last", func(p generator.Plan) bool {
+			return has(p, "ProtectSystem") || has(p, "RestrictNamespaces")
+		}, map[string]string{"ProtectSystem": "off", "RestrictNamespaces": "off"}},
+		{"a weaker value", func(p generator.Plan) bool {
+			return slices.Contains(lines(p, "ProtectSystem"), "strict")
+		}, map[string]string{"ProtectSystem": "full"}},
+		{"the weakest value", func(p generator.Plan) bool {
+			l := lines(p, "ProtectHome")
+			return l != nil && l[0] != "read-only"
+		}, map[string]string{"ProtectHome": "read-only"}},
+		{"a weaker mask", func(p generator.Plan) bool {
+			return slices.Contains(lines(p, "UMask"), "0077")
+		}, map[string]string{"UMask": "0027"}},
+		{"two capabilities", func(p generator.Plan) bool {
+			return !capable(p, "CAP_CHOWN") || !capable(p, "CAP_SYS_NICE")
+		}, map[string]string{"CapabilityBoundingSet": "CAP_CHOWN CAP_SYS_NICE"}},
+		{"the last capability", func(p generator.Plan) bool {
+			return !capable(p, "CAP_CHECKPOINT_RESTORE")
+		}, map[string]string{"CapabilityBoundingSet": "CAP_CHECKPOINT_RESTORE"}},
+		{"any bounding set at all", func(p generator.Plan) bool {
+			return has(p, "CapabilityBoundingSet")
+		}, map[string]string{"CapabilityBoundingSet": "off"}},
+		{"one namespace", func(p generator.Plan) bool {
+			l := lines(p, "RestrictNamespaces")
+			return l != nil && !strings.Contains(l[0], "user")
+		}, map[string]string{"RestrictNamespaces": "user"}},
+		{"only together", func(p generator.Plan) bool {
+			return has(p, "PrivateTmp") && has(p, "RestrictRealtime")
+		}, map[string]string{"RestrictRealtime": "off"}}, // it saves less exposure
+		{"one of three, whichever", func(p generator.Plan) bool {
+			return has(p, "PrivateTmp") && has(p, "NoNewPrivileges") && has(p, "RestrictRealtime")
+		}, map[string]string{"RestrictRealtime": "off"}},
+		{"two that filter by one directive, and a capability", func(p generator.Plan) bool {
+			return has(p, "ProtectKernelModules") || has(p, "ProtectKernelLogs") || !capable(p, "CAP_SYSLOG")
+		}, map[string]string{"ProtectKernelModules": "off", "ProtectKernelLogs": "off", "CapabilityBoundingSet": "CAP_SYSLOG"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{breaks: tt.breaks}
+			found, err := f.run()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" {
+				t.Errorf("demotions (-want +got):\n%s", diff)
+			}
+			if tt.breaks(found.Plan) {
+				t.Errorf("the plan that was found breaks the service:\n%s", found.Plan.Text())
+			}
+			if !found.Result.OK || found.Result.Dropin != found.Plan.Text() {
+				t.Errorf("the result is %v, of another launch than the last plan's", found.Result)
+			}
+			if len(tt.want) == 0 && f.launches != 2 {
+				t.Errorf("%d launches, want 2", f.launches)
+			}
+		})
+	}
+}
+
+// script is a Trier whose launches end as it says, one after the other.
+type script struct {
+	fake
+	results []trial.Result
+	err     error // of the launch after the last
+}
+
+func (s *script) Try(_ context.Context, plan generator.Plan) (trial.Result, error) {
+	if len(s.results) == 0 {
+		return trial.Result{}, s.err
+	}
+	r := s.results[0]
+	s.results, r.Dropin = s.results[1:], plan.Text()
+	if r.OK && r.Dropin == "" {
+		s.baselines = append(s.baselines, r)
+	}
+	return r, nil
+}
+
+// TestRunUnjudged: a service that fails without hardening, that disagrees with itself, or whose place goes away, is not judged.
+func TestRunUnjudged(t *testing.T) {
+	gone := errors.New("the place is gone")
+	good, bad := trial.Result{OK: true}, trial.Result{Failures: []verdict.Evidence{{Kind: "check", Text: "no answer"}}}
+	for _, tt := range []struct {
+		name    string
+		results []trial.Result
+		want    error
+		text    string
+	}{
+		{"a baseline that always fails", []trial.Result{bad, bad}, ErrBroken, "no answer"},
+		{"a baseline that fails without a word", []trial.Result{{}, {}}, ErrBroken, "no failure was seen"},
+		{"a baseline that fails once", []trial.Result{bad, good}, ErrFlaky, "no answer"},
+		{"a plan that fails once, and passes when its last directive is put back", slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky, "no answer"},
+		{"a place that is gone at once", nil, gone, ""},
+		{"a place that goes away with the second baseline", []trial.Result{bad}, gone, ""},
+		{"a place that goes away with the whole plan", []trial.Result{good}, gone, ""},
+		{"a place that goes away in the search", []trial.Result{good, bad}, gone, ""},
+	} {
+		s := &script{results: tt.results, err: gone}
+		if _, err := Run(context.Background(), input(hardest), s, s); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// TestRunGone: wherever in a search the place goes away, the search ends with that.
+func TestRunGone(t *testing.T) {
+	gone := errors.New("the place is gone")
+	breaks := func(p generator.Plan) bool {
+		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") || has(p, "ProtectKernelModules")
+	}
+	whole := &fake{breaks: breaks}
+	if _, err := whole.run(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole.launches {
+		f := &mortal{fake: fake{breaks: breaks}, lives: n, err: gone}
+		if _, err := Run(context.Background(), input(hardest), f, f); !errors.Is(err, gone) {
+			t.Errorf("after %d launches: %v", n, err)
+		}
+	}
+}
+
+// mortal is a fake whose place goes away after some launches.
+type mortal struct {
+	fake
+	lives int
+	err   error
+}
+
+func (m *mortal) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+	if m.launches == m.lives {
+		return trial.Result{}, m.err
+	}
+	return m.fake.Try(ctx, plan)
+}
+
+// TestRunByChance: a failure that is not seen again is no demotion.
+func TestRunByChance(t *testing.T) {
+	failed := false
+	f := &fake{breaks: func(p generator.Plan) bool {
+		chance := !failed && has(p, "LockPersonality")
+		failed = failed || chance
+		return chance
+	}}
+	f.show = func(r *trial.Result, p generator.Plan) {
+		if has(p, "LockPersonality") { // harmless, but it is what there is to blame
+			r.Refused.Denials = []witness.Denial{{Process: "x", Syscall: "personality", Errno: "EPERM", Filtered: true}}
+		}
+	}
+	if _, err := f.run(); !errors.Is(err, ErrFlaky) {
+		t.Errorf("%v, want flaky", err)
+	}
+}
+
+// TestRunCheapest: among alternatives the directive that saves least exposure is given up.
+func TestRunCheapest(t *testing.T) {
+	saved := savings(input(hardest))
+	for i, a := range hardest.Service {
+		for _, b := range hardest.Service[:i] {
+			da, _ := directive.Lookup(a.Name)
+			db, _ := directive.Lookup(b.Name)
+			if saved[da] == saved[db] {
+				continue
+			}
+			cheap := a.Name
+			if saved[db] < saved[da] {
+				cheap = b.Name
+			}
+			f := &fake{breaks: func(p generator.Plan) bool { return has(p, a.Name) && has(p, b.Name) }}
+			if found, err := f.run(); err != nil || len(found.Demotions) != 1 || found.Demotions[0].Directive != cheap {
+				t.Errorf("of %s and %s gave up %v, %v; want %s", a.Name, b.Name, brief(found.Demotions), err, cheap)
+			}
+		}
+	}
+}
+
+// TestRunEvidence: an exception that the log names is made before anything is given up, and taken back if it was not
+// needed after all.
+func TestRunEvidence(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+"/srv/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, needed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
+			f := &fake{root: host.At(root), breaks: func(p generator.Plan) bool {
+				if needed {
+					return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x")
+				}
+				return has(p, "LockPersonality")
+			}}
+			f.show = func(r *trial.Result, _ generator.Plan) { r.Log = []string{"open /srv/x/state: Read-only file system"} }
+			found, err := f.run()
+			if err != nil || len(found.Demotions) != 1 {
+				t.Fatalf("demotions %v, %v", found.Demotions, err)
+			}
+			if got := has(found.Plan, "ReadWritePaths"); got != needed {
+				t.Errorf("exception made: %v, want %v", got, needed)
+			}
+		})
+	}
+}
+
+// profile is one that asks for some settings and compares with the launches without hardening.
+func profile(settings ...profiles.Setting) *profiles.Profile {
+	return &profiles.Profile{Name: "p", Service: settings, Prove: profiles.DefaultProve()}
+}
+
+func set(name string, values ...string) profiles.Setting {
+	return profiles.Setting{Name: name, Values: values}
+}
+
+// TestRunWavering: what a service does only now and then without hardening is held against no directive; what it never does is.
+func TestRunWavering(t *testing.T) {
+	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes")))
+	for _, tt := range []struct {
+		name     string
+		errors   []string // of the launches, one after the other; the last goes on
+		want     map[string]string
+		launches int
+	}{
+		{"a second launch without hardening does the same", []string{"", "lost", "lost", "ok"}, map[string]string{}, 3},
+		{"no launch without hardening does", nil, map[string]string{"LockPersonality": "off"}, 8},
+	} {
+		f := &fake{breaks: func(generator.Plan) bool { return false }}
+		f.show = func(r *trial.Result, p generator.Plan) {
+			r.Seen = observe.NewLaunch()
+			switch n := f.launches - 1; {
+			case n < len(tt.errors) && tt.errors[n] != "":
+				r.Seen.AddErrors(tt.errors[n])
+			case tt.errors == nil && has(p, "LockPersonality"):
+				r.Seen.AddErrors("personality: Operation not permitted")
+			}
+		}
+		found, err := f.prove(in)
+		if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" || err != nil || f.launches > tt.launches {
+			t.Errorf("%s: %d launches, %v (-want +got):\n%s", tt.name, f.launches, err, diff)
+		}
+	}
+}
+
+// TestRunBaselineLater: a service that fails without hardening when it is launched so once more is not judged.
+func TestRunBaselineLater(t *testing.T) {
+	f := &fake{}
+	f.breaks = func(p generator.Plan) bool { return f.launches == 3 }
+	f.show = func(r *trial.Result, p generator.Plan) {
+		r.Seen = observe.NewLaunch()
+		if r.Dropin != "" {
+			r.Seen.AddErrors("lost")
+		}
+	}
+	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) || !strings.Contains(err.Error(), "baseline") {
+		t.Errorf("%v, want a flaky baseline", err)
+	}
+}
+
+// TestRunExempt: what the table holds worth trying is tried before a directive is given up, and only what is needed stays.
+func TestRunExempt(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		in     generator.Input
+		breaks func(p generator.Plan) bool
+		want   map[string]string
+	}{
+		{
+			"the sockets on which it listens", input(profile(set("SocketBindDeny", "any"))),
+			func(p generator.Plan) bool {
+				return has(p, "SocketBindDeny") && !slices.Contains(lines(p, "SocketBindAllow"), "tcp:80")
+			},
+			map[string]string{"SocketBindAllow": "tcp:80"},
+		},
+		{
+			"sockets that do not help", input(profile(set("SocketBindDeny", "any"))),
+			func(p generator.Plan) bool { return has(p, "SocketBindDeny") },
+			map[string]string{"SocketBindDeny": "off"},
+		},
+		{
+			"its directory", withUnit(input(profile(set("ProtectSystem", "strict"))), "WorkingDirectory", "/var/lib/x"),
+			func(p generator.Plan) bool {
+				return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/var/lib/x")
+			},
+			map[string]string{"ReadWritePaths": "/var/lib/x"},
+		},
+	} {
+		f := &fake{breaks: tt.breaks}
+		f.show = func(r *trial.Result, _ generator.Plan) {
+			r.Seen = observe.NewLaunch()
+			r.Seen.Phases["running"] = observe.Snapshot{Sockets: map[string]bool{"tcp 0.0.0.0:80": true, "udp 0.0.0.0:53": true}}
+		}
+		found, err := f.prove(tt.in)
+		if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, diff)
+		}
+	}
+}
+
+// withUnit adds what the unit itself sets.
+func withUnit(in generator.Input, name, value string) generator.Input {
+	u := *in.Unit
+	u.Assignments = append(slices.Clone(u.Assignments), unit.Assignment{Section: "Service", Name: name, Value: value})
+	in.Unit = &u
+	return in
+}
+
+// TestRunWeakerByName: a value that is known to refuse the same is not tried.
+func TestRunWeakerByName(t *testing.T) {
+	f := &fake{breaks: func(p generator.Plan) bool { l := lines(p, "ProtectHome"); return l != nil && l[0] != "read-only" }, root: host.At(t.TempDir())}
+	if err := os.MkdirAll(f.root.Dir()+"/home/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.show = func(r *trial.Result, _ generator.Plan) {
+		if !r.OK {
+			r.Refused.Denials = []witness.Denial{{Process: "x", Syscall: "chdir", Errno: "EACCES", Path: "/home/x"}}
+		}
+	}
+	found, err := f.run()
+	if diff := cmp.Diff(map[string]string{"ProtectHome": "read-only"}, brief(found.Demotions)); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if f.launches > 4 {
+		t.Errorf("%d launches, want at most 4: without hardening, the whole plan, the weaker value, the stronger one again", f.launches)
+	}
+}
+
+// TestRunNoEffect: what had no effect in the launch that passed is left out, also where only the stand-in shows it.
+func TestRunNoEffect(t *testing.T) {
+	holds := []string{"RestrictRealtime"}
+	none := confine.Confinement{Holds: holds, NoEffect: map[string]string{"LockPersonality": "it is not there"}}
+	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes")))
+	for _, standIn := range []bool{true, false} {
+		f := &fake{breaks: func(generator.Plan) bool { return false }}
+		if standIn {
+			f.confined = none
+		} else {
+			f.show = func(r *trial.Result, p generator.Plan) {
+				if has(p, "LockPersonality") {
+					r.Confinement = none
+				}
+			}
+		}
+		found, err := f.prove(in)
+		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") || len(found.Demotions) > 0 {
+			t.Errorf("stand-in %v: %v, %v:\n%s", standIn, err, brief(found.Demotions), found.Plan.Text())
+		}
+		if got := found.Plan.LeftOut; len(got) != 1 || got[0].Reason != "has no effect here: it is not there" {
+			t.Errorf("left out: %v", got)
+		}
+		if !slices.Equal(found.Result.Holds, holds) {
+			t.Errorf("holds %v, want %v", found.Result.Holds, holds)
+		}
+	}
+	f := &fake{confined: none, breaks: func(p generator.Plan) bool { return p.Text() != "" && !has(p, "LockPersonality") }}
+	if _, err := f.prove(in); !errors.Is(err, ErrFlaky) {
+		t.Errorf("a service that breaks without what has no effect: %v, want flaky", err)
+	}
+}
+
+// TestRunNamedLate: evidence can name a culprit only once others are out of its way.
+func TestRunNamedLate(t *testing.T) {
+	f := &fake{breaks: func(p generator.Plan) bool { return has(p, "ProtectSystem") || has(p, "LockPersonality") }}
+	f.show = func(r *trial.Result, p generator.Plan) {
+		if has(p, "LockPersonality") && !has(p, "RestrictNamespaces") {
+			r.Refused.Denials = []witness.Denial{{Process: "x", Syscall: "personality", Errno: "EPERM", Filtered: true}}
+		}
+	}
+	found, err := f.run()
+	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"}, brief(found.Demotions)); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestRunAlternatives: of two exceptions that the evidence names, either of which would do, the most valuable is taken back.
+func TestRunAlternatives(t *testing.T) {
+	f := &fake{root: host.At(t.TempDir()), breaks: func(p generator.Plan) bool {
+		return !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x") && !capable(p, "CAP_CHOWN")
+	}}
+	if err := os.MkdirAll(f.root.Dir()+"/srv/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.show = func(r *trial.Result, p generator.Plan) {
+		if !r.OK {
+			r.Refused.Denials = []witness.Denial{
+				{Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new"}, {Process: "x", Syscall: "chown", Errno: "EPERM", Path: "/srv/x"},
+			}
+		}
+	}
+	found, err := f.prove(input(profile(set("ProtectSystem", "strict"), set("CapabilityBoundingSet", "CAP_KILL"))))
+	if diff := cmp.Diff(map[string]string{"ReadWritePaths": "/srv/x"}, brief(found.Demotions)); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

@@ -1,0 +1,111 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"temper/generator"
+	"temper/harness/trial"
+	"temper/harness/witness"
+	"temper/internal/host"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// generous is a profile that allows more than the service of the tests needs.
+var generous = &profiles.Profile{Name: "loose", Service: []profiles.Setting{
+	{Name: "ProtectSystem", Values: []string{"strict"}, Profile: "loose"},
+	{Name: "ReadWritePaths", Values: []string{"/a /b", "/c", "/d"}, Profile: "base"},
+	{Name: "CapabilityBoundingSet", Values: []string{"CAP_CHOWN CAP_KILL CAP_SYS_NICE CAP_SYS_PTRACE"}, Profile: "loose"},
+}}
+
+// modest lacks /b and CAP_KILL where it has not got them, and shows that where the kernel has a witness.
+func modest(hasWitness bool) *fake {
+	f := &fake{breaks: func(plan generator.Plan) bool {
+		return !slices.Contains(lines(plan, "ReadWritePaths"), "-/b") || !capable(plan, "CAP_KILL")
+	}}
+	f.show = func(r *trial.Result, plan generator.Plan) {
+		if !hasWitness {
+			return
+		}
+		if !slices.Contains(lines(plan, "ReadWritePaths"), "-/b") {
+			r.Refused.Denials = append(r.Refused.Denials, witness.Denial{Syscall: "mkdir", Errno: "EROFS", Path: "/link/x"})
+		}
+		if !capable(plan, "CAP_KILL") {
+			r.Refused.Denials = append(r.Refused.Denials, witness.Denial{Syscall: "kill", Errno: "EPERM"})
+		}
+	}
+	return f
+}
+
+// TestTighten: what is needed is found, by what the kernel refuses, links of paths resolved, or by bisection where the kernel has no
+// witness: in k log n launches, not in n.
+func TestTighten(t *testing.T) {
+	root := t.TempDir()
+	if err := errors.Join(os.Mkdir(root+"/b", 0o755), os.Symlink("b", root+"/link")); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`base: ReadWritePaths = ["/b"]`, `loose: CapabilityBoundingSet = ["CAP_KILL"]`}
+	for hasWitness, most := range map[bool]int{true: 2, false: 9} {
+		f := modest(hasWitness)
+		f.root = host.At(root)
+		list, err := Tighten(context.Background(), input(generous), f, f, Outcome{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range list {
+			got = append(got, l.Profile+": "+l.Right)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("with a witness: %v (-want +got):\n%s", hasWitness, diff)
+		}
+		if f.launches > most {
+			t.Errorf("with a witness: %v: %d launches, want at most %d", hasWitness, f.launches, most)
+		}
+	}
+}
+
+// TestTightenAll: a service that needs nothing of what its profile grants, and one that needs all of what demotions have left.
+func TestTightenAll(t *testing.T) {
+	f := &fake{breaks: func(generator.Plan) bool { return false }}
+	list, err := Tighten(context.Background(), input(generous), f, f, Outcome{})
+	if err != nil || len(list) != 2 || list[0].Right != "ReadWritePaths = []" || list[1].Right != "CapabilityBoundingSet = []" {
+		t.Errorf("%v, %v", list, err)
+	}
+	down := []verdict.Demotion{{Directive: "ReadWritePaths", To: "/b"}, {Directive: "CapabilityBoundingSet", To: "CAP_KILL"}}
+	f = modest(false)
+	if list, err := Tighten(context.Background(), input(generous), f, f, Outcome{Demotions: down}); err != nil || list != nil {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// TestTightenSilent: a grant without which something more is refused is needed, though the service goes on.
+func TestTightenSilent(t *testing.T) {
+	f := modest(true)
+	f.breaks = func(generator.Plan) bool { return false }
+	list, err := Tighten(context.Background(), input(generous), f, f, Outcome{})
+	if err != nil || len(list) != 2 || list[1].Right != `CapabilityBoundingSet = ["CAP_KILL"]` {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// TestTightenGone: wherever the place goes away, the error is that.
+func TestTightenGone(t *testing.T) {
+	gone := errors.New("the place is gone")
+	whole := modest(false)
+	if _, err := Tighten(context.Background(), input(generous), whole, whole, Outcome{}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole.launches {
+		f := &mortal{fake: *modest(false), lives: n, err: gone}
+		if _, err := Tighten(context.Background(), input(generous), f, f, Outcome{}); !errors.Is(err, gone) {
+			t.Errorf("after %d launches: %v", n, err)
+		}
+	}
+}
