@@ -7,13 +7,13 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/tomlpos"
 	"temper/profiles"
 )
 
@@ -60,6 +60,10 @@ func LoadSettings(root host.Root) (Settings, error) {
 	if err != nil {
 		return defaults, err
 	}
+	keys, deep := tomlpos.Locate(string(data))
+	if deep > 0 {
+		return defaults, fmt.Errorf("%s:%d: keys nest deeper than %d", SettingsFile, deep, tomlpos.MaxDepth)
+	}
 	s := defaults
 	meta, err := toml.Decode(string(data), &s)
 	if err != nil {
@@ -67,32 +71,32 @@ func LoadSettings(root host.Root) (Settings, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, exclude or secrets",
-			SettingsFile, lineOf(data, unknown[0].String()), unknown[0])
+			SettingsFile, keys.OfKey(unknown[0]...).Line, unknown[0])
 	}
 	switch s.Unproven {
 	case Hold, Enforce, Prove:
 	default:
 		return defaults, fmt.Errorf("%s:%d: unproven = %q, want %q, %q or %q",
-			SettingsFile, lineOf(data, "unproven"), s.Unproven, Hold, Enforce, Prove)
+			SettingsFile, keys.Of("unproven").Line, s.Unproven, Hold, Enforce, Prove)
 	}
 	for _, pattern := range s.Exclude {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return defaults, fmt.Errorf("%s:%d: exclude has %q: %w", SettingsFile, lineOf(data, "exclude"), pattern, err)
+			return defaults, fmt.Errorf("%s:%d: exclude has %q: %w", SettingsFile, keys.Of("exclude").Line, pattern, err)
 		}
 	}
-	return s, s.checkSecrets(data)
+	return s, s.checkSecrets(keys)
 }
 
 // checkSecrets returns what is wrong with the table of secrets.
-func (s Settings) checkSecrets(data []byte) error {
+func (s Settings) checkSecrets(keys tomlpos.Positions) error {
 	d, _ := directive.Lookup("InaccessiblePaths")
 	for at, owners := range s.Secrets {
 		if err := d.Check([]string{at}); err != nil || at == "/" || strings.ContainsAny(at, " \t\"'\\") {
-			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks", SettingsFile, lineOf(data, strconv.Quote(at)), at)
+			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks", SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, at)
 		}
 		for _, pattern := range owners {
 			if _, err := path.Match(pattern, ""); err != nil {
-				return fmt.Errorf("%s:%d: secrets has the owner %q: %w", SettingsFile, lineOf(data, strconv.Quote(at)), pattern, err)
+				return fmt.Errorf("%s:%d: secrets has the owner %q: %w", SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, pattern, err)
 			}
 		}
 	}
@@ -104,16 +108,6 @@ func tomlError(file string, err error) error {
 		return fmt.Errorf("%s:%d: %s", file, pe.Position.Line, pe.Message)
 	}
 	return fmt.Errorf("%s:1: %w", file, err)
-}
-
-// lineOf returns the line that assigns a key.
-func lineOf(data []byte, key string) int {
-	for i, l := range strings.Split(string(data), "\n") {
-		if name, _, ok := strings.Cut(l, "="); ok && strings.TrimSpace(name) == key {
-			return i + 1
-		}
-	}
-	return 1
 }
 
 // excludes reports whether the settings leave a unit alone.

@@ -2,7 +2,7 @@
 //
 // Start with [Load], which reads every profile of a root in search order, and ask the [Set] for the profile of a unit
 // with [Set.For]. [LoadFile] reads one file given by its path. Both collect every problem of a file as a [Finding] with
-// path, line, what is wrong and what would be right; a bad file is skipped and nothing else is. [Lint] finds what is
+// path, line, what is wrong and what would be right; a bad file is skipped and nothing else is. Package lint finds what is
 // allowed but unwise.
 //
 // What is loaded can be trusted to hold only sandboxing: each directive is one of the table in internal/directive with

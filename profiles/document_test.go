@@ -8,6 +8,7 @@ import (
 
 	"temper/internal/host"
 	"temper/profiles"
+	"temper/profiles/lint"
 )
 
 // TestBasesAreDocumented: docs/writing-profiles.md says of each base what its own comment says.
@@ -60,7 +61,7 @@ func TestDocumentedProfile(t *testing.T) {
 	if len(problems) > 0 || !ok {
 		t.Fatalf("%v, %v", problems, ok)
 	}
-	for _, f := range profiles.Lint(p, set) {
+	for _, f := range lint.Profile(p, set) {
 		t.Error(f)
 	}
 }

@@ -79,8 +79,8 @@ func Findings(err error) []Finding {
 	return []Finding{{ID: IDUnreadable, Message: err.Error()}}
 }
 
-// sortFindings orders findings by path, line and message.
-func sortFindings(fs []Finding) {
+// SortFindings orders findings by path, line and message.
+func SortFindings(fs []Finding) {
 	slices.SortStableFunc(fs, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
 	})

@@ -8,6 +8,7 @@ import (
 
 	"temper/internal/host"
 	"temper/profiles"
+	"temper/profiles/lint"
 )
 
 // shipped loads the library as a machine without installed profiles does.
@@ -25,7 +26,7 @@ func TestLibrary(t *testing.T) {
 	set := shipped(t)
 	for _, p := range set.All() {
 		t.Run(p.Name, func(t *testing.T) {
-			for _, f := range profiles.Lint(p, set) {
+			for _, f := range lint.Profile(p, set) {
 				t.Error(f)
 			}
 			data, err := fs.ReadFile(profiles.Library(), p.Name+".toml")

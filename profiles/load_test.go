@@ -16,6 +16,7 @@ import (
 
 	"temper/internal/host"
 	"temper/profiles"
+	"temper/profiles/lint"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata")
@@ -41,7 +42,7 @@ func TestLintFiles(t *testing.T) {
 		}
 		var found []string
 		for _, p := range set.All() {
-			for _, f := range profiles.Lint(p, set) {
+			for _, f := range lint.Profile(p, set) {
 				found = append(found, fmt.Sprintf("%s %v", f.ID, f))
 			}
 		}

@@ -82,6 +82,14 @@ func (s *Set) Patterns() []string {
 	return patterns
 }
 
+// Naming returns the profiles that name a unit, rather than match it by a glob.
+func (s *Set) Naming(unit string) []*Profile {
+	if s == nil {
+		return nil
+	}
+	return s.byUnit[unit]
+}
+
 // namesOf returns every name of a unit.
 func namesOf(u *unit.Unit) []string {
 	names := append([]string{u.Name, u.ID}, u.Aliases...)
@@ -121,7 +129,7 @@ func (s *Set) index() {
 	s.globs = nil
 	for _, p := range s.All() {
 		for _, u := range p.Units {
-			if !isGlob(u) {
+			if !IsGlob(u) {
 				s.byUnit[u] = append(s.byUnit[u], p)
 				continue
 			}
@@ -134,7 +142,7 @@ func (s *Set) index() {
 func fits(patterns, names []string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		return slices.ContainsFunc(names, func(n string) bool {
-			if !isGlob(p) {
+			if !IsGlob(p) {
 				return p == n
 			}
 			return newGlob(p, nil).matches(n)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"temper/internal/tomlpos"
 )
 
 // kinds are the kinds of checks: the keys of each, and how it is read into a check from its table. The value of exec may
@@ -135,10 +137,10 @@ func (t table) kindTable(name string) (table, bool) {
 		t.wrong(name, `a list such as ["nginx", "-t"]`, t.values[name])
 		return t, false
 	case isList && name == "exec":
-		sub := table{reader: t.reader, path: child(t.path, name)}
+		sub := table{reader: t.reader, path: tomlpos.Child(t.path, name)}
 		sub.values = map[string]any{"command": list}
 		for i := range list { // elements are reported where they stand
-			t.spots[element(child(sub.path, "command"), i)] = t.spots.of(element(sub.path, i))
+			t.positions[tomlpos.Element(tomlpos.Child(sub.path, "command"), i)] = t.positions.Of(tomlpos.Element(sub.path, i))
 		}
 		return sub, true
 	}
@@ -148,7 +150,7 @@ func (t table) kindTable(name string) (table, bool) {
 
 // bad reports a key of a check that could not work.
 func (t table) bad(key, fix, format string, args ...any) {
-	t.report(IDBadCheck, child(t.path, key), fix, "%s", fmt.Sprintf(format, args...))
+	t.report(IDBadCheck, tomlpos.Child(t.path, key), fix, "%s", fmt.Sprintf(format, args...))
 }
 
 // need reads a string that must be there and satisfy a rule.
@@ -177,7 +179,7 @@ func (t table) may(key string, rule *rule, example string) string {
 func (t table) pattern(key string) Pattern {
 	p := Pattern(t.text(key))
 	if expr, ok := p.expression(); ok {
-		t.compiles(child(t.path, key), key, strings.TrimPrefix(expr, multiline))
+		t.compiles(tomlpos.Child(t.path, key), key, strings.TrimPrefix(expr, multiline))
 	}
 	return p
 }
@@ -298,7 +300,7 @@ func readJournal(c *Check, t table) string {
 	c.Journal = &JournalCheck{Must: t.textOrTexts("must"), MustNot: t.textOrTexts("must_not")}
 	for key, list := range map[string][]string{"must": c.Journal.Must, "must_not": c.Journal.MustNot} {
 		for i, expr := range list {
-			t.compiles(element(child(t.path, key), i), key, expr)
+			t.compiles(tomlpos.Element(tomlpos.Child(t.path, key), i), key, expr)
 		}
 	}
 	if !t.has("must") && !t.has("must_not") {

@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
@@ -102,90 +101,6 @@ func checkChecks(t *testing.T, p *profiles.Profile) {
 		if c.Exec != nil && (len(c.Exec.Command) == 0 || c.Exec.Command[0] == "") {
 			t.Errorf("check without command: %+v", c.Exec)
 		}
-	}
-}
-
-// FuzzLines: the scanner finds each key that the TOML library finds, never calls a shallow document deep, and the other
-// way round nothing that the library reads is deeper than the scanner says.
-func FuzzLines(f *testing.F) {
-	for _, data := range seeds(f) {
-		f.Add(string(data))
-	}
-	for _, s := range []string{
-		"a = '''\n[x]\n'''\nb = 1", `a = """\"""" # " ]` + "\nb = 2", `"a.b" = { c = [1, {d = "}"}], 'e' = 1 }`, "[[a]]\n[a.b]\nc=1\n[[a]]\n[a.b]\nc=2",
-		"a = [ # ]\n 1,\n 2 ]\n[b]\r\nc = 1979-05-27 07:32:00Z # x", "a = \"\"\"\"\"x\"\"\"\"\"\nb = 1", "\"\\u0061\" = 1\nA.'b c'.d = 2",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, doc string) {
-		if len(doc) > profiles.MaxSize || strings.HasPrefix(doc, "\ufeff") {
-			return
-		}
-		lines, deep := profiles.Lines(doc)
-		if deep > 0 {
-			return
-		}
-		var values map[string]any
-		meta, err := toml.Decode(doc, &values)
-		if err != nil {
-			return
-		}
-		for _, key := range meta.Keys() {
-			if len(key) > 16 {
-				t.Errorf("%v is deep", key)
-			}
-		}
-		walk(t, lines, "", values)
-	})
-}
-
-// walk looks up the line of every value of a document.
-func walk(t *testing.T, lines map[string]int, path string, value any) {
-	if _, ok := lines[path]; !ok && path != "" && !strings.ContainsAny(path, "\\\"'\x1b") {
-		t.Errorf("no line for %q in %v", path, lines)
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		for key, sub := range v {
-			if path != "" {
-				key = path + "." + key
-			}
-			walk(t, lines, key, sub)
-		}
-	case []map[string]any:
-		for i, sub := range v {
-			walk(t, lines, fmt.Sprintf("%s[%d]", path, i), sub)
-		}
-	case []any:
-		for i, sub := range v {
-			walk(t, lines, fmt.Sprintf("%s[%d]", path, i), sub)
-		}
-	}
-}
-
-func TestLines(t *testing.T) {
-	doc := `a = 1
-"b" . c = [ # one [
-  1, """
-]""", { d = 2,
- e = 'x' } ]
-
-[[check]]
-f.g = 1
-[check.h]
-i = 2
-[[check]] # "
-[check.h]
-i = 3
-`
-	got, deep := profiles.Lines(doc)
-	want := map[string]int{
-		"a": 1, "b": 2, "b.c": 2, "b.c[0]": 3, "b.c[1]": 3, "b.c[2]": 4, "b.c[2].d": 4, "b.c[2].e": 5,
-		"check": 7, "check[0]": 7, "check[0].f": 8, "check[0].f.g": 8, "check[0].h": 9, "check[0].h.i": 10,
-		"check[1]": 11, "check[1].h": 12, "check[1].h.i": 13,
-	}
-	if diff := cmp.Diff(want, got); diff != "" || deep != 0 {
-		t.Errorf("deep %d, -want +got\n%s", deep, diff)
 	}
 }
 

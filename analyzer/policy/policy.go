@@ -31,6 +31,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"temper/analyzer/exposure"
+	"temper/internal/tomlpos"
 )
 
 // Policy is what CI asks of services.
@@ -104,7 +105,7 @@ func Default(files Files) (*Policy, error) {
 type parsing struct {
 	files Files
 	file  string
-	data  []byte
+	keys  tomlpos.Positions
 	meta  toml.MetaData
 	errs  []error
 }
@@ -124,6 +125,10 @@ type waiver struct {
 }
 
 func parse(files Files, file string, data []byte) (*Policy, error) {
+	keys, deep := tomlpos.Locate(string(data))
+	if deep > 0 {
+		return nil, fmt.Errorf("%s:%d: keys nest deeper than %d", file, deep, tomlpos.MaxDepth)
+	}
 	var doc document
 	meta, err := toml.Decode(string(data), &doc)
 	if perr, ok := errors.AsType[toml.ParseError](err); ok {
@@ -132,16 +137,16 @@ func parse(files Files, file string, data []byte) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	r := &parsing{files: files, file: file, data: data, meta: meta}
+	r := &parsing{files: files, file: file, keys: keys, meta: meta}
 	p := &Policy{Path: file}
 	if doc.Threshold != nil {
-		p.Threshold = r.threshold("threshold", *doc.Threshold)
+		p.Threshold = r.threshold("threshold", *doc.Threshold, "threshold")
 	}
 	for pattern, value := range doc.Units {
 		if err := checkPattern(pattern); err != nil {
-			r.mistake(pattern, err)
+			r.mistake(err, "units", pattern)
 		}
-		if n := r.threshold(pattern, value); n != nil {
+		if n := r.threshold(pattern, value, "units", pattern); n != nil {
 			p.Units = append(p.Units, Unit{pattern, *n})
 		}
 	}
@@ -152,26 +157,26 @@ func parse(files Files, file string, data []byte) (*Policy, error) {
 	p.Rows = r.rows(doc.Rows)
 	for _, key := range meta.Undecoded() {
 		if len(key) < 2 || key[0] != "units" {
-			r.mistake(key[len(key)-1], fmt.Errorf("%s is no key, want threshold, rows, [units], or unit, reason and until in [[waiver]]", key))
+			r.mistake(fmt.Errorf("%s is no key, want threshold, rows, [units], or unit, reason and until in [[waiver]]", key), key...)
 		}
 	}
 	return p, errors.Join(r.errs...)
 }
 
 // mistake notes what is wrong with a key.
-func (r *parsing) mistake(key string, err error) {
-	r.errs = append(r.errs, fmt.Errorf("%s: %w", r.at(key), err))
+func (r *parsing) mistake(err error, key ...string) {
+	r.errs = append(r.errs, fmt.Errorf("%s:%d: %w", r.file, r.keys.OfKey(key...).Line, err))
 }
 
-func (r *parsing) threshold(key string, value toml.Primitive) *int {
+func (r *parsing) threshold(name string, value toml.Primitive, key ...string) *int {
 	var n float64
 	if err := r.meta.PrimitiveDecode(value, &n); err != nil {
-		r.mistake(key, fmt.Errorf("%s: want a number such as 4.5: %w", key, err))
+		r.mistake(fmt.Errorf("%s: want a number such as 4.5: %w", name, err), key...)
 		return nil
 	}
 	tenths, err := ParseThreshold(strconv.FormatFloat(n, 'f', -1, 64))
 	if err != nil {
-		r.mistake(key, fmt.Errorf("%s: %w", key, err))
+		r.mistake(fmt.Errorf("%s: %w", name, err), key...)
 		return nil
 	}
 	return &tenths
@@ -179,7 +184,7 @@ func (r *parsing) threshold(key string, value toml.Primitive) *int {
 
 func (r *parsing) waiver(i int, w waiver) Waiver {
 	until, err := time.Parse(DateFormat, w.Until)
-	line := r.waiverLine(i)
+	line := r.keys.Of(tomlpos.Element("waiver", i)).Line
 	var what error
 	switch {
 	case checkPattern(w.Unit) != nil:
@@ -211,7 +216,7 @@ func (r *parsing) rows(name string) exposure.SecurityPolicy {
 		}
 		err = fmt.Errorf("%s: %w", name, err)
 	}
-	r.mistake("rows", fmt.Errorf("rows: %w", err))
+	r.mistake(fmt.Errorf("rows: %w", err), "rows")
 	return nil
 }
 
@@ -237,28 +242,4 @@ func ParseThreshold(text string) (int, error) {
 		return int(n), nil
 	}
 	return 0, fmt.Errorf("%q is no threshold, want points such as 4.5, or tenths from 11 to 100", text)
-}
-
-// at is the file and the line of a key in it.
-func (r *parsing) at(key string) string {
-	for i, line := range bytes.Split(r.data, []byte("\n")) {
-		name, _, ok := bytes.Cut(line, []byte("="))
-		if ok && strings.Trim(strings.TrimSpace(string(name)), `"'`) == key {
-			return fmt.Sprintf("%s:%d", r.file, i+1)
-		}
-	}
-	return r.file
-}
-
-// waiverLine finds the line of a waiver's heading.
-func (r *parsing) waiverLine(n int) int {
-	for i, line := range bytes.Split(r.data, []byte("\n")) {
-		if strings.Join(strings.Fields(string(line)), "") == "[[waiver]]" {
-			if n == 0 {
-				return i + 1
-			}
-			n--
-		}
-	}
-	return 0
 }

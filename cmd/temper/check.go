@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/profiles"
+	"temper/profiles/lint"
 )
 
 func (a *app) check() *cobra.Command {
@@ -27,7 +28,7 @@ func (a *app) runCheck(files []string) error {
 			findings = append(findings, profiles.Findings(p)...)
 		}
 		for _, p := range set.All() {
-			findings = append(findings, profiles.Lint(p, set)...)
+			findings = append(findings, lint.Profile(p, set)...)
 		}
 	}
 	for _, file := range files {
@@ -36,7 +37,7 @@ func (a *app) runCheck(files []string) error {
 			findings = append(findings, profiles.Findings(err)...)
 			continue
 		}
-		findings = append(findings, profiles.Lint(p, set)...)
+		findings = append(findings, lint.Profile(p, set)...)
 	}
 	if err := a.printer().Findings(findings); err != nil {
 		return err

@@ -1,4 +1,5 @@
-package profiles
+// Package lint finds what is allowed in a profile and yet unwise. Ask [Profile].
+package lint
 
 import (
 	"fmt"
@@ -7,9 +8,11 @@ import (
 	"strings"
 
 	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/profiles"
 )
 
-// What Lint finds: advice, for profiles that load.
+// What [Profile] finds: advice, for profiles that load.
 const (
 	IDNoDescription    = "no-description"     // nobody will know what it is for
 	IDNothingApplied   = "nothing-applied"    // it names units and sets no directive
@@ -27,27 +30,27 @@ const (
 	IDSecretsForNobody = "secrets-for-nobody" // secrets_for without secrets
 )
 
-// Lint returns what is unwise about a profile, sorted by line; nothing of it keeps the profile from being used. What the
+// Profile returns what is unwise about a profile, sorted by line; nothing of it keeps the profile from being used. What the
 // profile inherits is judged where it is written, not again in each heir. Set is what the profile is loaded with; it
 // may be nil.
-func Lint(p *Profile, set *Set) []Finding {
+func Profile(p *profiles.Profile, set *profiles.Set) []profiles.Finding {
 	l := &linter{profile: p, set: set}
 	for _, rule := range []func(*linter){
 		(*linter).whole, (*linter).checks, (*linter).settings, (*linter).units,
 	} {
 		rule(l)
 	}
-	sortFindings(l.findings)
+	profiles.SortFindings(l.findings)
 	return l.findings
 }
 
 type linter struct {
-	profile  *Profile
-	set      *Set
-	findings []Finding
+	profile  *profiles.Profile
+	set      *profiles.Set
+	findings []profiles.Finding
 }
 
-func (l *linter) add(f Finding) {
+func (l *linter) add(f profiles.Finding) {
 	f.Path = l.profile.Path
 	l.findings = append(l.findings, f)
 }
@@ -56,27 +59,27 @@ func (l *linter) add(f Finding) {
 func (l *linter) whole() {
 	p := l.profile
 	if p.Description == "" {
-		l.add(Finding{ID: IDNoDescription, Message: "has no description", Fix: `write description = "what it is"`})
+		l.add(profiles.Finding{ID: IDNoDescription, Message: "has no description", Fix: `write description = "what it is"`})
 	}
 	if len(p.Units) > 0 && len(p.Service) == 0 {
-		l.add(Finding{ID: IDNothingApplied, Message: "sets no directive", Fix: `extend one such as "base/daemon"`})
+		l.add(profiles.Finding{ID: IDNothingApplied, Message: "sets no directive", Fix: `extend one such as "base/daemon"`})
 	}
 	if len(p.SecretsFor) > 0 && len(p.Secrets) == 0 {
-		l.add(Finding{ID: IDSecretsForNobody, Message: "has secrets_for and no secrets", Fix: "leave it out"})
+		l.add(profiles.Finding{ID: IDSecretsForNobody, Message: "has secrets_for and no secrets", Fix: "leave it out"})
 	}
-	named := slices.ContainsFunc(p.Units, func(u string) bool { return !isGlob(u) })
-	required := slices.ContainsFunc(p.Checks, func(c Check) bool { return c.Required })
+	named := slices.ContainsFunc(p.Units, func(u string) bool { return !profiles.IsGlob(u) })
+	required := slices.ContainsFunc(p.Checks, func(c profiles.Check) bool { return c.Required })
 	switch {
 	case len(p.Units) == 0 || required:
 	case named && len(p.Checks) == 0:
-		l.add(Finding{
+		l.add(profiles.Finding{
 			ID: IDNoCheck, Message: "has no check: that a service is active proves nothing",
 			Fix: "write a [[check]] that uses it as a client does",
 		})
 	case len(p.Checks) > 0:
-		l.add(Finding{ID: IDNoRequiredCheck, Message: "has no required check: no failure would demote anything"})
+		l.add(profiles.Finding{ID: IDNoRequiredCheck, Message: "has no required check: no failure would demote anything"})
 	case !p.Prove.LikeBaseline:
-		l.add(Finding{ID: IDNoCheck, Message: "has no check and does not compare with the baseline", Fix: "leave out like_baseline"})
+		l.add(profiles.Finding{ID: IDNoCheck, Message: "has no check and does not compare with the baseline", Fix: "leave out like_baseline"})
 	}
 }
 
@@ -86,10 +89,10 @@ func (l *linter) checks() {
 			continue
 		}
 		if what, fix := weakness(c); what != "" {
-			l.add(Finding{ID: IDWeakCheck, Line: c.Pos.Line, Message: fmt.Sprintf("check %q %s", c.Name, what), Fix: fix})
+			l.add(profiles.Finding{ID: IDWeakCheck, Line: c.Pos.Line, Message: fmt.Sprintf("check %q %s", c.Name, what), Fix: fix})
 		}
 		if c.Timeout > l.profile.Prove.Timeout || c.Retry > l.profile.Prove.Timeout {
-			l.add(Finding{
+			l.add(profiles.Finding{
 				ID: IDSlowCheck, Line: c.Pos.Line,
 				Message: fmt.Sprintf("check %q may take longer than the trial", c.Name), Fix: "raise timeout under [prove]",
 			})
@@ -98,7 +101,7 @@ func (l *linter) checks() {
 }
 
 // weakness says how a check passes though the service does not work.
-func weakness(c Check) (what, fix string) {
+func weakness(c profiles.Check) (what, fix string) {
 	switch {
 	case c.HTTP != nil && c.HTTP.Body == "" && c.HTTP.Method != "HEAD" && c.HTTP.Status == 200:
 		return "is content with an empty page", `write body = "a word of the page"`
@@ -167,11 +170,11 @@ func (l *linter) has(name string) bool {
 	return ok && slices.ContainsFunc(s.Values, func(v string) bool { return v != "" && v != "no" })
 }
 
-func (l *linter) setting(s Setting, id, message, fix string) {
-	l.add(Finding{ID: id, Line: s.Pos.Line, Directive: s.Name, Message: "[service] " + s.Name + "= " + message, Fix: fix})
+func (l *linter) setting(s profiles.Setting, id, message, fix string) {
+	l.add(profiles.Finding{ID: id, Line: s.Pos.Line, Directive: s.Name, Message: "[service] " + s.Name + "= " + message, Fix: fix})
 }
 
-func (l *linter) repeated(s Setting) {
+func (l *linter) repeated(s profiles.Setting) {
 	for i, v := range s.Values {
 		if v != "" && slices.Contains(s.Values[:i], v) {
 			l.setting(s, IDTwice, fmt.Sprintf("has %q twice", v), "leave one out")
@@ -185,7 +188,7 @@ func (l *linter) strict() bool {
 }
 
 // denies reports whether a setting is a list of what is forbidden.
-func denies(s Setting) bool { return strings.HasPrefix(s.Values[0], "~") }
+func denies(s profiles.Setting) bool { return strings.HasPrefix(s.Values[0], "~") }
 
 // pathLists are the directives that list paths. Those that give paths back come with the directories of which each would
 // give back the most.
@@ -206,7 +209,7 @@ var everywhere = []string{
 }
 
 // paths judges the elements of a path list.
-func (l *linter) paths(s Setting) {
+func (l *linter) paths(s profiles.Setting) {
 	undoing, ok := pathLists[s.Name]
 	if !ok {
 		return
@@ -230,7 +233,7 @@ var writableAnyway = []string{"/dev", "/proc", "/sys", "/tmp", "/var/tmp"}
 
 // opens finds paths of which systemd makes a mount that is writable, though what lies above is not: those of NoExecPaths= and
 // ExecPaths=, seen with systemd 252 and 257.
-func (l *linter) opens(s Setting) {
+func (l *linter) opens(s profiles.Setting) {
 	if s.Name != "NoExecPaths" && s.Name != "ExecPaths" {
 		return
 	}
@@ -239,8 +242,8 @@ func (l *linter) opens(s Setting) {
 		closed = append(closed, "/")
 	}
 	for _, name := range barePaths(s.Values) {
-		above := slices.ContainsFunc(closed, func(dir string) bool { return dir != name && within(dir, name) })
-		open := func(dir string) bool { return within(dir, name) }
+		above := slices.ContainsFunc(closed, func(dir string) bool { return dir != name && host.Below(dir, name) })
+		open := func(dir string) bool { return host.Below(dir, name) }
 		if above && !slices.Contains(closed, name) && !slices.ContainsFunc(slices.Concat(writableAnyway, l.listed("ReadWritePaths")), open) {
 			l.setting(s, IDPathOpens, "makes "+name+" writable, which only what lies above it keeps closed", fmt.Sprintf("add \"-%s\" to ReadOnlyPaths, or leave it out", name))
 		}
@@ -263,19 +266,15 @@ func barePaths(values []string) []string {
 	return paths
 }
 
-func within(dir, name string) bool {
-	return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
-}
-
 // units looks for other profiles that name the same unit: only one of them applies.
 func (l *linter) units() {
 	if l.set == nil {
 		return
 	}
 	for _, u := range l.profile.Units {
-		for _, q := range l.set.byUnit[u] {
+		for _, q := range l.set.Naming(u) {
 			if q.Name != l.profile.Name {
-				l.add(Finding{
+				l.add(profiles.Finding{
 					ID: IDSameUnit, Message: fmt.Sprintf("profile %q names %s as well", q.Name, u), Fix: "only " + min(q.Name, l.profile.Name) + " applies",
 				})
 			}

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,21 @@ import (
 	"temper/internal/host"
 	"temper/internal/ready"
 )
+
+//go:embed library
+var library embed.FS
+
+// Builtin stands in the search path of [Load] for the profiles that are compiled in.
+const Builtin = "builtin:"
+
+// Library returns the profiles that temper ships, laid out as a profile directory is: "nginx.toml", "base/daemon.toml".
+func Library() fs.FS {
+	sub, err := fs.Sub(library, "library")
+	if err != nil { // the directory is in the binary
+		panic(err)
+	}
+	return sub
+}
 
 // SearchPath is where profiles are looked for, the first directory first.
 var SearchPath = ready.ProfileDirs
@@ -129,7 +145,7 @@ type loader struct {
 }
 
 func (l *loader) errors() []error {
-	sortFindings(l.findings)
+	SortFindings(l.findings)
 	l.findings = slices.Compact(l.findings)
 	errs := make([]error, len(l.findings))
 	for i, f := range l.findings {

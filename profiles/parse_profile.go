@@ -16,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"temper/internal/directive"
+	"temper/internal/tomlpos"
 )
 
 // MaxSize is the size in bytes beyond which a profile is refused. The largest that people write has a tenth of it, and it
@@ -77,7 +78,7 @@ type own struct {
 func parse(name, path string, data []byte) *own {
 	o := &own{Profile: Profile{Name: name, Path: path}, sum: sha256.Sum256(data)}
 	r := &reader{path: path}
-	defer func() { o.findings = r.findings; sortFindings(o.findings) }()
+	defer func() { o.findings = r.findings; SortFindings(o.findings) }()
 	if len(data) > MaxSize {
 		message := fmt.Sprintf("has %d bytes, want at most %d", len(data), MaxSize)
 		r.findings = []Finding{{ID: IDUnreadable, Path: path, Message: message}}
@@ -85,9 +86,9 @@ func parse(name, path string, data []byte) *own {
 	}
 	doc := strings.TrimPrefix(string(data), "\ufeff")
 	var deep int
-	if r.spots, deep = locate(doc); deep > 0 {
+	if r.positions, deep = tomlpos.Locate(doc); deep > 0 {
 		r.findings = append(r.findings, Finding{
-			ID: IDSyntax, Path: path, Line: deep, Message: fmt.Sprintf("keys nest deeper than %d", maxDepth), Fix: "a profile needs four",
+			ID: IDSyntax, Path: path, Line: deep, Message: fmt.Sprintf("keys nest deeper than %d", tomlpos.MaxDepth), Fix: "a profile needs four",
 		})
 		return o
 	}
@@ -130,7 +131,7 @@ func (o *own) read(t table) {
 	o.Secrets = t.each("secrets", absolute)
 	o.Extends = t.each("extends", profileName)
 	for i, name := range o.Extends {
-		pos := t.pos(element("extends", i))
+		pos := t.pos(tomlpos.Element("extends", i))
 		o.extends = append(o.extends, Finding{Path: pos.Path, Line: pos.Line, Fix: name})
 	}
 	o.service(t.table("service"))
@@ -151,7 +152,7 @@ func (t table) each(key string, test func(string) (id, message, fix string)) []s
 			id, message, fix = IDBadName, fmt.Sprintf("%q is there twice", s), "leave one out"
 		}
 		if id != "" {
-			t.report(id, element(child(t.path, key), i), fix, "%s: %s", key, message)
+			t.report(id, tomlpos.Element(tomlpos.Child(t.path, key), i), fix, "%s: %s", key, message)
 			continue
 		}
 		good = append(good, s)
@@ -191,7 +192,7 @@ func profileName(s string) (id, message, fix string) {
 
 // unitPattern accepts the names, templates and globs of service units.
 func unitPattern(s string) (id, message, fix string) {
-	if isGlob(s) {
+	if IsGlob(s) {
 		if _, err := path.Match(newGlob(s, nil).pattern, ""); err != nil {
 			return IDBadName, fmt.Sprintf("%q is no glob", s), "close the bracket"
 		}
@@ -205,8 +206,8 @@ func unitPattern(s string) (id, message, fix string) {
 	return IDBadName, fmt.Sprintf("%q is no service unit", s), `want a name or glob such as "nginx.service" or "php*-fpm.service"`
 }
 
-// isGlob reports whether an element of Units is a glob rather than a name.
-func isGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
+// IsGlob reports whether an element of Units is a glob rather than a name.
+func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
 
 // absolute accepts clean absolute paths that mean in a unit file what they say.
 func absolute(s string) (id, message, fix string) {
@@ -225,7 +226,7 @@ func absolute(s string) (id, message, fix string) {
 
 func (o *own) service(t table) {
 	for _, name := range t.keys() {
-		at := child(t.path, name)
+		at := tomlpos.Child(t.path, name)
 		before := len(t.findings)
 		values := t.assignments(name)
 		if len(t.findings) > before {
@@ -259,7 +260,7 @@ func (t table) notADirective(name string) {
 	case near != "":
 		fix = "write " + near
 	}
-	t.report(id, child(t.path, name), fix, "[service] %q %s", name, message)
+	t.report(id, tomlpos.Child(t.path, name), fix, "[service] %q %s", name, message)
 	t.findings[len(t.findings)-1].Directive = name
 }
 
@@ -282,7 +283,7 @@ func (t table) assignments(key string) []string {
 	}
 	for i, v := range values {
 		if problem := smuggles(v); problem != "" {
-			t.report(IDBadText, element(child(t.path, key), i), "", "[service] %s= %s", key, problem)
+			t.report(IDBadText, tomlpos.Element(tomlpos.Child(t.path, key), i), "", "[service] %s= %s", key, problem)
 			t.findings[len(t.findings)-1].Directive = key
 		}
 		values[i] = strings.TrimSpace(v)

@@ -1,41 +1,62 @@
-package profiles
+// Package tomlpos finds the lines of a TOML document in which its keys stand. The TOML library decodes the values but keeps
+// the positions to itself.
+package tomlpos
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// spot is where a key or an array element stands in a document.
-type spot struct{ line, order int }
+// Position is where a key or an array element stands in a document: its line, and how many stand before it.
+type Position struct{ Line, Order int }
 
-// spots maps the path of each key and array element, such as "check[1].http.url", to its spot.
-type spots map[string]spot
+// Positions maps the path of each key and array element, such as "check[1].http.url", to its position. See [Child] and
+// [Element] for paths.
+type Positions map[string]Position
 
-// of returns the spot of a path, or of the nearest enclosing one that is known.
-func (s spots) of(path string) spot {
+// Of returns the position of a path, or of the nearest enclosing one that is known.
+func (p Positions) Of(path string) Position {
 	for path != "" {
-		if at, ok := s[path]; ok {
+		if at, ok := p[path]; ok {
 			return at
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return spot{line: 1}
+	return Position{Line: 1}
 }
 
-// locate finds every key of a document that is valid TOML. The TOML library decodes the values but keeps the positions
-// to itself; this scanner knows just enough of the grammar to tell where keys and values begin and end. On invalid TOML
-// it ends as well, with whatever it has found.
+// OfKey returns the position of a key as the TOML library names it: the names of its tables, without the numbers of array
+// elements. Of several elements that have the key, the first counts.
+func (p Positions) OfKey(key ...string) Position {
+	want, found := strings.Join(key, "."), Position{}
+	for path, at := range p {
+		if index().ReplaceAllString(path, "") == want && (found.Line == 0 || at.Order < found.Order) {
+			found = at
+		}
+	}
+	if found.Line == 0 {
+		return p.Of(want)
+	}
+	return found
+}
+
+var index = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[\d+\]`) })
+
+// Locate finds every key of a document that is valid TOML. It knows just enough of the grammar to tell where keys and values
+// begin and end. On invalid TOML it ends as well, with whatever it has found.
 //
-// It stops at the first key or value that lies deeper than maxDepth and returns its line, else 0.
-func locate(doc string) (found spots, deep int) {
-	s := scanner{doc: doc, line: 1, found: spots{}, tables: map[string]int{}}
+// It stops at the first key or value that lies deeper than [MaxDepth] and returns its line, else 0. Ask it before the TOML
+// library, which takes minutes and gigabytes for a key of 30,000 parts.
+func Locate(doc string) (found Positions, deep int) {
+	s := scanner{doc: doc, line: 1, found: Positions{}, tables: map[string]int{}}
 	s.document()
 	return s.found, s.deep
 }
 
-// maxDepth is how deep keys and values may nest; a profile needs five. It is a guard for the TOML library, which takes
-// minutes and gigabytes for a key of 30,000 parts.
-const maxDepth = 16
+// MaxDepth is how deep keys and values may nest; a profile needs five.
+const MaxDepth = 16
 
 type scanner struct {
 	doc    string
@@ -43,7 +64,7 @@ type scanner struct {
 	line   int
 	depth  int
 	deep   int // line of what lies too deep, or 0
-	found  spots
+	found  Positions
 	tables map[string]int // path of an array of tables -> how many there are so far
 }
 
@@ -56,7 +77,7 @@ func (s *scanner) document() {
 			s.depth = 0
 			path := s.header()
 			s.tables[path]++
-			prefix = element(path, s.tables[path]-1)
+			prefix = Element(path, s.tables[path]-1)
 			s.note(prefix)
 			s.take("]]")
 			within = s.depth
@@ -79,9 +100,9 @@ func (s *scanner) header() string {
 	path := ""
 	for {
 		if n := s.tables[path]; n > 0 {
-			path = element(path, n-1)
+			path = Element(path, n-1)
 		}
-		path = child(path, s.key())
+		path = Child(path, s.key())
 		s.note(path)
 		if s.space(); !s.take(".") {
 			return path
@@ -91,10 +112,10 @@ func (s *scanner) header() string {
 
 // assignment reads key = value, where the key may be dotted.
 func (s *scanner) assignment(prefix string) {
-	path := child(prefix, s.key())
+	path := Child(prefix, s.key())
 	s.note(path)
 	for s.space(); s.take("."); s.space() {
-		path = child(path, s.key())
+		path = Child(path, s.key())
 		s.note(path)
 	}
 	if s.take("=") {
@@ -105,7 +126,7 @@ func (s *scanner) assignment(prefix string) {
 
 // enter goes one level down. Too deep, it goes to the end of the document, where everything stops.
 func (s *scanner) enter() {
-	if s.depth++; s.depth > maxDepth && s.deep == 0 {
+	if s.depth++; s.depth > MaxDepth && s.deep == 0 {
 		s.deep, s.pos = s.line, len(s.doc)
 	}
 }
@@ -137,7 +158,7 @@ func (s *scanner) value(path string) {
 		s.text()
 	case '[':
 		s.pos++
-		s.list(']', func(i int) { s.note(element(path, i)); s.value(element(path, i)) })
+		s.list(']', func(i int) { s.note(Element(path, i)); s.value(Element(path, i)) })
 	case '{':
 		s.pos++
 		s.list('}', func(int) { s.assignment(path) })
@@ -240,15 +261,17 @@ func (s *scanner) step() {
 
 func (s *scanner) note(path string) {
 	if _, ok := s.found[path]; !ok {
-		s.found[path] = spot{s.line, len(s.found)}
+		s.found[path] = Position{s.line, len(s.found)}
 	}
 }
 
-func child(path, key string) string {
+// Child is the path of a key in the table at a path, "" for the document.
+func Child(path, key string) string {
 	if path == "" {
 		return key
 	}
 	return path + "." + key
 }
 
-func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+// Element is the path of an element of the array at a path.
+func Element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

@@ -10,24 +10,25 @@ import (
 	"unicode"
 
 	"temper/internal/hint"
+	"temper/internal/tomlpos"
 	"temper/internal/unit"
 )
 
 // reader turns one decoded document into a profile and collects what is wrong with it.
 type reader struct {
-	path     string
-	spots    spots
-	findings []Finding
+	path      string
+	positions tomlpos.Positions
+	findings  []Finding
 }
 
 func (r *reader) pos(path string) unit.Position {
-	return unit.Position{Path: r.path, Line: r.spots.of(path).line}
+	return unit.Position{Path: r.path, Line: r.positions.Of(path).Line}
 }
 
 // report notes a problem of what stands at a path of the document.
 func (r *reader) report(id, path, fix, format string, args ...any) {
 	r.findings = append(r.findings, Finding{
-		ID: id, Path: r.path, Line: r.spots.of(path).line, Message: fmt.Sprintf(format, args...), Fix: fix,
+		ID: id, Path: r.path, Line: r.positions.Of(path).Line, Message: fmt.Sprintf(format, args...), Fix: fix,
 	})
 }
 
@@ -49,27 +50,27 @@ func (t table) only(known []string) {
 			continue
 		}
 		if home := homeOf(key); home != "" {
-			t.report(IDMisplacedKey, child(t.path, key), "", "%s does not belong %s but %s", key, where(t.path), home)
+			t.report(IDMisplacedKey, tomlpos.Child(t.path, key), "", "%s does not belong %s but %s", key, where(t.path), home)
 			continue
 		}
 		if kind := kindOf(key); kind != "" && tableName(t.path) == "[[check]]" {
-			t.report(IDMisplacedKey, child(t.path, key), fmt.Sprintf("write %s = { %s = ... }", kind, key), "%s does not belong %s", key, where(t.path))
+			t.report(IDMisplacedKey, tomlpos.Child(t.path, key), fmt.Sprintf("write %s = { %s = ... }", kind, key), "%s does not belong %s", key, where(t.path))
 			continue
 		}
 		fix := "there are " + strings.Join(known, ", ")
 		if near := hint.Nearest(key, known); near != "" {
 			fix = "write " + near
 		}
-		t.report(IDUnknownKey, child(t.path, key), fix, "unknown key %q %s", key, where(t.path))
+		t.report(IDUnknownKey, tomlpos.Child(t.path, key), fix, "unknown key %q %s", key, where(t.path))
 	}
 }
 
 // keys returns the keys in the order of the document.
 func (t table) keys() []string {
 	return slices.SortedFunc(maps.Keys(t.values), func(a, b string) int {
-		x, y := t.spots[child(t.path, a)], t.spots[child(t.path, b)]
-		if x.order != y.order {
-			return x.order - y.order
+		x, y := t.positions[tomlpos.Child(t.path, a)], t.positions[tomlpos.Child(t.path, b)]
+		if x.Order != y.Order {
+			return x.Order - y.Order
 		}
 		return strings.Compare(a, b)
 	})
@@ -86,7 +87,7 @@ func (t table) text(key string) string {
 		t.wrong(key, "a string", v)
 		return ""
 	}
-	return t.noNUL(child(t.path, key), key, s)
+	return t.noNUL(tomlpos.Child(t.path, key), key, s)
 }
 
 func (r *reader) noNUL(path, key, s string) string {
@@ -101,7 +102,7 @@ func (r *reader) noNUL(path, key, s string) string {
 func (t table) line(key string) string {
 	s := t.text(key)
 	if at := strings.IndexFunc(s, unicode.IsControl); at >= 0 {
-		t.report(IDBadText, child(t.path, key), "", "%s holds the control character %q", key, s[at:at+1])
+		t.report(IDBadText, tomlpos.Child(t.path, key), "", "%s holds the control character %q", key, s[at:at+1])
 		return ""
 	}
 	return s
@@ -120,7 +121,7 @@ func (t table) texts(key string) []string {
 	}
 	var all []string
 	for i, item := range items {
-		path := element(child(t.path, key), i)
+		path := tomlpos.Element(tomlpos.Child(t.path, key), i)
 		s, ok := item.(string)
 		if !ok {
 			t.report(IDWrongType, path, "want a string", "%s holds %s", key, typeName(item))
@@ -136,7 +137,7 @@ func (t table) texts(key string) []string {
 // textOrTexts reads a list of strings, or one string as a list of one.
 func (t table) textOrTexts(key string) []string {
 	if s, ok := t.values[key].(string); ok {
-		return []string{t.noNUL(child(t.path, key), key, s)}
+		return []string{t.noNUL(tomlpos.Child(t.path, key), key, s)}
 	}
 	return t.texts(key)
 }
@@ -165,7 +166,7 @@ func (t table) number(key string, low, high, otherwise int) int {
 	case !ok:
 		t.wrong(key, fmt.Sprintf("a number such as %d", otherwise), v)
 	case n < int64(low) || n > int64(high):
-		t.report(IDBadChoice, child(t.path, key), fmt.Sprintf("want %d to %d", low, high), "%s is %d", key, n)
+		t.report(IDBadChoice, tomlpos.Child(t.path, key), fmt.Sprintf("want %d to %d", low, high), "%s is %d", key, n)
 	default:
 		return int(n)
 	}
@@ -186,7 +187,7 @@ func (t table) score(key string) float64 {
 	case !ok:
 		t.wrong(key, "a number such as 2.0", v)
 	case !(n > 0 && n <= 10): // so that nan is none either
-		t.report(IDBadChoice, child(t.path, key), "want more than 0.0, at most 10.0", "%s is %v", key, v)
+		t.report(IDBadChoice, tomlpos.Child(t.path, key), "want more than 0.0, at most 10.0", "%s is %v", key, v)
 	default:
 		return n
 	}
@@ -211,9 +212,9 @@ func (t table) duration(key string, low, otherwise time.Duration) time.Duration 
 		if _, err := strconv.ParseFloat(s, 64); err == nil {
 			fix = fmt.Sprintf("write %q", s+"s")
 		}
-		t.report(IDBadDuration, child(t.path, key), fix, "%s is %q, which is no duration", key, s)
+		t.report(IDBadDuration, tomlpos.Child(t.path, key), fix, "%s is %q, which is no duration", key, s)
 	case d < low || d > MaxDuration:
-		t.report(IDBadDuration, child(t.path, key), fmt.Sprintf("want %s to %s", brief(low), brief(MaxDuration)), "%s is %s", key, s)
+		t.report(IDBadDuration, tomlpos.Child(t.path, key), fmt.Sprintf("want %s to %s", brief(low), brief(MaxDuration)), "%s is %s", key, s)
 	default:
 		return d
 	}
@@ -234,14 +235,14 @@ func (t table) choice(key string, words []string, otherwise string) string {
 		if near := hint.Nearest(s, words); near != "" {
 			fix = "write " + strconv.Quote(near)
 		}
-		t.report(IDBadChoice, child(t.path, key), fix, "%s is %q", key, s)
+		t.report(IDBadChoice, tomlpos.Child(t.path, key), fix, "%s is %q", key, s)
 	}
 	return otherwise
 }
 
 // table reads a table below this one.
 func (t table) table(key string) table {
-	sub := table{reader: t.reader, path: child(t.path, key)}
+	sub := table{reader: t.reader, path: tomlpos.Child(t.path, key)}
 	v, ok := t.values[key]
 	if !ok {
 		return sub
@@ -263,18 +264,18 @@ func (t table) tables(key string) []table {
 		return nil
 	}
 	if !ok {
-		t.report(IDWrongType, child(t.path, key), "write [["+key+"]]", "%s is %s", key, typeName(v))
+		t.report(IDWrongType, tomlpos.Child(t.path, key), "write [["+key+"]]", "%s is %s", key, typeName(v))
 		return nil
 	}
 	all := make([]table, len(items))
 	for i, item := range items {
-		all[i] = table{reader: t.reader, path: element(child(t.path, key), i), values: item}
+		all[i] = table{reader: t.reader, path: tomlpos.Element(tomlpos.Child(t.path, key), i), values: item}
 	}
 	return all
 }
 
 func (t table) wrong(key, want string, got any) {
-	t.report(IDWrongType, child(t.path, key), "want "+want, "%s is %s", key, typeName(got))
+	t.report(IDWrongType, tomlpos.Child(t.path, key), "want "+want, "%s is %s", key, typeName(got))
 }
 
 // typeName names the TOML type of a decoded value in a message.
