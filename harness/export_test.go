@@ -16,7 +16,7 @@ func OneByOne(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	defer r.series.close()
+	defer r.series.close(ctx)
 	full := generator.NewPlan(r.input)
 	kept := generator.Plan{Unit: full.Unit, Profile: full.Profile}
 	if _, err := r.series.launch(ctx, kept); err != nil {

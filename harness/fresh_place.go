@@ -46,7 +46,7 @@ func (s *series) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("a place in which %s never ran: %w", s.unit.Name, err)
 	}
-	err = s.leave()
+	err = s.leave(ctx)
 	s.at = readyPlace{Place: where, own: true}
 	return errors.Join(err, s.prepare(ctx))
 }

@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"temper/harness/place/hostcopy"
 	"temper/harness/trial"
@@ -16,31 +15,36 @@ import (
 	"temper/internal/unit"
 )
 
-// startConflicting starts a unit that sees to it that no trial runs beside the service itself, and that no service ever runs on a copy of
-// its data, also if this process is killed: before one of the others starts, and when the service ends in which this process runs,
-// systemd stops it, with any trial, and it takes the copies away.
-func (s *series) startConflicting(ctx context.Context, others []string, copies hostcopy.Directories) (hostProtection, error) {
-	d := hostProtection{unit: trial.NewName(s.stem) + ".service", copies: copies}
-	file := d.unit + ".d/" + trial.EarlyDropin
-	d.release = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
-		defer cancel()
-		s.at.Manager().Release(ctx, d.unit)
-		trial.RemoveUnits(s.at.Place, []string{file})
+// startConflicting starts a unit that sees to it that no trial runs beside the service itself, and that no service ever
+// runs on a copy of its data, also if this process is killed. Before one of the others starts, and when the service
+// ends in which this process runs, systemd stops that unit and with it any trial, and the unit takes the copies away.
+func (s *series) startConflicting(ctx context.Context, others []string, copies hostcopy.Directories) error {
+	name := trial.NewName(s.stem) + ".service"
+	s.protection.unit, s.protection.copies = name, copies
+	text := conflictingText(others, copies.Over)
+	if err := trial.WriteUnits(s.at.Place, map[string]string{conflictingFile(name): text}); err != nil {
+		return err
 	}
-	if err := trial.WriteUnits(s.at.Place, map[string]string{file: conflictingText(others, copies.Over)}); err != nil {
-		return hostProtection{}, err
-	}
-	result, err := s.launcher().StartTransient(ctx, systemd.IgnoreDependencies, "What trials of "+s.unit.Name+" write", d.unit)
+	description := "What trials of " + s.unit.Name + " write"
+	result, err := s.launcher().StartTransient(ctx, systemd.IgnoreDependencies, description, name)
 	if err == nil && result != systemd.Done {
 		err = errors.New("job " + result)
 	}
 	if err != nil {
-		d.release()
-		return hostProtection{}, fmt.Errorf("guard the data of %s: %w", s.unit.Name, err)
+		return fmt.Errorf("guard the data of %s: %w", s.unit.Name, err)
 	}
-	return d, nil
+	return nil
 }
+
+// stopConflicting takes back what startConflicting has done.
+func (s *series) stopConflicting(ctx context.Context) {
+	if s.protection.unit != "" {
+		s.at.Manager().Release(ctx, s.protection.unit)
+		trial.RemoveUnits(s.at.Place, []string{conflictingFile(s.protection.unit)})
+	}
+}
+
+func conflictingFile(name string) string { return name + ".d/" + trial.EarlyDropin }
 
 // conflictingText is the text of the unit that startConflicting starts.
 func conflictingText(others, copies []string) string {
@@ -66,7 +70,7 @@ func conflictingText(others, copies []string) string {
 // quoted makes a path one word of a command line; systemd.service(5).
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$")
 
-// ownService is the service in which this process runs, "" if it is in a session; cgroups(7).
+// ownService is the service in which this process runs, empty if it is in none; cgroups(7).
 func ownService() string {
 	group, _ := os.ReadFile("/proc/self/cgroup")
 	for line := range strings.Lines(string(group)) {

@@ -19,18 +19,17 @@ import (
 // hostProtection keeps trials on the host off the service itself, and off its data where the profile says so. The zero
 // value is that of a container.
 type hostProtection struct {
-	unit    string // without which no trial may run; see startConflicting
-	copies  hostcopy.Directories
-	uncover func() error // takes the copies away; nil while there are none
-	release func()       // ends the unit; nil if there is none
+	unit    string               // without which no trial may run; see startConflicting
+	copies  hostcopy.Directories // over the data
+	uncover func() error         // takes the copies away; nil while there are none
 }
 
-// protect begins what hostProtection keeps.
-func (s *series) protect(ctx context.Context) (_ hostProtection, err error) {
+// protect begins what hostProtection keeps; unprotect ends it, also where protect has failed.
+func (s *series) protect(ctx context.Context) error {
 	loader := &unit.Loader{Root: s.at.Root(), Version: s.at.SystemdVersion()}
 	activation, err := trial.FindActivation(loader, s.unit)
 	if err != nil {
-		return hostProtection{}, err
+		return err
 	}
 	others := append(slices.Clone(activation.Starters), s.unit.ID)
 	if s.profile.Prove.State != profiles.StateRestore {
@@ -38,22 +37,35 @@ func (s *series) protect(ctx context.Context) (_ hostProtection, err error) {
 	}
 	copies := servicedata.Of(s.unit, s.profile)
 	if err := s.canCopy(copies); err != nil {
-		return hostProtection{}, err
+		return err
 	}
 	sharers, err := s.sharers(ctx, loader, copies)
 	if err != nil {
-		return hostProtection{}, err
+		return err
 	}
-	d, err := s.startConflicting(ctx, append(others, sharers...), copies)
-	if err != nil {
-		return d, err
-	}
-	if d.uncover, err = s.at.CopyOver(ctx, copies); err != nil {
-		d.release()
-		return hostProtection{}, err
+	if err := s.startConflicting(ctx, append(others, sharers...), copies); err != nil {
+		return err
 	}
 	s.fresh = len(s.profile.Prove.Setup) == 0 // what it did cannot be done twice
-	return d, nil
+	s.protection.uncover, err = s.at.CopyOver(ctx, copies)
+	return err
+}
+
+// unprotect gives the service its data back.
+func (s *series) unprotect(ctx context.Context) error {
+	err := s.uncover()
+	s.stopConflicting(ctx)
+	return err
+}
+
+// uncover takes the copies over the data away, if there are any.
+func (s *series) uncover() error {
+	uncover := s.protection.uncover
+	s.protection.uncover = nil
+	if uncover == nil {
+		return nil
+	}
+	return uncover()
 }
 
 // canCopy refuses data of which the host can have no copy.
@@ -76,7 +88,7 @@ func (s *series) canCopy(copies hostcopy.Directories) error {
 
 // restoreData gives the next launch the data as it was before the first one.
 func (s *series) restoreData(ctx context.Context) error {
-	if err := s.protection.uncoverOnce(); err != nil {
+	if err := s.uncover(); err != nil {
 		return err
 	}
 	uncover, err := s.at.CopyOver(ctx, s.protection.copies)
@@ -84,24 +96,6 @@ func (s *series) restoreData(ctx context.Context) error {
 		s.at.began, s.protection.uncover = time.Now(), uncover
 	}
 	return err
-}
-
-// putBack gives the service its data back.
-func (d *hostProtection) putBack() error {
-	err := d.uncoverOnce()
-	if d.release != nil {
-		d.release()
-	}
-	return err
-}
-
-func (d *hostProtection) uncoverOnce() error {
-	uncover := d.uncover
-	d.uncover = nil
-	if uncover == nil {
-		return nil
-	}
-	return uncover()
 }
 
 // sharers lists the other services that, by their units, write to a directory of which copies are made. The error is

@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"temper/harness/lock"
 	"temper/harness/place"
@@ -88,8 +87,8 @@ func (s *series) makeRoom(ctx context.Context) error {
 	return nil
 }
 
-// disablingDropin is read after all others of a unit. A unit whose condition is not met does nothing when it is started, and those
-// that need it start all the same.
+// disablingDropin is read after all others of a unit. A unit whose condition is not met does nothing when it is
+// started, and those that need it start all the same.
 const disablingDropin = ".d/zz-temper.conf"
 
 // disable makes the originals do nothing when they are started.
@@ -106,9 +105,7 @@ func (s *series) disable(ctx context.Context) error {
 }
 
 // enable takes back what disable has done.
-func (s *series) enable() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-	defer cancel()
+func (s *series) enable(ctx context.Context) error {
 	for _, name := range s.originals() {
 		if file, err := s.at.Root().Path(path.Join(trial.UnitDir, name+disablingDropin)); err == nil {
 			os.Remove(file)

@@ -60,7 +60,7 @@ func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {
 	if err != nil {
 		err = cause(r.series.at.Place, err)
 	}
-	err = errors.Join(err, r.series.close())
+	err = errors.Join(err, r.series.close(ctx))
 	v.Seconds = float64(time.Since(begin).Milliseconds()) / 1000
 	return v, err
 }

@@ -49,10 +49,10 @@ func (s *series) prepare(ctx context.Context) (err error) {
 }
 
 // leave ends what the series has of its place, and the place itself if it is not that of the caller.
-func (s *series) leave() error {
+func (s *series) leave(ctx context.Context) error {
 	var err error
 	if s.at.disabled && !s.at.own {
-		err = s.enable()
+		err = s.enable(ctx)
 	}
 	if s.at.own {
 		err = errors.Join(err, s.at.Close())

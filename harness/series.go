@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"temper/generator"
 	"temper/harness/blame"
@@ -52,22 +53,26 @@ func newSeries(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(err, s.close(ctx))
 		}
 	}()
 	if err := notRunning(ctx, o.Place, u.ID); err != nil {
 		return nil, err
 	}
 	if o.Place.Kind() == "host" {
-		if s.protection, err = s.protect(ctx); err != nil {
+		if err := s.protect(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return s, s.prepare(ctx)
 }
 
-// close ends what newSeries has begun.
-func (s *series) close() error { return errors.Join(s.protection.putBack(), s.leave()) }
+// close ends what newSeries has begun, also when ctx has ended.
+func (s *series) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	return errors.Join(s.unprotect(ctx), s.leave(ctx))
+}
 
 // launcher launches the service where the series is now.
 func (s *series) launcher() trial.Launcher {
@@ -164,15 +169,17 @@ func (s *series) standIn(ctx context.Context, plan generator.Plan) (confine.Conf
 	return s.launcher().StandIn(ctx, plan, waiters[i])
 }
 
-// whileRuns ends a context when a place does not run any more.
-func whileRuns(ctx context.Context, where *place.Place) (context.Context, context.CancelFunc) {
+// whileRuns ends a context when a place does not run any more. stop frees what it needs.
+func whileRuns(ctx context.Context, where *place.Place) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	watched := make(chan struct{})
 	go func() {
+		defer close(watched)
 		select {
 		case <-where.Done():
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(); <-watched }
 }

@@ -25,46 +25,62 @@ type traces struct {
 
 // trace asks where the table says that a directive shows; why is empty where it holds.
 func (t traces) trace(item generator.Item) (seen bool, why string) {
-	at, p := item.Directive.Trace, t.process
-	last := item.Lines[len(item.Lines)-1]
-	switch at.Kind {
-	case directive.NoTrace:
+	ask, ok := asking[item.Directive.Trace.Kind]
+	if !ok {
 		return false, ""
-	case directive.InStatus:
-		if got := p.status[at.Name]; got != at.Value {
-			why = fmt.Sprintf("%s is %q in /proc, want %q", at.Name, got, at.Value)
-		}
-	case directive.Filtered:
-		return p.filtered(t.leader)
-	case directive.OwnNS:
-		if p.SameNamespace(t.leader.Process, at.Name) {
-			why = "shares the " + at.Name + " namespace of PID 1"
-		}
-	case directive.OwnMount:
-		if proc.Covering(p.mounts, at.Name).Device == proc.Covering(t.leader.mounts, at.Name).Device {
-			why = "has at " + at.Name + " what PID 1 has there"
-		}
-	case directive.MountOption:
-		if want := at.Value + last; !slices.Contains(proc.Covering(p.mounts, at.Name).Super, want) {
-			why = fmt.Sprintf("%s is not mounted with %s", at.Name, want)
-		}
-	case directive.Capabilities:
-		why = t.tooCapable(at.Name, item.Lines)
-	case directive.NotRoot:
-		if p.uid() == t.leader.uid() {
-			why = "runs as root"
-		}
-	case directive.OnCgroup:
-		return t.attached(at.Name)
-	case directive.InFile:
-		why = t.lacks(at.Name, at.Value)
-	case directive.InManager:
-		if got := fmt.Sprint(t.Property(item.Directive.Name)); !sameValue(got, last) {
-			why = "systemd says that it is " + got
-		}
 	}
-	return true, why
+	return ask(t, item.Directive.Trace, item)
 }
+
+// asking says for each kind of trace how it is asked for.
+var asking = map[directive.TraceKind]func(t traces, at directive.Trace, item generator.Item) (seen bool, why string){
+	directive.InStatus: func(t traces, at directive.Trace, _ generator.Item) (bool, string) {
+		got := t.process.status[at.Name]
+		return unless(got == at.Value, "%s is %q in /proc, want %q", at.Name, got, at.Value)
+	},
+	directive.Filtered: func(t traces, _ directive.Trace, _ generator.Item) (bool, string) {
+		return t.process.filtered(t.leader)
+	},
+	directive.OwnNS: func(t traces, at directive.Trace, _ generator.Item) (bool, string) {
+		shared := t.process.SameNamespace(t.leader.Process, at.Name)
+		return unless(!shared, "shares the %s namespace of PID 1", at.Name)
+	},
+	directive.OwnMount: func(t traces, at directive.Trace, _ generator.Item) (bool, string) {
+		own, theirs := proc.Covering(t.process.mounts, at.Name), proc.Covering(t.leader.mounts, at.Name)
+		return unless(own.Device != theirs.Device, "has at %s what PID 1 has there", at.Name)
+	},
+	directive.MountOption: func(t traces, at directive.Trace, item generator.Item) (bool, string) {
+		want := at.Value + last(item)
+		has := slices.Contains(proc.Covering(t.process.mounts, at.Name).Super, want)
+		return unless(has, "%s is not mounted with %s", at.Name, want)
+	},
+	directive.Capabilities: func(t traces, at directive.Trace, item generator.Item) (bool, string) {
+		return true, t.tooCapable(at.Name, item.Lines)
+	},
+	directive.NotRoot: func(t traces, _ directive.Trace, _ generator.Item) (bool, string) {
+		return unless(t.process.uid() != t.leader.uid(), "runs as root")
+	},
+	directive.OnCgroup: func(t traces, at directive.Trace, _ generator.Item) (bool, string) {
+		return t.attached(at.Name)
+	},
+	directive.InFile: func(t traces, at directive.Trace, _ generator.Item) (bool, string) {
+		return true, t.lacks(at.Name, at.Value)
+	},
+	directive.InManager: func(t traces, _ directive.Trace, item generator.Item) (bool, string) {
+		got := fmt.Sprint(t.Property(item.Directive.Name))
+		return unless(sameValue(got, last(item)), "systemd says that it is %s", got)
+	},
+}
+
+// unless returns a trace that was seen, and a reason unless the directive holds.
+func unless(holds bool, format string, args ...any) (seen bool, why string) {
+	if holds {
+		return true, ""
+	}
+	return true, fmt.Sprintf(format, args...)
+}
+
+func last(item generator.Item) string { return item.Lines[len(item.Lines)-1] }
 
 // sameValue compares a property on the bus with a value of a unit file.
 func sameValue(property, value string) bool {

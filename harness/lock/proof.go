@@ -29,12 +29,17 @@ func Proof(ctx context.Context, root host.Root, name string, waits func()) (rele
 	if u, err := (&unit.Loader{Root: root}).Load(name); err == nil {
 		name = u.ID
 	}
-	file := fmt.Sprintf("%s%x.lock", proofLocks, sha256.Sum256([]byte(root.Dir()+"\x00"+name)))
+	return proof(ctx, proofLocks, root.Dir()+"\x00"+name, waits)
+}
+
+// proof locks what a text stands for, by a file whose name begins with a prefix.
+func proof(ctx context.Context, prefix, what string, waits func()) (release func(), err error) {
+	file := fmt.Sprintf("%s%x.lock", prefix, sha256.Sum256([]byte(what)))
 	for waiting := false; ; {
 		f, err := lock(file)
 		switch {
 		case err == nil:
-			return func() { unlock(file, f) }, nil
+			return func() { unlock(prefix, file, f) }, nil
 		case errors.Is(err, unix.EWOULDBLOCK):
 			if !waiting {
 				waits()
@@ -50,10 +55,10 @@ func Proof(ctx context.Context, root host.Root, name string, waits func()) (rele
 }
 
 // unlock gives a lock back, and takes away what killed proofs have left of theirs.
-func unlock(file string, f *os.File) {
+func unlock(prefix, file string, f *os.File) {
 	os.Remove(file)
 	f.Close()
-	left, _ := filepath.Glob(proofLocks + "*.lock")
+	left, _ := filepath.Glob(prefix + "*.lock")
 	for _, file := range left {
 		if f, err := lock(file); err == nil {
 			os.Remove(file)

@@ -26,8 +26,8 @@ func TestUnwitnessed(t *testing.T) {
 	}
 }
 
-// TestCompare: a hardened launch that differs fails, and passes again once another launch without hardening did the same. One that
-// has failed otherwise is not compared, nor is a baseline.
+// TestCompare: a hardened launch that differs fails, and passes again once another launch without hardening did the
+// same. One that has failed otherwise is not compared, nor is a baseline.
 func TestCompare(t *testing.T) {
 	launch := func(messages ...string) observe.Launch {
 		l := observe.NewLaunch()
