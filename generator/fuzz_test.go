@@ -43,8 +43,8 @@ func FuzzCommandLine(f *testing.F) {
 	})
 }
 
-// FuzzUnit merges a whole profile into any unit: no panic, no line that is not one of the drop-in's own, and systemd's reader
-// finds nothing wrong with it.
+// FuzzUnit merges a whole profile into any unit: no panic, no line that is not one of the drop-in's own, and systemd's
+// reader finds nothing wrong with it.
 func FuzzUnit(f *testing.F) {
 	seeds(f, ".service")
 	set, _ := profiles.Load(host.At(f.TempDir()), []string{profiles.Builtin})
@@ -79,8 +79,8 @@ func FuzzUnit(f *testing.F) {
 	})
 }
 
-// FuzzVerdict puts anything in the place of a verdict and of what lies ready: a run reports it or uses it, and a unit gets
-// nothing but a drop-in of its own name.
+// FuzzVerdict puts anything in the place of a verdict and of what lies ready: a run reports it or uses it, and a unit
+// gets nothing but a drop-in of its own name.
 func FuzzVerdict(f *testing.F) {
 	seeds(f, ".json")
 	f.Add("temper ready 1\x00\x00")

@@ -23,9 +23,9 @@ var programs = []string{
 	"/usr/local/lib/temper/temper-decide", "/usr/local/lib/systemd/system-generators/temper-generator",
 }
 
-// MakeReady decides as the next boot will and lays the result ready for it, with everything that it depends on: a boot at which
-// nothing of that has changed copies texts. `temper prove` calls it, and `temper renew` after packages changed and some time
-// after each boot. Where a file is wrong, nothing is laid ready: each boot reports that.
+// MakeReady decides as the next boot will and lays the result ready for it, with everything that it depends on: a boot
+// at which nothing of that has changed copies texts. `temper prove` calls it, and `temper renew` after packages changed
+// and some time after each boot. Where a file is wrong, nothing is laid ready: each boot reports that.
 func MakeReady(root host.Root) error {
 	has, err := ready.HasProfiles(root.Dir())
 	if err != nil || !has {
@@ -51,11 +51,12 @@ func MakeReady(root host.Root) error {
 	return renameio.WriteFile(file, now.Bytes(), 0o644)
 }
 
-// tick is longer than the kernel's clock of file times takes for a step: what changes a tick after it was read has another time.
+// tick is longer than the kernel's clock of file times takes for a step: what changes a tick after it was read has
+// another time.
 const tick = 20 * time.Millisecond
 
-// record decides twice, before and after it reads the state of the inputs: files that change meanwhile are not noted under a
-// decision that did not know them.
+// record decides twice, before and after it reads the state of the inputs: files that change meanwhile are not noted
+// under a decision that did not know them.
 func record(root host.Root) (r ready.Record, ok bool) {
 	r, ok = decided(root)
 	if !ok || !r.ReadStates(root.Dir()) {
@@ -63,8 +64,9 @@ func record(root host.Root) (r ready.Record, ok bool) {
 	}
 	time.Sleep(tick)
 	again, ok := decided(root)
+	sameDropin := func(a, b ready.Dropin) bool { return a.Unit == b.Unit && bytes.Equal(a.Text, b.Text) }
 	same := slices.Equal(r.Inputs, again.Inputs) && slices.Equal(r.Patterns, again.Patterns) &&
-		slices.EqualFunc(r.Dropins, again.Dropins, func(a, b ready.Dropin) bool { return a.Unit == b.Unit && bytes.Equal(a.Text, b.Text) })
+		slices.EqualFunc(r.Dropins, again.Dropins, sameDropin)
 	return r, ok && same && len(r.Bytes()) < host.MaxFile
 }
 
@@ -76,7 +78,8 @@ func decided(root host.Root) (r ready.Record, ok bool) {
 		return r, false
 	}
 	g.Units.Only = "service"
-	g.Units.Path = slices.DeleteFunc(slices.Clone(unit.DefaultPath), func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) })
+	isVolatile := func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) }
+	g.Units.Path = slices.DeleteFunc(slices.Clone(unit.DefaultPath), isVolatile)
 	decisions, problems := g.decisions(false)
 	if len(problems) > 0 {
 		return r, false

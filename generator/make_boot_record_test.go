@@ -65,8 +65,8 @@ func put(t *testing.T, root, name, text string) {
 	}
 }
 
-// What lies ready must never change what is written: whatever happens to the machine after it was laid, a boot with it and
-// one without it give the same bytes.
+// What lies ready must never change what is written: whatever happens to the machine after it was laid, a boot with it
+// and one without it give the same bytes.
 func TestReadyIsTheSame(t *testing.T) {
 	remove := func(name string) func(*testing.T, string) {
 		return func(t *testing.T, root string) {

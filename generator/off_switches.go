@@ -16,8 +16,8 @@ type Switches struct {
 	Skip []string // units to leave alone, names or globs
 }
 
-// ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and [ready.DisabledFile]. Where the
-// error is set, everything is off.
+// ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and
+// [ready.DisabledFile]. Where the error is set, everything is off.
 func ReadSwitches(root host.Root, cmdline string) (Switches, error) {
 	var s Switches
 	for _, word := range strings.Fields(cmdline) {

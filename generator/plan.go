@@ -1,8 +1,8 @@
 // Package generator turns profiles and verdicts into drop-ins.
 //
 // [NewPlan] is the one function from a unit, a profile and demotions to what is assigned and why; [Plan.Text] is the
-// drop-in. The generator writes that text at boot and the harness puts the same bytes beside a trial, so what was proven
-// is what is applied. [Generator] decides which units get one.
+// drop-in. The generator writes that text at boot and the harness puts the same bytes beside a trial, so what was
+// proven is what is applied. [Generator] decides which units get one.
 //
 // A plan never weakens a unit: see temper/internal/directive for the merge.
 package generator
@@ -21,8 +21,8 @@ import (
 	"temper/profiles"
 )
 
-// Dropin is the base name of every drop-in that temper writes: it sorts before the override.conf of `systemctl edit`, and a
-// link of that name to /dev/null in /etc/systemd/system/UNIT.d opts the unit out.
+// Dropin is the base name of every drop-in that temper writes: it sorts before the override.conf of `systemctl edit`,
+// and a link of that name to /dev/null in /etc/systemd/system/UNIT.d opts the unit out.
 const Dropin = ready.Name
 
 // Input is everything that a plan depends on.
@@ -35,8 +35,8 @@ type Input struct {
 	Version   int               // of systemd
 }
 
-// Digest identifies what a profile asks of the unit, for the fingerprint of a verdict: the profile, how it came to the unit,
-// and the secrets of others.
+// Digest identifies what a profile asks of the unit, for the fingerprint of a verdict: the profile, how it came to the
+// unit, and the secrets of others.
 func (in Input) Digest() string {
 	if in.Named && len(in.Secrets) == 0 {
 		return in.Profile.Digest
@@ -91,7 +91,8 @@ func NewPlan(in Input) Plan {
 			continue
 		case len(vendor) > 0 && !in.Named && !merged.Adds:
 			a := vendor[len(vendor)-1]
-			plan.leaveOut(want, fmt.Sprintf("%s: the vendor sets %q; only a profile that names the unit changes that", a.Pos, a.Value))
+			plan.leaveOut(want, fmt.Sprintf(
+				"%s: the vendor sets %q; only a profile that names the unit changes that", a.Pos, a.Value))
 			continue
 		}
 		want.Want, want.Lines, want.Note = want.Lines, merged.Lines, merged.Note
@@ -104,8 +105,8 @@ func (p *Plan) leaveOut(i Item, reason string) {
 	p.LeftOut = append(p.LeftOut, verdict.LeftOut{Directive: i.Directive.Name, Reason: reason})
 }
 
-// wanted lists what the profile asks for, with demotions and the secrets of others applied, in the order of the table. Lines
-// holds the wanted values; nil where a demotion turned the directive off.
+// wanted lists what the profile asks for, with demotions and the secrets of others applied, in the order of the table.
+// Lines holds the wanted values; nil where a demotion turned the directive off.
 func wanted(in Input) []Item {
 	items := make([]Item, 0, len(in.Profile.Service)+len(in.Demotions)+1)
 	for _, s := range in.Profile.Service {
@@ -210,7 +211,8 @@ func (p Plan) Text() string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Written by temper-generator(8) from the profile %s. Why: temper show %s\n\n[Service]\n", p.Profile, p.Unit)
+	fmt.Fprintf(&b, "# Written by temper-generator(8) from the profile %s. Why: temper show %s\n\n", p.Profile, p.Unit)
+	b.WriteString("[Service]\n")
 	for _, a := range p.Applied() {
 		fmt.Fprintf(&b, "%s=%s\n", a.Directive, escape(a.Value))
 	}
@@ -220,13 +222,14 @@ func (p Plan) Text() string {
 // escape keeps systemd from reading a specifier into a value: profiles are plain text.
 func escape(value string) string { return strings.ReplaceAll(value, "%", "%%") }
 
-// tried is the part of a plan that a proof with another systemd has tried: what had no effect there, or was not known, takes nothing
-// away here.
+// tried is the part of a plan that a proof with another systemd has tried: what had no effect there, or was not known,
+// takes nothing away here.
 func (p Plan) tried(v *verdict.Verdict) Plan {
 	p.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i Item) bool {
-		untried := i.Directive.Restricts() && !slices.ContainsFunc(v.Applied, func(a verdict.Applied) bool { return a.Directive == i.Directive.Name })
+		isIt := func(a verdict.Applied) bool { return a.Directive == i.Directive.Name }
+		untried := i.Directive.Restricts() && !slices.ContainsFunc(v.Applied, isIt)
 		if untried {
-			p.LeftOut = append(p.LeftOut, verdict.LeftOut{Directive: i.Directive.Name, Reason: fmt.Sprintf("was not tried with systemd %d", v.Systemd)})
+			p.leaveOut(i, fmt.Sprintf("was not tried with systemd %d", v.Systemd))
 		}
 		return untried
 	})

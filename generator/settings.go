@@ -31,11 +31,13 @@ const SettingsFile = "/etc/temper/temper.toml"
 type Settings struct {
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
-	// Secrets are paths with the units, names or globs, that may see them: they are hidden from every other that temper hardens.
+	// Secrets are paths with the units, names or globs, that may see them: they are hidden from every other that temper
+	// hardens.
 	Secrets map[string][]string `toml:"secrets"`
 }
 
-// SecretsFor returns the secrets of the settings that are none of a unit's business, by path; give all of the unit's names.
+// SecretsFor returns the secrets of the settings that are none of a unit's business, by path; give all of the unit's
+// names.
 func (s Settings) SecretsFor(names ...string) []profiles.Secret {
 	var others []profiles.Secret
 	for _, at := range slices.Sorted(maps.Keys(s.Secrets)) {
@@ -92,11 +94,13 @@ func (s Settings) checkSecrets(keys tomlpos.Positions) error {
 	d, _ := directive.Lookup("InaccessiblePaths")
 	for at, owners := range s.Secrets {
 		if err := d.Check([]string{at}); err != nil || at == "/" || strings.ContainsAny(at, " \t\"'\\") {
-			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks", SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, at)
+			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks",
+				SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, at)
 		}
 		for _, pattern := range owners {
 			if _, err := path.Match(pattern, ""); err != nil {
-				return fmt.Errorf("%s:%d: secrets has the owner %q: %w", SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, pattern, err)
+				return fmt.Errorf("%s:%d: secrets has the owner %q: %w",
+					SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, pattern, err)
 			}
 		}
 	}

@@ -20,8 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expectations of testdata/tree")
 
-// Every directory of testdata/tree is a small root; its expect is what the generator must write and its log what it must say.
-// In verdicts, @UNIT@ and @PROFILE@ stand for the fingerprint that fits.
+// Every directory of testdata/tree is a small root; its expect is what the generator must write and its log what it
+// must say. In verdicts, @UNIT@ and @PROFILE@ stand for the fingerprint that fits.
 func TestTree(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/tree/*")
 	if err != nil || len(dirs) == 0 {

@@ -1,8 +1,9 @@
-// Command temper-decide is the second half of temper's systemd.generator(7), which temper-generator hands over to wherever what
-// lies ready does not answer: it reads the profiles, verdicts and units, decides, and writes the drop-ins.
+// Command temper-decide is the second half of temper's systemd.generator(7), which temper-generator hands over to
+// wherever what lies ready does not answer: it reads the profiles, verdicts and units, decides, and writes the
+// drop-ins.
 //
-// It reads and writes files, nothing else. Whatever goes wrong, the units that it does not reach stay as their vendor wrote
-// them and the boot goes on. Exit status: 0 clean, 1 where something was reported and left out, 2 wrong usage.
+// It reads and writes files, nothing else. Whatever goes wrong, the units that it does not reach stay as their vendor
+// wrote them and the boot goes on. Exit status: 0 clean, 1 where something was reported and left out, 2 wrong usage.
 package main
 
 import (
@@ -30,8 +31,8 @@ func main() {
 	os.Exit(run(log, os.Args[1:]))
 }
 
-// run generates into the directories that systemd gives: normal, early, late; only the first is used. A panic is a report
-// like any other.
+// run generates into the directories that systemd gives: normal, early, late; only the first is used. A panic is a
+// report like any other.
 func run(log *kmsg.Log, args []string) (code int) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,8 +1,8 @@
-// Command temper-generator is temper's systemd.generator(7): at boot and at every daemon-reload it writes the drop-ins that
-// were proven, or that the settings ask for.
+// Command temper-generator is temper's systemd.generator(7): at boot and at every daemon-reload it writes the drop-ins
+// that were proven, or that the settings ask for.
 //
-// Nearly always the answer is the one of the last boot and lies ready; this program, which is small so that it starts at once,
-// checks that and copies it. Everything else it leaves to temper-decide, which it becomes.
+// Nearly always the answer is the one of the last boot and lies ready; this program, which is small so that it starts
+// at once, checks that and copies it. Everything else it leaves to temper-decide, which it becomes.
 package main
 
 import (
@@ -20,7 +20,8 @@ import (
 // patience is how long the other generators are waited for, whose units and drop-ins count as much as those of files.
 const patience = 10 * time.Second
 
-// deadline ends a wait for a file system that does not answer long before systemd loses patience with all generators (90 s).
+// deadline ends a wait for a file system that does not answer long before systemd loses patience with all generators
+// (90 s).
 const deadline = 20 * time.Second
 
 func main() {
@@ -57,8 +58,8 @@ func fail(why string) {
 	unix.Exit(1)
 }
 
-// copied writes what lies ready into the first of the directories that systemd gives. It is false, whatever was written by
-// then, where somebody has to look closer.
+// copied writes what lies ready into the first of the directories that systemd gives. It is false, whatever was written
+// by then, where somebody has to look closer.
 func copied(root string, args []string) (done bool) {
 	defer func() {
 		if recover() != nil {
@@ -79,9 +80,11 @@ func decide(args []string) error {
 	if err != nil {
 		return err
 	}
-	// Installed, it lies beside the directory of generators, all of whose programs systemd starts; built, beside this one.
+	// Installed, it lies beside the directory of generators, all of whose programs systemd starts; built, beside this
+	// one.
 	for _, dir := range []string{"../../temper", "."} {
-		if err = unix.Exec(path.Join(path.Dir(string(buf[:n])), dir, "temper-decide"), args, unix.Environ()); err != unix.ENOENT {
+		program := path.Join(path.Dir(string(buf[:n])), dir, "temper-decide")
+		if err = unix.Exec(program, args, unix.Environ()); err != unix.ENOENT {
 			break
 		}
 	}

@@ -82,7 +82,8 @@ func run(t *testing.T, root, out string, env ...string) (int, string, []string) 
 	return c.ProcessState.ExitCode(), stderr.String(), units
 }
 
-// Whatever is wrong with one thing, the unit that depends on it is left as it is, one line says so, and the rest is done.
+// Whatever is wrong with one thing, the unit that depends on it is left as it is, one line says so, and the rest is
+// done.
 func TestSurvives(t *testing.T) {
 	const profile, service = "etc/temper/profiles.d/bad.toml", "usr/lib/systemd/system/bad.service"
 	fifo := func(name string) func(*testing.T, string) {

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/witness"
-	"temper/internal/foreign"
+	"temper/internal/elf32"
 )
 
 // newCgroup makes a cgroup for one test below the root of the cgroup2 file system.
@@ -254,7 +254,7 @@ func TestDeathByFilter(t *testing.T) {
 func TestForeignCall(t *testing.T) {
 	cgroup := newCgroup(t)
 	name := filepath.Join(t.TempDir(), "foreign")
-	if err := os.WriteFile(name, foreign.Program("/nothing/here"), 0o755); err != nil {
+	if err := os.WriteFile(name, elf32.Program("/nothing/here"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	w := watch(t, cgroup+"/unit")

@@ -1,5 +1,5 @@
-// Package hint carries advice beside an error, so that a message says what is wrong and a separate line says what to type; it
-// also finds the word that somebody meant ([Nearest]).
+// Package hint carries advice beside an error, so that a message says what is wrong and a separate line says what to
+// type; it also finds the word that somebody meant ([Nearest]).
 //
 // Attach advice with [With] where the error arises; the command line prints [Of] after the error itself.
 package hint

@@ -14,8 +14,8 @@ type Inputs struct {
 	all map[ready.Input]struct{}
 }
 
-// Recording returns r as a root that notes in the inputs everything that is read through it: while all of that stays the same,
-// whoever reads it again comes to the same result.
+// Recording returns r as a root that notes in the inputs everything that is read through it: while all of that stays
+// the same, whoever reads it again comes to the same result.
 func (r Root) Recording() (Root, *Inputs) {
 	r.inputs = &Inputs{all: map[ready.Input]struct{}{}}
 	return r, r.inputs

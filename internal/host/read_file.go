@@ -36,8 +36,8 @@ func (r Root) ReadFile(name string) ([]byte, error) {
 	return readAll(fd, name, int(size))
 }
 
-// openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, only what was
-// seen to be a regular file is opened: opening a device can do something, such as arm a watchdog.
+// openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, only
+// what was seen to be a regular file is opened: opening a device can do something, such as arm a watchdog.
 func (r Root) openRegular(name string) (int, error) {
 	d, err := rootdir.Open(r.dir)
 	if err != nil {
@@ -90,8 +90,8 @@ func kindOf(format uint32) string {
 	return "device"
 }
 
-// readAll reads to the end, or to [MaxFile] of a file that grows meanwhile. Files of /proc say that they have no size. The runtime's
-// poller would double the system calls, of which a boot makes hundreds.
+// readAll reads to the end, or to [MaxFile] of a file that grows meanwhile. Files of /proc say that they have no size.
+// The runtime's poller would double the system calls, of which a boot makes hundreds.
 func readAll(fd int, name string, size int) ([]byte, error) {
 	data := make([]byte, 0, size+1)
 	for len(data) < MaxFile {

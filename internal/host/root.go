@@ -17,8 +17,9 @@ import (
 	"temper/internal/rootdir"
 )
 
-// Root is a file tree that is read as a machine. The zero value is this machine; any other is a directory, inside which every
-// symbolic link, absolute ones included, leads. Nobody who changes the tree meanwhile can make a name lead out of it.
+// Root is a file tree that is read as a machine. The zero value is this machine; any other is a directory, inside which
+// every symbolic link, absolute ones included, leads. Nobody who changes the tree meanwhile can make a name lead out of
+// it.
 type Root struct {
 	dir    string // "" is this machine
 	inputs *Inputs
@@ -140,8 +141,8 @@ func (e dirEntry) String() string             { return fs.FormatDirEntry(e) }
 // maxLinks is how many links one name may lead over; the kernel's limit.
 const maxLinks = 40
 
-// Real resolves every link in a name as far as it exists, and returns a name inside the root without links. It is for comparing
-// names: what it returns may be a link by the time that it is opened.
+// Real resolves every link in a name as far as it exists, and returns a name inside the root without links. It is for
+// comparing names: what it returns may be a link by the time that it is opened.
 func (r Root) Real(name string) (string, error) {
 	real, rest := "/", strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadTrusted is [Root.ReadFile] for files that decide what a boot does: the file and its directory must belong to root, to
-// the user who runs temper or to the owner of the root directory, and others must not be able to write them; in this machine
-// neither may their group. The file itself must not be a link.
+// ReadTrusted is [Root.ReadFile] for files that decide what a boot does: the file and its directory must belong to
+// root, to the user who runs temper or to the owner of the root directory, and others must not be able to write them;
+// in this machine neither may their group. The file itself must not be a link.
 func (r Root) ReadTrusted(name string) ([]byte, error) {
 	for _, n := range []string{path.Dir(name), name} {
 		info, err := r.Lstat(n)

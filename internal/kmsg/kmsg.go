@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Log writes to the kernel log while systemd runs the program, since nothing else is there at boot, and to stderr otherwise.
-// Priorities are those of syslog(3).
+// A Log writes to the kernel log while systemd runs the program, since nothing else is there at boot, and to stderr
+// otherwise. Priorities are those of syslog(3).
 type Log struct {
 	name string
 	fd   int

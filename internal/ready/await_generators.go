@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helper is how systemd begins the name of a process that it forks for itself; the one that runs its generators and waits for
-// them is (sd-executor) in 252, (sd-exec-strv) in 257 and (generators) in 262.
+// helper is how systemd begins the name of a process that it forks for itself; the one that runs its generators and
+// waits for them is (sd-executor) in 252, (sd-exec-strv) in 257 and (generators) in 262.
 const helper = "("
 
-// AwaitGenerators returns when the other generators that systemd started beside this process are done, or after limit. They run at
-// the same time and PID 1 waits for all: what they write, units and drop-ins, is part of what it will load. It does nothing
-// where this process is no generator of systemd's.
+// AwaitGenerators returns when the other generators that systemd started beside this process are done, or after limit.
+// They run at the same time and PID 1 waits for all: what they write, units and drop-ins, is part of what it will load.
+// It does nothing where this process is no generator of systemd's.
 func AwaitGenerators(limit time.Duration) {
 	self, parent := unix.Getpid(), unix.Getppid()
 	name, _, _, ok := process(parent)
@@ -30,8 +30,8 @@ func AwaitGenerators(limit time.Duration) {
 	}
 }
 
-// hasOther reports whether a process has a child that runs, besides one. The kernel's own list of children may miss one while another
-// ends, and not every kernel has it: where it shows none, all processes are asked.
+// hasOther reports whether a process has a child that runs, besides one. The kernel's own list of children may miss one
+// while another ends, and not every kernel has it: where it shows none, all processes are asked.
 func hasOther(parent, besides int) bool {
 	id := strconv.Itoa(parent)
 	for child := range strings.FieldsSeq(string(read("/proc/" + id + "/task/" + id + "/children"))) {

@@ -1,8 +1,9 @@
 // Package ready keeps what the generator decided until something changes that it depended on.
 //
-// A [Record] is everything that was read, in what state it was, and the drop-ins that came of it. Deciding is a function of what it
-// reads, so as long as every [Input] has the same state the result is the same, and a boot copies texts without parsing a
-// profile, a verdict or a unit. [Record.Holds] tells; anything that it is not sure of counts as changed.
+// A [Record] is everything that was read, in what state it was, and the drop-ins that came of it. Deciding is a
+// function of what it reads, so as long as every [Input] has the same state the result is the same, and a boot copies
+// texts without parsing a profile, a verdict or a unit. [Record.Holds] tells; anything that it is not sure of counts as
+// changed.
 //
 // The package is small on purpose and imports almost nothing: it is what runs at most boots.
 package ready
@@ -11,25 +12,16 @@ import (
 	"bytes"
 	"hash/crc32"
 	"path"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Path is where the record lies: beside the verdicts, as /var may not be there when generators run, and in a directory of its own,
-// as each new record changes the time of its directory.
+// Path is where the record lies: beside the verdicts, as /var may not be there when generators run, and in a directory
+// of its own, as each new record changes the time of its directory.
 const Path = "/etc/temper/verdicts/boot/ready"
 
 // maxFile is the size beyond which neither the record nor anything it depends on is read; that of temper/internal/host.
 const maxFile = 4 << 20
-
-// VolatileDirs are the directories of the unit load path that a boot begins without: what is there while a record is made is
-// not there at the next boot. A record holds as long as nothing in them is about a unit that it knows or would know.
-var VolatileDirs = []string{
-	"/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early", "/run/systemd/system",
-	"/run/systemd/system.attached", "/run/systemd/generator", "/run/systemd/generator.late",
-}
 
 // A Record is one run of the generator.
 type Record struct {
@@ -45,8 +37,8 @@ type Dropin struct {
 	Text []byte
 }
 
-// Copy writes below dir what lies ready in a root. ok is false where deciding might come to something else, or where writing
-// failed: whoever decides does all of it again.
+// Copy writes below dir what lies ready in a root. ok is false where deciding might come to something else, or where
+// writing failed: whoever decides does all of it again.
 func Copy(root, dir string) (ok bool) {
 	r, ok := Load(root)
 	if !ok || !r.Holds(root) {
@@ -56,8 +48,8 @@ func Copy(root, dir string) (ok bool) {
 	return err == nil
 }
 
-// ReadStates fills in the state that each input has now. ok is false if one of them cannot be told: on some file systems a directory
-// does not say of what type its entries are.
+// ReadStates fills in the state that each input has now. ok is false if one of them cannot be told: on some file
+// systems a directory does not say of what type its entries are.
 func (r *Record) ReadStates(root string) (ok bool) {
 	now, err := newReader(root)
 	if err != nil {
@@ -88,54 +80,7 @@ func (r *Record) Holds(root string) bool {
 			return false
 		}
 	}
-	for _, dir := range VolatileDirs {
-		entries, _, err := now.list(dir)
-		if err == unix.ENOENT {
-			continue
-		}
-		if err != nil || slices.ContainsFunc(entries, r.concerns) {
-			return false
-		}
-	}
-	return true
-}
-
-// concerns reports whether an entry of a directory, as list has it, may be about a unit of the record. A link may make any name
-// an alias, and a drop-in directory of a prefix is about every unit that begins with it.
-func (r *Record) concerns(entry string) bool {
-	name, kind, _ := strings.Cut(entry, "/")
-	name, dropin := strings.CutSuffix(name, ".d")
-	if dropin && name == "service" {
-		return true // every service
-	}
-	if !strings.HasSuffix(name, ".service") {
-		return false // such as foo.service.wants
-	}
-	if kind == letter(unix.DT_LNK) {
-		return true
-	}
-	bare := strings.TrimSuffix(name, ".service")
-	if dropin && (strings.HasSuffix(bare, "-") || strings.Contains(bare, "-@")) {
-		return true
-	}
-	template := name
-	if at := strings.IndexByte(bare, '@'); at >= 0 {
-		template = bare[:at] + "@.service"
-	}
-	for _, p := range r.Patterns {
-		if p == name || p == template {
-			return true
-		}
-		if strings.ContainsAny(p, "*?[") {
-			if ok, err := path.Match(p, name); ok || err != nil {
-				return true
-			}
-			if ok, _ := path.Match(p, template); ok {
-				return true
-			}
-		}
-	}
-	return false
+	return r.noneVolatile(now)
 }
 
 // magic begins every record. It is another with each change of what a record means.
@@ -237,7 +182,8 @@ func (p *parser) bytes() []byte {
 
 func (p *parser) text() string { return string(p.bytes()) }
 
-// Load returns the record of a root. ok is false if there is none that can be used, or if others than root could write it.
+// Load returns the record of a root. ok is false if there is none that can be used, or if others than root could write
+// it.
 func Load(root string) (r Record, ok bool) {
 	now, err := newReader(root)
 	if err != nil {

@@ -22,7 +22,8 @@ func record() ready.Record {
 	}
 }
 
-// FuzzParse: whatever lies there instead of a record, it is told apart or it says what it says, and what it says can be stored.
+// FuzzParse: whatever lies there instead of a record, it is told apart or it says what it says, and what it says can be
+// stored.
 func FuzzParse(f *testing.F) {
 	r := record()
 	data := r.Bytes()
@@ -61,8 +62,8 @@ func FuzzHolds(f *testing.F) {
 	})
 }
 
-// A file whose time of change comes from a clock is not read again; one of an image, whose makers gave all files one time in whole
-// seconds, is.
+// A file whose time of change comes from a clock is not read again; one of an image, whose makers gave all files one
+// time in whole seconds, is.
 func TestStamps(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "a")

@@ -25,7 +25,7 @@ type Kind byte
 const (
 	File   Kind = 'f' // whether it is a link; what Stat says; the content
 	Names  Kind = 'n' // which names a directory has, and of what type each is
-	Stat   Kind = 's' // type, mode, owner, size and time of change of content, behind links; of what is no regular file no size and time
+	Stat   Kind = 's' // type, mode and owner behind links; of a regular file also size and time of modification
 	Lstat  Kind = 't' // the same of the name itself
 	Link   Kind = 'l' // where a link leads, or that it is no link
 	Kernel Kind = 'k' // the release of the running kernel
@@ -61,7 +61,8 @@ func errorState(to []byte, err unix.Errno) []byte {
 	return strconv.AppendInt(append(to, '!'), int64(err), 10)
 }
 
-// certain reports whether a state tells what is there. Any other error, such as a refused permission, may hide a change.
+// certain reports whether a state tells what is there. Any other error, such as a refused permission, may hide a
+// change.
 func certain(i Input, state []byte) bool {
 	return !bytes.HasPrefix(state, []byte("!")) || bytes.Equal(state, missing) || bytes.Equal(state, noDirectory) ||
 		i.Kind == Link && bytes.Equal(state, noLink)
@@ -133,8 +134,9 @@ func (r *reader) names(dir string, to []byte) ([]byte, error) {
 	return to, nil
 }
 
-// stamp is another after every change to a file or to the names in a directory: the time of the last change, which nobody can set,
-// with the inode. A time in whole seconds is none from a clock: who makes a file system image gives every version of it the same.
+// stamp is another after every change to a file or to the names in a directory: the time of the last change, which
+// nobody can set, with the inode. A time in whole seconds is none from a clock: who makes a file system image gives
+// every version of it the same.
 func stamp(st *unix.Stat_t, to []byte) []byte {
 	return numbers(owner(st, to), int64(st.Ino), st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec)
 }

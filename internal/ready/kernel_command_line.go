@@ -9,8 +9,8 @@ import (
 	"temper/internal/rootdir"
 )
 
-// CommandLine returns the kernel command line as systemd reads it: in a container that of PID 1. A root that is not this
-// machine was not booted and has none.
+// CommandLine returns the kernel command line as systemd reads it: in a container that of PID 1. A root that is not
+// this machine was not booted and has none.
 func CommandLine(root string) string {
 	if root != "" && root != "/" {
 		return ""
@@ -22,8 +22,8 @@ func CommandLine(root string) string {
 	return strings.Join(words(file), " ") // without /proc there is nothing to obey
 }
 
-// Args returns the arguments of this process, its name first. They come from /proc: package os, which has them too, takes longer to
-// begin than all the rest of a boot at which nothing has changed.
+// Args returns the arguments of this process, its name first. They come from /proc: package os, which has them too,
+// takes longer to begin than all the rest of a boot at which nothing has changed.
 func Args() []string { return words("/proc/self/cmdline") }
 
 // words splits a file of /proc at what ends a word in it, zeros or a newline.

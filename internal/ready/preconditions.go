@@ -20,8 +20,8 @@ func HasProfiles(root string) (bool, error) { return hasAny(root, ProfileDirs...
 // Disabled reports whether [DisabledFile] exists.
 func Disabled(root string) (bool, error) { return hasAny(root, DisabledFile) }
 
-// InInitrd reports whether this is the initial file system, whose units are not those of the machine. The variable exists
-// since systemd 251; see systemd.generator(7).
+// InInitrd reports whether this is the initial file system, whose units are not those of the machine. The variable
+// exists since systemd 251; see systemd.generator(7).
 func InInitrd(root string) (bool, error) {
 	if v, ok := unix.Getenv("SYSTEMD_IN_INITRD"); ok {
 		return v == "1", nil

@@ -11,11 +11,11 @@ const (
 	keepsDirectories // and files
 )
 
-// timekeepers are the file systems on which this machine's kernel sets the time of every change. All others, such as images that are
-// only read and what a server or a program implements, keep what somebody else gave them.
+// timekeepers are the file systems on which this machine's kernel sets the time of every change. All others, such as
+// images that are only read and what a server or a program implements, keep what somebody else gave them.
 //
-// A file on an overlay is one of a layer, with its times. A directory is merged of several layers, and has the times of the
-// uppermost: an extension image or an update of the layers below changes its entries and no time.
+// A file on an overlay is one of a layer, with its times. A directory is merged of several layers, and has the times of
+// the uppermost: an extension image or an update of the layers below changes its entries and no time.
 var timekeepers = map[int64]timekeeping{
 	unix.EXT4_SUPER_MAGIC:      keepsDirectories, // ext2 and ext3, too
 	unix.XFS_SUPER_MAGIC:       keepsDirectories,

@@ -25,8 +25,8 @@ func Write(dir string, dropins []Dropin) (int, error) {
 	return len(dropins) - len(problems), errors.Join(problems...)
 }
 
-// write writes a drop-in below the directory that dir is open on. A reader finds it whole or not at all. It is not synced: /run is
-// gone with the power anyway.
+// write writes a drop-in below the directory that dir is open on. A reader finds it whole or not at all. It is not
+// synced: /run is gone with the power anyway.
 func (d Dropin) write(dir int) error {
 	if err := unix.Mkdirat(dir, d.Unit+".d", 0o755); err != nil && err != unix.EEXIST {
 		return err

@@ -1,11 +1,11 @@
-// Package rootdir opens files inside a directory that stands for the root of a machine: of an image, of a place, or of a process.
-// No name and no symbolic link leads out of it, whoever changes the tree meanwhile.
+// Package rootdir opens files inside a directory that stands for the root of a machine: of an image, of a place, or of
+// a process. No name and no symbolic link leads out of it, whoever changes the tree meanwhile.
 //
-// Start with [Open]. Every call resolves its name anew and works on the descriptor that it finds, so there is no time between a
-// check and a use in which a directory could be exchanged for a link.
+// Start with [Open]. Every call resolves its name anew and works on the descriptor that it finds, so there is no time
+// between a check and a use in which a directory could be exchanged for a link.
 //
-// The package imports almost nothing, because temper-generator has it at every boot: errors are errnos. Package host gives the
-// same to everybody else.
+// The package imports almost nothing, because temper-generator has it at every boot: errors are errnos. Package host
+// gives the same to everybody else.
 package rootdir
 
 import (
@@ -37,7 +37,8 @@ func (d Dir) Close() {
 
 func (d Dir) isHost() bool { return d.fd == unix.AT_FDCWD }
 
-// Open opens what name leads to and returns a descriptor that the caller closes. Flags are those of open(2) without O_CREAT.
+// Open opens what name leads to and returns a descriptor that the caller closes. Flags are those of open(2) without
+// O_CREAT.
 func (d Dir) Open(name string, flags int) (int, error) {
 	flags |= unix.O_CLOEXEC
 	if flags&unix.O_PATH == 0 { // openat2(2) refuses what has no meaning
@@ -55,7 +56,8 @@ func (d Dir) Open(name string, flags int) (int, error) {
 	return fd, err
 }
 
-// Parent opens the directory that has the last part of name, and returns that part. The part itself may be a link, or missing.
+// Parent opens the directory that has the last part of name, and returns that part. The part itself may be a link, or
+// missing.
 func (d Dir) Parent(name string) (fd int, base string, err error) {
 	name = strings.TrimRight(name, "/")
 	dir, base := name[:strings.LastIndexByte(name, '/')+1], name[strings.LastIndexByte(name, '/')+1:]

@@ -10,9 +10,9 @@ import (
 // maxLinks is how many symbolic links one name may lead over; the kernel's limit.
 const maxLinks = 40
 
-// walk is [Dir.Open] without openat2(2). It opens one directory of the name after the other and never follows a link: it reads
-// the link and goes on from there itself. ".." goes back to the directory that it came from, which is inside the root wherever
-// somebody has moved the other one meanwhile.
+// walk is [Dir.Open] without openat2(2). It opens one directory of the name after the other and never follows a link:
+// it reads the link and goes on from there itself. ".." goes back to the directory that it came from, which is inside
+// the root wherever somebody has moved the other one meanwhile.
 func (d Dir) walk(name string, flags int) (int, error) {
 	dirs := []int{d.fd} // the root and the directories on the way
 	defer func() { closeAll(dirs[1:]) }()

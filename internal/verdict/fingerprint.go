@@ -44,8 +44,8 @@ func digest(u *unit.Unit) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// executable describes the file that ExecStart= runs. When generators run, file systems such as /opt may not be mounted:
-// a file that is not there is described by its path alone.
+// executable describes the file that ExecStart= runs. When generators run, file systems such as /opt may not be
+// mounted: a file that is not there is described by its path alone.
 func executable(root host.Root, u *unit.Unit) string {
 	file := Executable(u)
 	if !path.IsAbs(file) {

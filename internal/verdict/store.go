@@ -84,7 +84,8 @@ func (s Store) Put(v Verdict) error {
 	return s.put(v, s.dropReady)
 }
 
-// PutProof is Put with the log of the trials. Where it fails, or is killed, there may be no log, never that of another proof.
+// PutProof is Put with the log of the trials. Where it fails, or is killed, there may be no log, never that of another
+// proof.
 func (s Store) PutProof(v Verdict, trials []Trial) error {
 	log, err := s.stage(s.logFile(v.Unit), trials)
 	if err != nil {
@@ -162,7 +163,8 @@ func (s Store) Remove(unit string) error {
 	return os.Remove(path)
 }
 
-// dropReady makes what lies ready for the boot void: it was decided without what is stored now. A boot knows no store elsewhere.
+// dropReady makes what lies ready for the boot void: it was decided without what is stored now. A boot knows no store
+// elsewhere.
 func (s Store) dropReady() error {
 	if s.dirs()[0] != Dirs[0] {
 		return nil

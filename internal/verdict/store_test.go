@@ -9,8 +9,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// TestPutClears: the next verdict on a unit takes away what a process has left that was killed while it wrote one, and nothing that
-// may still be written.
+// TestPutClears: the next verdict on a unit takes away what a process has left that was killed while it wrote one, and
+// nothing that may still be written.
 func TestPutClears(t *testing.T) {
 	store := verdict.Store{Dirs: []string{t.TempDir()}}
 	const unit = `a\x2db.service`
@@ -42,7 +42,8 @@ func TestPutClears(t *testing.T) {
 	}
 }
 
-// TestPutProof: a verdict and the log of its trials are stored together, and where one cannot be, none is beside that of another proof.
+// TestPutProof: a verdict and the log of its trials are stored together, and where one cannot be, none is beside that
+// of another proof.
 func TestPutProof(t *testing.T) {
 	const unit = "a.service"
 	store := verdict.Store{Dirs: []string{t.TempDir()}}

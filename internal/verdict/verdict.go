@@ -1,8 +1,8 @@
 // Package verdict is the store that the harness writes and the generator reads: what was found out about one unit under
 // one profile, and the drop-in that was proven.
 //
-// A [Verdict] holds for the [Fingerprint] it was taken under; once that no longer matches, it is stale and proves nothing.
-// The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
+// A [Verdict] holds for the [Fingerprint] it was taken under; once that no longer matches, it is stale and proves
+// nothing. The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
 package verdict
 
 import "strings"
@@ -56,8 +56,9 @@ type LeftOut struct {
 	Reason    string `json:"reason"`
 }
 
-// Loose is a setting of a profile that names more than the proof ever needed: without these names nothing failed, and the
-// kernel refused the service nothing more. Another configuration, or what no check does, may need them all the same.
+// Loose is a setting of a profile that names more than the proof ever needed: without these names nothing failed, and
+// the kernel refused the service nothing more. Another configuration, or what no check does, may need them all the
+// same.
 type Loose struct {
 	Pos       string   `json:"pos"`     // where the profile, or one that it extends, sets it: "path:line"
 	Profile   string   `json:"profile"` // the profile that sets it
@@ -66,8 +67,8 @@ type Loose struct {
 	Right     string   `json:"right"` // the line that would be right
 }
 
-// A Demotion is one step down from what a profile asks for. From and To are the assignments of the directive, one a line,
-// or [Off].
+// A Demotion is one step down from what a profile asks for. From and To are the assignments of the directive, one a
+// line, or [Off].
 type Demotion struct {
 	Directive string     `json:"directive"`
 	From      string     `json:"from"`

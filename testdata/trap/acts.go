@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"temper/internal/foreign"
+	"temper/internal/elf32"
 )
 
 // acts are what can be done, each by the directive family that forbids it.
@@ -218,7 +218,7 @@ func foreignCall(string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Write(fd, foreign.Program("/")); err != nil {
+	if _, err := unix.Write(fd, elf32.Program("/")); err != nil {
 		return err
 	}
 	if err := exec.Command("/proc/self/fd/" + strconv.Itoa(fd)).Run(); !errors.Is(err, unix.ENOEXEC) {

@@ -10,12 +10,12 @@ import (
 // guardUnit looks at a hardened unit that has failed; see packaging/systemd/temper-guard@.service.
 const guardUnit = "temper-guard@.service"
 
-// guardSection follows what was proven. It confines nothing and is no part of a trial. OnFailure= is a list: the unit's own
-// stays.
+// guardSection follows what was proven. It confines nothing and is no part of a trial. OnFailure= is a list: the unit's
+// own stays.
 const guardSection = "\n[Unit]\nOnFailure=temper-guard@%N.service\n"
 
-// failureModes are settings of [Unit] that say how a unit's own OnFailure= is started. One that takes the machine to another
-// target would take it to the guard instead, or refuse a second unit.
+// failureModes are settings of [Unit] that say how a unit's own OnFailure= is started. One that takes the machine to
+// another target would take it to the guard instead, or refuse a second unit.
 var failureModes = []string{"OnFailureJobMode", "OnFailureIsolate"}
 
 // guarded adds to a drop-in that hardens a unit that the guard is started when the unit fails.

@@ -1,6 +1,6 @@
-// Package foreign makes a program for the 32-bit mode of this machine's processor, with which tests see how its system
+// Package elf32 makes a program for the 32-bit mode of this machine's processor, with which tests see how its system
 // calls are told from native ones.
-package foreign
+package elf32
 
 import (
 	"bytes"
@@ -38,8 +38,8 @@ var targets = map[string]target{
 	}},
 }
 
-// Program is an ELF program that tries to open a file for reading and exits with status 0: for x86 on x86-64, for arm on
-// arm64.
+// Program is an ELF program that tries to open a file for reading and exits with status 0: for x86 on x86-64, for arm
+// on arm64.
 func Program(file string) []byte {
 	t := targets[runtime.GOARCH]
 	code := bytes.Clone(t.code)

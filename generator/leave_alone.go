@@ -1,0 +1,40 @@
+package generator
+
+import (
+	"path"
+	"strings"
+
+	"temper/internal/unit"
+)
+
+// leavesAlone returns why a unit gets no drop-in whatever its verdict, or "".
+func (g *Generator) leavesAlone(u *unit.Unit, d Decision) string {
+	switch {
+	case d.Profile == nil:
+		return "no profile matches"
+	case u.Masked:
+		return "masked"
+	case taken(u) != "":
+		return taken(u) + " stands in the place of temper's drop-in"
+	case g.Settings.excludes(u.ID):
+		return "excluded in " + SettingsFile
+	case g.Switches.Off != "":
+		return g.Switches.Off
+	case g.Switches.skips(u.ID):
+		return "temper.skip= on the kernel command line"
+	case isCritical(u.ID) && !d.Named:
+		return "critical for the boot: only a profile that names it applies"
+	}
+	return ""
+}
+
+// taken returns a drop-in of the name of temper's own that is not temper's: a mask or a text of the administrator's
+// hides what the generator writes, and one of the vendor's must not be hidden.
+func taken(u *unit.Unit) string {
+	for _, file := range u.Dropins {
+		if path.Base(file) == Dropin && !strings.HasPrefix(file, "/run/systemd/generator/") {
+			return file
+		}
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package ready
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// VolatileDirs are the directories of the unit load path that a boot begins without: what is there while a record is
+// made is not there at the next boot. A record holds as long as nothing in them is about a unit that it knows or would
+// know.
+var VolatileDirs = []string{
+	"/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early", "/run/systemd/system",
+	"/run/systemd/system.attached", "/run/systemd/generator", "/run/systemd/generator.late",
+}
+
+// noneVolatile reports whether the volatile directories have nothing that may be about a unit of the record.
+func (r *Record) noneVolatile(now *reader) bool {
+	for _, dir := range VolatileDirs {
+		entries, _, err := now.list(dir)
+		if err == unix.ENOENT {
+			continue
+		}
+		if err != nil || slices.ContainsFunc(entries, r.concerns) {
+			return false
+		}
+	}
+	return true
+}
+
+// concerns reports whether an entry of a directory, as list has it, may be about a unit of the record. A link may make
+// any name an alias, and a drop-in directory of a prefix is about every unit that begins with it.
+func (r *Record) concerns(entry string) bool {
+	name, kind, _ := strings.Cut(entry, "/")
+	name, dropin := strings.CutSuffix(name, ".d")
+	if dropin && name == "service" {
+		return true // every service
+	}
+	bare, service := strings.CutSuffix(name, ".service")
+	if !service {
+		return false // such as foo.service.wants
+	}
+	if kind == letter(unix.DT_LNK) || dropin && (strings.HasSuffix(bare, "-") || strings.Contains(bare, "-@")) {
+		return true
+	}
+	template := name
+	if prefix, _, instance := strings.Cut(bare, "@"); instance {
+		template = prefix + "@.service"
+	}
+	return slices.ContainsFunc(r.Patterns, func(p string) bool { return matches(p, name) || matches(p, template) })
+}
+
+// matches reports whether a pattern may match a name.
+func matches(pattern, name string) bool {
+	if pattern == name || !strings.ContainsAny(pattern, "*?[") {
+		return pattern == name
+	}
+	ok, err := path.Match(pattern, name)
+	return ok || err != nil
+}
