@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"temper/internal/verdict"
 )
 
 // Made lists what a launch without hardening has made to last, such as a database or a key. If there is anything, each
@@ -49,14 +47,4 @@ func (s *series) renew(ctx context.Context) error {
 	err = s.leave(ctx)
 	s.at = readyPlace{Place: where, own: true}
 	return errors.Join(err, s.prepare(ctx))
-}
-
-// remained says that a host has nothing in which to try the first start after the next boot.
-func (s *series) remained() []verdict.Evidence {
-	if len(s.remains) == 0 {
-		return nil
-	}
-	const format = "%s was made while it first ran, by it or another, and was there in all other trials: " +
-		"whether it starts without that, as after a boot, was not tried"
-	return []verdict.Evidence{{Kind: "unseen", Text: fmt.Sprintf(format, some(s.remains))}}
 }

@@ -32,7 +32,7 @@ type series struct {
 	count      int
 	baselines  []trial.Result // without hardening, passed: what hardened ones are compared with
 	noWitness  error          // why there is no witness; nil while there is one
-	remains    []string       // what the first launch left on the host and no boot finds again
+	remains    []string       // what the first launch left on the host, and what is gone after a reboot
 
 	disableOriginals bool // the service itself is kept from being started beside a trial
 }
@@ -125,7 +125,10 @@ func (s *series) once(ctx context.Context, plan generator.Plan) (trial.Result, e
 	if result.Dropin == "" && result.OK {
 		s.baselines = append(s.baselines, result)
 	}
-	return s.compare(result), nil
+	if s.profile.Prove.LikeBaseline {
+		result = result.Compare(s.seen())
+	}
+	return result, nil
 }
 
 // Root is the file tree of the place where launches are made now.
@@ -141,14 +144,6 @@ func (s *series) seen() observe.Baselines {
 		list = append(list, b.Seen)
 	}
 	return list
-}
-
-// compare compares a hardened launch that has not failed otherwise with all launches without hardening so far.
-func (s *series) compare(r trial.Result) trial.Result {
-	if !s.profile.Prove.LikeBaseline {
-		return r
-	}
-	return r.Compare(s.seen())
 }
 
 // waiters are programs that wait, one of which every system has.

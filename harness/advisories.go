@@ -1,0 +1,93 @@
+package harness
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"temper/generator"
+	"temper/harness/blame"
+	"temper/harness/place"
+	"temper/harness/proc"
+	"temper/harness/search"
+	"temper/harness/trial"
+	"temper/harness/witness"
+	"temper/internal/unit"
+	"temper/internal/values"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// advisories are what no check noticed, and what was not seen, of a service that is proven.
+func (r *run) advisories(found search.Outcome) []verdict.Evidence {
+	service, last := blame.NewService(r.input, r.series), found.Result
+	var baselines []witness.Record
+	for _, b := range r.series.baselines {
+		baselines = append(baselines, b.Refused)
+	}
+	return slices.Concat(
+		last.Warnings,
+		service.Unnoticed(service.New(last.Refused, baselines...), found.Applied),
+		last.Unwitnessed(),
+		unseen(found.Plan, last),
+		notGranted(service, r.series.at.Place, baselines, found.Applied),
+		notReloaded(r.input.Unit, r.input.Profile),
+		r.series.remained(),
+	)
+}
+
+func notSeen(format string, args ...any) verdict.Evidence {
+	return verdict.Evidence{Kind: "unseen", Text: fmt.Sprintf(format, args...)}
+}
+
+// unseen lists what is applied and was not seen to hold: it is only known not to break the service.
+func unseen(plan generator.Plan, t trial.Result) []verdict.Evidence {
+	var list []verdict.Evidence
+	for _, i := range plan.Items {
+		if !i.Directive.Restricts() || slices.Contains(t.Holds, i.Directive.Name) {
+			continue
+		}
+		why := cmp.Or(t.Partly[i.Directive.Name], i.Directive.Unseen, "no process of the service could be asked")
+		list = append(list, notSeen("that %s= holds was not seen: %s", i.Directive.Name, why))
+	}
+	return list
+}
+
+// notGranted lists what the service asked for without hardening and no service of a container gets.
+func notGranted(
+	service blame.Service, where *place.Place, baselines []witness.Record, plan []blame.Applied,
+) []verdict.Evidence {
+	held, err := strconv.ParseUint(proc.Machine.Process(where.Leader()).Status()["CapBnd"], 16, 64)
+	if err != nil || where.Kind() == "host" {
+		return nil
+	}
+	lacks := func(device string) bool {
+		_, here := os.Lstat(device)
+		_, there := where.Root().Lstat(device)
+		return here == nil && there != nil
+	}
+	container := blame.Container{Capabilities: values.CapSet(held), Lacks: lacks}
+	return service.NotGranted(container, baselines, plan)
+}
+
+// notReloaded says that the service can be reloaded and was not: it is tried where the profile asks for it.
+func notReloaded(u *unit.Unit, p *profiles.Profile) []verdict.Evidence {
+	command, _ := u.Last("Service", "ExecReload")
+	kind, _ := u.Last("Service", "Type")
+	if p.Prove.Reload || command.Value == "" && kind.Value != "notify-reload" {
+		return nil
+	}
+	return []verdict.Evidence{notSeen("that it survives a reload was not tried: " +
+		"the profile does not say reload = true")}
+}
+
+// remained says that a host has nothing in which to try the first start after the next boot.
+func (s *series) remained() []verdict.Evidence {
+	if len(s.remains) == 0 {
+		return nil
+	}
+	return []verdict.Evidence{notSeen("%s was made while it first ran, by it or another, "+
+		"and was there in all other trials: whether it starts without that, as after a boot, was not tried", some(s.remains))}
+}
