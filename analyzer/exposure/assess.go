@@ -251,7 +251,7 @@ func (k knowledge) permits(f CallFilter, call string) bool {
 	return f.permits(call)
 }
 
-func assessUser(s *Service, _ knowledge) (int, string) {
+func assessUser(s *Service, k knowledge) (int, string) {
 	switch {
 	case s.User == "nobody":
 		return 9, "Service runs under as 'nobody' user, which should not be used for services"
@@ -259,13 +259,26 @@ func assessUser(s *Service, _ knowledge) (int, string) {
 		return 0, "Service runs under a transient non-root user identity"
 	case s.User != "" && !isRoot(s.User):
 		return 0, "Service runs under a static non-root user identity"
+	case k.perUser:
+		return 0, "Service runs under the calling user's identity"
 	}
 	return 10, ""
 }
 
-func assessGroups(s *Service, _ knowledge) (int, string) {
+// privileged reports whether a service runs as root. Only the text counts: no user is looked up.
+func (k knowledge) privileged(s *Service) bool {
 	switch {
-	case s.Privileged():
+	case k.perUser:
+		return false
+	case s.User == "":
+		return !s.On("DynamicUser")
+	}
+	return isRoot(s.User)
+}
+
+func assessGroups(s *Service, k knowledge) (int, string) {
+	switch {
+	case k.privileged(s):
 		return notApplicable, ""
 	case len(s.Groups) > 0:
 		return 1, ""
@@ -274,7 +287,10 @@ func assessGroups(s *Service, _ knowledge) (int, string) {
 }
 
 func assessRemoveIPC(s *Service, k knowledge) (int, string) {
-	if s.Privileged() {
+	switch {
+	case k.perUser:
+		return notApplicable, "RemoveIPC= has no effect on per-user services"
+	case k.privileged(s):
 		return notApplicable, ""
 	}
 	return on("RemoveIPC")(s, k)

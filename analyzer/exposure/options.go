@@ -16,12 +16,16 @@ const oldest = 247
 // and sentences that came with them. A unit of an earlier one is read as its running manager shows it.
 const SinceOffline = 250
 
+// sincePerUser is the first version that was seen to count services of users in their own way: 257 does not.
+const sincePerUser = 262
+
 // Options say as which systemd a unit is read and scored. A version between those that were compared (247, 252, 257,
 // 262) is read as the manual pages say; its system call groups are those of the nearest version before it.
 type Options struct {
 	Version    int            // systemd's major version, from 247; 0 is Newest, and any later one is read as that
 	Arch       string         // as uname(1) or Go name it; "" is this machine's
 	Libseccomp string         // such as "2.5.5"; "" is the one that Debian has beside the systemd version
+	User       bool           // units are those of the manager of a user, not of the system's
 	Policy     SecurityPolicy // changes to the rows, as --security-policy= makes them
 }
 
@@ -46,6 +50,7 @@ func (o Options) Before(version int) bool { return o.Release() < version }
 type knowledge struct {
 	version int
 	calls   syscalls.Set
+	perUser bool // what a service may do is measured against what its user may
 	brief   bool // nobody reads the sentences
 }
 
@@ -54,5 +59,5 @@ func (o Options) knowledge() (knowledge, error) {
 		return knowledge{}, fmt.Errorf("systemd %d cannot be scored, want %d or newer", o.Version, oldest)
 	}
 	calls, err := syscalls.For(o.Release(), o.Arch, o.Libseccomp)
-	return knowledge{version: o.Release(), calls: calls}, err
+	return knowledge{version: o.Release(), calls: calls, perUser: o.User && !o.Before(sincePerUser)}, err
 }

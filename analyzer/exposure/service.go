@@ -64,14 +64,6 @@ func (s *Service) On(name string) bool {
 	return v != "" && v != "no"
 }
 
-// Privileged reports whether the service runs as root. Only the text counts: no user is looked up.
-func (s *Service) Privileged() bool {
-	if isRoot(s.User) {
-		return true
-	}
-	return s.User == "" && !s.On("DynamicUser")
-}
-
 // isRoot reports whether systemd-analyze takes a user for root.
 func isRoot(user string) bool { return user == "root" || user == "0" }
 

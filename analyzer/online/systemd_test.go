@@ -145,7 +145,7 @@ func compareUnits(t *testing.T, p *place.Place, o exposure.Options, units []stri
 // compareFiles compares what the unit files amount to. A systemd without --offline says so only of loaded units.
 func compareFiles(t *testing.T, p *place.Place, o exposure.Options, units []string, want map[string][]string) {
 	t.Helper()
-	for u, err := range (offline.Source{Root: p.Root(), Version: o.Version}).Names(units) {
+	for u, err := range (offline.Source{Root: p.Root(), Version: o.Version}).Named(units) {
 		if err != nil {
 			t.Error(err)
 			continue

@@ -91,14 +91,8 @@ func (n *analysis) read(units []string) (iter.Seq[report.Entry], error) {
 		return nil, err
 	}
 	loaded := n.files().All()
-	switch files := slices.DeleteFunc(slices.Clone(units), func(u string) bool { return !isFile(u) }); {
-	case len(units) == 0:
-	case len(files) == len(units):
-		loaded = n.files().Files(units)
-	case len(files) > 0:
-		return nil, usageError{fmt.Errorf("%s is a file and others are names, want one or the other", files[0])}
-	default:
-		loaded = n.files().Names(units)
+	if len(units) > 0 {
+		loaded = n.files().Named(units)
 	}
 	score := func(name string, u *unit.Unit, err error) report.Entry {
 		if err == nil {

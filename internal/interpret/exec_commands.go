@@ -31,11 +31,11 @@ func (r *reader) checkCommands(a unit.Assignment) error {
 		if *word == ";" {
 			continue
 		}
-		name, optional, ownName := r.prefixes(*word)
-		more, err := r.parseCommand(name, ownName, &rest)
+		c := r.command(*word)
+		more, err := r.parseCommand(c, &rest)
 		if err != nil {
 			err = fmt.Errorf("%s=%s: %w", a.Name, a.Value, err)
-			if optional {
+			if c.has('-') {
 				r.ignore(a, err.Error()+": systemd ignores it")
 				return nil
 			}
@@ -48,17 +48,20 @@ func (r *reader) checkCommands(a unit.Assignment) error {
 	}
 }
 
-// prefixes cuts the characters before a path that change how it runs. optional: failure does not count; ownName: the
-// next word is argv[0].
-func (r *reader) prefixes(word string) (name string, optional, ownName bool) {
-	seen := ""
-	for i := range len(word) {
-		if !r.isPrefix(word[i], seen) {
-			return word[i:], strings.Contains(seen, "-"), strings.Contains(seen, "@")
-		}
-		seen += word[i : i+1]
+// command is the first word of a command line: characters that change how it runs, and the path.
+type command struct{ prefixes, path string }
+
+// has reports whether the command has a prefix: after "-" failure does not count, after "@" the next word is argv[0], and
+// after "|" a shell runs the line.
+func (c command) has(prefix byte) bool { return strings.IndexByte(c.prefixes, prefix) >= 0 }
+
+// command cuts the prefixes off a word.
+func (r *reader) command(word string) command {
+	n := 0
+	for n < len(word) && r.isPrefix(word[n], word[:n]) {
+		n++
 	}
-	return "", strings.Contains(seen, "-"), strings.Contains(seen, "@")
+	return command{word[:n], word[n:]}
 }
 
 // isPrefix reports whether a character is one more prefix of a command after those that were seen. Each stands once;
@@ -79,13 +82,15 @@ func (r *reader) isPrefix(c byte, seen string) bool {
 const sinceShell = 258
 
 // parseCommand reads the path and arguments of one command. more is true after a ";".
-func (r *reader) parseCommand(name string, ownName bool, rest *string) (more bool, err error) {
-	if err := r.checkExecutable(name); err != nil {
-		return false, err
-	}
-	args := 0
-	if !ownName {
-		args = 1
+func (r *reader) parseCommand(c command, rest *string) (more bool, err error) {
+	args := 1
+	if !c.has('|') { // what the shell makes of the word is its own business
+		if err := r.checkExecutable(c.path); err != nil {
+			return false, err
+		}
+		if c.has('@') {
+			args = 0
+		}
 	}
 	for *rest != "" {
 		if after, ok := lone(*rest, ";"); ok {
@@ -134,7 +139,7 @@ func (r *reader) checkExecutable(name string) error {
 		return err
 	case text == "":
 		return errors.New("the path is empty")
-	case strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) }):
+	case strings.ContainsFunc(text, r.isSpecial):
 		return fmt.Errorf("the path %q has special characters", text)
 	case strings.HasSuffix(text, "/") || r.Version >= 253 && (base == "." || base == ".."):
 		return fmt.Errorf("the path %s is a directory", text)
@@ -144,6 +149,14 @@ func (r *reader) checkExecutable(name string) error {
 		return fmt.Errorf("the path of %d bytes is too long", len(text))
 	}
 	return nil
+}
+
+// sinceNoGlobs is the first systemd version that was seen to refuse an executable with the characters of a glob: 257 does not.
+const sinceNoGlobs = 262
+
+// isSpecial reports whether an executable may not have a character in its path.
+func (r *reader) isSpecial(c rune) bool {
+	return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) || r.Version >= sinceNoGlobs && strings.ContainsRune("*?[", c)
 }
 
 // maxPath and maxName bound a path and one name in it: PATH_MAX and NAME_MAX of limits.h.

@@ -42,7 +42,7 @@ func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	case u.Masked:
 		return nil, fmt.Errorf("%s: %w", u.Name, exposure.ErrMasked)
 	}
-	reading := &Reading{r: reader{Version: o.Release(), Calls: calls, unit: u, commands: map[string]int{}, ignored: slices.Clone(u.Problems)}}
+	reading := &Reading{r: reader{Version: o.Release(), Calls: calls, user: o.User, unit: u, commands: map[string]int{}, ignored: slices.Clone(u.Problems)}}
 	r, s := &reading.r, &reading.Service
 	if err := r.collect(); err != nil {
 		return nil, err
@@ -73,6 +73,7 @@ func (reading *Reading) Ignored() []exposure.Problem {
 type reader struct {
 	Version  int          // systemd's major version
 	Calls    syscalls.Set // with the architecture and the libseccomp
+	user     bool         // the manager is a user's
 	unit     *unit.Unit
 	read     []unit.Assignment // all that systemd comes to read
 	commands map[string]int    // how many commands each Exec directive holds
@@ -161,11 +162,17 @@ func (r *reader) fill(s *exposure.Service) {
 func (r *reader) ordered(d *directive.Directive) string {
 	values := r.expandArguments(d, r.values(d.Name))
 	v, set := d.Read(values, r.Version)
+	if value, differs := userDefaults[d.Name]; !set && r.user && differs {
+		return value
+	}
 	if !set && d.Tristate(r.Version) {
 		return "unset"
 	}
 	return v.Name
 }
+
+// userDefaults are the values that hold in the manager of a user where nothing is assigned, if they are others there.
+var userDefaults = map[string]string{"KeyringMode": "inherit"}
 
 // expandArguments replaces the specifiers in what follows a value. One that cannot be replaced makes the assignment
 // invalid; one that stands for something of the running system is taken for a name.

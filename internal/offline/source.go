@@ -6,7 +6,6 @@
 package offline
 
 import (
-	"fmt"
 	"iter"
 	"path"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 type Source struct {
 	Root    host.Root
 	Path    []string // the load path; nil is systemd's own
+	Dir     string   // where units given by name are looked for first, as files; "" is nowhere
 	Version int      // systemd's major version
 	// Instance is what stands for the instance of a template; "" is what systemd-analyze takes.
 	Instance string
@@ -46,71 +46,65 @@ func (s Source) InstanceOf(name string) string {
 	return unit.Instantiate(name, instance)
 }
 
-// Names loads units by name, one after the other. A name without a suffix is a service's. Each unit comes with the name
+// Named loads units, one after the other: each by name or, if there is a "/" in it, as a unit file. A name without a
+// suffix is a service's. The directories of all files, and Dir if there is one, go in front of the load path, as
+// systemd-analyze does it: an instance is found by the path of its template's directory. Each unit comes with the name
 // that was asked for; errors name it too.
-func (s Source) Names(names []string) iter.Seq2[*unit.Unit, error] {
-	l := s.loader(nil)
-	return func(yield func(*unit.Unit, error) bool) {
-		for _, name := range names {
-			if !strings.Contains(name, ".") {
-				name += ".service"
-			}
-			if !yield(l.Load(s.InstanceOf(name))) {
-				return
-			}
-		}
-	}
-}
-
-// One loads one unit, by name or, if there is a "/" in it, from a file.
-func (s Source) One(arg string) (u *unit.Unit, err error) {
-	from := s.Names
-	if strings.Contains(arg, "/") {
-		from = s.Files
-	}
-	for u, err = range from([]string{arg}) {
-	}
-	return u, err
-}
-
-// Files loads unit files, one after the other. The directories of all of them go in front of the load path, as
-// systemd-analyze does it.
-func (s Source) Files(files []string) iter.Seq2[*unit.Unit, error] {
-	var clean, dirs []string
-	for _, file := range files {
-		if s.Root.IsHost() {
-			if abs, err := filepath.Abs(file); err == nil {
-				file = abs
-			}
-		}
-		file = path.Clean("/" + file)
-		clean = append(clean, file)
-		if dir := path.Dir(file); !slices.Contains(dirs, dir) {
+func (s Source) Named(args []string) iter.Seq2[*unit.Unit, error] {
+	var names, dirs []string
+	for _, arg := range args {
+		dir, name := s.split(arg)
+		names = append(names, path.Join(dir, name))
+		if dir != "" && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	l := s.loader(dirs)
 	return func(yield func(*unit.Unit, error) bool) {
-		for _, file := range clean {
-			u, err := s.file(l, file)
-			if !yield(u, err) {
+		for _, name := range names {
+			if !yield(s.one(l, name)) {
 				return
 			}
 		}
 	}
 }
 
-// file loads one file by the name that it has. Where a file of that name in an earlier directory hides it, it is loaded
-// by itself.
-func (s Source) file(l *unit.Loader, file string) (*unit.Unit, error) {
-	if _, err := s.Root.Stat(file); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, unit.ErrNotFound)
-	}
-	u, err := l.Load(s.InstanceOf(path.Base(file)))
-	if err == nil && u.Fragment != "" && path.Dir(u.Fragment) != path.Dir(file) && u.ID == u.Name {
-		return s.loader([]string{path.Dir(file)}).Load(s.InstanceOf(path.Base(file)))
+// One loads one unit, as [Source.Named] does.
+func (s Source) One(arg string) (u *unit.Unit, err error) {
+	for u, err = range s.Named([]string{arg}) {
 	}
 	return u, err
+}
+
+// split returns the directory in which a unit is looked for before the load path, "" if there is none, and its name.
+func (s Source) split(arg string) (dir, name string) {
+	if !strings.Contains(arg, "/") {
+		if !strings.Contains(arg, ".") {
+			arg += ".service"
+		}
+		return s.Dir, arg
+	}
+	if s.Root.IsHost() {
+		if abs, err := filepath.Abs(arg); err == nil {
+			arg = abs
+		}
+	}
+	arg = path.Clean("/" + arg)
+	return path.Dir(arg), path.Base(arg)
+}
+
+// one loads a unit by its name. Where it was given as a file, and one of that name in an earlier directory hides it, it is
+// loaded by itself.
+func (s Source) one(l *unit.Loader, arg string) (*unit.Unit, error) {
+	dir, name := path.Split(arg)
+	u, err := l.Load(s.InstanceOf(name))
+	if err != nil || dir == "" || u.Fragment == "" || path.Dir(u.Fragment) == path.Clean(dir) || u.ID != u.Name {
+		return u, err
+	}
+	if _, err := s.Root.Stat(arg); err != nil {
+		return u, nil
+	}
+	return s.loader([]string{path.Clean(dir)}).Load(s.InstanceOf(name))
 }
 
 // All loads every service of the root, sorted by name. Aliases are left out, since the unit that they name is there; so

@@ -100,7 +100,7 @@ func score(t *testing.T, src offline.Source, files ...string) (all []scored, fai
 
 func scoreWith(t *testing.T, p exposure.SecurityPolicy, src offline.Source, files ...string) (all []scored, failures []error, ignored []exposure.Problem) {
 	t.Helper()
-	for u, err := range src.Files(files) {
+	for u, err := range src.Named(files) {
 		if err != nil {
 			failures = append(failures, err)
 			continue
