@@ -14,7 +14,7 @@ import (
 // layers are the packages of the product from the bottom up: each imports only what stands above it in this list, and
 // packages of one line do not import each other. An element ending in a slash stands for all packages below it.
 var layers = [][]string{
-	{"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/elf32", "internal/refusal", "internal/tomlpos", "internal/systemd"},
+	{"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/elf32", "internal/refusal", "internal/tomlpos", "internal/journal", "internal/systemd"},
 	{"internal/ready"},
 	{"internal/host"},
 	{"internal/unit"},

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 type Place interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	Run(ctx context.Context, c place.Command) (place.Result, error)
+	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, stderr string, err error)
 	Root() host.Root
 	Inside(f func() error) error // where files of proc(5) show what is of the place
 	Bus() *dbus.Conn

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -44,6 +45,11 @@ func (h here) Run(ctx context.Context, c place.Command) (place.Result, error) {
 		err = nil
 	}
 	return place.Result{Status: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}, err
+}
+
+func (h here) Stream(ctx context.Context, args []string, read func(io.Reader) error) (int, string, error) {
+	r, err := h.Run(ctx, place.Command{Args: args})
+	return r.Status, r.Stderr, errors.Join(err, read(strings.NewReader(r.Stdout)))
 }
 
 // row is one check with the outcome that it should have.

@@ -108,6 +108,12 @@ func journalIn(t *testing.T, p *place.Place) {
 	if got := check.Run(t.Context(), env, []profiles.Check{forbidden}, "running"); got[0].OK || time.Since(begin) > 30*time.Second {
 		t.Errorf("got %+v after %v, want a failure at once: what was logged stays logged", got[0], time.Since(begin))
 	}
+	// More than 4 MiB of long lines, of which journald drops none, and then what matters.
+	log("trial.service", `text=$(printf %040000d 0); for i in $(seq 150); do echo $text$i; done; echo forbidden at the end`)
+	judge(t, env, []row{
+		{"must, after much", journal([]string{"^ready$", "^forbidden at the end$"}), true, "messages"},
+		{"must not, after much", journal(nil, "forbidden"), false, `got "forbidden at the end"`},
+	})
 	command(t, p, "/bin/sh", "-c", "journalctl --rotate; rm -rf /run/log/journal /var/log/journal")
 	got := check.Run(t.Context(), env, []profiles.Check{journal(nil, "x")}, "running")
 	if got[0].OK || !strings.Contains(got[0].Detail, "there is no journal") {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -52,7 +54,24 @@ const (
 // Run runs a command in the place, outside the sandbox of any service, and waits for it. A status other than 0 is not an
 // error; one that wraps [context.DeadlineExceeded] says that c.Timeout was up, and comes with the output so far. The
 // command is over, and with it every process that it started, when Run returns.
-func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
+func (p *Place) Run(ctx context.Context, c Command) (Result, error) { return p.run(ctx, c, (*run).do) }
+
+// Stream runs a command as root in the place while read reads its output, of which nothing is kept. The command is ended
+// where read returns before its output ends, and the status is then of no meaning.
+func (p *Place) Stream(ctx context.Context, args []string, read func(output io.Reader) error) (status int, stderr string, err error) {
+	c := Command{Args: args}
+	if end, ok := ctx.Deadline(); ok {
+		c.Timeout = time.Until(end)
+	}
+	var reading error
+	r, err := p.run(ctx, c, func(r *run, ctx context.Context) (Result, error) { return r.stream(ctx, read, &reading) })
+	if reading != nil || errors.Is(err, errReadEnough) {
+		err = reading
+	}
+	return r.Status, r.Stderr, err
+}
+
+func (p *Place) run(ctx context.Context, c Command, do func(*run, context.Context) (Result, error)) (Result, error) {
 	if err := c.valid(); err != nil {
 		return Result{}, err
 	}
@@ -68,7 +87,7 @@ func (p *Place) Run(ctx context.Context, c Command) (Result, error) {
 	if err := r.prepare(); err != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Args[0], err)
 	}
-	result, err := r.do(ctx)
+	result, err := do(r, ctx)
 	cleanup := r.clean(err)
 	if err == nil {
 		err = cleanup // otherwise one error is enough: mostly the place is gone, and takes all with it
@@ -144,6 +163,62 @@ func (r *run) do(ctx context.Context) (Result, error) {
 		return r.output(0), r.cause(err)
 	}
 	return r.collect(ctx)
+}
+
+// errReadEnough says that a command was ended since nobody wants the rest of its output.
+var errReadEnough = errors.New("its output was read as far as it was wanted")
+
+// stream is do with a pipe as output, which read reads meanwhile. What read returns is in reading.
+func (r *run) stream(ctx context.Context, read func(io.Reader) error, reading *error) (Result, error) {
+	out, hold, err := r.pipe()
+	if err != nil {
+		return Result{}, err
+	}
+	defer out.Close()
+	within, enough := context.WithCancelCause(ctx)
+	defer enough(nil)
+	var over sync.WaitGroup
+	over.Go(func() {
+		*reading = read(out)
+		enough(errReadEnough)
+	})
+	result, err := r.do(within)
+	if err != nil {
+		_ = out.SetReadDeadline(time.Now())
+	} else {
+		// What the command has written is in the pipe. A process that is not of its unit can have the other end, too.
+		_ = out.SetReadDeadline(time.Now().Add(cleanWithin))
+	}
+	_ = hold.Close()
+	over.Wait()
+	if err != nil && ctx.Err() == nil && context.Cause(within) != nil {
+		err = context.Cause(within)
+	}
+	return result, err
+}
+
+// pipe makes the output of the command a pipe. It returns the end to read from, and one that keeps the output from ending
+// before the command has opened its own.
+func (r *run) pipe() (out, hold *os.File, err error) {
+	path, err := r.root.Path(r.dir + "/out")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return nil, nil, &fs.PathError{Op: "mkfifo", Path: path, Err: err}
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	out = os.NewFile(uintptr(fd), path)
+	if info, err := out.Stat(); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
+		return nil, nil, errors.Join(fmt.Errorf("%s: is no pipe any more", path), err, out.Close())
+	}
+	if hold, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_WRONLY|unix.O_NONBLOCK, 0); err != nil {
+		return nil, nil, errors.Join(err, out.Close())
+	}
+	return out, hold, nil
 }
 
 // execCommand is a command as D-Bus has it.
@@ -244,11 +319,15 @@ func (r *run) read(name string) string {
 	if err != nil {
 		return ""
 	}
-	f, err := os.Open(path)
+	// Root of the place can have put another kind of file there, such as a pipe into which nobody writes.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
 	data, _ := io.ReadAll(io.LimitReader(f, MaxOutput)) // a file in memory
 	return string(data)
 }

@@ -7,12 +7,12 @@ import (
 	"temper/harness/place"
 )
 
-// Journal reads the messages that a unit logged.
-func Journal(ctx context.Context, where *place.Place, unit string, since time.Time) ([]string, error) {
-	entries, err := journal(ctx, where, unit, since)
+// ServiceLog reads the messages that a unit logged.
+func ServiceLog(ctx context.Context, where *place.Place, unit string, since time.Time) ([]string, error) {
+	messages, err := serviceLog(ctx, where, unit, since)
 	var texts []string
-	for _, e := range entries {
-		texts = append(texts, e.text)
+	for _, m := range messages {
+		texts = append(texts, m.text)
 	}
 	return texts, err
 }

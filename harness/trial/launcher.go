@@ -13,6 +13,7 @@ import (
 	"temper/harness/observe"
 	"temper/harness/place"
 	"temper/harness/witness"
+	"temper/internal/journal"
 	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -102,16 +103,16 @@ func (l *launch) readLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	entries, err := journal(ctx, l.Place, l.pattern(), l.begin)
+	messages, err := serviceLog(ctx, l.Place, l.pattern(), l.begin)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.own {
-			l.result.Log = append(l.result.Log, e.text)
+	for _, m := range messages {
+		if m.own {
+			l.result.Log = append(l.result.Log, m.text)
 		}
-		if e.priority <= errorPriority {
-			l.result.Seen.AddErrors(e.text)
+		if m.priority <= journal.Error {
+			l.result.Seen.AddErrors(m.text)
 		}
 	}
 	if !unit.IsTemplate(l.name) {

@@ -10,9 +10,9 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdJournal: of a service that logs more than can be read at once the last messages count, and the error from
+// TestSystemdServiceLog: of a service that logs more than can be read at once the last messages count, and the error from
 // before, each once. Where nothing was logged there is nothing, and where the journal cannot be read that is said.
-func TestSystemdJournal(t *testing.T) {
+func TestSystemdServiceLog(t *testing.T) {
 	for tree := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) { readsJournal(t, boot(t, tree)) })
 	}
@@ -29,7 +29,7 @@ func readsJournal(t *testing.T, where *place.Place) {
 		t.Fatal(r, err)
 	}
 	for _, name := range []string{"loud.service", "lou*.service"} {
-		got, err := trial.Journal(t.Context(), where, name, begin)
+		got, err := trial.ServiceLog(t.Context(), where, name, begin)
 		if err != nil {
 			t.Error(err)
 		}
@@ -40,14 +40,14 @@ func readsJournal(t *testing.T, where *place.Place) {
 		}
 	}
 	for _, name := range []string{"quiet.service", "quiet*.service"} {
-		if got, err := trial.Journal(t.Context(), where, name, begin); err != nil || len(got) > 0 {
+		if got, err := trial.ServiceLog(t.Context(), where, name, begin); err != nil || len(got) > 0 {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 	if err := where.WriteFile("/usr/local/bin/journalctl", []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := trial.Journal(t.Context(), where, "loud.service", begin); err == nil {
+	if got, err := trial.ServiceLog(t.Context(), where, "loud.service", begin); err == nil {
 		t.Errorf("no error, but %d messages", len(got))
 	}
 }

@@ -1,0 +1,203 @@
+// Package journal reads what journalctl(1) prints: what services logged, and what systemd said about them.
+//
+// Call [Read] with a [Query]. It reads entry by entry: however much was logged, no more than one is held in memory.
+//
+// Limits: an entry of more than [MaxEntry] bytes is one of which nothing is known but that it is there. journald drops
+// messages of a service that logs too many at once.
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Query says which entries to read.
+type Query struct {
+	Since  time.Time // entries from that second on; the zero time is all
+	Last   int       // only so many, the newest, and these first; 0 is all, the oldest first
+	Fields []string  // of the entries, those wanted besides the time and the cursor
+	// Match are further arguments, such as "--unit=a.service", "--priority=err" or "_PID=1".
+	Match []string
+}
+
+// ErrNone says that there is no journal, so that nothing is known.
+var ErrNone = errors.New("there is no journal")
+
+// script has journald write out what it holds, makes sure that there is a journal at all, and then prints it: messages of
+// any length (--all), those of several lines in one (json).
+const script = `export LC_ALL=C
+journalctl --sync
+newest=$(journalctl --quiet --no-pager --lines=1) || exit
+[ -n "$newest" ] || exit 66
+exec journalctl --all --no-pager --quiet --output=json "$@"`
+
+const noJournal = 66 // EX_NOINPUT
+
+// command prints the entries.
+func (q Query) command() []string {
+	args := []string{"/bin/sh", "-c", script, "journalctl", "--output-fields=" + strings.Join(q.Fields, ",")}
+	if !q.Since.IsZero() {
+		args = append(args, "--since=@"+strconv.FormatInt(q.Since.Unix(), 10))
+	}
+	if q.Last > 0 {
+		args = append(args, "--reverse", "--lines="+strconv.Itoa(q.Last))
+	}
+	return append(args, q.Match...)
+}
+
+// System is a machine or a place with a journal.
+type System interface {
+	// Stream runs a command while read reads its output, and ends the command when read returns. It returns the exit
+	// status and the complaints of one that ended by itself.
+	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, complaints string, err error)
+}
+
+// Read hands each entry that the query finds to use, until that returns false. An error says that not all were read, and
+// wraps [ErrNone] where there is no journal.
+func Read(ctx context.Context, from System, q Query, use func(Entry) bool) error {
+	enough := false
+	status, complaints, err := from.Stream(ctx, q.command(), func(output io.Reader) error {
+		for e, err := range Entries(output) {
+			if err != nil {
+				return err
+			}
+			if enough = !use(e); enough {
+				return nil
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("journalctl: %w", err)
+	case enough || status == 0:
+		return nil
+	case status == noJournal:
+		return ErrNone
+	case strings.Contains(complaints, "No data available"): // no unit has a name like the pattern: nothing was logged
+		return nil
+	}
+	return fmt.Errorf("journalctl: exit status %d: %s", status, strings.TrimSpace(complaints))
+}
+
+// MaxEntry is how long an entry can be, as JSON.
+const MaxEntry = 4 << 20
+
+// An Entry is one entry of the journal; systemd.journal-fields(7).
+type Entry struct {
+	TooLong bool // it is longer than MaxEntry, and the rest is empty
+	fields  map[string]json.RawMessage
+}
+
+// Entries reads the output of journalctl(1) --output=json. It ends with an error where that is something else.
+func Entries(output io.Reader) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for line, err := range lines(output) {
+			e := Entry{TooLong: err == nil && line == nil}
+			if line != nil {
+				err = json.Unmarshal(line, &e.fields)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// lines yields the lines of r, each valid until the next, and nil for one that is longer than [MaxEntry].
+func lines(r io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		in := bufio.NewReader(r)
+		var line []byte
+		tooLong := false
+		for {
+			part, err := in.ReadSlice('\n')
+			if tooLong = tooLong || len(line)+len(part) > MaxEntry; !tooLong {
+				line = append(line, part...)
+			}
+			switch {
+			case errors.Is(err, bufio.ErrBufferFull):
+				continue
+			case errors.Is(err, io.EOF) && len(line) == 0 && !tooLong:
+				return
+			case err != nil && !errors.Is(err, io.EOF):
+				yield(nil, err)
+				return
+			}
+			if tooLong {
+				line = nil
+			}
+			if !yield(line, nil) || err != nil {
+				return
+			}
+			line, tooLong = line[:0], false
+		}
+	}
+}
+
+// Texts are the values of a field, of which an entry can have several.
+func (e Entry) Texts(field string) []string { return texts(e.fields[field]) }
+
+// Text is the value of a field, several in lines; empty where the entry has none.
+func (e Entry) Text(field string) string { return strings.Join(e.Texts(field), "\n") }
+
+// Cursor says where the entry is in the journal.
+func (e Entry) Cursor() string { return e.Text("__CURSOR") }
+
+// Time is when journald received the entry, to the microsecond; the zero time where it does not say so.
+func (e Entry) Time() time.Time {
+	usec, err := strconv.ParseInt(e.Text("__REALTIME_TIMESTAMP"), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(usec)
+}
+
+// Error is LOG_ERR of syslog(3).
+const Error = 3
+
+// Priority is the most urgent priority of the entry, and less urgent than any where it has none.
+func (e Entry) Priority() int {
+	priority := 8
+	for _, text := range e.Texts("PRIORITY") {
+		if n, err := strconv.Atoi(text); err == nil {
+			priority = min(priority, n)
+		}
+	}
+	return priority
+}
+
+// texts reads the value of a field: a string, an array of bytes where it is not printable text, or an array of these where
+// the entry has several.
+func texts(raw json.RawMessage) []string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil && !bytes.Equal(raw, []byte("null")) {
+		return []string{s}
+	}
+	var octets []uint16 // not []byte, which would be base64
+	if json.Unmarshal(raw, &octets) == nil && len(octets) > 0 {
+		b := make([]byte, len(octets))
+		for i, o := range octets {
+			b[i] = byte(o)
+		}
+		return []string{string(b)}
+	}
+	var several []json.RawMessage
+	if json.Unmarshal(raw, &several) != nil {
+		return nil
+	}
+	var all []string
+	for _, one := range several {
+		all = append(all, texts(one)...)
+	}
+	return all
+}
