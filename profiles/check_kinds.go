@@ -51,7 +51,7 @@ type HTTPCheck struct {
 // StreamCheck connects, sends, and waits for an answer.
 type StreamCheck struct {
 	Address string  // host:port, or for a unix socket its path, where "@" starts an abstract name
-	Send    string  // sent as it is: write the line ends
+	Send    string  // any bytes, sent as they are: write the line ends
 	Expect  Pattern // what all that was answered so far must hold; "" is content with the connection
 }
 

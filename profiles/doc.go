@@ -49,5 +49,7 @@
 // The kinds and their keys: http (url, method, headers, send, status, body), tcp and udp (address, send, expect), unix
 // (path, send, expect), exec (a list: the command; or command, user, stdin, status, stdout), file (path, exists,
 // contains, mode, owner), dbus (name, path, interface, method, args), journal (must, must_not). Keys that expect text
-// (body, expect, stdout, contains) hold a [Pattern]. Durations are those of [time.ParseDuration].
+// (body, expect, stdout, contains) hold a [Pattern]. In what tcp, udp and unix send, \xHH is the byte of that number: write
+// it in single quotes, as in '\x00\xff', since in double quotes TOML takes \xff for a letter, which has two bytes. Durations
+// are those of [time.ParseDuration].
 package profiles

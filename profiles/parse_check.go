@@ -234,10 +234,25 @@ func readHTTP(c *Check, t table) string {
 	return h.URL
 }
 
+// octet is how a value writes a byte that is no character. In double quotes TOML itself reads it, as a character.
+var octet = regexp.MustCompile(`\\x[0-9A-Fa-f]{2}`)
+
+// octets reads a string that can hold any byte.
+func (t table) octets(key string) string {
+	s, ok := t.values[key].(string)
+	if !ok {
+		return t.text(key)
+	}
+	return octet.ReplaceAllStringFunc(s, func(escape string) string {
+		b, _ := strconv.ParseUint(escape[2:], 16, 8) // it has two hexadecimal digits
+		return string([]byte{byte(b)})
+	})
+}
+
 func readStream(t table) *StreamCheck {
 	s := &StreamCheck{
 		Address: t.need("address", addressRule, "127.0.0.1:6379"),
-		Send:    t.text("send"),
+		Send:    t.octets("send"),
 		Expect:  t.pattern("expect"),
 	}
 	port, err := strconv.Atoi(s.Address[strings.LastIndexByte(s.Address, ':')+1:])
@@ -250,7 +265,7 @@ func readStream(t table) *StreamCheck {
 func readUnix(c *Check, t table) string {
 	c.Unix = &StreamCheck{
 		Address: t.need("path", socketRule, "/run/example.sock"),
-		Send:    t.text("send"),
+		Send:    t.octets("send"),
 		Expect:  t.pattern("expect"),
 	}
 	return c.Unix.Address

@@ -200,3 +200,33 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+// TestSend: a check can send any byte, and text is sent as it is.
+func TestSend(t *testing.T) {
+	for value, want := range map[string]string{
+		`'\x00\xff'`:         "\x00\xff",
+		`"\x00\u0000"`:       "\x00\x00",
+		`"\\xfe\n"`:          "\xfe\n",
+		`"PING\r\n"`:         "PING\r\n",
+		`'\x0g \x \\x41'`:    `\x0g \x \A`,
+		`"\xff is a letter"`: "ÿ is a letter",
+	} {
+		for _, kind := range []string{"tcp = { address = '127.0.0.1:1', ", "udp = { address = '127.0.0.1:1', ", "unix = { path = '/run/a', "} {
+			p, findings := profiles.Parse([]byte("units = ['a.service']\n[[check]]\nname = 'a'\n" + kind + "send = " + value + " }\n"))
+			if len(findings) > 0 {
+				t.Errorf("%s%s: %v", kind, value, findings)
+				continue
+			}
+			c := p.Checks[0]
+			for _, s := range []*profiles.StreamCheck{c.TCP, c.UDP, c.Unix} {
+				if s != nil && s.Send != want {
+					t.Errorf("%s%s sends %q, want %q", kind, value, s.Send, want)
+				}
+			}
+		}
+	}
+	_, findings := profiles.Parse([]byte("units = ['a.service']\n[[check]]\nname = 'a'\nhttp = { url = 'http://a/', body = \"\\u0000\" }\n"))
+	if len(findings) == 0 {
+		t.Error("a pattern can hold a NUL character")
+	}
+}

@@ -29,6 +29,7 @@ type Place interface {
 	Run(ctx context.Context, c place.Command) (place.Result, error)
 	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, stderr string, err error)
 	Root() host.Root
+	IDInside(id uint32) uint32   // what the place calls a user or group that a file below Root has
 	Inside(f func() error) error // where files of proc(5) show what is of the place
 	Bus() *dbus.Conn
 }

@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -61,6 +62,11 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := func(c profiles.FileCheck) profiles.Check { return profiles.Check{File: &c} }
+	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
+	judge(t, check.Env{Place: here{root: root, shift: uid - 4711}}, []row{
+		{"owner in a place with users of its own", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "4711:" + fmt.Sprint(gid-uid+4711)}), true, ""},
+		{"owner outside", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: me}), false, "got (4711)"},
+	})
 	judge(t, check.Env{Place: here{root: root}}, []row{
 		{"exists", file(profiles.FileCheck{Path: "/var/data", Exists: true}), true, "8 bytes"},
 		{"links stay inside the root", file(profiles.FileCheck{Path: "/link", Exists: true, Contains: "/^three$/"}), false, "want /link with /^three$/"},

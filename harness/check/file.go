@@ -17,12 +17,13 @@ import (
 // of its own is not there.
 func probeFile(c profiles.FileCheck) probe {
 	return func(_ context.Context, env Env) (text string, err error) {
-		err = env.Place.Inside(func() error { text, err = lookAt(c, env.Place.Root()); return err })
+		err = env.Place.Inside(func() error { text, err = lookAt(c, env.Place); return err })
 		return text, err
 	}
 }
 
-func lookAt(c profiles.FileCheck, root host.Root) (string, error) {
+func lookAt(c profiles.FileCheck, where Place) (string, error) {
+	root := where.Root()
 	if rest, ok := strings.CutPrefix(c.Path, "/proc/net/"); ok { // a link to the one who looks, who is no process of the place
 		c.Path = "/proc/1/net/" + rest
 	}
@@ -36,7 +37,7 @@ func lookAt(c profiles.FileCheck, root host.Root) (string, error) {
 	if !c.Exists {
 		return "", fmt.Errorf("%s: want no such file, but it exists", c.Path)
 	}
-	err = errors.Join(modeIs(c, info), ownerIs(root, c, info), contentHas(root, c))
+	err = errors.Join(modeIs(c, info), ownerIs(where, c, info), contentHas(root, c))
 	return fmt.Sprintf("%s exists, %v, %d bytes", c.Path, info.Mode(), info.Size()), err
 }
 
@@ -55,12 +56,12 @@ func modeIs(c profiles.FileCheck, info fs.FileInfo) error {
 }
 
 // ownerIs compares the owner with USER, USER:GROUP or :GROUP, each a number or a name of the place.
-func ownerIs(root host.Root, c profiles.FileCheck, info fs.FileInfo) error {
+func ownerIs(where Place, c profiles.FileCheck, info fs.FileInfo) error {
 	user, group, _ := strings.Cut(c.Owner, ":")
 	stat := info.Sys().(*syscall.Stat_t)
 	return errors.Join(
-		idIs(root, c.Path, "owner", "/etc/passwd", user, stat.Uid),
-		idIs(root, c.Path, "group", "/etc/group", group, stat.Gid))
+		idIs(where.Root(), c.Path, "owner", "/etc/passwd", user, where.IDInside(stat.Uid)),
+		idIs(where.Root(), c.Path, "group", "/etc/group", group, where.IDInside(stat.Gid)))
 }
 
 func idIs(root host.Root, path, what, table, want string, got uint32) error {

@@ -127,7 +127,13 @@ func TestStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sink.Close()
+	octets := listen(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		got := make([]byte, 3)
+		io.ReadFull(c, got)
+		fmt.Fprintf(c, "got %x", got)
+	})
 	judge(t, quick(t), []row{
+		{"any bytes", profiles.Check{TCP: &profiles.StreamCheck{Address: octets, Send: "\x00\xff\n", Expect: "got 00ff0a"}}, true, "answered"},
 		{"accepted", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp}}, true, "accepted"},
 		{"greeting in pieces", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Expect: "hello"}}, true, `"hello"`},
 		{"answer", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PING\n", Expect: `/\+PONG\n$/`}}, true, "PONG"},

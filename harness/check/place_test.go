@@ -21,8 +21,9 @@ import (
 
 // here is a place without a container: real sockets and processes of this machine, and a directory as file tree.
 type here struct {
-	root string
-	bus  *dbus.Conn
+	root  string
+	bus   *dbus.Conn
+	shift uint32 // of the users of files
 }
 
 func (h here) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -30,6 +31,8 @@ func (h here) Dial(ctx context.Context, network, address string) (net.Conn, erro
 }
 
 func (h here) Root() host.Root { return host.At(h.root) }
+
+func (h here) IDInside(id uint32) uint32 { return id - h.shift }
 
 func (h here) Inside(f func() error) error { return f() }
 

@@ -88,22 +88,22 @@ func journalIn(t *testing.T, p *place.Place) {
 	time.Sleep(10 * time.Millisecond)
 	env := check.Env{Place: p, Unit: "trial.service", Since: time.Now()}
 	judge(t, env, []row{
-		{"nothing yet", journal(nil, "earlier"), true, "0 messages"},
-		{"nothing required is there", journal([]string{"earlier"}), false, "got 0 messages without"},
+		{"nothing yet", wanted(nil, "earlier"), true, "0 messages"},
+		{"nothing required is there", wanted([]string{"earlier"}), false, "got 0 messages without"},
 	})
 	log("other.service", "echo other")
 	log("trial.service", `echo ready; printf 'bell \007 and \377\n'; echo failed to >&2; head -c 9000 /dev/zero | tr '\0' x; echo; echo done`)
 	judge(t, env, []row{
-		{"must", journal([]string{"^ready$", "^done$"}), true, "messages"},
-		{"long", journal([]string{"^x{1000}"}), true, "messages"},
-		{"not text", journal([]string{`^bell \x07 and`}), true, "messages"},
-		{"must and is not", journal([]string{"^ready$", "^steady$"}), false, "want a message with /^steady$/, got"},
-		{"must not and is", journal(nil, "(?i)^Failed"), false, `want no message with /(?i)^Failed/, got "failed to"`},
-		{"of this trial only", journal(nil, "earlier|other"), true, "messages"},
-		{"bad expression", journal([]string{"("}), false, "missing closing )"},
+		{"must", wanted([]string{"^ready$", "^done$"}), true, "messages"},
+		{"long", wanted([]string{"^x{1000}"}), true, "messages"},
+		{"not text", wanted([]string{`^bell \x07 and`}), true, "messages"},
+		{"must and is not", wanted([]string{"^ready$", "^steady$"}), false, "want a message with /^steady$/, got"},
+		{"must not and is", wanted(nil, "(?i)^Failed"), false, `want no message with /(?i)^Failed/, got "failed to"`},
+		{"of this trial only", wanted(nil, "earlier|other"), true, "messages"},
+		{"bad expression", wanted([]string{"("}), false, "missing closing )"},
 	})
 	begin := time.Now()
-	forbidden := journal(nil, "ready")
+	forbidden := wanted(nil, "ready")
 	forbidden.Retry = time.Minute
 	if got := check.Run(t.Context(), env, []profiles.Check{forbidden}, "running"); got[0].OK || time.Since(begin) > 30*time.Second {
 		t.Errorf("got %+v after %v, want a failure at once: what was logged stays logged", got[0], time.Since(begin))
@@ -111,16 +111,16 @@ func journalIn(t *testing.T, p *place.Place) {
 	// More than 4 MiB of long lines, of which journald drops none, and then what matters.
 	log("trial.service", `text=$(printf %040000d 0); for i in $(seq 150); do echo $text$i; done; echo forbidden at the end`)
 	judge(t, env, []row{
-		{"must, after much", journal([]string{"^ready$", "^forbidden at the end$"}), true, "messages"},
-		{"must not, after much", journal(nil, "forbidden"), false, `got "forbidden at the end"`},
+		{"must, after much", wanted([]string{"^ready$", "^forbidden at the end$"}), true, "messages"},
+		{"must not, after much", wanted(nil, "forbidden"), false, `got "forbidden at the end"`},
 	})
 	command(t, p, "/bin/sh", "-c", "journalctl --rotate; rm -rf /run/log/journal /var/log/journal")
-	got := check.Run(t.Context(), env, []profiles.Check{journal(nil, "x")}, "running")
+	got := check.Run(t.Context(), env, []profiles.Check{wanted(nil, "x")}, "running")
 	if got[0].OK || !strings.Contains(got[0].Detail, "there is no journal") {
 		t.Errorf("got %+v, want a failure: without a journal nothing is known", got[0])
 	}
 }
 
-func journal(must []string, mustNot ...string) profiles.Check {
+func wanted(must []string, mustNot ...string) profiles.Check {
 	return profiles.Check{Journal: &profiles.JournalCheck{Must: must, MustNot: mustNot}}
 }

@@ -102,7 +102,7 @@ func (p *Place) changed(name string, since time.Time) bool {
 	}
 	owner, ok := now.Sys().(*syscall.Stat_t)
 	had, also := before.Sys().(*syscall.Stat_t)
-	if !ok || !also || now.Mode() != before.Mode() || p.users.Inside(owner.Uid) != had.Uid || p.users.Inside(owner.Gid) != had.Gid {
+	if !ok || !also || now.Mode() != before.Mode() || p.IDInside(owner.Uid) != had.Uid || p.IDInside(owner.Gid) != had.Gid {
 		return true
 	}
 	if !now.Mode().IsRegular() {

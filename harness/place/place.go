@@ -120,6 +120,9 @@ func (p *Place) Err() error {
 	}
 }
 
+// IDInside returns what the place calls a user or group that a file below its root has.
+func (p *Place) IDInside(id uint32) uint32 { return p.users.Inside(id) }
+
 // asRoot calls f on a thread that acts as the root of the place: what f makes belongs to that root, and who answers a
 // connection sees it.
 func (p *Place) asRoot(f func() error) error { return namespace.AsUser(p.users.First, f) }

@@ -204,7 +204,7 @@ func (r *run) pipe() (out, hold *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := unix.Mkfifo(path, 0o600); err != nil {
+	if err := r.asRoot(func() error { return unix.Mkfifo(path, 0o600) }); err != nil {
 		return nil, nil, &fs.PathError{Op: "mkfifo", Path: path, Err: err}
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
