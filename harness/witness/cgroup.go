@@ -19,6 +19,7 @@ type cgroup struct {
 	name   string   // last part of its path
 	parent *os.File // open directory
 	id     uint64   // of the parent
+	root   uint32   // the user to whom the parent belongs: in a container its root
 	made   []string // directories that were made, the outermost first
 	watch  *os.File // inotify instance: children that appear
 	done   sync.WaitGroup
@@ -54,7 +55,7 @@ func (c *cgroup) open(dir string) error {
 	if err := unix.Fstat(int(c.parent.Fd()), &stat); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	c.id = stat.Ino // of a cgroup2 directory, the cgroup's id
+	c.id, c.root = stat.Ino, stat.Uid // the number of a cgroup2 directory is the cgroup's id
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("inotify: %w", err)

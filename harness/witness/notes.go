@@ -31,6 +31,7 @@ type notes struct {
 type tally struct {
 	pid, count int
 	setup      bool
+	root       bool
 }
 
 func newNotes(c *cgroup) *notes { return &notes{cgroup: c, denials: map[Denial]*tally{}} }
@@ -70,6 +71,7 @@ func (n *notes) add(event []byte) {
 		n.denials[d] = t
 	}
 	t.count++
+	t.root = t.root || order.Uint32(event[eventUser:]) == n.cgroup.root
 }
 
 // record returns what was noted.
@@ -77,7 +79,7 @@ func (n *notes) record() Record {
 	r := Record{Dropped: n.dropped}
 	for _, d := range slices.SortedFunc(maps.Keys(n.denials), compare) {
 		t := n.denials[d]
-		d.PID, d.Count = t.pid, t.count
+		d.PID, d.Count, d.Root = t.pid, t.count, t.root
 		if t.setup {
 			r.Setup = append(r.Setup, d)
 		} else {

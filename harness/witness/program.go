@@ -20,7 +20,8 @@ const (
 	eventComm    = 80 // [16]byte
 	eventPathLen = 96 // int32, with the final NUL or of the structure; below 1 there is none
 	eventToLen   = 100
-	eventPath    = 104
+	eventUser    = 104 // uint32, real user id of the process
+	eventPath    = 112
 	eventTo      = eventPath + pathSize
 	eventSize    = eventTo + pathSize
 
@@ -248,6 +249,8 @@ func reserve(m tables) asm.Instructions {
 		asm.StoreMem(asm.R6, eventFilter, asm.R1, asm.Word),
 		asm.FnGetCurrentPidTgid.Call(),
 		asm.StoreMem(asm.R6, eventTask, asm.R0, asm.DWord),
+		asm.FnGetCurrentUidGid.Call(),
+		asm.StoreMem(asm.R6, eventUser, asm.R0, asm.Word),
 		asm.Mov.Reg(asm.R1, asm.R6),
 		asm.Add.Imm(asm.R1, eventComm),
 		asm.Mov.Imm(asm.R2, 16),

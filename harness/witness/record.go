@@ -30,6 +30,7 @@ type Denial struct {
 	Process  string // name of the thread, at most 15 bytes
 	PID      int    // of the first process that was refused, as seen from here
 	Count    int    // how often it happened
+	Root     bool   // whether a process of root was refused; of a container, of its own root
 }
 
 // String says what was refused in one line, such as `nginx: openat("/var/log/x"): EROFS`.
@@ -57,8 +58,8 @@ type Record struct {
 	Dropped uint64
 }
 
-// Minus returns what r has and the baseline has not, however often. Two denials are the same if all but PID, Count
-// and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc, and numbers at
+// Minus returns what r has and the baseline has not, however often. Two denials are the same if all but PID, Count,
+// Root and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc, and numbers at
 // the end of names of threads, do not count.
 func (r Record) Minus(baseline Record) Record {
 	return Record{
@@ -95,7 +96,7 @@ var (
 
 // class is the denial without what differs from one run to the next.
 func (d Denial) class() Denial {
-	d.PID, d.Count, d.Filtered = 0, 0, false
+	d.PID, d.Count, d.Root, d.Filtered = 0, 0, false, false
 	d.Process = threadID.ReplaceAllString(d.Process, "N")
 	d.Path, d.To = procID.ReplaceAllString(d.Path, "/proc/N"), procID.ReplaceAllString(d.To, "/proc/N")
 	return d
