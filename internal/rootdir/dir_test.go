@@ -117,3 +117,58 @@ func TestReadlink(t *testing.T) {
 		}
 	}
 }
+
+// Without openat2(2), too, nothing is found outside while a directory is exchanged for links that lead there.
+func TestWalkWhileExchanged(t *testing.T) {
+	root := tree(t)
+	top := filepath.Dir(root)
+	err := errors.Join(os.Rename(top+"/outside", top+"/secret"), os.Mkdir(top+"/outside", 0o755),
+		os.Rename(top+"/secret", top+"/outside/file"), os.Remove(root+"/up"), os.Symlink("../outside", root+"/up"),
+		os.Mkdir(root+"/d", 0o755), os.WriteFile(root+"/d/file", nil, 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := Open("/")
+	secret, err := identity(host.Open(top+"/outside/file", unix.O_PATH))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	stop, ended := make(chan struct{}), make(chan int)
+	go func() {
+		swaps := 0
+		for {
+			select {
+			case <-stop:
+				ended <- swaps
+				return
+			default:
+			}
+			for _, link := range []string{"/out", "/up"} {
+				if unix.Renameat2(unix.AT_FDCWD, root+"/d", unix.AT_FDCWD, root+link, unix.RENAME_EXCHANGE) == nil {
+					swaps++
+				}
+			}
+		}
+	}()
+	found := 0
+	for range 20_000 {
+		for _, name := range []string{"/d/file", "/up/file", "/d/../d/file", "/usr/../up/file"} {
+			got, err := identity(d.walk(name, unix.O_PATH|unix.O_CLOEXEC))
+			if err == nil {
+				found++
+			}
+			if got == secret {
+				t.Fatalf("%s leads out", name)
+			}
+		}
+	}
+	close(stop)
+	if swaps := <-ended; swaps == 0 || found == 0 {
+		t.Errorf("%d exchanges, found %d", swaps, found)
+	}
+}

@@ -1,0 +1,64 @@
+package host
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open opens a regular file for reading. Everything else is an error at once, never a wait.
+func (r Root) Open(name string) (*os.File, error) {
+	name = clean(name)
+	fd, err := r.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := regular(fd, name); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Socket opens a socket inside the root for connecting to it: connect(2) takes the name that [Descriptor] gives it, of
+// which no link changes the meaning.
+func (r Root) Socket(name string) (*os.File, error) {
+	name = clean(name)
+	file, err := r.open("connect", name, unix.O_PATH)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode()&fs.ModeSocket == 0 {
+		err = &fs.PathError{Op: "connect", Path: name, Err: unix.ENOTSOCK}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// Descriptor is a name of this process for what a file is open on, whatever its own name means by now.
+func Descriptor(file *os.File) string { return descriptor(int(file.Fd())) }
+
+// Born returns when what is at name was made, a link itself. Where a file system does not record that, it is when it
+// last changed.
+func (r Root) Born(name string) (time.Time, error) {
+	name = clean(name)
+	dir, base, err := r.parent("stat", name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer unix.Close(dir)
+	var st unix.Statx_t
+	if err := unix.Statx(dir, base, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME|unix.STATX_CTIME, &st); err != nil {
+		return time.Time{}, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	born := st.Btime
+	if st.Mask&unix.STATX_BTIME == 0 {
+		born = st.Ctime
+	}
+	return time.Unix(born.Sec, int64(born.Nsec)), nil
+}
