@@ -31,3 +31,33 @@ func TestInstances(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Directories of a prefix and of another name of the template make an instance differ from its template, too.
+func TestInstancesByPrefixAndAlias(t *testing.T) {
+	root := plant(t, map[string]string{
+		"/usr/lib/systemd/system/wp-site@.service":          "[Service]\nExecStart=/bin/true\n",
+		"/usr/lib/systemd/system/other@.service":            "[Service]\nExecStart=/bin/true\n",
+		"/usr/lib/systemd/system/alias@.service":            "-> other@.service",
+		"/usr/lib/systemd/system/dead@.service":             "-> missing@.service",
+		"/etc/systemd/system/wp-@bar.service.d/1.conf":      "[Service]\nCapabilityBoundingSet=CAP_SYS_CHROOT\n",
+		"/etc/systemd/system/wp@none.service.d/1.conf":      "[Service]\n",
+		"/etc/systemd/system/wp-.service.d/2.conf":          "[Service]\n",
+		"/run/systemd/system/alias@baz.service.d/1.conf":    "[Service]\n",
+		"/run/systemd/system/dead@x.service.d/1.conf":       "[Service]\n",
+		"/run/systemd/system/wp-site@own.service.d/1.conf":  "[Service]\n",
+		"/run/systemd/system/wp-site@link.service.d/1.conf": "[Service]\n",
+		"/run/systemd/system/wp-site@link.service":          "-> wp-site@.service",
+	})
+	l := unit.Loader{Root: root}
+	want := []string{"other@baz.service", "wp-site@bar.service", "wp-site@own.service"} // the link is in the list of files
+	if diff := cmp.Diff(want, l.Instances()); diff != "" {
+		t.Error(diff)
+	}
+	u, err := l.Load("wp-site@bar.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := u.Last("Service", "CapabilityBoundingSet"); !ok || a.Value != "CAP_SYS_CHROOT" {
+		t.Errorf("the instance has %v, want what its prefix sets", a)
+	}
+}
