@@ -51,7 +51,7 @@ type Guard struct {
 	manager    Manager
 	reload     Reloader
 	prover     Prover
-	journal    journal
+	journal    runLog
 	notes      notes
 	masks      masks
 	out        io.Writer // what is in order

@@ -2,12 +2,9 @@ package guard
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os/exec"
-	"strings"
 	"time"
 
+	"temper/internal/journal"
 	"temper/internal/systemd"
 )
 
@@ -19,8 +16,8 @@ type Manager interface {
 	ResetFailed(ctx context.Context, name string) error
 }
 
-// A journal is what systemd and services have logged; [Journalctl] reads the machine's.
-type journal interface {
+// A runLog is what systemd and services have logged; journalctl reads the machine's.
+type runLog interface {
 	// systemd returns what PID 1 logged about the runs of a unit in this boot, the newest first, and of old ones not all.
 	systemd(ctx context.Context, unit string) ([]entry, error)
 	// service returns the last lines that a run of a service has logged, the newest first.
@@ -33,47 +30,34 @@ type journalctl struct{}
 const (
 	mostMessages = 500     // of systemd about a unit
 	mostLines    = 10      // of a service
-	mostBytes    = 4 << 20 // of output
+	mostBytes    = 4 << 20 // of messages
+	readWithin   = time.Minute
 )
 
 // The fields of PID 1 are its own: _PID is what the kernel says of who sent an entry.
 func (journalctl) systemd(ctx context.Context, unit string) ([]entry, error) {
-	find := []string{
-		"--boot", fmt.Sprintf("--lines=%d", mostMessages), "--output-fields=MESSAGE_ID,INVOCATION_ID,MESSAGE,EXIT_CODE,EXIT_STATUS", "_PID=1", "UNIT=" + unit,
-	}
+	match := []string{"--boot", "_PID=1", "UNIT=" + unit}
 	for _, id := range append([]string{messageStarting, messageStarted}, endings...) {
-		find = append(find, "MESSAGE_ID="+id)
+		match = append(match, "MESSAGE_ID="+id)
 	}
-	return query(ctx, find...)
+	fields := []string{"MESSAGE_ID", "INVOCATION_ID", "MESSAGE", "EXIT_CODE", "EXIT_STATUS"}
+	return newest(ctx, journal.Query{Last: mostMessages, Fields: fields, Match: match})
 }
 
 func (journalctl) service(ctx context.Context, invocation string) ([]entry, error) {
-	return query(ctx, "--boot", fmt.Sprintf("--lines=%d", mostLines), "--output-fields=MESSAGE", "_SYSTEMD_INVOCATION_ID="+invocation)
+	match := []string{"--boot", "_SYSTEMD_INVOCATION_ID=" + invocation}
+	return newest(ctx, journal.Query{Last: mostLines, Fields: []string{"MESSAGE"}, Match: match})
 }
 
-// query reads the newest entries that journalctl finds.
-func query(ctx context.Context, find ...string) ([]entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+// newest reads the newest entries that a query finds. What is older than the limit allows does not matter.
+func newest(ctx context.Context, q journal.Query) (entries []entry, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	c := exec.CommandContext(ctx, "journalctl", append([]string{"--quiet", "--no-pager", "--reverse", "--output=json"}, find...)...)
-	var complaint strings.Builder
-	c.Stderr = &complaint
-	out, err := c.StdoutPipe()
-	if err == nil {
-		err = c.Start()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("journalctl: %w", err)
-	}
-	limited := &io.LimitedReader{R: out, N: mostBytes}
-	entries, err := readEntries(limited)
-	if limited.N == 0 { // what is older does not matter
-		cancel()
-		_ = c.Wait()
-		return entries, err
-	}
-	if ended := c.Wait(); ended != nil && err == nil {
-		err = fmt.Errorf("journalctl: %w: %s", ended, strings.TrimSpace(complaint.String()))
-	}
+	size := 0
+	err = journal.Read(ctx, journal.Machine{}, q, func(e journal.Entry) bool {
+		entries = append(entries, newEntry(e))
+		size += entrySize + len(entries[len(entries)-1].message)
+		return size < mostBytes
+	})
 	return entries, err
 }

@@ -1,15 +1,12 @@
 package guard
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"temper/internal/journal"
 	"temper/internal/verdict"
 )
 
@@ -42,39 +39,17 @@ const (
 // endings are the messages after which a run does not go on.
 var endings = []string{messageFailed, messageResult, messageExit, messageSuccess, messageStopping}
 
-// An entry is one of the journal; fields that are no text are empty.
+// An entry is one of the journal.
 type entry struct {
 	id, invocation, message, code, status string
 	at                                    time.Time
 }
 
-func (e *entry) UnmarshalJSON(data []byte) error {
-	var fields map[string]any
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return err
-	}
-	text := func(name string) string { s, _ := fields[name].(string); return s }
-	micros, err := strconv.ParseInt(text("__REALTIME_TIMESTAMP"), 10, 64)
-	if err != nil {
-		return fmt.Errorf("an entry of the journal has no time: %w", err)
-	}
-	*e = entry{text("MESSAGE_ID"), text("INVOCATION_ID"), text("MESSAGE"), text("EXIT_CODE"), text("EXIT_STATUS"), time.UnixMicro(micros)}
-	return nil
-}
+// entrySize is about what an entry takes besides its message.
+const entrySize = 256
 
-// readEntries reads what journalctl prints with --output=json. What comes after the limit of the reader is left out.
-func readEntries(r io.Reader) (entries []entry, err error) {
-	for decoder := json.NewDecoder(r); ; {
-		var e entry
-		err := decoder.Decode(&e)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return entries, nil
-		}
-		if err != nil {
-			return entries, fmt.Errorf("read the journal: %w", err)
-		}
-		entries = append(entries, e)
-	}
+func newEntry(e journal.Entry) entry {
+	return entry{e.Text("MESSAGE_ID"), e.Text("INVOCATION_ID"), e.Text("MESSAGE"), e.Text("EXIT_CODE"), e.Text("EXIT_STATUS"), e.Time()}
 }
 
 // readRuns follows the runs of a unit through what PID 1 logged of it, the newest entry first. It returns the newest run first. A run

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"temper/internal/journal"
 	"temper/internal/verdict"
 )
 
@@ -26,9 +27,12 @@ func newestFirst(t *testing.T, lines ...string) []entry {
 	for i := range lines {
 		text.WriteString(lines[len(lines)-1-i] + "\n")
 	}
-	entries, err := readEntries(strings.NewReader(text.String()))
-	if err != nil {
-		t.Fatal(err)
+	var entries []entry
+	for e, err := range journal.Entries(strings.NewReader(text.String())) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, newEntry(e))
 	}
 	return entries
 }
@@ -77,18 +81,6 @@ func TestReadRuns(t *testing.T) {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-// TestReadEntriesBounded: where the output was cut, what is whole counts.
-func TestReadEntriesBounded(t *testing.T) {
-	whole := line(1, "a", messageStarted, "", "") + "\n"
-	entries, err := readEntries(strings.NewReader(whole + whole[:20]))
-	if err != nil || len(entries) != 1 {
-		t.Errorf("got %d entries, %v; want 1", len(entries), err)
-	}
-	if _, err := readEntries(strings.NewReader("no JSON")); err == nil {
-		t.Error("what is no JSON is no error")
 	}
 }
 

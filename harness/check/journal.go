@@ -41,7 +41,7 @@ func ofTrial(env Env) journal.Query {
 	if unit.IsTemplate(env.Unit) {
 		match = "--unit=" + strings.Replace(env.Unit, "@.", "@*.", 1)
 	}
-	return journal.Query{Since: since, Fields: []string{"MESSAGE", "_SYSTEMD_UNIT"}, Match: []string{match}}
+	return journal.Query{Since: since, Fields: []string{"MESSAGE", "_SYSTEMD_UNIT"}, Match: []string{match}, Sync: true}
 }
 
 // search looks for what a check wants in one message after the other.

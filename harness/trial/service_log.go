@@ -30,7 +30,7 @@ const (
 // before them the errors. The unit can be a pattern of glob(7).
 func serviceLog(ctx context.Context, where journal.System, unit string, since time.Time) ([]message, error) {
 	q := journal.Query{
-		Since: since, Last: mostMessages, Fields: []string{"MESSAGE", "PRIORITY", "_SYSTEMD_UNIT", "_PID"}, Match: []string{"--unit=" + unit},
+		Since: since, Last: mostMessages, Fields: []string{"MESSAGE", "PRIORITY", "_SYSTEMD_UNIT"}, Match: []string{"--unit=" + unit}, Sync: true,
 	}
 	last, whole, err := lastMessages(ctx, where, q)
 	if err != nil || whole {

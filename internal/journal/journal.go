@@ -27,24 +27,28 @@ type Query struct {
 	Fields []string  // of the entries, those wanted besides the time and the cursor
 	// Match are further arguments, such as "--unit=a.service", "--priority=err" or "_PID=1".
 	Match []string
+	// Sync has journald write out what it holds first, and makes it an error where there is no journal.
+	Sync bool
 }
 
 // ErrNone says that there is no journal, so that nothing is known.
 var ErrNone = errors.New("there is no journal")
 
-// script has journald write out what it holds, makes sure that there is a journal at all, and then prints it: messages of
-// any length (--all), those of several lines in one (json).
-const script = `export LC_ALL=C
+// sync has journald write out what it holds, makes sure that there is a journal at all, and then prints it.
+const sync = `export LC_ALL=C
 journalctl --sync
 newest=$(journalctl --quiet --no-pager --lines=1) || exit
 [ -n "$newest" ] || exit 66
-exec journalctl --all --no-pager --quiet --output=json "$@"`
+exec journalctl "$@"`
 
 const noJournal = 66 // EX_NOINPUT
 
-// command prints the entries.
+// command prints the entries: messages of any length (--all), those of several lines in one (json).
 func (q Query) command() []string {
-	args := []string{"/bin/sh", "-c", script, "journalctl", "--output-fields=" + strings.Join(q.Fields, ",")}
+	args := []string{"journalctl", "--all", "--no-pager", "--quiet", "--output=json", "--output-fields=" + strings.Join(q.Fields, ",")}
+	if q.Sync {
+		args = append([]string{"/bin/sh", "-c", sync}, args...)
+	}
 	if !q.Since.IsZero() {
 		args = append(args, "--since=@"+strconv.FormatInt(q.Since.Unix(), 10))
 	}

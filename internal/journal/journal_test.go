@@ -155,10 +155,10 @@ func TestArguments(t *testing.T) {
 		query journal.Query
 		want  string
 	}{
-		"all": {journal.Query{Fields: []string{"MESSAGE"}}, "--output-fields=MESSAGE"},
+		"all": {journal.Query{Fields: []string{"MESSAGE"}}, "journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE"},
 		"last": {
 			journal.Query{Since: time.UnixMilli(1700000000900), Last: 5, Fields: []string{"MESSAGE", "_PID"}, Match: []string{"_PID=1"}},
-			"--output-fields=MESSAGE,_PID --since=@1700000000 --reverse --lines=5 _PID=1",
+			"journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE,_PID --since=@1700000000 --reverse --lines=5 _PID=1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,9 +166,42 @@ func TestArguments(t *testing.T) {
 			if err := journal.Read(t.Context(), printed{output: strings.NewReader(""), received: &args}, x.query, nil); err != nil {
 				t.Error(err)
 			}
-			if got := strings.Join(args[4:], " "); got != x.want {
+			if got := strings.Join(args, " "); got != x.want {
 				t.Errorf("got %s, want %s", got, x.want)
 			}
 		})
+	}
+}
+
+// TestMachine: a command is read while it runs, and killed when nobody reads any more.
+func TestMachine(t *testing.T) {
+	all := func(r io.Reader) error { _, err := io.ReadAll(r); return err }
+	broken := errors.New("broken")
+	for name, x := range map[string]struct {
+		script string
+		read   func(io.Reader) error
+		status int
+		says   string
+		err    error
+	}{
+		"ends well":      {"echo out", all, 0, "", nil},
+		"fails":          {"echo no >&2; exit 7", all, 7, "no\n", nil},
+		"never ends":     {"exec yes", func(r io.Reader) error { _, err := r.Read(make([]byte, 10)); return err }, 0, "", nil},
+		"cannot be read": {"exec yes", func(io.Reader) error { return broken }, 0, "", broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, says, err := journal.Machine{}.Stream(t.Context(), []string{"/bin/sh", "-c", x.script}, x.read)
+			if status != x.status || says != x.says || !errors.Is(err, x.err) {
+				t.Errorf("status %d, %q, %v", status, says, err)
+			}
+		})
+	}
+	if _, _, err := (journal.Machine{}).Stream(t.Context(), []string{"/nonexistent"}, all); err == nil {
+		t.Error("there is no such program, and no error")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, _, err := (journal.Machine{}).Stream(ctx, []string{"sleep", "60"}, all); err == nil {
+		t.Error("it was interrupted, and there is no error")
 	}
 }
