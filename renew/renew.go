@@ -20,7 +20,7 @@ const rounds = 3
 // the boot. It returns the last error of prove, after everything else is done.
 func Run(ctx context.Context, prove func(ctx context.Context, units []string) error) error {
 	root := host.At("")
-	var result error
+	result := verdict.Store{Root: root}.Protect() // versions before this one let everybody read what services log
 	tried := map[string]verdict.Fingerprint{}
 	for range rounds {
 		if err := waitForPackages(ctx, packageLocks); err != nil {
@@ -31,7 +31,7 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 			return errors.Join(err, result)
 		}
 		if len(units) > 0 {
-			result = prove(ctx, slices.Sorted(maps.Keys(units)))
+			result = errors.Join(result, prove(ctx, slices.Sorted(maps.Keys(units))))
 			maps.Copy(tried, units)
 		}
 		if err := generator.MakeReady(root); err != nil {

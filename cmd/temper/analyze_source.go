@@ -195,7 +195,7 @@ func (n *analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry 
 	set, _ := loadProfiles(n.host()) // what is wrong with profiles is for `temper check` to say
 	p, _ := set.For(u)
 	v, err := verdict.Store{Root: n.host()}.Get(u.ID)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // only root reads verdicts
 		n.warn(err)
 	}
 	for _, advice := range list[:min(n.next, len(list))] {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,9 @@ func (a *app) runShow(units []string) error {
 	g, problems, err := a.generator()
 	if err != nil {
 		return err
+	}
+	if err := g.Store.Readable(); err != nil {
+		return hint.With(err, "sudo temper show "+strings.Join(units, " "))
 	}
 	decisions, more := a.decide(g, units)
 	bad := a.warnAll(problems)

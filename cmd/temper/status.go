@@ -7,6 +7,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/explain"
+	"temper/internal/hint"
 	"temper/internal/verdict"
 )
 
@@ -27,6 +28,9 @@ func (a *app) runStatus(units []string) error {
 	g, problems, err := a.generator()
 	if err != nil {
 		return err
+	}
+	if err := g.Store.Readable(); err != nil {
+		return hint.With(err, "sudo temper status")
 	}
 	decisions, more := a.decide(g, units)
 	bad := a.warnAll(slices.Concat(problems, more))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,28 +80,34 @@ func line(data []byte, err error) int {
 	return 1 + strings.Count(string(data[:min(offset, int64(len(data)))]), "\n")
 }
 
-// Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part.
+// Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part. Only its
+// owner can read it, since the evidence has lines of the service's log.
 func (s Store) Put(v Verdict) error {
-	return s.put(v, s.dropReady)
+	return s.put(v, private, s.dropReady)
+}
+
+// PutShared stores a verdict without what services logged, for everybody to read: what a package ships.
+func (s Store) PutShared(v Verdict) error {
+	return s.put(v.Shared(), shared, s.dropReady)
 }
 
 // PutProof is Put with the log of the trials. Where it fails, or is killed, there may be no log, never that of another
 // proof.
 func (s Store) PutProof(v Verdict, trials []Trial) error {
-	log, err := s.stage(s.logFile(v.Unit), trials)
+	log, err := s.stage(s.logFile(v.Unit), private, trials)
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
 	}
 	defer log.Cleanup()
-	if err := s.put(v, func() error { return errors.Join(s.dropReady(), s.dropLog(v.Unit)) }); err != nil {
+	if err := s.put(v, private, func() error { return errors.Join(s.dropReady(), s.dropLog(v.Unit)) }); err != nil {
 		return err
 	}
 	return log.CloseAtomicallyReplace()
 }
 
 // put stores a verdict once it is written whole and what goes before has gone.
-func (s Store) put(v Verdict, before func() error) error {
-	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), v)
+func (s Store) put(v Verdict, who access, before func() error) error {
+	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), who, v)
 	if err == nil {
 		defer pending.Cleanup()
 		err = before()
@@ -115,7 +122,7 @@ func (s Store) put(v Verdict, before func() error) error {
 }
 
 // stage writes what is to replace a file beside it, and takes away what a process has left there that was killed.
-func (s Store) stage(name string, what any) (*renameio.PendingFile, error) {
+func (s Store) stage(name string, who access, what any) (*renameio.PendingFile, error) {
 	data, err := json.MarshalIndent(what, "", "  ")
 	if err != nil {
 		return nil, err
@@ -124,7 +131,7 @@ func (s Store) stage(name string, what any) (*renameio.PendingFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := s.makeDir(path.Dir(name), who); err != nil {
 		return nil, err
 	}
 	const long = time.Minute // for a file to be written
@@ -136,7 +143,7 @@ func (s Store) stage(name string, what any) (*renameio.PendingFile, error) {
 			os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
-	pending, err := renameio.NewPendingFile(file, renameio.WithTempDir(dir), renameio.WithPermissions(0o644))
+	pending, err := renameio.NewPendingFile(file, renameio.WithTempDir(dir), renameio.WithPermissions(who.file))
 	if err != nil {
 		return nil, err
 	}
@@ -153,14 +160,14 @@ func (s Store) stage(name string, what any) (*renameio.PendingFile, error) {
 // Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps
 // [fs.ErrNotExist].
 func (s Store) Remove(unit string) error {
-	path, err := s.Root.Path(filepath.Join(s.dirs()[0], unit+suffix))
+	file, err := s.Root.Path(filepath.Join(s.dirs()[0], unit+suffix))
 	if err != nil {
 		return err
 	}
 	if err := s.dropReady(); err != nil {
 		return err
 	}
-	return os.Remove(path)
+	return os.Remove(file)
 }
 
 // dropReady makes what lies ready for the boot void: it was decided without what is stored now. A boot knows no store

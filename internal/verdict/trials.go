@@ -26,7 +26,7 @@ type Trial struct {
 
 // PutTrials keeps the log of the trials of a unit, replacing that of the proof before.
 func (s Store) PutTrials(unit string, trials []Trial) error {
-	pending, err := s.stage(s.logFile(unit), trials)
+	pending, err := s.stage(s.logFile(unit), private, trials)
 	if err == nil {
 		defer pending.Cleanup()
 		err = pending.CloseAtomicallyReplace()

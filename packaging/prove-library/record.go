@@ -49,7 +49,7 @@ func keepVerdicts(dir string, found []service) error {
 		}
 		v := *s.verdict
 		v.Fingerprint.Systemd, v.Fingerprint.Kernel, v.Seconds = 0, "", 0
-		problems = append(problems, store.Put(v))
+		problems = append(problems, store.PutShared(v))
 	}
 	return errors.Join(problems...)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"temper/generator"
 	"temper/internal/host"
 	"temper/internal/unit"
@@ -60,6 +62,9 @@ func TestShipped(t *testing.T) {
 		}
 		if s := (service{suite: shipped, unit: name, profile: p, root: true, verdict: &v}); v.Result != verdict.Proven || len(v.Demotions) > 0 {
 			t.Errorf("%v: %s%s %s`", s.problems(), again, shipped, v.Profile)
+		}
+		if diff := cmp.Diff(v.Shared(), v); diff != "" {
+			t.Errorf("%s: ships what the service said (-shared +shipped):\n%s", name, diff)
 		}
 		if row := rows[short(name)]; !strings.Contains(row, " | ") || strings.Contains(row, "not proven") {
 			t.Errorf("%s: %s has the row %q: %s%s %s`", name, tableFile, row, again, shipped, v.Profile)

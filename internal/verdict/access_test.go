@@ -1,0 +1,136 @@
+package verdict_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
+	"temper/internal/verdict"
+)
+
+func mode(t *testing.T, name string) fs.FileMode {
+	t.Helper()
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode().Perm()
+}
+
+func write(t *testing.T, name string, dir, file fs.FileMode) {
+	t.Helper()
+	err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.Chmod(filepath.Dir(name), dir), os.WriteFile(name, []byte("{}"), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPutIsPrivate: what services log is for the owner alone, in new files and in those that were there before.
+func TestPutIsPrivate(t *testing.T) {
+	root := t.TempDir()
+	store := verdict.Store{Root: host.At(root)}
+	verdicts, trials := root+verdict.Dirs[0], root+verdict.LogDir
+	write(t, verdicts+"/old.service.json", 0o755, 0o644)
+	write(t, trials+"/old.service.json", 0o755, 0o644)
+	write(t, verdicts+"/boot/ready", 0o755, 0o644)
+	if err := store.PutProof(verdict.Verdict{Unit: "new.service"}, []verdict.Trial{{Log: []string{"password"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{
+		verdicts: 0o700, trials: 0o700, filepath.Dir(trials): 0o755, filepath.Dir(verdicts): 0o755,
+		verdicts + "/old.service.json": 0o600, trials + "/old.service.json": 0o600,
+		verdicts + "/new.service.json": 0o600, trials + "/new.service.json": 0o600,
+	} {
+		if got := mode(t, name); got != want {
+			t.Errorf("%s has mode %o, want %o", name, got, want)
+		}
+	}
+	if units := store.Units(); len(units) != 2 {
+		t.Errorf("units %q", units)
+	}
+}
+
+// TestProtect closes what an older version stored, without anything being stored.
+func TestProtect(t *testing.T) {
+	root := t.TempDir()
+	store := verdict.Store{Root: host.At(root)}
+	if err := store.Protect(); err != nil {
+		t.Errorf("where nothing was stored: %v", err)
+	}
+	old := root + verdict.LogDir + "/old.service.json"
+	write(t, old, 0o755, 0o644)
+	link := filepath.Join(root, "elsewhere")
+	write(t, link, 0o755, 0o644)
+	if err := os.Symlink(link, root+verdict.LogDir+"/link.service.json"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Protect(); err != nil {
+		t.Fatal(err)
+	}
+	if dir, file := mode(t, filepath.Dir(old)), mode(t, old); dir != 0o700 || file != 0o600 {
+		t.Errorf("modes %o and %o", dir, file)
+	}
+	if got := mode(t, link); got != 0o644 {
+		t.Errorf("what a link leads to has mode %o", got)
+	}
+}
+
+// TestPutElsewhere: a directory that somebody has named stays as open as it is; the files in it are private all the same.
+func TestPutElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, named := range []string{dir, dir + "/made"} {
+		store := verdict.Store{Dirs: []string{named}}
+		if err := store.PutProof(verdict.Verdict{Unit: "a.service"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]fs.FileMode{"a.service.json": 0o600, "trials": 0o700, "trials/a.service.json": 0o600} {
+			if got := mode(t, filepath.Join(named, name)); got != want {
+				t.Errorf("%s has mode %o, want %o", name, got, want)
+			}
+		}
+	}
+	if given, made := mode(t, dir), mode(t, dir+"/made"); given != 0o755 || made != 0o700 {
+		t.Errorf("a directory that was there has mode %o, one that was made %o", given, made)
+	}
+}
+
+// TestReadable: whoever may not read verdicts is told so, not that there are none.
+func TestReadable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to be another user for a moment; found another user")
+	}
+	root := t.TempDir()
+	for dir := root; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := verdict.Store{Root: host.At(root)}
+	if err := store.Readable(); err != nil {
+		t.Errorf("where nothing was stored: %v", err)
+	}
+	if err := store.Put(verdict.Verdict{Unit: "a.service"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Readable(); err != nil {
+		t.Errorf("root: %v", err)
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		_, err := unix.SetfsuidRetUid(65534)
+		done <- errors.Join(err, store.Readable())
+	}()
+	if err := <-done; !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("another user: %v", err)
+	}
+}

@@ -1,0 +1,40 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+)
+
+// quotes says of each kind of evidence with words of the service in it after what these begin; empty if they are all of it.
+var quotes = map[string]string{
+	"log":      "",                                    // a line of the log
+	"check":    "): ",                                 // "name (kind, phase): what it answered"
+	"baseline": "it does not log without hardening: ", // "logs an error that it does not log without hardening: the line"
+}
+
+// Shared returns the verdict without what the service logged or answered: what may leave the machine. The reason of a verdict that is
+// not proven quotes that, and is left out too.
+func (v Verdict) Shared() Verdict {
+	v.Reason = ""
+	v.Advisories = sharedEvidence(v.Advisories)
+	v.Demotions = slices.Clone(v.Demotions)
+	for i, d := range v.Demotions {
+		v.Demotions[i].Evidence = sharedEvidence(d.Evidence)
+	}
+	return v
+}
+
+func sharedEvidence(list []Evidence) []Evidence {
+	kept := slices.Clone(list)[:0]
+	for _, e := range list {
+		begin, quoting := quotes[e.Kind]
+		if quoting && begin == "" {
+			continue
+		}
+		if head, _, found := strings.Cut(e.Text, begin); quoting && found {
+			e.Text = head + strings.TrimRight(begin, ": ")
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
