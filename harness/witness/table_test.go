@@ -44,7 +44,7 @@ func TestCallsAreSortedUniqueAndReal(t *testing.T) {
 
 // The names are those that systemd uses in SystemCallFilter=.
 func TestNamesAreThoseOfSystemd(t *testing.T) {
-	for arch, byNumber := range names {
+	for arch, byNumber := range callNames {
 		for n, name := range byNumber {
 			if !syscalls.Known(name) {
 				t.Errorf("%s: call %d: systemd knows no %q", arch, n, name)
@@ -62,7 +62,7 @@ func TestNamesAreThoseOfSystemd(t *testing.T) {
 }
 
 func number(name, arch string) int {
-	for n, s := range names[arch] {
+	for n, s := range callNames[arch] {
 		if s == name {
 			return int(n)
 		}

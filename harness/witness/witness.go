@@ -34,14 +34,14 @@ const ringSize = 4 << 20
 
 // Witness is a recording that goes on. It is not safe for concurrent use.
 type Witness struct {
-	cgroup  *cgroup
-	closers []func() error // in the order of opening
-	links   []link.Link
-	dropped *ebpf.Map
-	reader  *ringbuf.Reader
-	notes   *notes
-	done    sync.WaitGroup
-	readErr error
+	cgroup    *cgroup
+	closers   []func() error // in the order of opening
+	links     []link.Link
+	dropped   *ebpf.Map
+	reader    *ringbuf.Reader
+	collector *collector
+	done      sync.WaitGroup
+	readErr   error
 }
 
 // Start records the refused calls of all processes in a cgroup, a directory such as
@@ -54,12 +54,12 @@ func start(path string, ringSize uint32) (*Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Witness{cgroup: cg, notes: newNotes(cg)}
+	w := &Witness{cgroup: cg, collector: newCollector(cg)}
 	w.closers = append(w.closers, cg.Close)
 	if err := w.attach(ringSize); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(err, w.close()))
 	}
-	w.done.Go(func() { w.readErr = w.notes.read(w.reader) })
+	w.done.Go(func() { w.readErr = w.collector.read(w.reader) })
 	return w, nil
 }
 
@@ -115,7 +115,7 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 	var rows [maxNumber + 1][wantBytes]byte
 	for i := range numbers {
 		numbers[i] = uint32(i)
-		rows[i] = want(l, callOf(names[runtime.GOARCH][numbers[i]]))
+		rows[i] = want(l, callOf(callNames[runtime.GOARCH][numbers[i]]))
 	}
 	if _, err := made[1].BatchUpdate(numbers[:], rows[:], nil); err != nil {
 		return tables{}, nil, fmt.Errorf("map of calls: %w", err)
@@ -149,7 +149,7 @@ func (w *Witness) Stop() (Record, error) {
 	w.done.Wait()
 	var perCPU []uint64
 	err = errors.Join(err, w.readErr, w.dropped.Lookup(uint32(0), &perCPU), w.close())
-	record := w.notes.record()
+	record := w.collector.record()
 	for _, n := range perCPU {
 		record.Dropped += n
 	}
@@ -175,7 +175,7 @@ func (w *Witness) close() error {
 	return err
 }
 
-// want is the row of the map of calls for a call, as program.go lays it out.
+// want is the row of the map of calls for a call, as bpf_programs.go lays it out.
 func want(l layout, c call) (row [wantBytes]byte) {
 	var bits [2]uint64
 	for _, list := range [][]unix.Errno{usual, c.Errnos} {

@@ -2,8 +2,8 @@
 
 package witness
 
-// names has the system calls by number for each GOARCH.
-var names = map[string]map[uint32]string{
+// callNames has the system calls by number for each GOARCH.
+var callNames = map[string]map[uint32]string{
 	"amd64": {
 		0:   "read",
 		1:   "write",

@@ -20,8 +20,8 @@ var order = binary.LittleEndian
 // maxDenials bounds the different denials that are kept: a service that tries ever new names must not fill the memory.
 const maxDenials = 20000
 
-// notes gathers events.
-type notes struct {
+// collector makes denials of events.
+type collector struct {
 	cgroup  *cgroup
 	denials map[Denial]*tally // by what they are about, PID and Count 0
 	dropped uint64
@@ -34,10 +34,10 @@ type tally struct {
 	root       bool
 }
 
-func newNotes(c *cgroup) *notes { return &notes{cgroup: c, denials: map[Denial]*tally{}} }
+func newCollector(c *cgroup) *collector { return &collector{cgroup: c, denials: map[Denial]*tally{}} }
 
 // read takes events from the ring buffer until it has been flushed.
-func (n *notes) read(r *ringbuf.Reader) error {
+func (n *collector) read(r *ringbuf.Reader) error {
 	var rec ringbuf.Record
 	for {
 		switch err := r.ReadInto(&rec); {
@@ -53,8 +53,8 @@ func (n *notes) read(r *ringbuf.Reader) error {
 // noCall is the number of a return from a signal handler, which comes with the result of the call before it: noted already.
 const noCall = 0xffffffff
 
-// add notes one event as program.go lays it out.
-func (n *notes) add(event []byte) {
+// add notes one event as bpf_programs.go lays it out.
+func (n *collector) add(event []byte) {
 	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) || order.Uint32(event[eventNumber:]) == noCall {
 		return
 	}
@@ -75,7 +75,7 @@ func (n *notes) add(event []byte) {
 }
 
 // record returns what was noted.
-func (n *notes) record() Record {
+func (n *collector) record() Record {
 	r := Record{Dropped: n.dropped}
 	for _, d := range slices.SortedFunc(maps.Keys(n.denials), compare) {
 		t := n.denials[d]
@@ -146,7 +146,7 @@ func field(buf, length []byte) []byte {
 func callName(number, arch uint32) string {
 	const x32 = 0x40000000 // __X32_SYSCALL_BIT
 	l := layouts[runtime.GOARCH]
-	switch name, known := names[runtime.GOARCH][number]; {
+	switch name, known := callNames[runtime.GOARCH][number]; {
 	case arch != 0 && arch != l.Arch:
 		return fmt.Sprintf("%s call %d", l.ForeignName, number)
 	case known:

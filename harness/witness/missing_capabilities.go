@@ -1,33 +1,61 @@
 package witness
 
 import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
+	"path"
+	"slices"
+	"strings"
 )
 
-// families has the address families by number, as RestrictAddressFamilies= calls them.
-var families = map[uint64]string{
-	unix.AF_UNSPEC: "AF_UNSPEC", unix.AF_UNIX: "AF_UNIX", unix.AF_INET: "AF_INET", unix.AF_AX25: "AF_AX25",
-	unix.AF_IPX: "AF_IPX", unix.AF_APPLETALK: "AF_APPLETALK", unix.AF_NETROM: "AF_NETROM", unix.AF_BRIDGE: "AF_BRIDGE",
-	unix.AF_ATMPVC: "AF_ATMPVC", unix.AF_X25: "AF_X25", unix.AF_INET6: "AF_INET6", unix.AF_ROSE: "AF_ROSE",
-	unix.AF_DECnet: "AF_DECnet", unix.AF_NETBEUI: "AF_NETBEUI", unix.AF_SECURITY: "AF_SECURITY", unix.AF_KEY: "AF_KEY",
-	unix.AF_NETLINK: "AF_NETLINK", unix.AF_PACKET: "AF_PACKET", unix.AF_ASH: "AF_ASH", unix.AF_ECONET: "AF_ECONET",
-	unix.AF_ATMSVC: "AF_ATMSVC", unix.AF_RDS: "AF_RDS", unix.AF_SNA: "AF_SNA", unix.AF_IRDA: "AF_IRDA",
-	unix.AF_PPPOX: "AF_PPPOX", unix.AF_WANPIPE: "AF_WANPIPE", unix.AF_LLC: "AF_LLC", unix.AF_IB: "AF_IB",
-	unix.AF_MPLS: "AF_MPLS", unix.AF_CAN: "AF_CAN", unix.AF_TIPC: "AF_TIPC", unix.AF_BLUETOOTH: "AF_BLUETOOTH",
-	unix.AF_IUCV: "AF_IUCV", unix.AF_RXRPC: "AF_RXRPC", unix.AF_ISDN: "AF_ISDN", unix.AF_PHONET: "AF_PHONET",
-	unix.AF_IEEE802154: "AF_IEEE802154", unix.AF_CAIF: "AF_CAIF", unix.AF_ALG: "AF_ALG", unix.AF_NFC: "AF_NFC",
-	unix.AF_VSOCK: "AF_VSOCK", unix.AF_KCM: "AF_KCM", unix.AF_QIPCRTR: "AF_QIPCRTR", unix.AF_SMC: "AF_SMC",
-	unix.AF_XDP: "AF_XDP", unix.AF_MCTP: "AF_MCTP",
+// mappings are the files by which a user namespace gets its ids; user_namespaces(7).
+var mappings = map[string][]string{"uid_map": {"CAP_SETUID", "CAP_SETFCAP"}, "gid_map": {"CAP_SETGID", "CAP_SETFCAP"}}
+
+// Capabilities are those of which any would have made the call succeed, if it is a capability that was missing.
+func (d Denial) Capabilities() []string {
+	if d.Errno != "EPERM" {
+		return nil
+	}
+	return capabilities(d)
 }
 
-func familyName(n uint64) string {
-	n = uint64(uint32(n))
-	if name, known := families[n]; known {
-		return name
+// capabilities are those that would have made a call succeed that ended with EPERM.
+func capabilities(d Denial) []string {
+	const socketIoctls = 0x89 // linux/sockios.h
+	switch {
+	case d.Syscall == "write":
+		return mappings[path.Base(d.Path)]
+	case d.Syscall == "ioctl" && d.Args[1]>>8 == socketIoctls:
+		return []string{"CAP_NET_ADMIN"}
+	case d.Syscall == "ioctl":
+		return []string{"CAP_SYS_ADMIN", "CAP_SYS_RAWIO"}
 	}
-	return fmt.Sprintf("AF_%d", n)
+	return asked[d.Syscall]
+}
+
+// accessCapabilities are those that would have made a call succeed that ended with EACCES. Where CAP_DAC_OVERRIDE does not help with a
+// file, CAP_DAC_READ_SEARCH does not either.
+func accessCapabilities(d Denial) []string {
+	switch {
+	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
+		return []string{"CAP_NET_BIND_SERVICE"}
+	case d.Path != "":
+		return []string{"CAP_DAC_OVERRIDE"}
+	case d.Syscall == "setpriority":
+		return []string{"CAP_SYS_NICE"}
+	}
+	return nil
+}
+
+func invert(needs map[string][]string) map[string][]string {
+	asked := map[string][]string{}
+	for capability, calls := range needs {
+		for _, call := range calls {
+			asked[call] = append(asked[call], capability)
+		}
+	}
+	for _, list := range asked {
+		slices.Sort(list)
+	}
+	return asked
 }
 
 // needs says which capability the kernel asks for in a call, where it answers EPERM without; see capabilities(7).
