@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/internal/host"
 	"temper/internal/systemd"
 	"temper/internal/unit"
 )
@@ -62,7 +63,7 @@ type Guard struct {
 // sd-daemon(3).
 func New(m Manager, r Reloader, p Prover, out, alarms io.Writer) *Guard {
 	return &Guard{
-		hardenings: files{}, manager: m, reload: r, prover: p, journal: journalctl{}, notes: notes{NotesDir}, masks: masks{maskDir},
+		hardenings: files{host.At("")}, manager: m, reload: r, prover: p, journal: journalctl{}, notes: notes{NotesDir}, masks: masks{maskDir},
 		out: out, alarms: alarms,
 	}
 }

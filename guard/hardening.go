@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,11 +41,11 @@ func (h hardening) key() string {
 
 // files are the units, profiles and verdicts of this machine. They are read anew for each question, since proofs and reloads change
 // them.
-type files struct{}
+type files struct{ root host.Root }
 
 // generator reads what the generator reads. What is wrong with single files the generator says.
-func (files) generator() (*generator.Generator, error) {
-	g, _, err := generator.New(host.At(""), ready.CommandLine(""))
+func (f files) generator() (*generator.Generator, error) {
+	g, _, err := generator.New(f.root, ready.CommandLine(f.root.Dir()))
 	return g, err
 }
 
@@ -66,7 +66,7 @@ func (f files) hardening(name string) (h hardening, ok bool, err error) {
 		return h, false, nil
 	}
 	file := u.Dropins[at]
-	text, err := os.ReadFile(file)
+	text, err := f.root.ReadFile(file)
 	if err != nil {
 		return h, false, err
 	}
@@ -78,14 +78,14 @@ func (f files) hardening(name string) (h hardening, ok bool, err error) {
 	if h.now, err = g.Fingerprint(g.Input(h.unit, h.decision.Profile, h.decision.Named)); err != nil {
 		return h, false, err
 	}
-	h.since, err = h.inForce(file)
+	h.since, err = f.inForce(h, file)
 	return h, err == nil, err
 }
 
 // inForce is since when a run is certain to be under the hardening. The drop-in is written at each reload of the manager, so that one
 // is the time; where its verdict is older than the boot, all of the boot is. The program may be newer than either.
-func (h hardening) inForce(dropin string) (time.Time, error) {
-	since, err := changed(dropin)
+func (f files) inForce(h hardening, dropin string) (time.Time, error) {
+	since, err := f.changed(dropin)
 	if err != nil {
 		return since, err
 	}
@@ -94,12 +94,12 @@ func (h hardening) inForce(dropin string) (time.Time, error) {
 		if err != nil {
 			return since, err
 		}
-		if stored, err := changed(storedIn(v.Unit)); err == nil && stored.Before(booted) {
+		if stored, err := f.changed(f.storedIn(v.Unit)); err == nil && stored.Before(booted) {
 			since = booted
 		}
 	}
 	program, _, _ := strings.Cut(h.now.Executable, " ")
-	installed, err := changed(program)
+	installed, err := f.changed(program)
 	if err == nil && installed.After(since) {
 		since = installed
 	}
@@ -128,10 +128,10 @@ func (f files) putBroken(h hardening, last run, log []entry) error {
 }
 
 // storedIn is the file of the verdict on a unit that counts.
-func storedIn(name string) string {
+func (f files) storedIn(name string) string {
 	for _, dir := range verdict.Dirs {
 		file := filepath.Join(dir, name+".json")
-		if _, err := os.Stat(file); err == nil {
+		if _, err := f.root.Stat(file); err == nil {
 			return file
 		}
 	}
@@ -139,10 +139,14 @@ func storedIn(name string) string {
 }
 
 // changed is when a file was last changed or put where it is: package managers set the time of its contents, and nobody sets this one.
-func changed(file string) (time.Time, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(file, &st); err != nil {
-		return time.Time{}, &fs.PathError{Op: "stat", Path: file, Err: err}
+func (f files) changed(file string) (time.Time, error) {
+	info, err := f.root.Stat(file)
+	if err != nil {
+		return time.Time{}, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}, &fs.PathError{Op: "stat", Path: file, Err: errors.ErrUnsupported}
 	}
 	return time.Unix(st.Ctim.Unix()), nil
 }
@@ -157,15 +161,15 @@ func bootTime() (time.Time, error) {
 }
 
 // hardened lists the units that have a drop-in of temper's. Templates stand for their instances.
-func (files) hardened() ([]string, error) {
-	entries, err := os.ReadDir(writtenDir)
+func (f files) hardened() ([]string, error) {
+	entries, err := f.root.ReadDir(writtenDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var names []string
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".d")
-		_, err := os.Stat(filepath.Join(writtenDir, e.Name(), generator.Dropin))
+		_, err := f.root.Stat(filepath.Join(writtenDir, e.Name(), generator.Dropin))
 		if ok && err == nil && unit.Type(name) == "service" {
 			names = append(names, name)
 		}

@@ -41,12 +41,12 @@ func (journalctl) systemd(ctx context.Context, unit string) ([]entry, error) {
 		match = append(match, "MESSAGE_ID="+id)
 	}
 	fields := []string{"MESSAGE_ID", "INVOCATION_ID", "MESSAGE", "EXIT_CODE", "EXIT_STATUS"}
-	return newest(ctx, journal.Query{Last: mostMessages, Fields: fields, Match: match})
+	return newest(ctx, journal.Query{Last: mostMessages, Short: true, Fields: fields, Match: match})
 }
 
 func (journalctl) service(ctx context.Context, invocation string) ([]entry, error) {
 	match := []string{"--boot", "_SYSTEMD_INVOCATION_ID=" + invocation}
-	return newest(ctx, journal.Query{Last: mostLines, Fields: []string{"MESSAGE"}, Match: match})
+	return newest(ctx, journal.Query{Last: mostLines, Short: true, Fields: []string{"MESSAGE"}, Match: match})
 }
 
 // newest reads the newest entries that a query finds. What is older than the limit allows does not matter.

@@ -1,0 +1,116 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"temper/internal/systemd"
+)
+
+// withJournalctl puts a shell script in the place of journalctl(1).
+func withJournalctl(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "journalctl")
+	writeFile(t, file, "#!/bin/sh\n"+script)
+	if err := os.Chmod(file, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// TestJournal: only PID 1 is asked about runs, and only about messages that it gives an id.
+func TestJournal(t *testing.T) {
+	args := filepath.Join(t.TempDir(), "args")
+	withJournalctl(t, fmt.Sprintf("echo \"$@\" >%s\necho '%s'\n", args, line(1, "a", messageStarted, "Started", "")))
+	entries, err := (journalctl{}).systemd(t.Context(), "web.service")
+	if err != nil || len(entries) != 1 || entries[0].id != messageStarted {
+		t.Errorf("%v, %v", entries, err)
+	}
+	asked, _ := os.ReadFile(args)
+	for _, want := range []string{"_PID=1", "UNIT=web.service", "MESSAGE_ID=" + messageResult, "--boot", "--reverse", "--lines=500"} {
+		if !strings.Contains(string(asked)+" ", want+" ") {
+			t.Errorf("asked for %q without %s", asked, want)
+		}
+	}
+	if lines, err := (journalctl{}).service(t.Context(), "abc"); err != nil || len(lines) != 1 || lines[0].message != "Started" {
+		t.Errorf("%v, %v", lines, err)
+	}
+}
+
+// TestJournalBounded: an end is made of what has none.
+func TestJournalBounded(t *testing.T) {
+	withJournalctl(t, fmt.Sprintf("exec yes '%s'\n", line(1, "a", messageStarted, strings.Repeat("x", 100), "")))
+	begin := time.Now()
+	entries, err := (journalctl{}).systemd(t.Context(), "web.service")
+	if err != nil || len(entries) == 0 || time.Since(begin) > 20*time.Second {
+		t.Errorf("%d entries, %v, after %s", len(entries), err, time.Since(begin))
+	}
+}
+
+func TestJournalFails(t *testing.T) {
+	withJournalctl(t, "echo no journal >&2; exit 1\n")
+	if _, err := (journalctl{}).systemd(t.Context(), "web.service"); err == nil || !strings.Contains(err.Error(), "no journal") {
+		t.Errorf("got %v", err)
+	}
+	w := newWorld(t)
+	g := w.guard(t, nil)
+	g.journal = journalctl{}
+	if changed, err := g.Look(t.Context(), name); changed || err == nil {
+		t.Errorf("without a journal: %t, %v", changed, err)
+	}
+}
+
+// A provingManager has one unit, which is active for some questions.
+type provingManager struct {
+	world
+	asked, lasts int
+	end          systemd.Service
+}
+
+func (m *provingManager) Service(_ context.Context, name string) (systemd.Service, error) {
+	if name != "temper-renew@web.service" {
+		return systemd.Service{}, errors.New("asked for " + name)
+	}
+	if m.asked++; m.asked <= m.lasts {
+		return systemd.Service{Active: "active"}, nil
+	}
+	return m.end, nil
+}
+
+func TestServiceProver(t *testing.T) {
+	m := &provingManager{world: *newWorld(t), lasts: 2, end: systemd.Service{Active: "inactive", Code: systemd.Exited, Status: ExitNoPlace}}
+	if proof, err := (ServiceProver{m}).Prove(t.Context(), name); err != nil || proof != NoPlace || m.asked != 3 {
+		t.Errorf("got %d, %v, after %d questions", proof, err, m.asked)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	m.lasts = 1 << 30
+	if proof, err := (ServiceProver{m}).Prove(ctx, name); err == nil || proof != Undecided {
+		t.Errorf("got %d, %v, though it did not end", proof, err)
+	}
+}
+
+// TestNoteGoodRunsOfAll: units that are up are noted, and those that are started again and again are returned.
+func TestNoteGoodRunsOfAll(t *testing.T) {
+	w := newWorld(t)
+	g := w.guard(t, nil)
+	w.state = systemd.Service{Active: "active", Properties: systemd.Properties{
+		"InactiveExitTimestamp": uint64(1), "ActiveEnterTimestamp": uint64(2),
+	}}
+	failing, err := g.NoteGoodRuns(t.Context())
+	h, _, _ := w.hardening(name)
+	if err != nil || len(failing) > 0 || !g.notes.has(started, h) {
+		t.Errorf("%q, %v, noted: %t", failing, err, g.notes.has(started, h))
+	}
+	w.state = systemd.Service{Active: "activating", Sub: "auto-restart"}
+	if failing, err = g.NoteGoodRuns(t.Context()); err != nil || len(failing) != 1 {
+		t.Errorf("%q, %v", failing, err)
+	}
+}
