@@ -27,7 +27,7 @@ type Query struct {
 	Fields []string  // of the entries, those wanted besides the time and the cursor
 	// Match are further arguments, such as "--unit=a.service", "--priority=err" or "_PID=1".
 	Match []string
-	Short  bool     // values of more than 4096 bytes are left out, which nobody has to hold then
+	Short bool // values of more than 4096 bytes are left out, which nobody has to hold then
 	// Sync has journald write out what it holds first, and makes it an error where there is no journal.
 	Sync bool
 }
@@ -46,10 +46,11 @@ const noJournal = 66 // EX_NOINPUT
 
 // command prints the entries: messages of any length (--all) unless they are to be short, those of several lines in one (json).
 func (q Query) command() []string {
-	args := []string{"journalctl", "--no-pager", "--quiet", "--output=json", "--output-fields=" + strings.Join(q.Fields, ",")}
+	args := []string{"journalctl"}
 	if !q.Short {
 		args = append(args, "--all")
 	}
+	args = append(args, "--no-pager", "--quiet", "--output=json", "--output-fields="+strings.Join(q.Fields, ","))
 	if q.Sync {
 		args = append([]string{"/bin/sh", "-c", sync}, args...)
 	}

@@ -156,6 +156,9 @@ func TestArguments(t *testing.T) {
 		want  string
 	}{
 		"all": {journal.Query{Fields: []string{"MESSAGE"}}, "journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE"},
+		"short": {
+			journal.Query{Short: true, Fields: []string{"MESSAGE"}}, "journalctl --no-pager --quiet --output=json --output-fields=MESSAGE",
+		},
 		"last": {
 			journal.Query{Since: time.UnixMilli(1700000000900), Last: 5, Fields: []string{"MESSAGE", "_PID"}, Match: []string{"_PID=1"}},
 			"journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE,_PID --since=@1700000000 --reverse --lines=5 _PID=1",
