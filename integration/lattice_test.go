@@ -7,19 +7,17 @@ import (
 	"strings"
 	"testing"
 
-	godbus "github.com/godbus/dbus/v5"
-
 	"temper/harness/place"
 	"temper/internal/directive"
 	"temper/internal/syscalls"
+	"temper/internal/systemd"
 	"temper/internal/values"
 )
 
 // properties are what systemd has of a loaded unit.
-type properties struct {
-	state string
-	props map[string]godbus.Variant
-}
+type properties systemd.Properties
+
+func (p properties) state() string { return systemd.Get[string](systemd.Properties(p), "LoadState") }
 
 // load makes systemd load all copies at once, and reads what it has.
 func load(t *testing.T, p *place.Place, copies []copied) map[string]properties {
@@ -27,43 +25,24 @@ func load(t *testing.T, p *place.Place, copies []copied) map[string]properties {
 	command(t, p, "systemctl start keep.target") // whose ordering keeps every copy loaded
 	loaded := map[string]properties{}
 	for _, c := range copies {
-		var at godbus.ObjectPath
-		manager := p.Bus().Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
-		if err := manager.Call("org.freedesktop.systemd1.Manager.LoadUnit", 0, instance(c.name)).Store(&at); err != nil {
-			t.Fatalf("%s: %v (%v)", c.name, err, p.Err())
-		}
-		object := p.Bus().Object("org.freedesktop.systemd1", at)
-		var got properties
-		state, err := object.GetProperty("org.freedesktop.systemd1.Unit.LoadState")
+		props, err := p.Manager().Unit(t.Context(), instance(c.name))
 		if err != nil {
 			t.Fatalf("%s: %v (%v)", c.name, err, p.Err())
 		}
-		got.state, _ = state.Value().(string)
-		if err := object.Call("org.freedesktop.DBus.Properties.GetAll", 0, "org.freedesktop.systemd1.Service").Store(&got.props); err != nil {
-			t.Fatalf("%s: %v (%v)", c.name, err, p.Err())
-		}
-		loaded[c.name] = got
+		loaded[c.name] = properties(props)
 	}
 	return loaded
 }
 
-func (p properties) value(name string) any {
-	v, ok := p.props[name]
-	if !ok {
-		return nil
-	}
-	return v.Value()
-}
-
 func (p properties) strings(name string) []string {
-	s, _ := p.value(name).([]string)
+	s, _ := p[name].([]string)
 	return s
 }
 
 // text is the value of an ordered directive as a unit file has it.
 func (p properties) text(name string) (string, bool) {
 	for _, n := range []string{name + "Ex", name} {
-		switch v := p.value(n).(type) {
+		switch v := p[n].(type) {
 		case bool:
 			if v {
 				return "yes", true
@@ -81,7 +60,7 @@ func (p properties) text(name string) (string, bool) {
 
 // filter is a (bas) property: a list that allows or denies.
 func (p properties) filter(name string) (allow bool, names []string) {
-	if v, ok := p.value(name).([]any); ok && len(v) == 2 {
+	if v, ok := p[name].([]any); ok && len(v) == 2 {
 		allow, _ = v[0].(bool)
 		names, _ = v[1].([]string)
 	}
@@ -102,7 +81,7 @@ func (p properties) permits(name string) func(string) bool {
 // entries lists an array of structures as text.
 func (p properties) entries(name string) []string {
 	var list []string
-	if all, ok := p.value(name).([][]any); ok {
+	if all, ok := p[name].([][]any); ok {
 		for _, e := range all {
 			list = append(list, fmt.Sprint(e...))
 		}
@@ -129,12 +108,12 @@ func weakened(before, after properties, version int) []string {
 		}
 	}
 	for _, name := range []string{"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces"} {
-		b, a := before.value(name).(uint64), after.value(name).(uint64)
+		b, a := before[name].(uint64), after[name].(uint64)
 		if a&^b != 0 {
 			report("%s is %x, was %x", name, a, b)
 		}
 	}
-	if b, a := before.value("UMask").(uint32), after.value("UMask").(uint32); b&^a != 0 {
+	if b, a := before["UMask"].(uint32), after["UMask"].(uint32); b&^a != 0 {
 		report("UMask is %o, was %o", a, b)
 	}
 	for name, universe := range map[string][]string{

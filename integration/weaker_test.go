@@ -59,10 +59,10 @@ func TestSystemdNeverWeaker(t *testing.T) {
 			weaker, refused := 0, 0
 			for _, c := range copies {
 				before, after := loaded[c.plain], loaded[c.name]
-				if before.state != after.state {
-					t.Errorf("%s with %s: load state %q, was %q\n%s", c.of, c.from, after.state, before.state, c.text)
+				if before.state() != after.state() {
+					t.Errorf("%s with %s: load state %q, was %q\n%s", c.of, c.from, after.state(), before.state(), c.text)
 				}
-				if before.state != "loaded" {
+				if before.state() != "loaded" {
 					refused++
 					continue
 				}
