@@ -29,8 +29,8 @@ type Manager interface {
 // ErrNotLoaded says that the manager has no such unit, or one that it refuses or that is masked.
 var ErrNotLoaded = errors.New("the unit is not loaded")
 
-// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's. The
-// error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
+// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's.
+// The error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
 func Score(ctx context.Context, m Manager, name string, o exposure.Options) (exposure.Report, error) {
 	s, err := Read(ctx, m, name, o)
 	if err != nil {

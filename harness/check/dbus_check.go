@@ -13,13 +13,15 @@ import (
 	"temper/profiles"
 )
 
-// probeDBus calls a method of the service on the bus of the place; without a method it asks whether the name has an owner.
-// The bus is told not to start anything: an activated service would be the installed one and not the one on trial.
+// probeDBus calls a method of the service on the bus of the place; without a method it asks whether the name has an
+// owner. The bus is told not to start anything: an activated service would be the installed one and not the one on
+// trial.
 func probeDBus(c profiles.DBusCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		bus := env.Place.Bus()
 		var owner string
-		if err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, c.Name).Store(&owner); err != nil {
+		asked := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, c.Name)
+		if err := asked.Store(&owner); err != nil {
 			return "", fmt.Errorf("%s: %w", c.Name, err)
 		}
 		if c.Method == "" {
@@ -61,7 +63,8 @@ func arguments(ctx context.Context, object dbus.BusObject, c profiles.DBusCheck)
 			continue
 		}
 		if args[i], err = argument(text, types[i]); err != nil {
-			return nil, final{fmt.Errorf("%s.%s: argument %d: want type %s, got %q: %w", c.Interface, c.Method, i+1, types[i], text, err)}
+			return nil, final{fmt.Errorf("%s.%s: argument %d: want type %s, got %q: %w",
+				c.Interface, c.Method, i+1, types[i], text, err)}
 		}
 	}
 	return args, nil

@@ -12,19 +12,20 @@ import (
 	"temper/profiles"
 )
 
-// probeJournal reads what the service logged in this trial, or all instances of a template. Each regular expression looks at
-// one message at a time. What must not be there and is ends the check at once; what must be there and is not yet may still
-// come.
+// probeJournal reads what the service logged in this trial, or all instances of a template. Each regular expression
+// looks at one message at a time. What must not be there and is ends the check at once; what must be there and is not
+// yet may still come.
 //
-// Limit: journald asks the kernel who sent a message. One that a process sends to the socket of syslog(3) as its last act
-// belongs to nobody by then; what goes to standard output or error always belongs to its unit.
+// Limit: journald asks the kernel who sent a message. One that a process sends to the socket of syslog(3) as its last
+// act belongs to nobody by then; what goes to standard output or error always belongs to its unit.
 func probeJournal(c profiles.JournalCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		s, err := newSearch(c)
 		if err != nil {
 			return "", final{err}
 		}
-		if err := journal.Read(ctx, env.Place, ofTrial(env), func(e journal.Entry) bool { return s.look(e, env) }); err != nil {
+		look := func(e journal.Entry) bool { return s.look(e, env) }
+		if err := journal.Read(ctx, env.Place, ofTrial(env), look); err != nil {
 			return "", err
 		}
 		return s.outcome()
@@ -101,11 +102,13 @@ func (s *search) outcome() (string, error) {
 		return "", final{fmt.Errorf("want no message with /%s/, got %s", s.forbidden, quoted(s.in))}
 	}
 	if s.tooLong > 0 && len(s.mustNot) > 0 {
-		return "", final{fmt.Errorf("want no message with /%s/, but %d messages were too long to read", s.mustNot[0], s.tooLong)}
+		return "", final{fmt.Errorf("want no message with /%s/, but %d messages were too long to read",
+			s.mustNot[0], s.tooLong)}
 	}
 	for i, found := range s.found {
 		if !found {
-			return "", fmt.Errorf("want a message with /%s/, got %d messages without, the last %s", s.must[i], s.messages, quoted(s.last))
+			return "", fmt.Errorf("want a message with /%s/, got %d messages without, the last %s",
+				s.must[i], s.messages, quoted(s.last))
 		}
 	}
 	return fmt.Sprintf("%d messages", s.messages), nil

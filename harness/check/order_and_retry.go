@@ -1,11 +1,12 @@
 // Package check runs the smoke checks of a profile against a service that is on trial.
 //
-// Call [Run] once for each phase of a trial. It promises that a check passes only on an answer that the service gave now:
-// nothing is cached, no proxy is asked, no redirect is followed and no D-Bus name is activated. A check that fails is tried
-// again until its retry budget ends, so a service that opens its port a moment after it reports ready is not blamed.
+// Call [Run] once for each phase of a trial. It promises that a check passes only on an answer that the service gave
+// now: nothing is cached, no proxy is asked, no redirect is followed and no D-Bus name is activated. A check that fails
+// is tried again until its retry budget ends, so a service that opens its port a moment after it reports ready is not
+// blamed.
 //
-// Limits: checks of one phase run one after another, in the order of the profile, because an earlier one may prepare what
-// a later one looks at; those that read the journal come last, so that they see what the others provoked.
+// Limits: checks of one phase run one after another, in the order of the profile, because an earlier one may prepare
+// what a later one looks at; those that read the journal come last, so that they see what the others provoked.
 package check
 
 import (
@@ -73,9 +74,9 @@ func isFinal(err error) bool {
 	return is
 }
 
-// Run runs those of the checks that belong to phase (running, reloaded, restarted, stopped) and returns their outcomes in
-// the order of the checks. Once a required check has failed, the retry budgets of the others count from the start of the
-// phase instead of from their own: the trial is lost, and they had that time too.
+// Run runs those of the checks that belong to phase (running, reloaded, restarted, stopped) and returns their outcomes
+// in the order of the checks. Once a required check has failed, the retry budgets of the others count from the start of
+// the phase instead of from their own: the trial is lost, and they had that time too.
 func Run(ctx context.Context, env Env, checks []profiles.Check, phase string) []Outcome {
 	checks = ofPhase(checks, phase)
 	outcomes := make([]Outcome, len(checks))
@@ -186,7 +187,8 @@ func probeOf(c profiles.Check) probe {
 	case c.Journal != nil:
 		return probeJournal(*c.Journal)
 	}
+	const want = "http, tcp, udp, unix, exec, file, dbus, journal"
 	return func(context.Context, Env) (string, error) {
-		return "", final{errors.New("the check says nothing to do; want one of http, tcp, udp, unix, exec, file, dbus, journal")}
+		return "", final{errors.New("the check says nothing to do; want one of " + want)}
 	}
 }

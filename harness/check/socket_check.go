@@ -13,8 +13,8 @@ import (
 	"temper/profiles"
 )
 
-// probeStream connects, sends, and reads until the answer has what is expected. Without an expectation, being accepted is
-// enough. The sending side stays open while it reads.
+// probeStream connects, sends, and reads until the answer has what is expected. Without an expectation, being accepted
+// is enough. The sending side stays open while it reads.
 func probeStream(network string, c profiles.StreamCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		return talk(ctx, env, network, c)
@@ -99,7 +99,8 @@ func talk(ctx context.Context, env Env, network string, c profiles.StreamCheck) 
 		return "", err
 	}
 	defer conn.Close()
-	if c.Send != "" { // an empty write would fail where the service has hung up, and be a packet of its own where it has not
+	// An empty write would fail where the service has hung up, and be a packet of its own where it has not.
+	if c.Send != "" {
 		_, err = io.WriteString(conn, c.Send)
 	}
 	if c.Expect == "" {

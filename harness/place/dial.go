@@ -14,8 +14,9 @@ import (
 )
 
 // Dial connects to a service as something in the place would. Networks are those of [net.Dial]: "tcp", "udp" and their
-// variants take HOST:PORT, where HOST is an address or a name from the place's /etc/hosts (a place asks no name server);
-// "unix", "unixgram" and "unixpacket" take a path inside the place, of any length, or @NAME for an abstract socket.
+// variants take HOST:PORT, where HOST is an address or a name from the place's /etc/hosts (a place asks no name
+// server); "unix", "unixgram" and "unixpacket" take a path inside the place, of any length, or @NAME for an abstract
+// socket.
 func (p *Place) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if strings.HasPrefix(network, "unix") {
 		return p.dialUnix(ctx, network, address)
@@ -115,5 +116,6 @@ func (p *Place) lookup(name string) ([]string, error) {
 	if name == "" || strings.EqualFold(name, "localhost") {
 		return []string{"127.0.0.1", "::1"}, nil
 	}
-	return nil, errors.Join(fmt.Errorf("host %q: want an address, localhost or a name in the place's /etc/hosts", name), err)
+	unknown := fmt.Errorf("host %q: want an address, localhost or a name in the place's /etc/hosts", name)
+	return nil, errors.Join(unknown, err)
 }

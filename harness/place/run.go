@@ -51,14 +51,16 @@ const (
 	MaxOutput = 4 << 20
 )
 
-// Run runs a command in the place, outside the sandbox of any service, and waits for it. A status other than 0 is not an
-// error; one that wraps [context.DeadlineExceeded] says that c.Timeout was up, and comes with the output so far. The
+// Run runs a command in the place, outside the sandbox of any service, and waits for it. A status other than 0 is not
+// an error; one that wraps [context.DeadlineExceeded] says that c.Timeout was up, and comes with the output so far. The
 // command is over, and with it every process that it started, when Run returns.
 func (p *Place) Run(ctx context.Context, c Command) (Result, error) { return p.run(ctx, c, (*run).do) }
 
-// Stream runs a command as root in the place while read reads its output, of which nothing is kept. The command is ended
-// where read returns before its output ends, and the status is then of no meaning.
-func (p *Place) Stream(ctx context.Context, args []string, read func(output io.Reader) error) (status int, stderr string, err error) {
+// Stream runs a command as root in the place while read reads its output, of which nothing is kept. The command is
+// ended where read returns before its output ends, and the status is then of no meaning.
+func (p *Place) Stream(
+	ctx context.Context, args []string, read func(output io.Reader) error,
+) (status int, stderr string, err error) {
 	c := Command{Args: args}
 	if end, ok := ctx.Deadline(); ok {
 		c.Timeout = time.Until(end)
@@ -155,7 +157,8 @@ func (r *run) prepare() error {
 
 func (r *run) do(ctx context.Context) (Result, error) {
 	// The job of a oneshot unit is over when its command is; the processes that that leaves may not be.
-	_, err := r.manager.StartTransientUnit(ctx, systemd.Replace, systemd.Transient{Name: r.unit, Properties: r.properties()})
+	unit := systemd.Transient{Name: r.unit, Properties: r.properties()}
+	_, err := r.manager.StartTransientUnit(ctx, systemd.Replace, unit)
 	if err == nil {
 		err = r.inactive(ctx)
 	}
@@ -197,8 +200,8 @@ func (r *run) stream(ctx context.Context, read func(io.Reader) error, reading *e
 	return result, err
 }
 
-// pipe makes the output of the command a pipe. It returns the end to read from, and one that keeps the output from ending
-// before the command has opened its own.
+// pipe makes the output of the command a pipe. It returns the end to read from, and one that keeps the output from
+// ending before the command has opened its own.
 func (r *run) pipe() (out, hold *os.File, err error) {
 	path, err := r.root.Path(r.dir + "/out")
 	if err != nil {
@@ -256,8 +259,9 @@ func (r *run) properties() []systemd.Property {
 	return list
 }
 
-// literal keeps systemd from expanding variables in arguments. The flag for it wants ExecStartEx, which systemd 247 and 252 cannot
-// read again from the file of a transient unit: with a daemon-reload before the process starts, it never would.
+// literal keeps systemd from expanding variables in arguments. The flag for it wants ExecStartEx, which systemd 247 and
+// 252 cannot read again from the file of a transient unit: with a daemon-reload before the process starts, it never
+// would.
 func literal(args []string) []string {
 	escaped := make([]string, len(args))
 	for i, arg := range args {

@@ -26,11 +26,12 @@ const (
 	tooLong   = "(a message that is too long to read)"
 )
 
-// serviceLog reads what a unit logged since a time, oldest first: of more than can be read at once the last messages, and
-// before them the errors. The unit can be a pattern of glob(7).
+// serviceLog reads what a unit logged since a time, oldest first: of more than can be read at once the last messages,
+// and before them the errors. The unit can be a pattern of glob(7).
 func serviceLog(ctx context.Context, where journal.System, unit string, since time.Time) ([]message, error) {
 	q := journal.Query{
-		Since: since, Last: mostMessages, Fields: []string{"MESSAGE", "PRIORITY", "_SYSTEMD_UNIT"}, Match: []string{"--unit=" + unit}, Sync: true,
+		Since: since, Last: mostMessages, Match: []string{"--unit=" + unit}, Sync: true,
+		Fields: []string{"MESSAGE", "PRIORITY", "_SYSTEMD_UNIT"},
 	}
 	last, whole, err := lastMessages(ctx, where, q)
 	if err != nil || whole {

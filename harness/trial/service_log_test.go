@@ -10,8 +10,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdServiceLog: of a service that logs more than can be read at once the last messages count, and the error from
-// before, each once. Where nothing was logged there is nothing, and where the journal cannot be read that is said.
+// TestSystemdServiceLog: of a service that logs more than can be read at once the last messages count, and the error
+// from before, each once. Where nothing was logged there is nothing, and where the journal cannot be read that is said.
 func TestSystemdServiceLog(t *testing.T) {
 	for tree := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) { readsJournal(t, boot(t, tree)) })

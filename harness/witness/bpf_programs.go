@@ -77,7 +77,8 @@ func enterProgram(m tables) *ebpf.ProgramSpec {
 	))
 }
 
-// exitProgram is for the raw tracepoint sys_exit: R6 context, R7 result, R8 struct pt_regs, R9 what is wanted of the call.
+// exitProgram is for the raw tracepoint sys_exit: R6 context, R7 result, R8 struct pt_regs, R9 what is wanted of the
+// call.
 func exitProgram(l layout, m tables) *ebpf.ProgramSpec {
 	code := asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),
@@ -137,8 +138,8 @@ func exitProgram(l layout, m tables) *ebpf.ProgramSpec {
 	return program("temper_exit", code)
 }
 
-// signalProgram is for the raw tracepoint signal_deliver, which has the signal and its struct siginfo: a call that seccomp
-// answers with death does not return, but the signal says which it was. R6 context, R8 struct siginfo.
+// signalProgram is for the raw tracepoint signal_deliver, which has the signal and its struct siginfo: a call that
+// seccomp answers with death does not return, but the signal says which it was. R6 context, R8 struct siginfo.
 func signalProgram(m tables) *ebpf.ProgramSpec {
 	const (
 		sigsys, sysSeccomp = 31, 1
@@ -262,8 +263,8 @@ func reserve(m tables) asm.Instructions {
 }
 
 // child notes the id of the cgroup that is the task's own or its ancestor just below the watched one. How deep the
-// watched one lies cannot be known from inside a cgroup namespace, so its id is looked for. It notes 0 for a task of the
-// watched one itself, and the task's own cgroup where the watched one lies too deep.
+// watched one lies cannot be known from inside a cgroup namespace, so its id is looked for. It notes 0 for a task of
+// the watched one itself, and the task's own cgroup where the watched one lies too deep.
 func child(m tables) asm.Instructions {
 	code := set(asm.R6, eventCgroup, 0)
 	for level := range int32(maxDepth) {

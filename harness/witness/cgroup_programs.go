@@ -15,8 +15,8 @@ var attachable = []ebpf.AttachType{
 	ebpf.AttachCGroupInet4Bind, ebpf.AttachCGroupInet6Bind,
 }
 
-// Attached lists the names of the BPF programs that are attached to a control group, a directory, itself. The error wraps
-// [ErrUnsupported] where this kernel does not tell.
+// Attached lists the names of the BPF programs that are attached to a control group, a directory, itself. The error
+// wraps [ErrUnsupported] where this kernel does not tell.
 func Attached(cgroup string) ([]string, error) {
 	dir, err := os.Open(cgroup)
 	if err != nil {

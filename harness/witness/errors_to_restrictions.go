@@ -20,9 +20,9 @@ type Restriction struct {
 // String is "kind subject".
 func (r Restriction) String() string { return strings.TrimSpace(string(r.Kind) + " " + r.Subject) }
 
-// Restrictions returns what may have refused the call, the likeliest first; none if the error is not one by which a sandbox
-// speaks. Whether a seccomp filter or the kernel itself refused it is known, so the one's restrictions are never
-// suspected of what the other did.
+// Restrictions returns what may have refused the call, the likeliest first; none if the error is not one by which a
+// sandbox speaks. Whether a seccomp filter or the kernel itself refused it is known, so the one's restrictions are
+// never suspected of what the other did.
 func (d Denial) Restrictions() []Restriction {
 	var found []Restriction
 	for _, r := range rules {
@@ -64,8 +64,10 @@ func (r rule) fits(d Denial) bool {
 
 // Groups of calls that the rules speak of.
 var (
-	execCalls    = []string{"execve", "execveat"}
-	idCalls      = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid"}
+	execCalls = []string{"execve", "execveat"}
+	idCalls   = []string{
+		"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid",
+	}
 	openCalls    = []string{"open", "openat", "openat2", "creat"}
 	chownCalls   = []string{"chown", "fchown", "fchownat", "lchown"}
 	moveCalls    = []string{"rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir"}
@@ -84,7 +86,7 @@ var rules = []rule{
 	{refusal.Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy},
 	{refusal.WriteExecute, either, []string{"EPERM", "EACCES"}, memoryCalls, executableMemory},
 	{refusal.SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit},
-	{refusal.Personality, seccomp, []string{"EPERM"}, []string{"personality"}, func(d Denial) []string { return []string{d.argument(1)} }},
+	{refusal.Personality, seccomp, []string{"EPERM"}, []string{"personality"}, firstArgument},
 	{refusal.MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
 	{refusal.PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
 	{refusal.Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device},
@@ -109,6 +111,8 @@ var rules = []rule{
 	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // its group would be let in
 	{refusal.Syscall, seccomp, nil, nil, callItself},
 }
+
+func firstArgument(d Denial) []string { return []string{d.argument(1)} }
 
 func process(d Denial) []string { return []string{d.Process} }
 
@@ -264,8 +268,8 @@ func device(d Denial) []string {
 	return nil
 }
 
-// addresses are the peers of a call on a socket that are not files. An answer that nobody listens concerns the sandbox only
-// for an abstract socket, which another network namespace may have.
+// addresses are the peers of a call on a socket that are not files. An answer that nobody listens concerns the sandbox
+// only for an abstract socket, which another network namespace may have.
 func addresses(d Denial) []string {
 	if strings.HasPrefix(d.Path, "/") || d.Errno == "ECONNREFUSED" && !strings.HasPrefix(d.Path, "@") {
 		return nil

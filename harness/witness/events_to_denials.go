@@ -50,12 +50,14 @@ func (n *collector) read(r *ringbuf.Reader) error {
 	}
 }
 
-// noCall is the number of a return from a signal handler, which comes with the result of the call before it: noted already.
+// noCall is the number of a return from a signal handler, which comes with the result of the call before it: noted
+// already.
 const noCall = 0xffffffff
 
 // add notes one event as bpf_programs.go lays it out.
 func (n *collector) add(event []byte) {
-	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) || order.Uint32(event[eventNumber:]) == noCall {
+	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) ||
+		order.Uint32(event[eventNumber:]) == noCall {
 		return
 	}
 	d := decode(event)
@@ -167,7 +169,8 @@ func errnoName(errno uint32) string {
 	return fmt.Sprintf("errno %d", errno)
 }
 
-// resolve makes the path of a call absolute if it can. A call whose path is not one, or is empty, is about the directory.
+// resolve makes the path of a call absolute if it can. A call whose path is not one, or is empty, is about the
+// directory.
 func resolve(tid uint32, pathArg, dirArg int, args [6]uint64, path string) string {
 	if strings.HasPrefix(path, "/") {
 		return path

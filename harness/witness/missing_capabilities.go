@@ -31,8 +31,8 @@ func capabilities(d Denial) []string {
 	return asked[d.Syscall]
 }
 
-// accessCapabilities are those that would have made a call succeed that ended with EACCES. Where CAP_DAC_OVERRIDE does not help with a
-// file, CAP_DAC_READ_SEARCH does not either.
+// accessCapabilities are those that would have made a call succeed that ended with EACCES. Where CAP_DAC_OVERRIDE does
+// not help with a file, CAP_DAC_READ_SEARCH does not either.
 func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
@@ -84,12 +84,17 @@ var needs = map[string][]string{
 		"setdomainname", "sethostname", "setns", "swapoff", "swapon", "umount2", "unshare", "fsetxattr", "lsetxattr",
 		"setxattr", "setxattrat",
 	},
-	"CAP_SYS_BOOT":       {"kexec_file_load", "kexec_load", "reboot"},
-	"CAP_SYS_CHROOT":     {"chroot", "setns"},
-	"CAP_SYS_MODULE":     {"delete_module", "finit_module", "init_module"},
-	"CAP_SYS_NICE":       {"ioprio_set", "mbind", "migrate_pages", "move_pages", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler", "setpriority"},
-	"CAP_SYS_PACCT":      {"acct"},
-	"CAP_SYS_PTRACE":     {"kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace", "userfaultfd"},
+	"CAP_SYS_BOOT":   {"kexec_file_load", "kexec_load", "reboot"},
+	"CAP_SYS_CHROOT": {"chroot", "setns"},
+	"CAP_SYS_MODULE": {"delete_module", "finit_module", "init_module"},
+	"CAP_SYS_NICE": {
+		"ioprio_set", "mbind", "migrate_pages", "move_pages", "sched_setaffinity", "sched_setattr", "sched_setparam",
+		"sched_setscheduler", "setpriority",
+	},
+	"CAP_SYS_PACCT": {"acct"},
+	"CAP_SYS_PTRACE": {
+		"kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace", "userfaultfd",
+	},
 	"CAP_SYS_RAWIO":      {"ioperm", "iopl"},
 	"CAP_SYS_RESOURCE":   {"prlimit64", "setrlimit"},
 	"CAP_SYS_TIME":       {"adjtimex", "clock_adjtime", "clock_settime", "settimeofday"},

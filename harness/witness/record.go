@@ -102,8 +102,8 @@ func (d Denial) class() Denial {
 	return d
 }
 
-// Hidden returns r without those ENOENT that any process would get in the file tree at root: of files that are not there
-// outside the sandbox either. A program that fails looks for many of them, such as translations of its message.
+// Hidden returns r without those ENOENT that any process would get in the file tree at root: of files that are not
+// there outside the sandbox either. A program that fails looks for many of them, such as translations of its message.
 func (r Record) Hidden(root host.Root) Record {
 	absent := func(d Denial) bool { return d.Errno == "ENOENT" && strings.HasPrefix(d.Path, "/") && !d.findable(root) }
 	return Record{

@@ -22,8 +22,8 @@ type call struct {
 	// Data is an argument that points to a structure, whose beginning is recorded in place of a path; Size is the
 	// argument with its length, without one 64 bytes are taken.
 	Data, Size int
-	// Scalars are the arguments that tell something by themselves; 32 bits of each count. All others are addresses and descriptors, which differ
-	// from one run to the next.
+	// Scalars are the arguments that tell something by themselves; 32 bits of each count. All others are addresses and
+	// descriptors, which differ from one run to the next.
 	Scalars []int
 	// Errnos are recorded besides the usual ones.
 	Errnos []unix.Errno
@@ -183,7 +183,8 @@ var calls = []call{
 
 // callOf returns the row of a call; a call without one has only its name.
 func callOf(name string) call {
-	i, found := slices.BinarySearchFunc(calls, name, func(c call, name string) int { return strings.Compare(c.Name, name) })
+	byName := func(c call, name string) int { return strings.Compare(c.Name, name) }
+	i, found := slices.BinarySearchFunc(calls, name, byName)
 	if !found {
 		return call{Name: name}
 	}

@@ -1,7 +1,8 @@
 package witness
 
-// layout says where the kernel keeps the registers of a system call: byte offsets into struct pt_regs, which is what both
-// tracepoints of a call get. It is fixed by ptrace(2) and has never changed on these architectures, so no BTF is needed.
+// layout says where the kernel keeps the registers of a system call: byte offsets into struct pt_regs, which is what
+// both tracepoints of a call get. It is fixed by ptrace(2) and has never changed on these architectures, so no BTF is
+// needed.
 type layout struct {
 	Number int32    // the call's number, 32 bits, still there when the call returns
 	Args   [6]int32 // the arguments, still there when the call fails

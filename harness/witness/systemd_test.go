@@ -81,7 +81,8 @@ func witnessIn(t *testing.T, name string) {
 	}
 }
 
-// try runs the service under some directives, beside another unit that must not be seen, and returns what it was refused.
+// try runs the service under some directives, beside another unit that must not be seen, and returns what it was
+// refused.
 func try(t *testing.T, p *place.Place, directives ...string) witness.Record {
 	t.Helper()
 	const unit = "temper-trial-1.service"

@@ -100,7 +100,8 @@ func TestRulesSpeakOfRealCalls(t *testing.T) {
 	}
 }
 
-// A refusal that the table tells of and no rule sees would blame nobody; one that is seen and that no row tells of neither.
+// A refusal that the table tells of and no rule sees would blame nobody; one that is seen and that no row tells of
+// neither.
 func TestRulesAndTableAgree(t *testing.T) {
 	seen, told := map[refusal.Kind]bool{}, map[refusal.Kind]bool{}
 	for _, r := range rules {

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroup is the one that is watched. The programs look at its parent, because systemd makes the cgroup of a unit only when
-// it starts it, and removes it when it stops; they note the id of the child, and the names of the children are learned as
-// they appear. A child that was gone before its name could be learned counts as the watched one: noise rather than loss.
+// cgroup is the one that is watched. The programs look at its parent, because systemd makes the cgroup of a unit only
+// when it starts it, and removes it when it stops; they note the id of the child, and the names of the children are
+// learned as they appear. A child that was gone before its name could be learned counts as the watched one: noise
+// rather than loss.
 type cgroup struct {
 	name   string   // last part of its path
 	parent *os.File // open directory
@@ -67,8 +68,8 @@ func (c *cgroup) open(dir string) error {
 	return nil
 }
 
-// make makes dir and its missing parents, each owned by whoever owns the one above: the owner may be the shifted root of
-// a container, whose systemd must be able to use it.
+// make makes dir and its missing parents, each owned by whoever owns the one above: the owner may be the shifted root
+// of a container, whose systemd must be able to use it.
 func (c *cgroup) make(dir string) error {
 	var stat unix.Statfs_t
 	switch err := unix.Statfs(dir, &stat); {
@@ -171,7 +172,8 @@ func (c *cgroup) Close() error {
 	}
 	for i := len(c.made) - 1; i >= 0; i-- {
 		rerr := unix.Rmdir(c.made[i])
-		if rerr != nil && !errors.Is(rerr, unix.EBUSY) && !errors.Is(rerr, unix.ENOTEMPTY) && !errors.Is(rerr, fs.ErrNotExist) {
+		used := errors.Is(rerr, unix.EBUSY) || errors.Is(rerr, unix.ENOTEMPTY)
+		if rerr != nil && !used && !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("%s: %w", c.made[i], rerr))
 		}
 	}

@@ -1,12 +1,13 @@
 // Package witness records which system calls of a service the kernel refused, as evidence for what a sandbox broke.
 //
-// [Start] it on the service's cgroup before the service starts, which need not exist yet, and [Witness.Stop] it when the
-// trial is over. What the hardened trial has and the baseline has not ([Record.Minus]) is the evidence, and
+// [Start] it on the service's cgroup before the service starts, which need not exist yet, and [Witness.Stop] it when
+// the trial is over. What the hardened trial has and the baseline has not ([Record.Minus]) is the evidence, and
 // [Denial.Restrictions] says in neutral terms what may have refused it.
 //
-// An eBPF program on the raw tracepoint sys_exit looks at every call of the cgroup that failed, one on sys_enter tells those
-// apart that seccomp refused, and one on signal_deliver sees deaths by seccomp. They are assembled here for the kernel that
-// runs: no compiler, no BTF, no file. Needs Linux 5.8, root and a cgroup2 file system; x86-64 and arm64. Nothing is lost silently: what found no room is counted.
+// An eBPF program on the raw tracepoint sys_exit looks at every call of the cgroup that failed, one on sys_enter tells
+// those apart that seccomp refused, and one on signal_deliver sees deaths by seccomp. They are assembled here for the
+// kernel that runs: no compiler, no BTF, no file. Needs Linux 5.8, root and a cgroup2 file system; x86-64 and arm64.
+// Nothing is lost silently: what found no room is counted.
 //
 // Limits: what io_uring does on behalf of a process is no system call and is not seen; a path is cut at 511 bytes; a
 // relative path whose process ended before its directory was looked up stays relative.
@@ -45,8 +46,8 @@ type Witness struct {
 }
 
 // Start records the refused calls of all processes in a cgroup, a directory such as
-// /sys/fs/cgroup/system.slice/x.service, and in those below it. The cgroup may come, go and come again while the witness
-// runs; its parent is made if it does not exist, and removed again by Stop if nobody uses it.
+// /sys/fs/cgroup/system.slice/x.service, and in those below it. The cgroup may come, go and come again while the
+// witness runs; its parent is made if it does not exist, and removed again by Stop if nobody uses it.
 func Start(path string) (*Witness, error) { return start(path, ringSize) }
 
 func start(path string, ringSize uint32) (*Witness, error) {
@@ -139,8 +140,8 @@ func (w *Witness) run(tracepoint string, spec *ebpf.ProgramSpec) error {
 	return nil
 }
 
-// Stop ends the recording and returns it. All processes of the cgroup should have ended, or what they do meanwhile may be
-// missing. The error is of the recording itself, which is then incomplete.
+// Stop ends the recording and returns it. All processes of the cgroup should have ended, or what they do meanwhile may
+// be missing. The error is of the recording itself, which is then incomplete.
 func (w *Witness) Stop() (Record, error) {
 	err := w.detach()
 	if ferr := w.reader.Flush(); ferr != nil {

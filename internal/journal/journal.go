@@ -44,7 +44,8 @@ exec journalctl "$@"`
 
 const noJournal = 66 // EX_NOINPUT
 
-// command prints the entries: messages of any length (--all) unless they are to be short, those of several lines in one (json).
+// command prints the entries: messages of any length (--all) unless they are to be short, those of several lines in one
+// (json).
 func (q Query) command() []string {
 	args := []string{"journalctl"}
 	if !q.Short {
@@ -70,8 +71,8 @@ type System interface {
 	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, complaints string, err error)
 }
 
-// Read hands each entry that the query finds to use, until that returns false. An error says that not all were read, and
-// wraps [ErrNone] where there is no journal.
+// Read hands each entry that the query finds to use, until that returns false. An error says that not all were read,
+// and wraps [ErrNone] where there is no journal.
 func Read(ctx context.Context, from System, q Query, use func(Entry) bool) error {
 	enough := false
 	status, complaints, err := from.Stream(ctx, q.command(), func(output io.Reader) error {
@@ -185,8 +186,8 @@ func (e Entry) Priority() int {
 	return priority
 }
 
-// texts reads the value of a field: a string, an array of bytes where it is not printable text, or an array of these where
-// the entry has several.
+// texts reads the value of a field: a string, an array of bytes where it is not printable text, or an array of these
+// where the entry has several.
 func texts(raw json.RawMessage) []string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil && !bytes.Equal(raw, []byte("null")) {

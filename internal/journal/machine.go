@@ -11,7 +11,9 @@ import (
 type Machine struct{}
 
 // Stream runs a command as [System] has it.
-func (Machine) Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, complaints string, err error) {
+func (Machine) Stream(
+	ctx context.Context, args []string, read func(io.Reader) error,
+) (status int, complaints string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	said := &beginning{}

@@ -1,7 +1,7 @@
 // Package systemd is the client of a service manager: of this machine's, or of the one in a place.
 //
-// Call [Connect], [ConnectSystemBus] or [ConnectPrivate] first. Every method takes a context and returns soon after it has
-// ended, also where PID 1 hangs; a manager that does not answer a call within a minute is an error that wraps
+// Call [Connect], [ConnectSystemBus] or [ConnectPrivate] first. Every method takes a context and returns soon after it
+// has ended, also where PID 1 hangs; a manager that does not answer a call within a minute is an error that wraps
 // [ErrNoAnswer]. Methods can be called at the same time from several goroutines.
 //
 // Limits: the client believes what the manager says. Who owns the bus or PID 1 can tell it anything.

@@ -31,7 +31,8 @@ func Socket(path string) Dial {
 	}
 }
 
-// Connect connects to the manager on a bus. It calls dial twice: the signals of the manager have a connection of their own.
+// Connect connects to the manager on a bus. It calls dial twice: the signals of the manager have a connection of their
+// own.
 func Connect(ctx context.Context, dial Dial) (*Client, error) {
 	return connect(ctx, dial, (*dbus.Conn).Hello)
 }

@@ -63,7 +63,9 @@ type Property struct {
 }
 
 // StartTransientUnit makes units, starts the first of them and waits for the result of that job.
-func (c *Client) StartTransientUnit(ctx context.Context, mode Mode, unit Transient, others ...Transient) (result string, err error) {
+func (c *Client) StartTransientUnit(
+	ctx context.Context, mode Mode, unit Transient, others ...Transient,
+) (result string, err error) {
 	aux := []sdbus.PropertyCollection{}
 	for _, other := range others {
 		aux = append(aux, sdbus.PropertyCollection{Name: other.Name, Properties: other.list()})
@@ -82,7 +84,9 @@ func (t Transient) list() []sdbus.Property {
 }
 
 // job starts a job and waits for its result.
-func (c *Client) job(ctx context.Context, what string, start func(context.Context, chan<- string) (int, error)) (string, error) {
+func (c *Client) job(
+	ctx context.Context, what string, start func(context.Context, chan<- string) (int, error),
+) (string, error) {
 	result := make(chan string, 1)
 	err := c.call(ctx, c.answer, what, func(ctx context.Context) error {
 		_, err := start(ctx, result)
@@ -104,8 +108,8 @@ func (c *Client) job(ctx context.Context, what string, start func(context.Contex
 	return "", fmt.Errorf("%s: %w", what, err)
 }
 
-// Release stops a unit that may still run, kills what is left of it and what it starts when it stops, and lets the manager
-// forget it. Each step fails where there is nothing left to do, so it returns no error.
+// Release stops a unit that may still run, kills what is left of it and what it starts when it stops, and lets the
+// manager forget it. Each step fails where there is nothing left to do, so it returns no error.
 func (c *Client) Release(ctx context.Context, name string) {
 	stopped := make(chan struct{})
 	go func() {
@@ -130,7 +134,9 @@ func (c *Client) Release(ctx context.Context, name string) {
 
 // ResetFailed makes a unit that has failed an inactive one.
 func (c *Client) ResetFailed(ctx context.Context, name string) error {
-	return c.call(ctx, c.answer, "reset "+name, func(ctx context.Context) error { return c.api.ResetFailedUnitContext(ctx, name) })
+	return c.call(ctx, c.answer, "reset "+name, func(ctx context.Context) error {
+		return c.api.ResetFailedUnitContext(ctx, name)
+	})
 }
 
 // Unref gives back the reference of a unit that was made with AddRef.

@@ -55,10 +55,12 @@ func service(p Properties) Service {
 }
 
 var commandProperties = []string{
-	"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop", "ExecStopPost",
+	"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost",
+	"ExecStop", "ExecStopPost",
 }
 
-// commands reads how the commands of a service ended; their type is a(sasbttttuii), the last three being pid, code, status.
+// commands reads how the commands of a service ended; their type is a(sasbttttuii), the last three being pid, code,
+// status.
 func commands(p Properties) []Command {
 	var run []Command
 	for _, name := range commandProperties {

@@ -140,7 +140,8 @@ func TestJobThatDoesNotEnd(t *testing.T) {
 	}
 }
 
-// TestManagerThatHangs: a manager that takes calls and never answers holds nobody up, whether or not the caller has a deadline.
+// TestManagerThatHangs: a manager that takes calls and never answers holds nobody up, whether or not the caller has a
+// deadline.
 func TestManagerThatHangs(t *testing.T) {
 	b := startBus(t)
 	hang := make(chan struct{})

@@ -64,8 +64,8 @@ func (c *Client) LoadedUnitChanged(ctx context.Context, name string) (uint64, er
 // UnitStatus is a line of a list of units.
 type UnitStatus = sdbus.UnitStatus
 
-// Units lists the loaded units. Where there are states, such as "failed", it lists only units in one of them; where there are
-// patterns of glob(7), only units whose names match one.
+// Units lists the loaded units. Where there are states, such as "failed", it lists only units in one of them; where
+// there are patterns of glob(7), only units whose names match one.
 func (c *Client) Units(ctx context.Context, states, patterns []string) ([]UnitStatus, error) {
 	var units []UnitStatus
 	err := c.call(ctx, c.answer, "list units", func(ctx context.Context) (err error) {
