@@ -35,7 +35,7 @@ var layers = [][]string{
 	{"harness/place/hostcopy", "harness/place/nspawn"},
 	{"harness/place", "harness/witness", "harness/proc"},
 	{"harness/proc/proctest"},
-	{"harness/check", "harness/observe", "harness/confine", "harness/lock"},
+	{"harness/check", "harness/observe", "harness/confine", "harness/lock", "harness/clone"},
 	{"harness/trial"},
 	{"harness/blame"},
 	{"harness/search", "harness/servicedata"},

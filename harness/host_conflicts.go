@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"temper/harness/clone"
 	"temper/harness/place/hostcopy"
-	"temper/harness/trial"
 	"temper/internal/systemd"
 	"temper/internal/unit"
 )
@@ -19,10 +19,10 @@ import (
 // runs on a copy of its data, also if this process is killed. Before one of the others starts, and when the service
 // ends in which this process runs, systemd stops that unit and with it any trial, and the unit takes the copies away.
 func (s *series) startConflicting(ctx context.Context, others []string, copies hostcopy.Directories) error {
-	name := trial.NewName(s.stem) + ".service"
+	name := clone.NewName(s.stem) + ".service"
 	s.protection.unit, s.protection.copies = name, copies
 	text := conflictingText(others, copies.Over)
-	if err := trial.WriteUnits(s.at.Place, map[string]string{conflictingFile(name): text}); err != nil {
+	if err := clone.Write(s.at.Place, map[string]string{conflictingFile(name): text}); err != nil {
 		return err
 	}
 	description := "What trials of " + s.unit.Name + " write"
@@ -40,11 +40,11 @@ func (s *series) startConflicting(ctx context.Context, others []string, copies h
 func (s *series) stopConflicting(ctx context.Context) {
 	if s.protection.unit != "" {
 		s.at.Manager().Release(ctx, s.protection.unit)
-		trial.RemoveUnits(s.at.Place, []string{conflictingFile(s.protection.unit)})
+		clone.Remove(s.at.Place, []string{conflictingFile(s.protection.unit)})
 	}
 }
 
-func conflictingFile(name string) string { return name + ".d/" + trial.EarlyDropin }
+func conflictingFile(name string) string { return name + ".d/" + clone.EarlyDropin }
 
 // conflictingText is the text of the unit that startConflicting starts.
 func conflictingText(others, copies []string) string {

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"temper/harness/blame"
+	"temper/harness/clone"
 	"temper/harness/place/hostcopy"
 	"temper/harness/servicedata"
-	"temper/harness/trial"
 	"temper/internal/hint"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -27,7 +27,7 @@ type hostProtection struct {
 // protect begins what hostProtection keeps; unprotect ends it, also where protect has failed.
 func (s *series) protect(ctx context.Context) error {
 	loader := &unit.Loader{Root: s.at.Root(), Version: s.at.SystemdVersion()}
-	activation, err := trial.FindActivation(loader, s.unit)
+	activation, err := clone.FindActivation(loader, s.unit)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *series) sharers(ctx context.Context, loader *unit.Loader, copies hostco
 	var sharers []string
 	for _, name := range names {
 		u, err := loader.Load(name)
-		if err != nil || unit.IsTemplate(name) || u.ID == s.unit.ID || trial.IsTrial(name) {
+		if err != nil || unit.IsTemplate(name) || u.ID == s.unit.ID || clone.IsClone(name) {
 			continue // what systemd cannot load either writes nothing; other proofs are waited for
 		}
 		dir := servicedata.Overlap(copies.Over, servicedata.Of(u, &profiles.Profile{}).Over)

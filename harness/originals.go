@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"temper/harness/clone"
 	"temper/harness/lock"
 	"temper/harness/place"
-	"temper/harness/trial"
 	"temper/internal/hint"
 	"temper/internal/systemd"
 )
@@ -41,7 +41,7 @@ func (s *series) clearHost(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	trial.RemoveLeftovers(ctx, s.at.Place)
+	clone.RemoveLeftovers(ctx, s.at.Place)
 	for _, socket := range s.at.activation.Sockets {
 		if err := notRunning(ctx, s.at.Place, socket.ID); err != nil {
 			return err
@@ -98,7 +98,7 @@ func (s *series) disable(ctx context.Context) error {
 		files[name+disablingDropin] = "[Unit]\nConditionPathExists=!/\n"
 	}
 	s.at.disabled = true
-	if err := trial.WriteUnits(s.at.Place, files); err != nil {
+	if err := clone.Write(s.at.Place, files); err != nil {
 		return err
 	}
 	return Reload(ctx, s.at.Place)
@@ -107,7 +107,7 @@ func (s *series) disable(ctx context.Context) error {
 // enable takes back what disable has done.
 func (s *series) enable(ctx context.Context) error {
 	for _, name := range s.originals() {
-		if file, err := s.at.Root().Path(path.Join(trial.UnitDir, name+disablingDropin)); err == nil {
+		if file, err := s.at.Root().Path(path.Join(clone.Dir, name+disablingDropin)); err == nil {
 			os.Remove(file)
 			os.Remove(filepath.Dir(file)) // it stays where others have files there
 		}

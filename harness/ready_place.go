@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"temper/harness/clone"
 	"temper/harness/place"
 	"temper/harness/trial"
 	"temper/internal/unit"
@@ -17,8 +18,8 @@ type readyPlace struct {
 	own           bool              // it is closed with the series: it was booted for it
 	began         time.Time         // when everything was ready for the first launch
 	kernelState   map[string]string // of the place at that time; nil if there is no other place
-	activation    trial.Activation
-	sharesBusName bool // as trial.Launcher has it
+	activation    clone.Activation
+	sharesBusName bool // as clone.Clone has it
 	disabled      bool // the originals are
 }
 
@@ -38,7 +39,7 @@ func (s *series) prepare(ctx context.Context) (err error) {
 	}
 	s.at.began = time.Now()
 	loader := &unit.Loader{Root: s.at.Root(), Version: s.at.SystemdVersion()}
-	if s.at.activation, err = trial.FindActivation(loader, s.unit); err != nil {
+	if s.at.activation, err = clone.FindActivation(loader, s.unit); err != nil {
 		return err
 	}
 	if s.at.Kind() == "host" {

@@ -8,6 +8,7 @@ import (
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/harness/clone"
 	"temper/harness/confine"
 	"temper/harness/lock"
 	"temper/harness/observe"
@@ -43,7 +44,7 @@ var errNotWanted = errors.New("not wanted")
 // newSeries makes everything ready for the first launch: trials will disturb nothing, and what the profile wants done
 // before is done. The caller closes it.
 func newSeries(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile) (_ *series, err error) {
-	stem, err := trial.NewStem()
+	stem, err := clone.NewStem()
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +78,11 @@ func (s *series) close(ctx context.Context) error {
 // launcher launches the service where the series is now.
 func (s *series) launcher() trial.Launcher {
 	return trial.Launcher{
-		Place: s.at.Place, Unit: s.unit, Profile: s.profile, Activation: s.at.activation, Stem: s.stem,
-		Requires: s.protection.unit, SharesBusName: s.at.sharesBusName,
+		Place: s.at.Place, Profile: s.profile, Stem: s.stem,
+		Clone: clone.Clone{
+			Unit: s.unit, Activation: s.at.activation, NoDevices: s.at.Kind() != "host",
+			Requires: s.protection.unit, SharesBusName: s.at.sharesBusName,
+		},
 	}
 }
 

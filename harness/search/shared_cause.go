@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"temper/harness/trial"
+	"temper/harness/clone"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -50,5 +50,5 @@ func (s *search) enforced(c *candidate) []string {
 // isUnprivileged reports whether a service is not started with all capabilities.
 func isUnprivileged(u *unit.Unit) bool {
 	user, _ := u.Last("Service", "User")
-	return trial.IsDynamic(u) || !slices.Contains([]string{"", "root", "0"}, user.Value)
+	return clone.IsDynamic(u) || !slices.Contains([]string{"", "root", "0"}, user.Value)
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"temper/harness/blame"
+	"temper/harness/clone"
 	"temper/harness/place/hostcopy"
-	"temper/harness/trial"
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/refusal"
@@ -36,7 +36,7 @@ var ownDirectories = []struct {
 // profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
 func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	var c hostcopy.Directories
-	dynamic := trial.IsDynamic(u)
+	dynamic := clone.IsDynamic(u)
 	for _, d := range ownDirectories {
 		for _, word := range listed(u, d.name) {
 			name, _, _ := strings.Cut(word, ":") // links and flags follow
@@ -97,7 +97,7 @@ func opened(u *unit.Unit, p *profiles.Profile) []string {
 // Moves reports whether the profile gives a user of its own to a service that has none: systemd then moves the directories that it
 // made for the service before, which it cannot while they are covered.
 func Moves(u *unit.Unit, p *profiles.Profile) bool {
-	return !trial.IsDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
+	return !clone.IsDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
 		d, ok := directive.Lookup(s.Name)
 		yes, _ := unit.Bool(s.Values[len(s.Values)-1])
 		return ok && yes && d.Trace.Kind == directive.NotRoot

@@ -23,7 +23,7 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	}
 	env := check.Env{
 		Place: l.Place, Unit: l.name, Since: l.begin,
-		Environ: slices.Concat(l.environment, Variables(l.Place, l.Unit.ID, phase)),
+		Environ: slices.Concat(l.environment, Variables(l.Place, l.Clone.Unit.ID, phase)),
 	}
 	during, end := ctx, func() *systemd.Service { return nil }
 	if phase != "stopped" {

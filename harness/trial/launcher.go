@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"temper/generator"
+	"temper/harness/clone"
 	"temper/harness/observe"
 	"temper/harness/place"
 	"temper/harness/witness"
@@ -21,15 +22,10 @@ import (
 
 // A Launcher launches one service in one place. Its fields are set before the first launch.
 type Launcher struct {
-	Place      *place.Place
-	Unit       *unit.Unit
-	Profile    *profiles.Profile
-	Activation Activation
-	Stem       string // begins the names of the transient units; see [NewStem]
-	Requires   string // the unit without which no trial may run; empty if there is none
-	// SharesBusName says that the original is loaded in the place. systemd lets one unit wait for a name on the bus, so
-	// a trial waits for it by itself.
-	SharesBusName bool
+	Place   *place.Place
+	Profile *profiles.Profile
+	Clone   clone.Clone
+	Stem    string // begins the names of the transient units; see [clone.NewStem]
 }
 
 // A Request is one launch: what is to be tried, and what is known from the launches before.
@@ -55,15 +51,14 @@ var ErrOriginalStarted = errors.New("the service itself was started beside the t
 // Launch launches the service once under a plan. The error is set only where nothing can be said about the service: the
 // place is gone, the original was started ([ErrOriginalStarted]), or ctx has ended.
 func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
-	clone := s.clone()
-	stem := NewName(s.Stem)
+	stem := clone.NewName(s.Stem)
 	l := &launch{
-		Launcher: s, Request: r, clone: clone, name: clone.service(stem), sockets: clone.socketNames(stem),
+		Launcher: s, Request: r, name: s.Clone.Service(stem), sockets: s.Clone.SocketNames(stem),
 		begin: time.Now(), states: newStates(s.Place.Manager()), result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
 	}
-	files := clone.files(stem, l.result.Dropin)
+	files := s.Clone.Files(stem, l.result.Dropin)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
-	if err := WriteUnits(s.Place, files); err != nil {
+	if err := clone.Write(s.Place, files); err != nil {
 		return l.result, err
 	}
 	stop := l.watch()
@@ -75,9 +70,9 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	if err == nil && s.originalStarted(ctx, l.begin) {
 		err = ErrOriginalStarted
 	}
-	l.result.rename(stem, unit.Prefix(s.Unit.ID))
+	l.result.rename(stem, unit.Prefix(s.Clone.Unit.ID))
 	if err != nil {
-		return l.result, fmt.Errorf("trial of %s: %w", s.Unit.Name, err)
+		return l.result, fmt.Errorf("trial of %s: %w", s.Clone.Unit.Name, err)
 	}
 	l.result.OK = len(l.result.Failures) == 0
 	l.result.Took = time.Since(l.begin)
@@ -124,7 +119,7 @@ func (l *launch) readLog(ctx context.Context) error {
 // originalStarted reports whether the service itself, or what starts it, was started since a time. On the host nothing
 // starts one unseen: a unit that conflicts with all of them runs there.
 func (s Launcher) originalStarted(ctx context.Context, since time.Time) bool {
-	originals := append(slices.Clone(s.Activation.Starters), s.Unit.ID)
+	originals := append(slices.Clone(s.Clone.Activation.Starters), s.Clone.Unit.ID)
 	return s.Place.Kind() != "host" && slices.ContainsFunc(originals, func(name string) bool {
 		p, err := s.Place.Manager().LoadedUnit(ctx, name)
 		return err == nil && systemd.Get[uint64](p, "InactiveExitTimestamp") > uint64(since.UnixMicro())
@@ -143,5 +138,5 @@ func (l *launch) clear(ctx context.Context, files []string) {
 	for _, name := range services {
 		l.Place.Manager().Release(ctx, name)
 	}
-	RemoveUnits(l.Place, files)
+	clone.Remove(l.Place, files)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"temper/harness/clone"
 	"temper/harness/confine"
 	"temper/internal/systemd"
 	"temper/internal/unit"
@@ -18,7 +19,6 @@ import (
 type launch struct {
 	Launcher
 	Request
-	clone       clone
 	name        string   // of the service, or of the template of its instances
 	sockets     []string // names of the sockets that start it
 	begin       time.Time
@@ -63,7 +63,7 @@ func (l *launch) start(ctx context.Context) error {
 	if !unit.IsTemplate(l.name) {
 		units = append(units, l.name)
 	}
-	result, err := l.StartTransient(job, systemd.Replace, "temper's trial of "+l.Unit.Name, units...)
+	result, err := l.StartTransient(job, systemd.Replace, "temper's trial of "+l.Clone.Unit.Name, units...)
 	for _, next := range units[1:] {
 		if err != nil || result != systemd.Done {
 			return l.judgeJob(ctx, "start of the socket", result, err)
@@ -324,8 +324,8 @@ func (l *launch) startAgain(ctx context.Context) error {
 
 // awaitBusName waits until the service has its name on the bus, where systemd does not.
 func (l *launch) awaitBusName(ctx, job context.Context, what string) error {
-	name := busName(l.Unit)
-	if name == "" || !l.SharesBusName {
+	name := clone.BusName(l.Clone.Unit)
+	if name == "" || !l.Clone.SharesBusName {
 		return nil
 	}
 	for {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"temper/generator"
+	"temper/harness/clone"
 	"temper/harness/confine"
 	"temper/internal/systemd"
 )
@@ -33,25 +34,24 @@ ExecStopPost=
 // same unit, under the same drop-in, runs a program that waits. Where systemd cannot run that either, nothing is found
 // out, and that is no error.
 func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program string) (confine.Confinement, error) {
-	clone := s.clone()
-	if clone.forEachConnection() {
+	if s.Clone.ForEachConnection() {
 		return confine.Confinement{}, nil
 	}
-	clone.sockets = nil
-	stem := NewName(s.Stem)
+	s.Clone.Activation.Sockets = nil
+	stem := clone.NewName(s.Stem)
 	l := &launch{
-		Launcher: s, Request: Request{Plan: plan}, clone: clone, name: clone.service(stem), begin: time.Now(),
+		Launcher: s, Request: Request{Plan: plan}, name: s.Clone.Service(stem), begin: time.Now(),
 		states: newStates(s.Place.Manager()), result: Result{Dropin: plan.Text()},
 	}
-	files := clone.files(stem, l.result.Dropin)
-	files[l.name+".d/"+lateDropin] += fmt.Sprintf(standIn, program)
+	files := s.Clone.Files(stem, l.result.Dropin)
+	files[l.name+".d/"+clone.LateDropin] += fmt.Sprintf(standIn, program)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
-	if err := WriteUnits(s.Place, files); err != nil {
+	if err := clone.Write(s.Place, files); err != nil {
 		return confine.Confinement{}, err
 	}
 	job, cancel := context.WithTimeout(ctx, s.Profile.Prove.Timeout)
 	defer cancel()
-	ended, err := s.StartTransient(job, systemd.Replace, "temper's look at "+s.Unit.Name, l.name)
+	ended, err := s.StartTransient(job, systemd.Replace, "temper's look at "+s.Clone.Unit.Name, l.name)
 	if runs, err := standInRuns(ctx, ended, err); !runs {
 		return confine.Confinement{}, err
 	}

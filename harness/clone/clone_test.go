@@ -1,4 +1,4 @@
-package trial
+package clone
 
 import (
 	"os"
@@ -57,14 +57,14 @@ WantedBy=multi-user.target
 		"/etc/systemd/system/a@.service.d/50-temper.conf":    "[Service]\nNice=4\n",
 		"/usr/lib/systemd/system/a@x-y.service.d/80-me.conf": "[Unit]\nAfter=db.service\n",
 	})
-	c := clone{unit: u, starters: []string{"a.socket"}, noDevices: true}
+	c := Clone{Unit: u, Activation: Activation{Starters: []string{"a.socket"}}, NoDevices: true}
 	want := map[string]string{
 		"T@x-y.service.d/00-service.conf": "[Unit]\nRequires=db.service\n\n[Service]\nExecStart=/bin/a %i %I a@x-y.service a %% %t \\\\\n" +
 			"RestartSec=7\nDynamicUser=yes\nNice=2\n",
 		"T@x-y.service.d/50-temper.conf":  "[Service]\nNice=5\n",
 		"T@x-y.service.d/99-service.conf": "[Service]\nNice=1\n\n[Unit]\nAfter=db.service\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-success\nUser=a\n",
 	}
-	if diff := cmp.Diff(want, c.files("T", "[Service]\nNice=5\n")); diff != "" {
+	if diff := cmp.Diff(want, c.Files("T", "[Service]\nNice=5\n")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -1,4 +1,8 @@
-package trial
+// Package clone makes the transient units by which a trial runs as a service does.
+//
+// A [Clone] has the text of the service's unit, and of its sockets, in the order in which systemd reads it. [FindActivation] finds
+// what starts the service, [Write] and [Remove] its files. What acts on other units or on the machine is left out.
+package clone
 
 import (
 	"fmt"
@@ -15,7 +19,7 @@ import (
 // boot.
 const (
 	EarlyDropin = "00-service.conf"
-	lateDropin  = "99-service.conf"
+	LateDropin  = "99-service.conf"
 )
 
 // kept are the settings of [Unit] that a trial takes over, and their names there: what must be there or come first. All
@@ -38,25 +42,17 @@ var dropped = []string{
 	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument", "Service",
 }
 
-// clone is what a trial of one unit is made of.
-type clone struct {
-	unit          *unit.Unit
-	sockets       []*unit.Unit // that start the unit: cloned with it
-	starters      []string     // names of all units that would start the original
-	noDevices     bool         // the place has no devices to wait for
-	requires      string       // as Launcher has it
-	sharesBusName bool         // as Launcher has it
+// A Clone is what runs in a trial in place of a service.
+type Clone struct {
+	Unit          *unit.Unit
+	Activation    Activation
+	NoDevices     bool   // the place has no devices to wait for
+	Requires      string // the unit without which the clone must not run; empty if there is none
+	SharesBusName bool   // the original is loaded, too: of a name on the bus systemd lets one unit wait
 }
 
-func (s Launcher) clone() clone {
-	return clone{
-		unit: s.Unit, sockets: s.Activation.Sockets, starters: s.Activation.Starters,
-		noDevices: s.Place.Kind() != "host", requires: s.Requires, sharesBusName: s.SharesBusName,
-	}
-}
-
-// busName is the name on the bus with which a unit is ready, "" if there is none; systemd.service(5).
-func busName(u *unit.Unit) string {
+// BusName is the name on the bus with which a unit is ready, "" if there is none; systemd.service(5).
+func BusName(u *unit.Unit) string {
 	name, _ := u.Last("Service", "BusName")
 	kind, _ := u.Last("Service", "Type")
 	if name.Value == "" || kind.Value != "" && kind.Value != "dbus" {
@@ -66,24 +62,26 @@ func busName(u *unit.Unit) string {
 	return full
 }
 
-// forEachConnection reports whether the unit is the template of a service for each connection.
-func (c clone) forEachConnection() bool { return len(c.sockets) > 0 && accepts(c.sockets[0]) }
+// ForEachConnection reports whether the unit is the template of a service for each connection.
+func (c Clone) ForEachConnection() bool {
+	return len(c.Activation.Sockets) > 0 && accepts(c.Activation.Sockets[0])
+}
 
-// service is the name of the clone: that of a transient unit, or of a template. An instance keeps its instance.
-func (c clone) service(stem string) string {
-	if c.forEachConnection() {
+// Service is the name of the clone: that of a transient unit, or of a template. An instance keeps its instance.
+func (c Clone) Service(stem string) string {
+	if c.ForEachConnection() {
 		return stem + "@.service"
 	}
-	if unit.IsInstance(c.unit.ID) {
-		return stem + "@" + unit.Instance(c.unit.ID) + ".service"
+	if unit.IsInstance(c.Unit.ID) {
+		return stem + "@" + unit.Instance(c.Unit.ID) + ".service"
 	}
 	return stem + ".service"
 }
 
-// socketNames are the names of the clones of the sockets.
-func (c clone) socketNames(stem string) []string {
+// SocketNames are the names of the clones of the sockets.
+func (c Clone) SocketNames(stem string) []string {
 	var names []string
-	for i := range c.sockets {
+	for i := range c.Activation.Sockets {
 		if i > 0 {
 			stem = fmt.Sprintf("%s-s%d", stem, i)
 		}
@@ -92,26 +90,26 @@ func (c clone) socketNames(stem string) []string {
 	return names
 }
 
-// files returns the files below [UnitDir], by name, that make transient units of these names run as the unit and its
+// Files returns the files below [Dir], by name, that make transient units of these names run as the unit and its
 // sockets do under temper's drop-in: their text in the order in which systemd reads it, their own names filled in.
-func (c clone) files(stem, dropin string) map[string]string {
-	service := c.service(stem)
-	early, late := c.text(c.unit, "Service")
+func (c Clone) Files(stem, dropin string) map[string]string {
+	service := c.Service(stem)
+	early, late := c.text(c.Unit, "Service")
 	early = append(c.awaitBusName(), early...)
 	late = append(late, c.end(dropin)...)
 	files := map[string]string{
 		service + ".d/" + EarlyDropin: unit.Text(early),
-		service + ".d/" + lateDropin:  unit.Text(late),
+		service + ".d/" + LateDropin:  unit.Text(late),
 	}
 	if dropin != "" {
 		files[service+".d/"+generator.Dropin] = dropin
 	}
-	if c.forEachConnection() {
+	if c.ForEachConnection() {
 		files[service] = "# The template of a trial; its text is in the drop-ins.\n"
 	}
-	for i, name := range c.socketNames(stem) {
-		early, late := c.text(c.sockets[i], "Socket")
-		files[name+".d/"+EarlyDropin] = unit.Text(slices.Concat(early, late, c.socketEnd(c.sockets[i], service)))
+	for i, name := range c.SocketNames(stem) {
+		early, late := c.text(c.Activation.Sockets[i], "Socket")
+		files[name+".d/"+EarlyDropin] = unit.Text(slices.Concat(early, late, c.socketEnd(c.Activation.Sockets[i], service)))
 	}
 	return files
 }
@@ -119,7 +117,7 @@ func (c clone) files(stem, dropin string) map[string]string {
 // text returns the assignments of a unit that a trial has, split into those that are read before temper's drop-in and
 // those that are read after it. Drop-ins for all units of the type are left out, since systemd applies them to the
 // trial too.
-func (c clone) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
+func (c Clone) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
 	for _, a := range u.Without(generator.Dropin).Assignments {
 		if strings.HasSuffix(path.Dir(a.Pos.Path), "/"+unit.Type(u.ID)+".d") {
 			continue
@@ -140,7 +138,7 @@ func (c clone) text(u *unit.Unit, section string) (early, late []unit.Assignment
 
 // expand fills in the names of a unit that are not the clone's. What it shares with its original is left to systemd: an
 // instance can have backslashes, which mean one thing in a command line and another in a path.
-func (c clone) expand(u *unit.Unit, value string) string {
+func (c Clone) expand(u *unit.Unit, value string) string {
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
 		if value[i] != '%' || i+1 == len(value) {
@@ -148,7 +146,7 @@ func (c clone) expand(u *unit.Unit, value string) string {
 			continue
 		}
 		specifier := value[i : i+2]
-		if i++; strings.Contains("iIf", specifier[1:]) && unit.Instance(u.ID) != "" && u == c.unit {
+		if i++; strings.Contains("iIf", specifier[1:]) && unit.Instance(u.ID) != "" && u == c.Unit {
 			b.WriteString(specifier)
 		} else {
 			b.WriteString(u.ExpandNames(specifier))
@@ -158,9 +156,9 @@ func (c clone) expand(u *unit.Unit, value string) string {
 }
 
 // own returns what becomes of an assignment in a trial, and whether it is part of it.
-func (c clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
+func (c Clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 	if a.Section == section {
-		return a, !slices.Contains(dropped, a.Name) && !(c.sharesBusName && a.Name == "BusName")
+		return a, !slices.Contains(dropped, a.Name) && !(c.SharesBusName && a.Name == "BusName")
 	}
 	name, ok := kept[a.Name]
 	if a.Section != "Unit" || !ok {
@@ -176,9 +174,9 @@ func (c clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 
 // awaitBusName is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the
 // bus: they are run once it is there.
-func (c clone) awaitBusName() []unit.Assignment {
-	name := busName(c.unit)
-	if after, _ := c.unit.Last("Service", "ExecStartPost"); !c.sharesBusName || name == "" || after.Value == "" {
+func (c Clone) awaitBusName() []unit.Assignment {
+	name := BusName(c.Unit)
+	if after, _ := c.Unit.Last("Service", "ExecStartPost"); !c.SharesBusName || name == "" || after.Value == "" {
 		return nil
 	}
 	wait := fmt.Sprintf("+/bin/sh -c 'until busctl status %s >/dev/null 2>&1; do sleep 0.02; done'", name)
@@ -186,29 +184,29 @@ func (c clone) awaitBusName() []unit.Assignment {
 }
 
 // foreign reports whether a unit is none that a trial can depend on: it would start the original, or never appear.
-func (c clone) foreign(name string) bool {
-	return slices.Contains(c.starters, name) || c.noDevices && unit.Type(name) == "device"
+func (c Clone) foreign(name string) bool {
+	return slices.Contains(c.Activation.Starters, name) || c.NoDevices && unit.Type(name) == "device"
 }
 
 // end is what a trial's service has whatever its unit says.
-func (c clone) end(dropin string) []unit.Assignment {
+func (c Clone) end(dropin string) []unit.Assignment {
 	var end []unit.Assignment
 	add := func(section, name, value string) {
 		end = append(end, unit.Assignment{Section: section, Name: name, Value: value})
 	}
 	add("Unit", "StartLimitIntervalSec", "0")
-	if c.requires != "" {
-		add("Unit", "BindsTo", c.requires)
-		add("Unit", "After", c.requires)
+	if c.Requires != "" {
+		add("Unit", "BindsTo", c.Requires)
+		add("Unit", "After", c.Requires)
 	}
-	if c.forEachConnection() {
+	if c.ForEachConnection() {
 		add("Unit", "CollectMode", "inactive") // what failed stays to be seen
 	}
-	if c.sharesBusName && busName(c.unit) != "" {
+	if c.SharesBusName && BusName(c.Unit) != "" {
 		add("Service", "Type", "exec")
 	}
-	add("Service", "Restart", restart(c.unit))
-	if user := dynamicUser(c.unit, dropin); user != "" {
+	add("Service", "Restart", restart(c.Unit))
+	if user := dynamicUser(c.Unit, dropin); user != "" {
 		add("Service", "User", user)
 	}
 	return end
@@ -249,8 +247,8 @@ func IsDynamic(u *unit.Unit) bool {
 }
 
 // socketEnd makes a socket's clone start the trial's service and hand over its descriptors by the name that they have.
-func (c clone) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
-	if c.forEachConnection() {
+func (c Clone) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
+	if c.ForEachConnection() {
 		return nil // by its name, and with a name for each connection
 	}
 	end := []unit.Assignment{{Section: "Socket", Name: "Service", Value: service}}

@@ -1,12 +1,10 @@
-package trial
+package clone
 
 import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,14 +15,14 @@ import (
 	"temper/harness/place/owner"
 )
 
-// UnitDir is where the drop-ins of a trial are; systemd reads them when the transient unit is made.
-const UnitDir = "/run/systemd/system"
+// Dir is where the drop-ins of a trial are; systemd reads them when the transient unit is made.
+const Dir = "/run/systemd/system"
 
-// trialStem begins the names of all trials; the id of the process that makes them follows, and when it started.
-const trialStem = "temper-trial"
+// stem begins the names of all trials; the id of the process that makes them follows, and when it started.
+const stem = "temper-trial"
 
 // trialName matches the part of a name that trials of one process share.
-var trialName = regexp.MustCompile(`^` + trialStem + `-[0-9]+-[0-9]+-[0-9]+`)
+var trialName = regexp.MustCompile(`^` + stem + `-[0-9]+-[0-9]+-[0-9]+`)
 
 var (
 	proofs   atomic.Int64 // of this process
@@ -32,31 +30,29 @@ var (
 )
 
 // NewStem returns what begins the names of the units of one proof.
-func NewStem() (string, error) { return owner.Name(trialStem, fmt.Sprint(proofs.Add(1))) }
+func NewStem() (string, error) { return owner.Name(stem, fmt.Sprint(proofs.Add(1))) }
 
 // NewName returns the name of a unit of a proof, without its suffix.
 func NewName(stem string) string { return fmt.Sprintf("%s-%d", stem, launches.Add(1)) }
 
-// IsTrial reports whether a unit belongs to a trial.
-func IsTrial(name string) bool { return strings.HasPrefix(name, trialStem) }
+// IsClone reports whether a unit belongs to a trial.
+func IsClone(name string) bool { return strings.HasPrefix(name, stem) }
 
-// WriteUnits writes files below [UnitDir].
-func WriteUnits(where *place.Place, files map[string]string) error {
+// Write writes files below [Dir].
+func Write(where *place.Place, files map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := where.WriteFile(path.Join(UnitDir, name), []byte(files[name]), 0o644); err != nil {
+		if err := where.WriteFile(path.Join(Dir, name), []byte(files[name]), 0o644); err != nil {
 			return fmt.Errorf("write the unit of a trial: %w", err)
 		}
 	}
 	return nil
 }
 
-// RemoveUnits removes files below [UnitDir], and with each the directory of drop-ins in which it is.
-func RemoveUnits(where *place.Place, files []string) {
+// Remove removes files below [Dir], and with each the directory of drop-ins in which it is.
+func Remove(where *place.Place, files []string) {
 	for _, file := range files {
 		base, _, _ := strings.Cut(file, "/")
-		if name, err := where.Root().Path(path.Join(UnitDir, base)); err == nil && filepath.Base(name) == base {
-			os.RemoveAll(name)
-		}
+		_ = where.Root().RemoveAll(path.Join(Dir, base)) // a place that is gone has none
 	}
 }
 
@@ -65,7 +61,7 @@ func RemoveUnits(where *place.Place, files []string) {
 func RemoveLeftovers(ctx context.Context, where *place.Place) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	entries, _ := where.Root().ReadDir(UnitDir) // without it there are none
+	entries, _ := where.Root().ReadDir(Dir) // without it there are none
 	for _, e := range entries {
 		if !owner.Gone(trialName.FindString(e.Name())) {
 			continue
@@ -75,6 +71,6 @@ func RemoveLeftovers(ctx context.Context, where *place.Place) {
 		for _, u := range units {
 			where.Manager().Release(ctx, u.Name)
 		}
-		RemoveUnits(where, []string{e.Name()})
+		Remove(where, []string{e.Name()})
 	}
 }
