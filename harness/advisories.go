@@ -68,7 +68,7 @@ func notGranted(
 		_, there := where.Root().Lstat(device)
 		return here == nil && there != nil
 	}
-	container := blame.Container{Capabilities: values.CapSet(held), Lacks: lacks}
+	container := blame.Container{Capabilities: values.CapSet(held), Lacks: lacks, Downgrades: where.Downgrades}
 	return service.NotGranted(container, baselines, plan)
 }
 

@@ -32,6 +32,7 @@ type series struct {
 	fresh      bool       // each further launch is the first one of the service in its place
 	count      int
 	baselines  []trial.Result // without hardening, passed: what hardened ones are compared with
+	doubt      string         // why the place, not the service, may be what failed; empty if nothing says so
 	noWitness  error          // why there is no witness; nil while there is one
 	remains    []string       // what the first launch left on the host, and what is gone after a reboot
 
@@ -125,6 +126,10 @@ func (s *series) once(ctx context.Context, plan generator.Plan) (trial.Result, e
 	}
 	if err != nil {
 		return result, err
+	}
+	result.Withheld = blame.Withheld(result.Refused, s.at.Withholds)
+	if s.doubt == "" {
+		s.doubt = doubt(s.at.Place, result)
 	}
 	if result.Dropin == "" && result.OK {
 		s.baselines = append(s.baselines, result)

@@ -25,13 +25,19 @@ import (
 // boot boots a copy of a Debian tree with the trap service's program in it, and more files.
 func boot(t testing.TB, tree string, more ...place.File) *place.Place {
 	t.Helper()
+	return bootAs(t, tree, false, more...)
+}
+
+// bootAs is boot with a root who is trusted, or not.
+func bootAs(t testing.TB, tree string, trusted bool, more ...place.File) *place.Place {
+	t.Helper()
 	root := testroot.Path(t, tree)
 	trap, err := trapProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := append(more, place.File{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755}, place.File{Name: "/srv/trap/.keep"}, place.File{Name: "/root/.profile"})
-	where, err := place.Container(t.Context(), place.Options{Image: root, Files: files, Trusted: true})
+	where, err := place.Container(t.Context(), place.Options{Image: root, Files: files, Trusted: trusted})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,17 +67,19 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 		for range lanes(trees) {
 			side.Go(func() {
 				t.Run(tree, func(t *testing.T) {
-					where := boot(t, tree)
+					places := map[bool]*place.Place{false: boot(t, tree)} // by whether they are trusted
 					for file := range queue {
-						t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-							trap := readTrap(t, file)
-							if trap.trees != nil && !slices.Contains(trap.trees, tree) {
-								t.Logf("only in %v", trap.trees)
-								return
+						trap := readTrap(t, file)
+						if trap.trees != nil && !slices.Contains(trap.trees, tree) {
+							continue
+						}
+						trap.counted = pattern == traps
+						for _, tr := range trap.inPlaces(blind) {
+							if places[tr.trusted] == nil {
+								places[tr.trusted] = bootAs(t, tree, tr.trusted)
 							}
-							trap.counted = pattern == traps
-							trap.test(t, tree, where, blind)
-						})
+							t.Run(tr.name(file), func(t *testing.T) { tr.test(t, tree, places[tr.trusted], blind) })
+						}
 					}
 				})
 			})
@@ -88,9 +90,11 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 
 // A trap is a service, what it needs, and what must come of proving it. Its file has parts: NAME.service and the like
 // are units; trap.toml is the profile, whose first unit is proven; parts whose names have a slash are files below /;
-// expect is the outcome, or expect-VERSION with this version of systemd and older ones, to the next older part; since
-// is the first version that has what the service needs, trees are those that do; unnamed says why what the kernel
-// refuses does not name the culprit, and no other.
+// expect is the outcome, or expect-VERSION with this version of systemd and older ones, to the next older part;
+// untrusted or untrusted-VERSION is another outcome in a place whose root is not trusted, and expect is then that of a
+// trusted place; trusted says why it is proven in a trusted place alone; since is the first version that has what the
+// service needs, trees are those that do; unnamed says why what the kernel refuses does not name the culprit, and no
+// other.
 type trap struct {
 	units, files map[string]string
 	profile      string
@@ -100,6 +104,31 @@ type trap struct {
 	again        bool     // places are booted, for trials in which the service never ran
 	unnamed      bool     // what the kernel refuses does not name the culprit, and no other
 	expect       map[int]string
+	untrusted    map[int]string
+	trusted      bool // it is proven in a trusted place
+}
+
+// inPlaces are the trap for each kind of place in which it has an outcome of its own.
+func (tr trap) inPlaces(blind bool) []trap {
+	if len(tr.untrusted) == 0 {
+		return []trap{tr}
+	}
+	other := tr
+	other.expect = tr.untrusted
+	tr.trusted = true
+	if blind { // what the place withholds only the witness tells
+		return []trap{tr}
+	}
+	return []trap{tr, other}
+}
+
+// name is that of the file, and of the kind of place where there are two.
+func (tr trap) name(file string) string {
+	name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+	if tr.trusted {
+		name += "-trusted"
+	}
+	return name
 }
 
 func readTrap(t testing.TB, file string) trap {
@@ -108,7 +137,7 @@ func readTrap(t testing.TB, file string) trap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trap := trap{units: map[string]string{}, files: map[string]string{}, expect: map[int]string{}}
+	trap := trap{units: map[string]string{}, files: map[string]string{}, expect: map[int]string{}, untrusted: map[int]string{}}
 	for _, f := range archive.Files {
 		text := string(f.Data)
 		name, version, _ := strings.Cut(f.Name, "-")
@@ -125,6 +154,10 @@ func readTrap(t testing.TB, file string) trap {
 			trap.again = true
 		case name == "expect":
 			trap.expect[number(t, cmp.Or(version, "999"))] = text
+		case f.Name == "trusted":
+			trap.trusted = true
+		case name == "untrusted":
+			trap.untrusted[number(t, cmp.Or(version, "999"))] = text
 		case strings.Contains(f.Name, "/"):
 			trap.files["/"+f.Name] = text
 		default:
@@ -167,7 +200,7 @@ func (tr trap) test(t *testing.T, tree string, where *place.Place, blind bool) {
 	o := harness.Options{Blind: blind, Progress: func(s string) { t.Log(s) }}
 	if tr.again {
 		o.Again = func(context.Context) (*place.Place, error) {
-			where := boot(t, tree)
+			where := bootAs(t, tree, tr.trusted)
 			return where, tr.install(where)
 		}
 	}

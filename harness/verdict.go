@@ -25,6 +25,9 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	if err != nil {
 		v.Reason = err.Error()
 	}
+	if r.series.doubt != "" {
+		v.Result, v.Reason = verdict.Inconclusive, inconclusive(r.series.doubt, err)
+	}
 	if v.Result == verdict.Proven {
 		v.Applied, v.Dropin = append(v.Applied, found.Plan.Applied()...), found.Plan.Text()
 		v.Demotions = append(v.Demotions, tellSecrets(found.Demotions, r.input.Secrets)...)
@@ -39,6 +42,14 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	v.Trials = r.series.count
 	v.Exposure, err = offline.Exposure(r.input.Unit, generator.Dropin, v.Dropin, r.input.Version)
 	return v, err
+}
+
+// inconclusive is the reason of a verdict that the place leaves in doubt.
+func inconclusive(doubt string, err error) string {
+	if err != nil {
+		doubt += ": " + err.Error()
+	}
+	return "this place cannot show whether it works: " + doubt
 }
 
 // result is the verdict that the end of a search amounts to; "" where it is no verdict but a failure of the harness.

@@ -45,7 +45,7 @@ func TestSystemdSwitches(t *testing.T) {
 				file("/etc/temper/profiles.d/p.toml", "units = [\"probe.service\", \"other.service\"]\n\n[service]\nNoNewPrivileges = true\n"),
 				file("/etc/temper/temper.toml", enforce),
 			}, tt.files)
-			p, err := place.Container(t.Context(), place.Options{Image: tree, Files: files, Unit: "multi-user.target", Args: tt.args})
+			p, err := place.Container(t.Context(), place.Options{Trusted: true, Image: tree, Files: files, Unit: "multi-user.target", Args: tt.args})
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}

@@ -30,7 +30,7 @@ func TestSystemdReproduce(t *testing.T) {
 		file("/etc/temper/profiles.d/"+s.name+".toml", "units = [\""+s.name+".service\"]\n\n[service]\nPrivateTmp = true\n"+s.setting+
 			"\n\n[prove]\nsettle = \"300ms\"\n")
 	}
-	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, "trixie"), Files: files})
+	p, err := place.Container(t.Context(), place.Options{Trusted: true, Image: testroot.Path(t, "trixie"), Files: files})
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}

@@ -47,7 +47,7 @@ func TestSystemdRestore(t *testing.T) {
 			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
 			file("/var/lib/keeps/log", "before\n")
 			file("/srv/keeps/old", "old\n")
-			p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, name), Files: files})
+			p, err := place.Container(t.Context(), place.Options{Trusted: true, Image: testroot.Path(t, name), Files: files})
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}

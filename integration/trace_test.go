@@ -36,7 +36,7 @@ func TestSystemdProveLeavesNoTrace(t *testing.T) {
 	file("/etc/systemd/system/nginx.service.d/fill.conf", "[Unit]\nRequires=srv-fill.service\nAfter=srv-fill.service\n")
 	file("/etc/systemd/system/quiet.service", "[Service]\nExecStart=/bin/sleep infinity\n")
 	file("/etc/temper/profiles.d/quiet.toml", "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n\n[prove]\nsettle = \"300ms\"\n")
-	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, "packages-trixie"), Files: files, Unit: "multi-user.target"})
+	p, err := place.Container(t.Context(), place.Options{Trusted: true, Image: testroot.Path(t, "packages-trixie"), Files: files, Unit: "multi-user.target"})
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}

@@ -25,7 +25,7 @@ import (
 type proveFlags struct {
 	image, where, profile, state string
 	strict, noRegress, reload    bool
-	tighten                      bool
+	tighten, trusted             bool
 	jobs                         int
 	onlyProven                   bool // keep what is stored unless a unit is proven
 }
@@ -45,6 +45,10 @@ verdict is still about the profile as it stands. Not needed means: without it no
 different from the baseline, and the kernel refused the service nothing more. What the checks do not do, and another
 configuration of the service, may need it all the same. Where the kernel has no witness, only checks and the baseline tell.
 
+The root of a container has no rights on this machine, and neither real time, locked memory nor raw devices. What would
+refuse the service one of these is left out, since nobody can see what it breaks; where the service does not even start, the
+verdict is inconclusive. With --trusted its containers have these: use it for services that you trust as you trust root.
+
 Exit status: 0 all proven (demotions included), 1 with --strict on any demotion or on more exposure than the profile
 allows, with --no-regress on a weaker result than the stored one, or with --tighten on a profile that is looser than
 necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`,
@@ -53,6 +57,7 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 	}
 	c.Flags().StringVar(&f.image, "image", "", "boot a copy of the root `DIR` instead of this machine's; verdicts go there")
 	c.Flags().StringVar(&f.where, "place", batch.Auto, "where trials run: `auto|host|container`")
+	c.Flags().BoolVar(&f.trusted, "trusted", false, "trust the services as root: their containers have all that root has")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
@@ -86,7 +91,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	}
 	progress := output.NewProgress(a.printer())
 	verdicts, outcome, err := batch.Run(ctx, batch.Options{
-		Root: root, Place: f.where, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
+		Root: root, Place: f.where, Trusted: f.trusted, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
 		Store: store, Strict: f.strict, NoRegress: f.noRegress, OnlyProven: f.onlyProven, Report: progress,
 	})
 	if err == nil && outcome != batch.Clean {

@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Root     host.Root
 	Place    string // where trials run: Auto, Host or Container
+	Trusted  bool   // the root of a container may do to this machine what root can; see [place.Options]
 	Units    []string
 	Jobs     int // how many units are proven side by side
 	Profiles *profiles.Set
@@ -93,11 +94,11 @@ type batch struct {
 
 // work takes units from the queue and proves them in a place of its own. It empties the queue whatever happens.
 func (b *batch) work(ctx context.Context, queue <-chan string) error {
-	where, err := openPlace(ctx, b.Place, b.Root)
+	where, err := b.openPlace(ctx)
 	for name := range queue {
 		if err == nil && (where.Err() != nil || !where.Bus().Connected()) { // a service has taken it down
 			where.Close()
-			where, err = openPlace(ctx, b.Place, b.Root)
+			where, err = b.openPlace(ctx)
 		}
 		if why := cmp.Or(err, ctx.Err()); why != nil {
 			b.add(inconclusive(name, why), Clean)
@@ -142,7 +143,7 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 		Trial:    func(t verdict.Trial) { trials = append(trials, t) },
 	}
 	if where.Kind() == "container" {
-		o.Again = func(ctx context.Context) (*place.Place, error) { return container(ctx, b.Root) }
+		o.Again = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }
 	}
 	v, err := harness.Prove(ctx, o)
 	switch {

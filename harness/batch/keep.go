@@ -18,7 +18,7 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error)
 		b.Report.Warn(fmt.Errorf("%s: %s: the stored verdict is kept, beside the trials of this proof", v.Unit, why))
 		return Findings, b.Store.PutTrials(v.Unit, trials)
 	}
-	if b.OnlyProven && v.Result != verdict.Proven {
+	if v.Result == verdict.Inconclusive || b.OnlyProven && v.Result != verdict.Proven {
 		return Undecided, b.Store.PutTrials(v.Unit, trials)
 	}
 	if err := b.Store.PutProof(v, trials); err != nil {

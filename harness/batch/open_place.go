@@ -5,7 +5,6 @@ import (
 
 	"temper/harness"
 	"temper/harness/place"
-	"temper/internal/host"
 	"temper/internal/systemd"
 )
 
@@ -16,12 +15,12 @@ const (
 	Container = "container"
 )
 
-// openPlace opens a place of a kind for the units of a root.
-func openPlace(ctx context.Context, kind string, root host.Root) (*place.Place, error) {
+// openPlace opens a place for the units.
+func (o Options) openPlace(ctx context.Context) (*place.Place, error) {
 	switch {
-	case kind == Host:
+	case o.Place == Host:
 		return place.Host(ctx)
-	case kind == Auto && root.IsHost() && systemd.Booted():
+	case o.Place == Auto && o.Root.IsHost() && systemd.Booted():
 		if here, err := place.Host(ctx); err == nil {
 			if harness.Starting(ctx, here) {
 				return here, nil
@@ -29,15 +28,14 @@ func openPlace(ctx context.Context, kind string, root host.Root) (*place.Place, 
 			here.Close()
 		}
 	}
-	return container(ctx, root)
+	return o.container(ctx)
 }
 
-// container boots a copy of a root.
-func container(ctx context.Context, root host.Root) (*place.Place, error) {
-	o := place.Options{}
-	if !root.IsHost() {
-		o.Image = root.Dir()
+// container boots a copy of the root.
+func (o Options) container(ctx context.Context) (*place.Place, error) {
+	wanted := place.Options{Trusted: o.Trusted}
+	if !o.Root.IsHost() {
+		wanted.Image = o.Root.Dir()
 	}
-	o.Trusted = true
-	return place.Container(ctx, o)
+	return place.Container(ctx, wanted)
 }

@@ -15,6 +15,8 @@ import (
 type Container struct {
 	Capabilities values.CapSet            // that it leaves its services
 	Lacks        func(device string) bool // whether the machine has a device and the container does not
+	// Downgrades reports whether root is refused a call in spite of the capability for it, and does without; nil: nothing is.
+	Downgrades func(capability, call string) bool
 }
 
 // NotGranted lists what the service was refused without hardening because no service of a container gets it, and a directive of
@@ -50,7 +52,9 @@ func (c Container) withheld(d witness.Denial) []witness.Restriction {
 		}
 	}
 	for _, name := range d.Capabilities() {
-		if needed, ok := values.ParseCapability(name); ok && !c.Capabilities.Has(needed) {
+		needed, ok := values.ParseCapability(name)
+		downgraded := d.Root && c.Downgrades != nil && c.Downgrades(name, d.Syscall)
+		if ok && (!c.Capabilities.Has(needed) || downgraded) {
 			list = append(list,
 				witness.Restriction{Kind: refusal.Capability, Subject: name}, witness.Restriction{Kind: refusal.Syscall, Subject: d.Syscall})
 		}

@@ -19,7 +19,9 @@ type candidate struct {
 	level     int        // 0: want; n: weaker[n-1]; beyond them: off
 	allowed   []string   // exact exceptions that were made; of a list of exceptions, what was added to it
 	evidence  []verdict.Evidence
-	unrefined bool // it was given up whole, and nobody looked for exact exceptions
+	unrefined bool     // it was given up whole, and nobody looked for exact exceptions
+	untried   bool     // it is given up since the place withholds what it restricts
+	kept      []string // exceptions for the same reason; they are not put back
 }
 
 // candidates lists the directives of the full plan, lists of exceptions included.
@@ -35,7 +37,7 @@ func newCandidate(d *directive.Directive, want []string, version int) *candidate
 	return &candidate{directive: d, version: version, want: want, weaker: d.Weaker(want, version)}
 }
 
-func (c *candidate) isOff() bool { return c.level > len(c.weaker) }
+func (c *candidate) isOff() bool { return c.untried || c.level > len(c.weaker) }
 
 // turnOff gives the directive up.
 func (c *candidate) turnOff() { c.allowed, c.level = nil, len(c.weaker)+1 }
@@ -61,7 +63,12 @@ func (c *candidate) allow(names []string) []string {
 	return more
 }
 
-func (c *candidate) isDemoted() bool { return c.level > 0 || len(c.allowed) > 0 }
+func (c *candidate) isDemoted() bool {
+	return c.untried || c.level > 0 || len(c.allowed)+len(c.kept) > 0
+}
+
+// exceptions are all that were made.
+func (c *candidate) exceptions() []string { return append(slices.Clone(c.allowed), c.kept...) }
 
 // lines is what the candidate asks for now; nil when it is off.
 func (c *candidate) lines() []string {
@@ -71,14 +78,14 @@ func (c *candidate) lines() []string {
 	case c.level > 0:
 		return c.weaker[c.level-1]
 	}
-	return c.directive.Allow(c.want, c.allowed, c.version)
+	return c.directive.Allow(c.want, c.exceptions(), c.version)
 }
 
 // applied are candidates as far down as they are, as evidence is read for them.
 func applied(list []*candidate) []blame.Applied {
 	var plan []blame.Applied
 	for _, c := range list {
-		plan = append(plan, blame.Applied{Directive: c.directive, Want: c.want, Allowed: c.allowed, Lines: c.lines()})
+		plan = append(plan, blame.Applied{Directive: c.directive, Want: c.want, Allowed: c.exceptions(), Lines: c.lines()})
 	}
 	return plan
 }
@@ -107,6 +114,8 @@ func (c *candidate) from() string {
 
 func (c *candidate) reason() string {
 	switch {
+	case c.untried:
+		return "not tried: the place withholds from every service what it restricts"
 	case c.isOff():
 		return "the service does not work with it, at any value"
 	case c.level > 0:

@@ -82,7 +82,7 @@ func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
 }
 
 func (s *search) run(ctx context.Context) (Outcome, error) {
-	for _, phase := range []func(context.Context) error{s.attempts.baseline, s.descend, s.putBackAll, s.leaveOutIneffective} {
+	for _, phase := range []func(context.Context) error{s.attempts.baseline, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutIneffective} {
 		if err := phase(ctx); err != nil {
 			return Outcome{}, err
 		}
@@ -118,6 +118,28 @@ func planWithout(in generator.Input, noEffect map[string]string, keep func(*dire
 // passes tries the plan of the first n candidates, unless it was tried before.
 func (s *search) passes(ctx context.Context, n int) (trial.Result, error) {
 	return s.attempts.try(ctx, s.plan(n))
+}
+
+// leaveOutUntried gives up what would refuse the service something that the place withholds from it anyway: what comes of that on
+// the machine cannot be tried. It is exact where there are exceptions.
+func (s *search) leaveOutUntried(context.Context) error {
+	for _, b := range s.trier.Baselines() {
+		for _, p := range s.service.Unknown(b.Withheld, applied(s.candidates)) {
+			c := s.candidate(p.Directive)
+			if len(p.Names) == 0 {
+				c.untried = true
+			}
+			for _, n := range p.Names {
+				if !slices.Contains(c.kept, n) {
+					c.kept = append(c.kept, n)
+				}
+			}
+			if !slices.Contains(c.evidence, p.Evidence) {
+				c.evidence = append(c.evidence, p.Evidence)
+			}
+		}
+	}
+	return nil
 }
 
 // descend steps candidates down until the whole plan passes.

@@ -20,10 +20,11 @@ type Result struct {
 	Failures []verdict.Evidence // why not, the most telling first
 	Warnings []verdict.Evidence // advisory checks that failed
 	confine.Confinement
-	Log       []string       // what the service logged
-	Refused   witness.Record // what the kernel refused it; empty where there is no witness
-	NoWitness error          // why there is no witness; nil if there is one, or none was wanted
-	Status    int32          // exit status of the main process, 0 while it runs
+	Log       []string         // what the service logged
+	Refused   witness.Record   // what the kernel refused it; empty where there is no witness
+	Withheld  []witness.Denial // what root was refused since the place withholds it from every service
+	NoWitness error            // why there is no witness; nil if there is one, or none was wanted
+	Status    int32            // exit status of the main process, 0 while it runs
 	Took      time.Duration
 	Made      []string // what lasts, if that is why each further trial gets a place of its own
 	Seen      observe.Launch

@@ -23,7 +23,7 @@ func Attached(cgroup string) ([]string, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	var names []string
+	names := []string{} // not nil: it is known that there are none
 	for _, point := range attachable {
 		result, err := link.QueryPrograms(link.QueryOptions{Target: int(dir.Fd()), Attach: point})
 		if err != nil {

@@ -11,10 +11,13 @@ var mappings = map[string][]string{"uid_map": {"CAP_SETUID", "CAP_SETFCAP"}, "gi
 
 // Capabilities are those of which any would have made the call succeed, if it is a capability that was missing.
 func (d Denial) Capabilities() []string {
-	if d.Errno != "EPERM" {
-		return nil
+	switch {
+	case d.Errno == "EPERM":
+		return capabilities(d)
+	case d.Errno == "EACCES" && d.Syscall == "setpriority":
+		return accessCapabilities(d)
 	}
-	return capabilities(d)
+	return nil
 }
 
 // capabilities are those that would have made a call succeed that ended with EPERM.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 
 	"temper/internal/systemd"
 )
@@ -97,22 +98,38 @@ func (g *Group) setLimits(l Limits, unified string) error {
 
 // setLimit1 sets a limit in the version 1 tree of a controller.
 func (g *Group) setLimit1(c controller, path, value string) error {
-	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-		return m.FSType != "cgroup" || !slices.Contains(strings.Split(m.VFSOptions, ","), c.name), false
-	})
+	tree, err := treeOf(c.name)
 	if err != nil {
 		return err
 	}
-	if len(mounts) == 0 {
-		return fmt.Errorf("no cgroup tree has the controller %s", c.name)
-	}
-	dir := filepath.Join(mounts[0].Mountpoint, path)
+	dir := filepath.Join(tree, path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	g.Join = append(g.Join, filepath.Join(dir, "cgroup.procs"))
 	g.limited = append(g.limited, limited{c, dir, true})
 	return setLimit(dir, c.limit1, value, c.also1, value)
+}
+
+// treeOf is where the version 1 tree of a controller is mounted. A container may have its own mounted nowhere, and can.
+func treeOf(controller string) (string, error) {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != "cgroup" || !slices.Contains(strings.Split(m.VFSOptions, ","), controller), false
+	})
+	if err != nil {
+		return "", err
+	}
+	if len(mounts) > 0 {
+		return mounts[0].Mountpoint, nil
+	}
+	dir := "/run/temper/cgroup-" + controller
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := unix.Mount("temper", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, controller); err != nil {
+		return "", errors.Join(fmt.Errorf("no cgroup tree has the controller %s: %w", controller, err), os.Remove(dir))
+	}
+	return dir, nil
 }
 
 func setLimit(dir, file, value, also, alsoValue string) error {

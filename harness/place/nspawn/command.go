@@ -15,10 +15,10 @@ import (
 	"temper/internal/hint"
 )
 
-// withProc becomes systemd-nspawn after it has joined version 1 cgroups and mounted the proc(5) of the new PID namespace, which
-// only a process inside can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for its own. Its
-// arguments are mount(8), files of cgroups, -- and the command.
-const withProc = `while [ "$1" != -- ]; do echo 0 >"$1" || exit; shift; done; shift; "$0" -t proc proc /proc && exec "$@"`
+// withProc becomes systemd-nspawn after it was told that it is in its cgroups, and has mounted the proc(5) of the new PID
+// namespace, which only a process inside can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for
+// its own.
+const withProc = `read -r _ && exec </dev/null && "$0" -t proc proc /proc && exec "$@"`
 
 // command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
 // it runs in the cgroup made for it, and inside a PID namespace where its numbers would mean other processes to others.
@@ -32,8 +32,8 @@ func (c *Container) command() *exec.Cmd {
 	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
 		args = append(args, "--hostname="+name)
 	}
-	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount)
-	cmd.Args = slices.Concat(cmd.Args, c.JoinCgroups, []string{"--", c.programs.nspawn}, args, c.kernelCommandLine())
+	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount, c.programs.nspawn)
+	cmd.Args = slices.Concat(cmd.Args, args, c.kernelCommandLine())
 	cmd.Dir = "/"
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -5,11 +5,13 @@
 package nspawn
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +35,7 @@ type Config struct {
 	Users users.Range
 	// CgroupFD is open for the directory of the cgroup in which the container runs.
 	CgroupFD int
-	// JoinCgroups are files of other cgroups that it joins by writing 0 to them.
+	// JoinCgroups are the files cgroup.procs of other cgroups in which it runs.
 	JoinCgroups []string
 	// Memory bounds, in bytes, what is written to the copy; 0 is half of the machine's memory.
 	Memory uint64
@@ -52,6 +54,7 @@ type Container struct {
 	programs    programs
 	console     console
 	cmd         *exec.Cmd
+	ready       io.WriteCloser // tells cmd that it is in its cgroups
 	fileSystems []string
 	stop        chan struct{} // closed to let the thread end that holds the namespaces
 	threadDone  chan struct{}
@@ -94,10 +97,15 @@ func Start(config Config) (*Container, error) {
 		<-c.threadDone
 		return nil, err
 	}
+	joined := c.join() // before anybody waits for it, which closes the pipe
 	go func() {
 		c.exit = c.cmd.Wait()
 		close(c.done)
 	}()
+	if joined != nil {
+		c.Kill()
+		return nil, fmt.Errorf("put systemd-nspawn into its cgroups: %w", joined)
+	}
 	return c, nil
 }
 
@@ -119,11 +127,27 @@ func (c *Container) start(u overlay.Users) error {
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // of this thread: services start as at a boot, not with the nice(1) of the caller
 	cmd := c.command()
+	ready, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	c.cmd = cmd
+	c.cmd, c.ready = cmd, ready
 	return nil
+}
+
+// join puts systemd-nspawn into its other cgroups and lets it go on.
+func (c *Container) join() error {
+	pid := strconv.Itoa(c.PID())
+	for _, file := range c.JoinCgroups {
+		if err := os.WriteFile(file, []byte(pid), 0); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(c.ready, "\n")
+	return errors.Join(err, c.ready.Close())
 }
 
 // PID is the process id of systemd-nspawn.

@@ -1,0 +1,118 @@
+package harness_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"temper/harness"
+	"temper/harness/place"
+	"temper/internal/testroot"
+	"temper/internal/verdict"
+	"temper/profiles"
+)
+
+// hostileProfile asks for little: the point is the baseline.
+const hostileProfile = `
+units = ["hostile.service"]
+
+[service]
+LockPersonality = true
+
+[prove]
+settle = "2s"
+`
+
+// TestSystemdHostileProof: a service that hinders its proof gets a verdict, or an error, in time, and nothing of it remains.
+func TestSystemdHostileProof(t *testing.T) {
+	testroot.Need(t)
+	binary := filepath.Join(t.TempDir(), "hostile")
+	build := exec.Command("go", "build", "-o", binary, "temper/testdata/hostile")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tree := range []string{"bookworm", "trixie", "sid"} {
+		for _, tc := range []struct {
+			how, want string // a verdict, or what is in the error
+			reason    string
+		}{
+			{"nothing", verdict.Proven, ""},
+			{"outlive", verdict.Proven, ""},
+			{"forks", verdict.Inconclusive, "limits of the place (tasks)"},
+			{"memory", verdict.Inconclusive, "limits of the place (memory)"},
+			{"disk", "", ""}, // whatever comes of it
+			{"stop", "error", "does not answer"},
+		} {
+			t.Run(tree+"/"+tc.how, func(t *testing.T) {
+				mark := "hostile-mark-" + tree + "-" + tc.how
+				begin := time.Now()
+				v, err := proveHostile(t, tree, tc.how, mark, program)
+				if took := time.Since(begin); took > 4*time.Minute {
+					t.Errorf("it took %s", took)
+				}
+				switch {
+				case tc.want == "error" && (err == nil || !strings.Contains(err.Error(), tc.reason)):
+					t.Errorf("%s: %s, error %v", v.Result, v.Reason, err)
+				case tc.want != "" && tc.want != "error" && (err != nil || v.Result != tc.want || !strings.Contains(v.Reason, tc.reason)):
+					t.Errorf("%s: %s, error %v; want %s", v.Result, v.Reason, err, tc.want)
+				}
+				if left := marked(mark); len(left) > 0 {
+					t.Errorf("processes have outlived the proof: %q", left)
+				}
+			})
+		}
+	}
+}
+
+// proveHostile proves the service in a place of its own, which is gone when it returns.
+func proveHostile(t *testing.T, tree, how, mark string, program []byte) (verdict.Verdict, error) {
+	t.Helper()
+	set := library(t)
+	toml := filepath.Join(t.TempDir(), "hostile.toml")
+	if err := os.WriteFile(toml, []byte(hostileProfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := profiles.LoadFile(toml, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, err := place.Container(t.Context(), place.Options{
+		Image: testroot.Path(t, tree), Limits: place.Limits{Tasks: 300, Memory: 600 << 20},
+		Files: []place.File{
+			{Name: "/usr/local/bin/hostile", Data: program, Mode: 0o755},
+			{Name: "/usr/lib/systemd/system/hostile.service", Data: []byte(
+				"[Service]\nType=exec\nEnvironment=HOSTILE_MARK=" + mark + "\nExecStart=/usr/local/bin/hostile serve " + how + "\n")},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	v, err := harness.Prove(ctx, harness.Options{Place: where, Profile: p, Profiles: set, Unit: "hostile.service"})
+	if cerr := where.Close(); cerr != nil {
+		t.Error(cerr)
+	}
+	return v, err
+}
+
+// marked lists the processes of the machine with a word among their arguments.
+func marked(word string) []string {
+	var found []string
+	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range names {
+		if data, _ := os.ReadFile(name); strings.Contains(string(data), word) {
+			found = append(found, strings.ReplaceAll(string(data), "\x00", " "))
+		}
+	}
+	return found
+}
