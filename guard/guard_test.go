@@ -92,6 +92,8 @@ func (w *world) StartUnit(ctx context.Context, _ string) (string, error) {
 	return "failed", nil
 }
 
+func (w *world) StopUnit(context.Context, string) (string, error) { return systemd.Done, nil }
+
 func (w *world) Reload(context.Context) error { w.event("reload"); return nil }
 
 func (w *world) Prove(context.Context, string) (Proof, error) {

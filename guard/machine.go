@@ -13,6 +13,7 @@ type Manager interface {
 	Service(ctx context.Context, name string) (systemd.Service, error)
 	Units(ctx context.Context, states, patterns []string) ([]systemd.UnitStatus, error)
 	StartUnit(ctx context.Context, name string) (result string, err error)
+	StopUnit(ctx context.Context, name string) (result string, err error)
 	ResetFailed(ctx context.Context, name string) error
 }
 

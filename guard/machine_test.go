@@ -67,31 +67,78 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
-// A provingManager has one unit, which is active for some questions.
+// A provingManager has one unit, which proves another. It is active until it is asked often enough, and forgets how it ended when
+// it is stopped.
 type provingManager struct {
 	world
-	asked, lasts int
+	lasts, asked int
 	end          systemd.Service
+	started      bool
+	events       []string
 }
 
 func (m *provingManager) Service(_ context.Context, name string) (systemd.Service, error) {
 	if name != "temper-renew@web.service" {
 		return systemd.Service{}, errors.New("asked for " + name)
 	}
-	if m.asked++; m.asked <= m.lasts {
-		return systemd.Service{Active: "active"}, nil
+	if m.started {
+		m.asked++
 	}
-	return m.end, nil
+	switch {
+	case m.started && m.asked <= m.lasts:
+		return systemd.Service{Active: "active", Sub: "running"}, nil
+	case m.started:
+		return m.end, nil
+	}
+	return systemd.Service{Active: "inactive", Sub: "dead"}, nil
+}
+
+func (m *provingManager) StartUnit(context.Context, string) (string, error) {
+	m.started, m.asked = true, 0
+	m.events = append(m.events, "start")
+	return systemd.Done, nil
+}
+
+func (m *provingManager) StopUnit(context.Context, string) (string, error) {
+	m.started = false
+	m.events = append(m.events, "stop")
+	return systemd.Done, nil
 }
 
 func TestServiceProver(t *testing.T) {
-	m := &provingManager{world: *newWorld(t), lasts: 2, end: systemd.Service{Active: "inactive", Code: systemd.Exited, Status: ExitNoPlace}}
-	if proof, err := (ServiceProver{m}).Prove(t.Context(), name); err != nil || proof != NoPlace || m.asked != 3 {
-		t.Errorf("got %d, %v, after %d questions", proof, err, m.asked)
+	ended := func(active, sub string, code, status int32) systemd.Service {
+		return systemd.Service{Active: active, Sub: sub, Code: code, Status: status}
 	}
+	for _, test := range []struct {
+		name string
+		end  systemd.Service
+		want Proof
+	}{
+		{"proven", ended("active", "exited", systemd.Exited, 0), Proven},
+		{"not proven", ended("active", "exited", systemd.Exited, 1), Undecided},
+		{"no place", ended("active", "exited", systemd.Exited, 3), NoPlace},
+		{"killed", ended("failed", "failed", systemd.Killed, 9), Undecided},
+		{"crashed", ended("failed", "failed", systemd.Exited, 2), Undecided},
+		{"stopped and forgotten", ended("inactive", "dead", 0, 0), Undecided},
+	} {
+		m := &provingManager{world: *newWorld(t), lasts: 2, end: test.end}
+		if proof, err := (ServiceProver{m}).Prove(t.Context(), name); err != nil || proof != test.want {
+			t.Errorf("%s: got %d, %v", test.name, proof, err)
+		}
+	}
+
+	// One that was begun and is over does not answer for the next.
+	m := &provingManager{world: *newWorld(t), end: ended("active", "exited", systemd.Exited, 0)}
+	if err := errors.Join((ServiceProver{m}).Begin(t.Context(), name), (ServiceProver{m}).Begin(t.Context(), name)); err != nil {
+		t.Error(err)
+	}
+	if events := strings.Join(m.events, " "); events != "start stop start" {
+		t.Errorf("it did %s", events)
+	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
-	m.lasts = 1 << 30
+	m = &provingManager{world: *newWorld(t), lasts: 1 << 30}
 	if proof, err := (ServiceProver{m}).Prove(ctx, name); err == nil || proof != Undecided {
 		t.Errorf("got %d, %v, though it did not end", proof, err)
 	}

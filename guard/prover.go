@@ -16,14 +16,24 @@ const provingUnit = "temper-renew@.service"
 // A ServiceProver has units proven by instances of temper-renew@.service.
 type ServiceProver struct{ Manager Manager }
 
-// Begin starts the proof of a unit.
+// Begin starts the proof of a unit. The service stays active when the proof is over: systemd would forget how it ended.
 func (p ServiceProver) Begin(ctx context.Context, unit string) error {
 	name := p.instance(unit)
-	if _, err := p.Manager.StartUnit(ctx, name); err != nil {
+	s, err := p.Manager.Service(ctx, name)
+	if err == nil && s.Sub == over {
+		_, err = p.Manager.StopUnit(ctx, name)
+	}
+	if err == nil {
+		_, err = p.Manager.StartUnit(ctx, name)
+	}
+	if err != nil {
 		return fmt.Errorf("have %s proven: %w", unit, err)
 	}
 	return nil
 }
+
+// over is the state of a service that is active though its process has ended.
+const over = "exited"
 
 // Prove waits for a proof of a unit and says what it has come to.
 func (p ServiceProver) Prove(ctx context.Context, unit string) (Proof, error) {
@@ -35,8 +45,9 @@ func (p ServiceProver) Prove(ctx context.Context, unit string) (Proof, error) {
 		if err != nil {
 			return Undecided, err
 		}
-		if s.Active == "inactive" || s.Active == "failed" {
-			return outcome(s), nil
+		if s.Sub == over || s.Active == "inactive" || s.Active == "failed" {
+			_, err := p.Manager.StopUnit(ctx, p.instance(unit))
+			return outcome(s), err
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return Undecided, err

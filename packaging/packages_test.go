@@ -83,7 +83,7 @@ var restless = []string{
 
 const known = "dpkg-query --show --showformat '${Package} ${Version} ${Status}\n'; ls /var/lib/dpkg/info"
 
-const ownUnits = "temper-prove.path temper-prove.service temper-prove.timer temper-prove@nginx.service temper-guard.service temper-guard.timer temper-guard@nginx.service"
+const ownUnits = "temper-prove.path temper-prove.service temper-prove.timer temper-prove@nginx.service temper-guard.service temper-guard.timer temper-guard@nginx.service temper-renew@nginx.service"
 
 // install installs temper: what runs runs on, and nothing but temper's own files is new.
 func install(b *boot, was look) {

@@ -74,6 +74,18 @@ func (a *app) runGuard(ctx context.Context, undo bool, units []string) error {
 	return exitError(exitFindings)
 }
 
+// noteGoodRuns has the guard note which hardened units run well, while it can still be told from their verdicts under what they
+// run. What cannot be noted the guard asks the journal for, when a unit fails.
+func (a *app) noteGoodRuns(ctx context.Context) {
+	if !systemd.Booted() {
+		return
+	}
+	if manager, err := systemd.ConnectSystemBus(ctx); err == nil {
+		defer manager.Close()
+		_, _ = guard.New(manager, reloader{}, guard.ServiceProver{Manager: manager}, a.out, a.err).NoteGoodRuns(ctx)
+	}
+}
+
 // reloader reloads the manager of this machine when no trial runs on it.
 type reloader struct{}
 

@@ -89,6 +89,9 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err != nil {
 		return err
 	}
+	if root.IsHost() && f.state == "" && f.where != batch.Host {
+		a.noteGoodRuns(ctx)
+	}
 	progress := output.NewProgress(a.printer())
 	verdicts, outcome, err := batch.Run(ctx, batch.Options{
 		Root: root, Place: f.where, Trusted: f.trusted, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
