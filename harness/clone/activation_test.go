@@ -25,22 +25,28 @@ func TestStarted(t *testing.T) {
 
 // TestBelongs: a socket is part of a service that is started with it, not one that merely lies there.
 func TestBelongs(t *testing.T) {
-	const socket = "[Socket]\nListenStream=1\n"
+	const (
+		socket    = "[Socket]\nListenStream=1\n"
+		installed = "[Install]\nWantedBy=a.target\n"
+	)
+	vendor := map[string]string{"/usr/lib/systemd/system/sockets.target.wants/a.socket": ""}
+	other := map[string]string{"/etc/systemd/system/sockets.target.wants/b.socket": ""}
 	for name, tc := range map[string]struct {
 		service string
 		files   map[string]string
 		want    bool
 	}{
-		"installed beside it":     {service: "[Service]\nExecStart=/x\n[Install]\nWantedBy=a.target\n"},
+		"installed beside it":     {service: "[Service]\nExecStart=/x\n" + installed},
 		"the only one to start":   {service: "[Service]\nExecStart=/x\n", want: true},
 		"activated by bus":        {service: "[Service]\nExecStart=/x\nBusName=a.b\n"},
-		"required":                {service: "[Unit]\nRequires=%N.socket\n[Service]\nExecStart=/x\n[Install]\nWantedBy=a.target\n", want: true},
-		"named":                   {service: "[Service]\nSockets=a.socket\nExecStart=/x\n[Install]\nWantedBy=a.target\n", want: true},
-		"enabled by its vendor":   {service: "[Service]\nBusName=a.b\n", files: map[string]string{"/usr/lib/systemd/system/sockets.target.wants/a.socket": ""}, want: true},
-		"enabled for another one": {service: "[Service]\nBusName=a.b\n", files: map[string]string{"/etc/systemd/system/sockets.target.wants/b.socket": ""}},
+		"required":                {service: "[Unit]\nRequires=%N.socket\n[Service]\nExecStart=/x\n" + installed, want: true},
+		"named":                   {service: "[Service]\nSockets=a.socket\nExecStart=/x\n" + installed, want: true},
+		"enabled by its vendor":   {service: "[Service]\nBusName=a.b\n", files: vendor, want: true},
+		"enabled for another one": {service: "[Service]\nBusName=a.b\n", files: other},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := map[string]string{"/usr/lib/systemd/system/a.service": tc.service, "/usr/lib/systemd/system/a.socket": socket}
+			const dir = "/usr/lib/systemd/system/"
+			files := map[string]string{dir + "a.service": tc.service, dir + "a.socket": socket}
 			for file, text := range tc.files {
 				files[file] = text
 			}

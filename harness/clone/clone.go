@@ -1,7 +1,8 @@
 // Package clone makes the transient units by which a trial runs as a service does.
 //
-// A [Clone] has the text of the service's unit, and of its sockets, in the order in which systemd reads it. [FindActivation] finds
-// what starts the service, [Write] and [Remove] its files. What acts on other units or on the machine is left out.
+// A [Clone] has the text of the service's unit, and of its sockets, in the order in which systemd reads it.
+// [FindActivation] finds what starts the service, [Write] and [Remove] its files. What acts on other units or on the
+// machine is left out.
 package clone
 
 import (

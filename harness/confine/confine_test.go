@@ -100,8 +100,8 @@ func TestRead(t *testing.T) {
 			process: mount("2 1 0:7 / /proc rw - proc proc rw\n"), want: "/proc is not mounted with hidepid=invisible",
 		},
 		{
-			name: "few capabilities", directive: caps, value: "CAP_CHOWN CAP_KILL", process: status("CapBnd:\t0000000000000001\n"),
-			want: "holds",
+			name: "few capabilities", directive: caps, value: "CAP_CHOWN CAP_KILL",
+			process: status("CapBnd:\t0000000000000001\n"), want: "holds",
 		},
 		{
 			name: "more capabilities", directive: caps, value: "CAP_CHOWN", process: status("CapBnd:\t0000000000000021\n"),
@@ -159,8 +159,9 @@ func TestRead(t *testing.T) {
 			want:    "partly: /srv/y is not hidden",
 		},
 		{
-			name: "a read-only path", directive: "ReadOnlyPaths", value: "/srv/x", process: tree(t, map[string]string{"/srv/x/y": ""}),
-			kernel: fakeKernel{outside: rootMount + "2 1 0:2 / /srv/x ro - tmpfs tmpfs rw\n"}, want: "holds",
+			name: "a read-only path", directive: "ReadOnlyPaths", value: "/srv/x",
+			process: tree(t, map[string]string{"/srv/x/y": ""}),
+			kernel:  fakeKernel{outside: rootMount + "2 1 0:2 / /srv/x ro - tmpfs tmpfs rw\n"}, want: "holds",
 		},
 		{
 			name: "a writable path", directive: "ReadOnlyPaths", value: "/srv/x",

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func seen(sockets, processes []string, state string) Snapshot {
 func TestBaselinesMissing(t *testing.T) {
 	first := seen([]string{"tcp 0.0.0.0:80", "unix /run/a"}, []string{"nginx", "worker"}, "active (running)")
 	second := seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (running)")
+	exited := seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (exited)")
 	for _, tc := range []struct {
 		name string
 		base []Snapshot
@@ -36,12 +38,11 @@ func TestBaselinesMissing(t *testing.T) {
 		{"more", []Snapshot{second}, first, nil},
 		{"nothing to compare with", nil, second, nil},
 		{"less", []Snapshot{first}, second, []string{
-			"does not listen on unix /run/a, as it does without hardening", "does not run worker, as it does without hardening",
+			"does not listen on unix /run/a, as it does without hardening",
+			"does not run worker, as it does without hardening",
 		}},
 		{"less, as one baseline", []Snapshot{first, second}, second, nil},
-		{"another state", []Snapshot{second}, seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (exited)"), []string{
-			"is active (exited), without hardening active (running)",
-		}},
+		{"another state", []Snapshot{second}, exited, []string{"is active (exited), without hardening active (running)"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, whileRunning(tc.base).Missing("running", tc.got)); diff != "" {
@@ -94,6 +95,9 @@ func TestBaselinesNumbers(t *testing.T) {
 		return o
 	}
 	four := workers(1000, 990, 980, 970)
+	keeps := func(stay, of int) []string {
+		return []string{fmt.Sprintf("keeps only %d worker of master running, without hardening %d", stay, of)}
+	}
 	for _, tc := range []struct {
 		name string
 		base []Snapshot
@@ -102,11 +106,11 @@ func TestBaselinesNumbers(t *testing.T) {
 	}{
 		{"as many", []Snapshot{four}, workers(500, 500, 500, 500), nil},
 		{"more", []Snapshot{workers(1000)}, four, nil},
-		{"fewer", []Snapshot{four}, workers(1000), []string{"keeps only 1 worker of master running, without hardening 4"}},
-		{"one less", []Snapshot{four}, workers(1000, 990, 980), []string{"keeps only 3 worker of master running, without hardening 4"}},
-		{"as many that end at once", []Snapshot{four}, workers(1000, 20, 20, 20), []string{"keeps only 1 worker of master running, without hardening 4"}},
+		{"fewer", []Snapshot{four}, workers(1000), keeps(1, 4)},
+		{"one less", []Snapshot{four}, workers(1000, 990, 980), keeps(3, 4)},
+		{"as many that end at once", []Snapshot{four}, workers(1000, 20, 20, 20), keeps(1, 4)},
 		{"as few as one baseline", []Snapshot{four, workers(900, 900)}, workers(1000, 990), nil},
-		{"fewer than any baseline", []Snapshot{four, workers(900, 900)}, workers(1000), []string{"keeps only 1 worker of master running, without hardening 2"}},
+		{"fewer than any baseline", []Snapshot{four, workers(900, 900)}, workers(1000), keeps(1, 2)},
 		{"those started for work", []Snapshot{workers(1000, 990, 400, 20)}, workers(1000, 990), nil},
 		{"not in one baseline", []Snapshot{four, workers()}, workers(), nil},
 	} {
@@ -123,7 +127,9 @@ func TestBaselinesNumbers(t *testing.T) {
 			t.Errorf("%d before the checks: %d stay, want %d", before, len(got), want)
 		}
 	}
-	if both := four.Common(workers(800, 800)); len(both.Ages["worker of master"]) != 2 || four.Equal(workers(800, 800)) || !four.Equal(workers(1, 1, 1, 1)) {
+	two := workers(800, 800)
+	both := four.Common(two)
+	if len(both.Ages["worker of master"]) != 2 || four.Equal(two) || !four.Equal(workers(1, 1, 1, 1)) {
 		t.Errorf("one that had four, and then two, comes to rest with %v", both.Ages)
 	}
 }
@@ -148,7 +154,12 @@ func TestBaselinesDifferences(t *testing.T) {
 	}{
 		{"a signal to stop, or an exit", Baselines{of(stopped)}, of(reset), nil},
 		{"no longer broken", Baselines{of(broken)}, of(reset), nil},
-		{"broken", Baselines{of(reset)}, of(broken), []string{"the main process ended with status 1, without hardening with success"}},
+		{
+			"broken",
+			Baselines{of(reset)},
+			of(broken),
+			[]string{"the main process ended with status 1, without hardening with success"},
+		},
 		{"as one baseline", Baselines{of(reset), of(broken)}, of(broken), nil},
 		{
 			"a command",
@@ -156,14 +167,24 @@ func TestBaselinesDifferences(t *testing.T) {
 			of(broken),
 			[]string{"ExecStop=/bin/x ended with SIGSYS, without hardening with success"},
 		},
-		{"an error with another number", Baselines{of(reset, "worker 17 at 0xbeef1: lost")}, of(reset, "worker 4711 at 0xcafe2: lost"), nil},
+		{
+			"an error with another number",
+			Baselines{of(reset, "worker 17 at 0xbeef1: lost")},
+			of(reset, "worker 4711 at 0xcafe2: lost"),
+			nil,
+		},
 		{
 			"another error",
 			Baselines{of(reset, "worker 17: lost")},
 			of(reset, "worker 17: denied"),
 			[]string{"logs an error that it does not log without hardening: worker 17: denied"},
 		},
-		{"restarts", Baselines{of(reset)}, of(systemd.Service{Restarts: 2}), []string{"was restarted 2 times, without hardening never"}},
+		{
+			"restarts",
+			Baselines{of(reset)},
+			of(systemd.Service{Restarts: 2}),
+			[]string{"was restarted 2 times, without hardening never"},
+		},
 		{"restarts as ever", Baselines{of(systemd.Service{Restarts: 1})}, of(systemd.Service{Restarts: 2}), nil},
 		{"nothing to compare with", nil, of(broken, "denied"), nil},
 	} {

@@ -18,7 +18,9 @@ import (
 // TestTake looks at a service: its processes with their parents and ages, and where others reach it.
 func TestTake(t *testing.T) {
 	root := t.TempDir()
-	sockets(t, root, map[string]os.FileMode{"/run/own": 0o600, "/run/group": 0o660, "/run/all": 0o666, "/run/w7": 0o600, "/run/w8": 0o600, "/run/hid": 0o666})
+	sockets(t, root, map[string]os.FileMode{
+		"/run/own": 0o600, "/run/group": 0o660, "/run/all": 0o666, "/run/w7": 0o600, "/run/w8": 0o600, "/run/hid": 0o666,
+	})
 	hidden := t.TempDir()
 	sockets(t, hidden, map[string]os.FileMode{"/run/hid": 0o600})
 	const tcp = "  0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1 1\n"
@@ -27,8 +29,8 @@ func TestTake(t *testing.T) {
 	}
 	ofPlace := map[string]string{
 		"net/tcp": tcp,
-		"net/unix": unix(2, "/run/own") + unix(3, "/run/group") + unix(4, "/run/all") + unix(5, "@name-12") + unix(6, "/run/w7") + unix(7, "/run/w8") +
-			unix(8, "/run/hid") + unix(9, "/run/gone"),
+		"net/unix": unix(2, "/run/own") + unix(3, "/run/group") + unix(4, "/run/all") + unix(5, "@name-12") +
+			unix(6, "/run/w7") + unix(7, "/run/w8") + unix(8, "/run/hid") + unix(9, "/run/gone"),
 	}
 	open := func(inodes ...int) proctest.Process {
 		p := proctest.Process{"root": "-> " + root}
@@ -44,16 +46,21 @@ func TestTake(t *testing.T) {
 		return p
 	}
 	dir := proctest.Dir(t, map[int]proctest.Process{
-		1:  with(proctest.Process{"comm": "systemd\n", "root": "-> " + root}, "net/tcp", ofPlace["net/tcp"], "net/unix", ofPlace["net/unix"]),
-		10: with(open(1, 2, 3, 4, 5, 6, 7, 9, 99), "comm", "master\n", "stat", proctest.Stat(10, "master", "S", 1, 0)),
-		11: with(open(8), "comm", "worker 1\n", "root", "-> "+hidden, "stat", proctest.Stat(11, "worker 1", "S", 10, 100)),
+		1: with(open(), "comm", "systemd\n", "net/tcp", ofPlace["net/tcp"], "net/unix", ofPlace["net/unix"]),
+		10: with(open(1, 2, 3, 4, 5, 6, 7, 9, 99), "comm", "master\n",
+			"stat", proctest.Stat(10, "master", "S", 1, 0)),
+		11: with(open(8), "comm", "worker 1\n", "root", "-> "+hidden,
+			"stat", proctest.Stat(11, "worker 1", "S", 10, 100)),
 		12: with(open(1), "comm", "worker 2\n", "stat", proctest.Stat(12, "worker 2", "R", 10, 50)),
 		13: with(open(21, 22), "comm", "caged\n", "stat", proctest.Stat(13, "caged", "S", 77, 0), "ns/net", "-> net:[2]",
 			"net/tcp", "  0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 21 1\n"),
 	})
 	o := observe.Observer{Proc: dir, Leader: 1, Root: host.At(root)}
 	begin := time.Now()
-	got := o.Take(observe.Unit{State: "active (running)", PIDs: []int{10, 11, 12, 404}}, observe.Unit{State: "active (exited)", PIDs: []int{13}})
+	got := o.Take(
+		observe.Unit{State: "active (running)", PIDs: []int{10, 11, 12, 404}},
+		observe.Unit{State: "active (exited)", PIDs: []int{13}},
+	)
 	set := func(words ...string) map[string]bool {
 		m := map[string]bool{}
 		for _, w := range words {
@@ -62,9 +69,12 @@ func TestTake(t *testing.T) {
 		return m
 	}
 	want := observe.Snapshot{
-		Sockets: set("tcp 0.0.0.0:80", "unix /run/own", "unix /run/group", fmt.Sprintf("unix /run/group, open to group %d", os.Getgid()), "unix /run/all",
-			"unix /run/all, open to everybody", "unix @name-N", "unix /run/N", "unix /run/N (number 2)", "unix /run/hid, where only it can see", "unix /run/gone",
-			"tcp 127.0.0.1:80, in a network of its own"),
+		Sockets: set(
+			"tcp 0.0.0.0:80", "tcp 127.0.0.1:80, in a network of its own", "unix @name-N",
+			"unix /run/own", "unix /run/group", fmt.Sprintf("unix /run/group, open to group %d", os.Getgid()),
+			"unix /run/all", "unix /run/all, open to everybody", "unix /run/N", "unix /run/N (number 2)",
+			"unix /run/hid, where only it can see", "unix /run/gone",
+		),
 		Processes: set("master", "worker N", "caged"),
 		States:    set("active (running)", "active (exited)"),
 		Busy:      true,

@@ -20,7 +20,9 @@ func TestCount(t *testing.T) {
 		return slices.Compact(list)
 	}
 	want := []string{"unix /run/N.sock", "unix /run/N.sock (number 2)"}
-	for _, names := range [][]string{{"unix /run/a1.sock", "unix /run/a2.sock"}, {"unix /run/b9.sock", "unix /run/b9.sock", "unix /run/c3.sock"}} {
+	for _, names := range [][]string{
+		{"unix /run/a1.sock", "unix /run/a2.sock"}, {"unix /run/b9.sock", "unix /run/b9.sock", "unix /run/c3.sock"},
+	} {
 		if diff := cmp.Diff(want, counted(names...)); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", names, diff)
 		}

@@ -18,13 +18,15 @@ import (
 func TestProcess(t *testing.T) {
 	dir := proctest.Dir(t, map[int]proctest.Process{
 		7: {
-			"comm": "worker\n", "exe": "-> /usr/sbin/nginx", "environ": "A=1\x00B=two words\x00", "status": "Name:\tworker\nSeccomp:\t2\nUid:\t0\t0\n",
-			"stat": proctest.Stat(7, "a) b (", "D", 3, 100), "fd/1": "-> /dev/null", "fd/2": "-> socket:[11]", "ns/net": "-> net:[2]",
+			"comm": "worker\n", "exe": "-> /usr/sbin/nginx", "environ": "A=1\x00B=two words\x00",
+			"status": "Name:\tworker\nSeccomp:\t2\nUid:\t0\t0\n", "stat": proctest.Stat(7, "a) b (", "D", 3, 100),
+			"fd/1": "-> /dev/null", "fd/2": "-> socket:[11]", "ns/net": "-> net:[2]",
 		},
 		8: {"ns/net": ""},
 	})
 	p, other, gone := dir.Process(7), dir.Process(8), dir.Process(9)
-	if p.Comm() != "worker" || p.Program() != "nginx" || p.Link("ns/net") != "net:[2]" || p.Root() != string(dir)+"/7/root" {
+	if p.Comm() != "worker" || p.Program() != "nginx" || p.Link("ns/net") != "net:[2]" ||
+		p.Root() != string(dir)+"/7/root" {
 		t.Errorf("%q runs %q in %q, root %q", p.Comm(), p.Program(), p.Link("ns/net"), p.Root())
 	}
 	if diff := cmp.Diff([]string{"A=1", "B=two words"}, p.Environ()); diff != "" {
@@ -42,10 +44,11 @@ func TestProcess(t *testing.T) {
 	if s := other.Stat(); s.Busy || s.Parent != 1 || s.Age-p.Stat().Age < time.Second-50*time.Millisecond {
 		t.Errorf("%+v, a second older than %+v", s, p.Stat())
 	}
-	if p.SameNamespace(dir.Process(8), "mnt") != true || !p.SameNamespace(other, "net") || !other.SameNamespace(p, "net") {
+	if !p.SameNamespace(other, "mnt") || !p.SameNamespace(other, "net") || !other.SameNamespace(p, "net") {
 		t.Error("namespaces that are the same, or are not known, are told apart")
 	}
-	if gone.Comm() != "" || gone.Program() != "" || gone.Status() != nil || len(gone.Environ()) > 0 || gone.Sockets() != nil || gone.Stat() != (proc.Stat{}) {
+	if gone.Comm() != "" || gone.Program() != "" || gone.Status() != nil || len(gone.Environ()) > 0 ||
+		gone.Sockets() != nil || gone.Stat() != (proc.Stat{}) {
 		t.Error("a process that has ended has something")
 	}
 }
@@ -53,7 +56,9 @@ func TestProcess(t *testing.T) {
 // TestFind: a process is found by its id in the namespace of a place, wherever that is nested.
 func TestFind(t *testing.T) {
 	nested := func(ids string) proctest.Process { return proctest.Process{"status": "NSpid:\t" + ids + "\n"} }
-	dir := proctest.Dir(t, map[int]proctest.Process{100: nested("100\t1"), 107: nested("107\t7"), 108: nested("108\t9\t7"), 109: nested("109")})
+	dir := proctest.Dir(t, map[int]proctest.Process{
+		100: nested("100\t1"), 107: nested("107\t7"), 108: nested("108\t9\t7"), 109: nested("109"),
+	})
 	all := []int{109, 108, 107}
 	for id, want := range map[int]int{7: 107, 9: 108, 109: 0, 0: 0} {
 		if got := dir.Find(all, 100, id); got != want {
@@ -68,7 +73,9 @@ func TestFind(t *testing.T) {
 // TestInCgroup lists the processes of a group and of those below it.
 func TestInCgroup(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"cgroup.procs": "1\n2\n", "a/cgroup.procs": "3\n", "a/b/cgroup.procs": "", "a/pids.max": "max\n"} {
+	for name, text := range map[string]string{
+		"cgroup.procs": "1\n2\n", "a/cgroup.procs": "3\n", "a/b/cgroup.procs": "", "a/pids.max": "max\n",
+	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -94,18 +101,24 @@ const mounts = `22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 
 // TestMounts: mount points are unescaped, and the last of the longest covers a path.
 func TestMounts(t *testing.T) {
-	dir := proctest.Dir(t, map[int]proctest.Process{1: {"mountinfo": mounts}, 2: {"root": "-> /newroot", "mountinfo": mounts}})
+	dir := proctest.Dir(t, map[int]proctest.Process{
+		1: {"mountinfo": mounts}, 2: {"root": "-> /newroot", "mountinfo": mounts},
+	})
 	outside := func() ([]byte, error) { return []byte("1 0 0:9 / /newroot rw - ext4 x rw\n"), nil }
 	got, err := dir.Process(1).Mounts(outside)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, device := range map[string]string{"/": "0:20", "/usr": "0:20", "/srv/with blank/x": "0:21", "/srv/with": "0:23", "/srv": "0:23"} {
+	for path, device := range map[string]string{
+		"/": "0:20", "/usr": "0:20", "/srv/with blank/x": "0:21", "/srv/with": "0:23", "/srv": "0:23",
+	} {
 		if m := proc.Covering(got, path); m.Device != device {
 			t.Errorf("%s lies on %+v, want %s", path, m, device)
 		}
 	}
-	want := proc.Mount{Device: "0:21", Point: "/srv/with blank", Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"}}
+	want := proc.Mount{
+		Device: "0:21", Point: "/srv/with blank", Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"},
+	}
 	if diff := cmp.Diff(want, got[1]); diff != "" {
 		t.Error(diff)
 	}
@@ -132,12 +145,16 @@ func TestMounts(t *testing.T) {
 func TestListeners(t *testing.T) {
 	const head = "  sl  local_address rem_address\n"
 	line := func(address, state, inode string) string {
-		return "  0: " + address + " 00000000:0000 " + state + " 00000000:00000000 00:00000000 00000000 0 0 " + inode + " 1\n"
+		const rest = " 00000000:00000000 00:00000000 00000000 0 0 "
+		return "  0: " + address + " 00000000:0000 " + state + rest + inode + " 1\n"
 	}
 	dir := proctest.Dir(t, map[int]proctest.Process{1: {
-		"net/tcp":  head + line("0100007F:0050", "0A", "1") + line("0100007F:C383", "0A", "2") + line("0100007F:C384", "01", "3") + line("zz:0050", "0A", "6"),
-		"net/tcp6": head + line("00000000000000000000000001000000:0016", "0A", "7") + line("00000000000000000000000000000000:0050", "0A", "8"),
-		"net/udp":  head + line("00000000:0035", "07", "4") + line("0100007F:C383", "07", "5") + line("00000000:0000", "07", "9"),
+		"net/tcp": head + line("0100007F:0050", "0A", "1") + line("0100007F:C383", "0A", "2") +
+			line("0100007F:C384", "01", "3") + line("zz:0050", "0A", "6"),
+		"net/tcp6": head + line("00000000000000000000000001000000:0016", "0A", "7") +
+			line("00000000000000000000000000000000:0050", "0A", "8"),
+		"net/udp": head + line("00000000:0035", "07", "4") + line("0100007F:C383", "07", "5") +
+			line("00000000:0000", "07", "9"),
 		"net/unix": "Num       RefCount Protocol Flags    Type St Inode Path\n" +
 			"0000: 00000002 00000000 00010000 0001 01 11 /run/a b\n" +
 			"0000: 00000002 00000000 00010000 0001 01 12 @x\n" +
@@ -146,8 +163,9 @@ func TestListeners(t *testing.T) {
 			"0000: 00000002 00000000 00010000 0001 01 15\n",
 	}})
 	want := map[string]string{
-		"socket:[1]": "tcp 127.0.0.1:80", "socket:[2]": "tcp 127.0.0.1:50051", "socket:[7]": "tcp [::1]:22", "socket:[8]": "tcp [::]:80",
-		"socket:[4]": "udp 0.0.0.0:53", "socket:[11]": "unix /run/a b", "socket:[12]": "unix @x", "socket:[13]": "unixgram /run/log",
+		"socket:[1]": "tcp 127.0.0.1:80", "socket:[2]": "tcp 127.0.0.1:50051",
+		"socket:[7]": "tcp [::1]:22", "socket:[8]": "tcp [::]:80", "socket:[4]": "udp 0.0.0.0:53",
+		"socket:[11]": "unix /run/a b", "socket:[12]": "unix @x", "socket:[13]": "unixgram /run/log",
 	}
 	got := dir.Process(1).Listeners()
 	if diff := cmp.Diff(want, got); diff != "" {

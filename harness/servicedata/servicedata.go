@@ -32,8 +32,8 @@ var ownDirectories = []struct {
 	{"ConfigurationDirectory", "/etc", false},
 }
 
-// Of lists where a service keeps what it knows: in the directories that systemd makes for it, and in those that its unit or its
-// profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
+// Of lists where a service keeps what it knows: in the directories that systemd makes for it, and in those that its
+// unit or its profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
 func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	var c hostcopy.Directories
 	dynamic := clone.IsDynamic(u)
@@ -94,8 +94,8 @@ func opened(u *unit.Unit, p *profiles.Profile) []string {
 	return list
 }
 
-// Moves reports whether the profile gives a user of its own to a service that has none: systemd then moves the directories that it
-// made for the service before, which it cannot while they are covered.
+// Moves reports whether the profile gives a user of its own to a service that has none: systemd then moves the
+// directories that it made for the service before, which it cannot while they are covered.
 func Moves(u *unit.Unit, p *profiles.Profile) bool {
 	return !clone.IsDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
 		d, ok := directive.Lookup(s.Name)

@@ -22,7 +22,8 @@ func TestWatchEnd(t *testing.T) {
 		"no answer": {err: errors.New("gone")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			during, gone, stop := watchEnd(t.Context(), func(context.Context) ([]systemd.Service, error) { return tc.states, tc.err })
+			read := func(context.Context) ([]systemd.Service, error) { return tc.states, tc.err }
+			during, gone, stop := watchEnd(t.Context(), read)
 			<-during.Done()
 			<-gone
 			if bad := stop(); (bad != nil) != tc.bad || bad != nil && bad.Result != "signal" {

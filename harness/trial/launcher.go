@@ -54,7 +54,8 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	stem := clone.NewName(s.Stem)
 	l := &launch{
 		Launcher: s, Request: r, name: s.Clone.Service(stem), sockets: s.Clone.SocketNames(stem),
-		begin: time.Now(), states: newStates(s.Place.Manager()), result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
+		begin: time.Now(), states: newStates(s.Place.Manager()),
+		result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))

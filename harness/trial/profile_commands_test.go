@@ -10,7 +10,8 @@ import (
 // process wrote over its environment.
 func TestOwnVariables(t *testing.T) {
 	got := ownVariables([]string{
-		"PATH=/bin", "DATABASE=main", "STATE_DIRECTORY=/var/lib/x", "LISTEN_FDS=1", "nginx: master process", "LANG=C", "EMPTY=", "1BAD=x", "",
+		"PATH=/bin", "DATABASE=main", "STATE_DIRECTORY=/var/lib/x", "LISTEN_FDS=1",
+		"nginx: master process", "LANG=C", "EMPTY=", "1BAD=x", "",
 	})
 	if diff := cmp.Diff([]string{"DATABASE=main", "EMPTY="}, got); diff != "" {
 		t.Error(diff)

@@ -15,6 +15,7 @@ import (
 func TestStandInRuns(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
+	refusal := dbus.Error{Name: "org.freedesktop.systemd1.BadUnitSetting"}
 	for name, tc := range map[string]struct {
 		ctx    context.Context
 		result string
@@ -25,7 +26,7 @@ func TestStandInRuns(t *testing.T) {
 		"it runs":             {result: systemd.Done, runs: true},
 		"it does not start":   {result: "failed"},
 		"it takes too long":   {err: fmt.Errorf("start x: %w", context.DeadlineExceeded)},
-		"it is refused":       {err: fmt.Errorf("start x: %w", dbus.Error{Name: "org.freedesktop.systemd1.BadUnitSetting"})},
+		"it is refused":       {err: fmt.Errorf("start x: %w", refusal)},
 		"the bus has gone":    {err: fmt.Errorf("start x: %w", systemd.ErrGone), fails: true},
 		"PID 1 hangs":         {err: fmt.Errorf("start x: %w", systemd.ErrNoAnswer), fails: true},
 		"something else":      {err: errors.New("else"), fails: true},

@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 )
 
-// access says who can read what is stored. Services log passwords too, so what holds lines of their logs is their owner's alone.
+// access says who can read what is stored. Services log passwords too, so what holds lines of their logs is their
+// owner's alone.
 type access struct{ dir, file fs.FileMode }
 
 var (
@@ -17,8 +18,8 @@ var (
 	shared  = access{dir: 0o755, file: 0o644}
 )
 
-// privateDirs lists the directories whose files hold lines of logs. The directory of a store that somebody has named belongs to
-// that person, the logs below it do not.
+// privateDirs lists the directories whose files hold lines of logs. The directory of a store that somebody has named
+// belongs to that person, the logs below it do not.
 func (s Store) privateDirs() []string {
 	logs := path.Dir(s.logFile(""))
 	if s.Dirs != nil {
@@ -27,8 +28,8 @@ func (s Store) privateDirs() []string {
 	return []string{Dirs[0], logs}
 }
 
-// Protect takes from everybody but the owner what is stored on this machine, also what a version of temper stored that let
-// everybody read it.
+// Protect takes from everybody but the owner what is stored on this machine, also what a version of temper stored that
+// let everybody read it.
 func (s Store) Protect() error {
 	var problems []error
 	for _, dir := range s.privateDirs() {
@@ -87,8 +88,8 @@ func (s Store) makeDir(dir string, who access) error {
 	return nil
 }
 
-// Readable returns an error if there are verdicts of this machine that the caller may not read: that they cannot be read does not
-// mean that there are none.
+// Readable returns an error if there are verdicts of this machine that the caller may not read: that they cannot be
+// read does not mean that there are none.
 func (s Store) Readable() error {
 	if _, err := s.Root.ReadDir(s.dirs()[0]); errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("verdicts hold what services log: %w", err)

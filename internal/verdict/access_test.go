@@ -25,7 +25,8 @@ func mode(t *testing.T, name string) fs.FileMode {
 
 func write(t *testing.T, name string, dir, file fs.FileMode) {
 	t.Helper()
-	err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.Chmod(filepath.Dir(name), dir), os.WriteFile(name, []byte("{}"), file))
+	parent := filepath.Dir(name)
+	err := errors.Join(os.MkdirAll(parent, 0o755), os.Chmod(parent, dir), os.WriteFile(name, []byte("{}"), file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,8 @@ func TestPutIsPrivate(t *testing.T) {
 	write(t, verdicts+"/old.service.json", 0o755, 0o644)
 	write(t, trials+"/old.service.json", 0o755, 0o644)
 	write(t, verdicts+"/boot/ready", 0o755, 0o644)
-	if err := store.PutProof(verdict.Verdict{Unit: "new.service"}, []verdict.Trial{{Log: []string{"password"}}}); err != nil {
+	log := []verdict.Trial{{Log: []string{"password"}}}
+	if err := store.PutProof(verdict.Verdict{Unit: "new.service"}, log); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]fs.FileMode{
@@ -81,7 +83,8 @@ func TestProtect(t *testing.T) {
 	}
 }
 
-// TestPutElsewhere: a directory that somebody has named stays as open as it is; the files in it are private all the same.
+// TestPutElsewhere: a directory that somebody has named stays as open as it is; the files in it are private all the
+// same.
 func TestPutElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -92,7 +95,9 @@ func TestPutElsewhere(t *testing.T) {
 		if err := store.PutProof(verdict.Verdict{Unit: "a.service"}, nil); err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]fs.FileMode{"a.service.json": 0o600, "trials": 0o700, "trials/a.service.json": 0o600} {
+		for name, want := range map[string]fs.FileMode{
+			"a.service.json": 0o600, "trials": 0o700, "trials/a.service.json": 0o600,
+		} {
 			if got := mode(t, filepath.Join(named, name)); got != want {
 				t.Errorf("%s has mode %o, want %o", name, got, want)
 			}

@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// quotes says of each kind of evidence with words of the service in it after what these begin; empty if they are all of it.
+// quotes says of each kind of evidence with words of the service in it after what these begin; empty if they are all of
+// it.
 var quotes = map[string]string{
 	"log":      "",                                    // a line of the log
 	"check":    "): ",                                 // "name (kind, phase): what it answered"
 	"baseline": "it does not log without hardening: ", // "logs an error that it does not log without hardening: the line"
 }
 
-// Shared returns the verdict without what the service logged or answered: what may leave the machine. The reason of a verdict that is
-// not proven quotes that, and is left out too.
+// Shared returns the verdict without what the service logged or answered: what may leave the machine. The reason of a
+// verdict that is not proven quotes that, and is left out too.
 func (v Verdict) Shared() Verdict {
 	v.Reason = ""
 	v.Advisories = sharedEvidence(v.Advisories)

@@ -17,10 +17,13 @@ func TestPutShared(t *testing.T) {
 	const secret = "hunter2"
 	v := verdict.Verdict{
 		Unit: "a.service", Result: verdict.Proven, Dropin: "[Service]\n", Reason: "it fails: " + secret,
-		Demotions: []verdict.Demotion{{Directive: "PrivateTmp", Reason: "the service does not work with it", Evidence: []verdict.Evidence{
-			{Kind: "log", Text: "password " + secret},
-			{Kind: "refused", Text: `a: openat("/tmp/x"): EACCES`},
-		}}},
+		Demotions: []verdict.Demotion{{
+			Directive: "PrivateTmp", Reason: "the service does not work with it",
+			Evidence: []verdict.Evidence{
+				{Kind: "log", Text: "password " + secret},
+				{Kind: "refused", Text: `a: openat("/tmp/x"): EACCES`},
+			},
+		}},
 		Advisories: []verdict.Evidence{
 			{Kind: "check", Text: "answers (http, running): got " + secret},
 			{Kind: "baseline", Text: "running: does not run worker, as it does without hardening"},

@@ -80,8 +80,8 @@ func line(data []byte, err error) int {
 	return 1 + strings.Count(string(data[:min(offset, int64(len(data)))]), "\n")
 }
 
-// Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part. Only its
-// owner can read it, since the evidence has lines of the service's log.
+// Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part.
+// Only its owner can read it, since the evidence has lines of the service's log.
 func (s Store) Put(v Verdict) error {
 	return s.put(v, private, s.dropReady)
 }
