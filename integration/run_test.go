@@ -36,8 +36,11 @@ func TestSystemdRunStaysClosed(t *testing.T) {
 						script += fmt.Sprintf("r %s %s\n", d.Name, v.Name)
 					}
 				}
-				_, known := d.Value(d.MountsRun, version)
-				if version > 247 && (d.MountsRun == "any" || d.MountsRun != "" && known) {
+				mountsRun := func(m directive.Mount) bool {
+					_, known := d.Value(m.Value, version)
+					return m.Path == "/run" && m.Since <= version && (m.Value == "" || known)
+				}
+				if slices.ContainsFunc(d.Mounts, mountsRun) {
 					want = append(want, d.Name)
 				}
 			}

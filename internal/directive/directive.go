@@ -32,14 +32,13 @@ type Directive struct {
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
 	Clashes []Clash  // what systemd does not accept beside it, so that the unit does not load: such a unit is left without it
 	Paths   []PathEffect
-	Opens   []PathEffect // what a value leaves writable, even if the unit makes the directories above it read-only
-	// MountsRun is the value, or "any", with which systemd gives the service a mount of /run, as MountAPIVFS= does. It stays writable
-	// where ProtectSystem=strict or ReadOnlyPaths=/ makes everything else read-only: seen with 252, 257 and 262, not with 247.
-	MountsRun string
+	Covers  string  // the value with which its hidden paths are file systems of the service's own
+	Mounts  []Mount // what it mounts: a unit that keeps one of these closed is left without it
 	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls, families or namespaces
 	// are concerned follows from the rest of the row.
 	Refuses []refusal.Kind
 	Lifts   refusal.Kind // of a list of exceptions: what it lifts whichever directive causes it, not only With
+	Undoes  []string     // of a list of exceptions: directories each of which gives back most of what is taken
 	Try     Try          // of a list of exceptions: those worth trying before the directive itself is given up
 	Trace   Trace        // where it shows that it holds, besides Paths
 	Unseen  string       // why it shows nowhere that it holds
@@ -88,6 +87,25 @@ type PathEffect struct {
 	Path  string
 	Mode  PathMode
 	Value string // the weakest value that has the effect
+	Upto  string // the strongest value for which systemd names the path itself, and not just one above it; "" = the strongest
+}
+
+// A Mount is what systemd mounts for a service because of a value. What the unit closes above it does not hold there.
+type Mount struct {
+	Path       string
+	Value      string // the weakest value that does so; "" = every value but off
+	Since      int    // first systemd version that does so; 0 = as old as the value
+	Writable   bool   // it can be written where what is above is read-only
+	Executable bool   // files in it can be executed where what is above is noexec
+}
+
+// from is mounts that a value makes, and every stronger one.
+func from(value string, mounts []Mount) []Mount {
+	mounts = slices.Clone(mounts)
+	for i := range mounts {
+		mounts[i].Value = value
+	}
+	return mounts
 }
 
 // PathMode says what a service can still do with a path.

@@ -66,11 +66,8 @@ func (d *Directive) facts() []string {
 	for _, x := range d.Clashes {
 		add("left out where the unit sets %s=%s: systemd would not load the unit", x.Directive, x.Value)
 	}
-	for _, e := range d.Opens {
-		add("%s leaves %s writable: left out where the unit makes what is above it read-only", e.Value, e.Path)
-	}
-	if d.MountsRun != "" {
-		add("leaves /run writable after systemd 247 (%s), which ProtectSystem=strict alone closes: left out where that of the unit does; ReadOnlyPaths=/run closes it again", d.MountsRun)
+	for _, m := range d.Mounts {
+		facts = append(facts, m.fact())
 	}
 	if d.Late {
 		add("left out where the unit has DefaultDependencies=no")
@@ -79,6 +76,25 @@ func (d *Directive) facts() []string {
 		add("usually breaks: %s", d.Breaks)
 	}
 	return facts
+}
+
+// fact says what a mount opens.
+func (m Mount) fact() string {
+	var opens []string
+	if m.Writable {
+		opens = append(opens, "writable")
+	}
+	if m.Executable {
+		opens = append(opens, "executable")
+	}
+	text := fmt.Sprintf("mounts %s, which is %s", m.Path, strings.Join(opens, " and "))
+	if m.Value != "" {
+		text += " (" + m.Value + ")"
+	}
+	if m.Since > 0 {
+		text += fmt.Sprintf(" since systemd %d", m.Since)
+	}
+	return text + ": left out where the unit closes what is above"
 }
 
 func (d *Directive) valueTexts() []string {

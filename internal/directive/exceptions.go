@@ -79,6 +79,11 @@ func (d *Directive) Gives(name string, kind refusal.Kind, subject string, versio
 	return ok && slices.Contains(d.excepts(), kind) && k.gives(name, subject, version)
 }
 
+// ExceptsFrom reports whether the directive holds exceptions from what another takes.
+func (d *Directive) ExceptsFrom(other *Directive) bool {
+	return other.Name == d.With || d.Lifts != "" && slices.Contains(other.Refuses, d.Lifts)
+}
+
 // excepts lists the kinds of refusals that the directive's grants are about.
 func (d *Directive) excepts() []refusal.Kind {
 	kinds := slices.Clone(d.Refuses)

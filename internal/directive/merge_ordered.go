@@ -42,30 +42,34 @@ func (d *Directive) spelling() spelling {
 // Value returns the row of one value of an ordered directive, as a systemd version reads it: booleans in all their
 // spellings. ok is false if systemd ignores the assignment, with a warning.
 func (d *Directive) Value(text string, version int) (v Value, ok bool) {
-	how := d.spelling()
-	name := text
-	if host := ""; how.arg && version >= how.since {
-		found := false
-		if name, host, found = strings.Cut(text, ":"); found && !isHostname(host) {
-			return Value{}, false
-		}
-	}
-	if on, ok := unit.Bool(name); ok {
-		if !on && name != text {
-			return Value{}, false // off, and yet an argument
-		}
-		name = map[bool]string{true: "yes", false: "no"}[on]
-	} else if name == how.alias && name != "" && version >= how.since {
-		name = "yes"
-	} else if _, err := unit.Words(text); how.other != "" && err == nil {
-		name = how.other
-	}
+	name, ok := d.spelling().name(text, version)
 	for _, v := range d.Values {
-		if v.Name == name && v.Since <= version {
+		if ok && v.Name == name && v.Since <= version {
 			return v, true
 		}
 	}
 	return Value{}, false
+}
+
+// name returns the name of the value that a text stands for; ok is false for what no value can be written as.
+func (how spelling) name(text string, version int) (name string, ok bool) {
+	name, arg, has := text, "", false
+	if how.arg && version >= how.since {
+		name, arg, has = strings.Cut(text, ":")
+	}
+	on, boolean := unit.Bool(name)
+	switch {
+	case has && !isHostname(arg), has && boolean && !on: // off, and yet an argument
+		return "", false
+	case boolean && on, name == how.alias && name != "" && version >= how.since:
+		return "yes", true
+	case boolean:
+		return "no", true
+	}
+	if _, err := unit.Words(text); how.other != "" && err == nil {
+		return how.other, true
+	}
+	return name, true
 }
 
 // Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being ignored.
@@ -179,37 +183,31 @@ func (ordered) rule() string { return "the stronger value holds" }
 // uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps one,
 // and where a value stops naming a path itself, the unit's exceptions from it begin to count.
 func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
-	if d.mountsRun(target) && !c.mountsRun() {
-		if by := c.wouldOpen("/run"); by != "" {
-			return "would make /run writable, which the unit keeps closed by " + by
-		}
-	}
-	for _, e := range d.Opens {
-		from, _ := d.Value(e.Value, values.Newest)
-		if from.Rank > target.Rank || from.Rank <= have.Rank {
-			continue
-		}
-		for _, closed := range c.readOnly() {
-			if closed != e.Path && host.Below(closed, e.Path) {
-				return fmt.Sprintf("would open %s, which the unit's ReadOnlyPaths=%s closes", e.Path, closed)
-			}
-		}
-	}
 	for _, e := range d.Paths {
 		from, _ := d.Value(e.Value, values.Newest)
 		if e.Mode == ReadOnly && from.Rank <= target.Rank && c.covers(e.Path) {
 			return fmt.Sprintf("would uncover %s, which the unit covers with a file system of its own", e.Path)
 		}
-		if have.Rank == 0 || from.Rank > have.Rank {
+		if by := c.excepted(d, e.Path); by != "" && have.Rank > 0 && from.Rank <= have.Rank {
+			return fmt.Sprintf("the unit's own %s= would then open %s", by, e.Path)
+		}
+	}
+	for _, m := range d.mounts(target, c.Version) {
+		if reason := m.gives(c); reason != "" && !c.mounts(m.Path) {
+			return reason
+		}
+	}
+	return ""
+}
+
+// excepted returns the list in which the unit names a path, or what is above it, as an exception from a directive; "" if none.
+func (c Context) excepted(d *Directive, p string) string {
+	for _, row := range table {
+		if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {
 			continue
 		}
-		for _, row := range table {
-			if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {
-				continue
-			}
-			if slices.ContainsFunc(c.openPaths(row.Name), func(open string) bool { return host.Below(open, e.Path) }) {
-				return fmt.Sprintf("the unit's own %s= would then open %s", row.Name, e.Path)
-			}
+		if slices.ContainsFunc(c.openPaths(row.Name), func(open string) bool { return host.Below(open, p) }) {
+			return row.Name
 		}
 	}
 	return ""

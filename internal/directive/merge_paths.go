@@ -29,6 +29,36 @@ func (d *Directive) PathsOf(lines []string) []PathEffect {
 	})
 }
 
+// NamedPaths is [Directive.PathsOf] without the paths that systemd does not name itself: a mount there would not be closed.
+func (d *Directive) NamedPaths(lines []string) []PathEffect {
+	return slices.DeleteFunc(d.PathsOf(lines), func(e PathEffect) bool {
+		set, _ := d.Value(lines[len(lines)-1], values.Newest)
+		return !d.names(e, set)
+	})
+}
+
+// names reports whether systemd names the path of an effect itself where a value is set.
+func (d *Directive) names(e PathEffect, set Value) bool {
+	last, limited := d.Value(e.Upto, values.Newest)
+	return !limited || set.Rank <= last.Rank
+}
+
+// ListsPaths reports whether the directive is a list of paths that systemd looks for when the service starts.
+func (d *Directive) ListsPaths() bool {
+	switch d.kind.(type) {
+	case shutPaths, openPaths:
+		return true
+	}
+	return false
+}
+
+// Remounts reports whether systemd makes a mount of each path of the list that is writable, even if what is above is read-only.
+// Seen with systemd 252 and 257.
+func (d *Directive) Remounts() bool {
+	k, ok := d.kind.(shutPaths)
+	return ok && k.mode == NoExec || d.ListsPaths() && !ok && d.lifts() == NoExec
+}
+
 // effects lists what a list of paths does to each.
 func effects(lines []string, mode PathMode) []PathEffect {
 	var effects []PathEffect
@@ -80,8 +110,10 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 		if rooted(w) && len(closed) == 1 && closed[0].by == "RootDirectory=" {
 			by = "" // it means one path, and the unit takes none away
 		}
-		if k, _ := byName()[d.With].kind.(shutPaths); by == "" && k.mode == NoExec {
+		if by == "" && d.lifts() == NoExec {
 			by = c.wouldOpen(p)
+		} else if by == "" {
+			by = c.noExecAbove(p)
 		}
 		if by != "" {
 			refused = append(refused, p+" ("+by+")")
@@ -117,20 +149,24 @@ func (shutPaths) check(d *Directive, lines []string) error {
 }
 
 func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
-	have, shut := c.closedPaths(d.Name), c.closedPaths("InaccessiblePaths")
+	have := c.closedPaths(d.Name)
 	var lines, refused []string
 	for _, w := range pathWords(want) {
 		p := realPath(barePath(w))
-		by := ""
+		writable, executable := "", ""
 		if k.mode == NoExec {
-			by = c.wouldOpen(p)
+			writable = c.wouldOpen(p)
+		} else if k.mode == ReadOnly {
+			executable = c.noExecAbove(p)
 		}
 		switch {
-		case slices.Contains(have, p), slices.ContainsFunc(shut, func(h string) bool { return host.Below(h, p) }):
+		case slices.Contains(have, p), c.hides(p):
 		case k.mode != Hidden && c.covers(p):
 			refused = append(refused, "uncover what the unit covers with a file system of its own: "+p)
-		case by != "":
-			refused = append(refused, "make writable what the unit keeps closed by "+by+": "+p)
+		case writable != "":
+			refused = append(refused, "make writable what the unit keeps closed by "+writable+": "+p)
+		case executable != "":
+			refused = append(refused, "make executable what the unit forbids by "+executable+": "+p)
 		default:
 			lines = append(lines, optional(w))
 		}
@@ -186,18 +222,23 @@ func (coverPaths) check(d *Directive, lines []string) error {
 }
 
 func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
-	shut := c.closedPaths("InaccessiblePaths")
-	var lines []string
+	var lines, refused []string
 	for _, w := range pathWords(want) {
-		p, _, _ := strings.Cut(w, ":")
-		if p = realPath(p); !c.covers(p) && !slices.ContainsFunc(shut, func(h string) bool { return host.Below(h, p) }) {
+		p, text, _ := strings.Cut(w, ":")
+		options := strings.Split(text, ",")
+		m := Mount{Path: realPath(p), Writable: !slices.Contains(options, "ro"), Executable: !slices.Contains(options, "noexec")}
+		switch reason := m.gives(c); {
+		case c.covers(m.Path), c.hides(m.Path):
+		case reason != "":
+			refused = append(refused, reason)
+		default:
 			lines = append(lines, quoted(w))
 		}
 	}
-	if lines == nil {
+	if lines == nil && refused == nil {
 		return Merged{Note: "the unit already has these"}
 	}
-	return Merged{Lines: lines, Adds: true}
+	return Merged{Lines: lines, Adds: true, Note: strings.Join(refused, ", and ")}
 }
 
 func (coverPaths) rule() string { return "paths that the unit does not cover itself are added" }

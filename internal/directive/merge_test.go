@@ -42,6 +42,23 @@ var mergeRows = []struct {
 	lines     []string
 	note      string // a part of it
 }{
+	{"mounts: /tmp would be writable under strict", 257, []string{"ProtectSystem=strict"}, "PrivateTmp", []string{"yes"}, nil, "would make /tmp writable, which the unit keeps closed by ProtectSystem=strict"},
+	{"mounts: /tmp is writable already", 257, []string{"ProtectSystem=strict", "ReadWritePaths=/tmp -/var/tmp"}, "PrivateTmp", []string{"yes"}, []string{"yes"}, ""},
+	{"mounts: the unit closes /tmp itself", 257, []string{"ReadOnlyPaths=/ /tmp /var/tmp"}, "PrivateTmp", []string{"yes"}, []string{"yes"}, ""},
+	{"mounts: /tmp would be writable in an empty read-only root", 257, []string{"TemporaryFileSystem=/:ro"}, "PrivateTmp", []string{"yes"}, nil, "closed by TemporaryFileSystem="},
+	{"mounts: /tmp is writable in an empty root", 257, []string{"TemporaryFileSystem=/"}, "PrivateTmp", []string{"yes"}, []string{"yes"}, ""},
+	{"mounts: /tmp would be executable", 257, []string{"NoExecPaths=/", "ExecPaths=/usr"}, "PrivateTmp", []string{"yes"}, nil, "would make what is in /tmp executable, which the unit forbids by NoExecPaths="},
+	{"mounts: /tmp is executable already", 257, []string{"NoExecPaths=/", "ExecPaths=/usr /tmp /var/tmp"}, "PrivateTmp", []string{"yes"}, []string{"yes"}, ""},
+	{"mounts: a file system of the unit's own is noexec", 257, []string{"TemporaryFileSystem=/tmp:noexec"}, "PrivateTmp", []string{"yes"}, nil, "the unit forbids by TemporaryFileSystem="},
+	{"mounts: /dev/shm would be executable", 252, []string{"NoExecPaths=/", "ExecPaths=/usr"}, "PrivateDevices", []string{"yes"}, nil, "would make what is in /dev/shm executable"},
+	{"mounts: /home would be executable", 252, []string{"NoExecPaths=/", "ExecPaths=/usr"}, "ProtectHome", []string{"tmpfs"}, nil, "would make what is in /home executable"},
+	{"mounts: a hidden /home is not executable", 252, []string{"NoExecPaths=/", "ExecPaths=/usr"}, "ProtectHome", []string{"yes"}, []string{"yes"}, ""},
+	{"mounts: by what is implied", 257, []string{"ReadOnlyPaths=/"}, "DynamicUser", []string{"yes"}, nil, "writable, which the unit keeps closed by ReadOnlyPaths="},
+	{"mounts: what is made read-only would be executable", 257, []string{"NoExecPaths=/", "ExecPaths=/usr"}, "ReadOnlyPaths", []string{"/srv"}, nil, "would make executable what the unit forbids by NoExecPaths=: /srv"},
+	{"mounts: an exception would be executable", 257, []string{"NoExecPaths=/", "ExecPaths=/usr"}, "ReadWritePaths", []string{"/srv"}, nil, "the unit keeps closed /srv (NoExecPaths=)"},
+	{"mounts: an executable exception would be writable", 257, []string{"ProtectSystem=strict"}, "ExecPaths", []string{"/usr"}, nil, "the unit keeps closed /usr"},
+	{"mounts: full names /usr itself", 257, []string{"ProtectSystem=full"}, "NoExecPaths", []string{"/usr"}, []string{"-/usr"}, ""},
+	{"mounts: an empty file system would be writable", 257, []string{"ReadOnlyPaths=/"}, "TemporaryFileSystem", []string{"/srv", "/opt:ro"}, []string{"/opt:ro"}, "would make /srv writable"},
 	{"ordered: added", 252, nil, "ProtectSystem", []string{"strict"}, []string{"strict"}, ""},
 	{"ordered: raised", 252, []string{"ProtectSystem=full"}, "ProtectSystem", []string{"strict"}, []string{"strict"}, ""},
 	{"ordered: the unit's is stronger", 252, []string{"ProtectSystem=strict"}, "ProtectSystem", []string{"full"}, nil, "already sets strict"},
@@ -135,7 +152,7 @@ var mergeRows = []struct {
 	{"paths: ProtectSystem would uncover /", 252, []string{"TemporaryFileSystem=/:ro"}, "ProtectSystem", []string{"strict"}, nil, "would uncover /"},
 	{"paths: a cover", 252, []string{"TemporaryFileSystem=/srv:ro"}, "TemporaryFileSystem", []string{"/srv:size=1M", "/opt:ro"}, []string{"/opt:ro"}, ""},
 
-	{"paths: strict would open what is below a read-only /", 252, []string{"ReadOnlyPaths=/"}, "ProtectSystem", []string{"strict"}, nil, "would open /proc"},
+	{"paths: strict would open what is below a read-only /", 252, []string{"ReadOnlyPaths=/"}, "ProtectSystem", []string{"strict"}, nil, "would make /proc writable, which the unit keeps closed by ReadOnlyPaths="},
 	{"clash: forks", 257, []string{"Type=forking"}, "PrivatePIDs", []string{"yes"}, nil, "does not load"},
 	{"clash: no longer", 257, []string{"Type=forking", "Type=simple"}, "PrivatePIDs", []string{"yes"}, []string{"yes"}, ""},
 	{"clash: of one value", 262, []string{"User=x"}, "PrivateUsers", []string{"managed"}, nil, "does not load"},

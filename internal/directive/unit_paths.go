@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -10,68 +11,178 @@ import (
 	"temper/internal/values"
 )
 
-// mountsRun reports whether a value brings a mount of /run.
-func (d *Directive) mountsRun(v Value) bool {
-	return v.Rank > 0 && (d.MountsRun == "any" || d.MountsRun == v.Name)
+// mounts lists what a value of an ordered directive mounts, by what it implies too.
+func (d *Directive) mounts(v Value, version int) []Mount {
+	if v.Rank == 0 {
+		return nil
+	}
+	all := slices.DeleteFunc(slices.Clone(d.Mounts), func(m Mount) bool {
+		from, _ := d.Value(m.Value, values.Newest)
+		return version < m.Since || v.Rank < from.Rank
+	})
+	for _, e := range d.NamedPaths([]string{v.Name}) {
+		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) && !host.Below("/sys", e.Path) { // which are noexec themselves
+			all = append(all, Mount{Path: e.Path, Executable: true})
+		}
+		if e.Mode == Hidden && v.Name == d.Covers {
+			all = append(all, Mount{Path: e.Path, Writable: true, Executable: true})
+		}
+	}
+	for _, e := range d.Implies {
+		implied := byName()[e.Directive]
+		if implied.Ordered() && e.in(version) {
+			value, _ := implied.Value(e.Value, version)
+			all = append(all, implied.mounts(value, version)...)
+		}
+	}
+	return all
+}
+
+// mounts reports whether the unit mounts something at a path itself, as one of the table's directives would.
+func (c Context) mounts(p string) bool {
+	for _, name := range append([]string{"MountAPIVFS"}, roots...) {
+		v := c.Have(name)
+		off := []string{"", "/", "no", "false", "off", "0"}
+		if len(v) > 0 && !slices.Contains(off, v[len(v)-1]) && slices.ContainsFunc(apiMounts, func(m Mount) bool { return m.Path == p }) {
+			return true
+		}
+	}
+	return slices.Contains(c.mounted(), p)
+}
+
+// mounted lists what the unit mounts writable.
+func (c Context) mounted() []string {
+	var paths []string
+	for _, d := range table {
+		if len(d.Mounts) == 0 {
+			continue
+		}
+		have, _ := ordered{}.effective(d, c)
+		for _, m := range d.mounts(have, c.Version) {
+			if m.Writable {
+				paths = append(paths, m.Path)
+			}
+		}
+	}
+	return paths
+}
+
+// gives says what a mount would give back to a service of the unit; "" if nothing.
+func (m Mount) gives(c Context) string {
+	if by := c.readOnlyAbove(m.Path); m.Writable && by != "" {
+		return fmt.Sprintf("would make %s writable, which the unit keeps closed by %s", m.Path, by)
+	}
+	if by := c.noExecAbove(m.Path); m.Executable && by != "" {
+		return fmt.Sprintf("would make what is in %s executable, which the unit forbids by %s", m.Path, by)
+	}
+	return ""
+}
+
+// readOnlyAbove returns what makes p read-only, but not what is mounted at p; "" if nothing does.
+func (c Context) readOnlyAbove(p string) string {
+	if by := c.coveredWith(p, "ro"); by != "" {
+		return by
+	}
+	return c.wouldOpen(p)
+}
+
+// noExecAbove returns what keeps files at p from being executed, but not those of what is mounted at p; "" if nothing does.
+func (c Context) noExecAbove(p string) string {
+	if by := c.coveredWith(p, "noexec"); by != "" {
+		return by
+	}
+	closed := c.closedBy(NoExec)
+	for _, x := range c.covered() {
+		if slices.Contains(x.options, "noexec") {
+			closed = append(closed, closedPath{path: x.path, by: x.by})
+		}
+	}
+	return onlyAbove(closed, c.exceptions(NoExec), p)
 }
 
 // wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of each path in
 // NoExecPaths= and ExecPaths=, and makes what was read-only below others writable with it: seen on 252 and 257, with
-// ProtectSystem=strict and with ReadOnlyPaths=/.
+// ProtectSystem=strict and with ReadOnlyPaths=/. Where the unit names p itself, systemd makes also what is mounted there read-only.
 func (c Context) wouldOpen(p string) string {
-	closed, open := c.shut(byName()["ReadWritePaths"]), c.openPaths("ReadWritePaths")
+	closed := slices.DeleteFunc(c.shut(exceptionsFrom(ReadOnly)), func(x closedPath) bool { return x.writable })
+	return onlyAbove(closed, append(c.exceptions(ReadOnly), c.mounted()...), p)
+}
+
+// onlyAbove returns what closes p by a directory above it alone; "" if nothing does.
+func onlyAbove(closed []closedPath, open []string, p string) string {
 	by := ""
 	for _, x := range closed {
-		if x.path == p {
+		between := func(o string) bool { return host.Below(x.path, o) && host.Below(o, p) }
+		switch {
+		case x.path == p:
 			return ""
-		}
-		if host.Below(x.path, p) && !slices.ContainsFunc(open, func(o string) bool { return host.Below(x.path, o) && host.Below(o, p) }) {
+		case host.Below(x.path, p) && !slices.ContainsFunc(open, between):
 			by = x.by
 		}
 	}
 	return by
 }
 
-// mountsRun reports whether the unit has a mount of /run already, see [Directive.MountsRun].
-func (c Context) mountsRun() bool {
-	for _, name := range []string{"MountAPIVFS", "RootDirectory", "RootImage", "RootMStack"} {
-		if v := c.Have(name); len(v) > 0 && !slices.Contains([]string{"", "/", "no", "false", "off", "0"}, v[len(v)-1]) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(table, func(d *Directive) bool {
-		if d.MountsRun == "" {
-			return false
-		}
-		have, _ := ordered{}.effective(d, c)
-		return d.mountsRun(have)
-	})
-}
-
 // covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one path
 // systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in namespace.c).
 func (c Context) covers(p string) bool {
 	p = realPath(p)
-	if home, _ := (ordered{}).effective(byName()["ProtectHome"], c); home.Name == "tmpfs" && slices.Contains(homes, p) {
-		return true
-	}
-	return slices.Contains(c.covered(), p)
+	return slices.ContainsFunc(c.covered(), func(x cover) bool { return x.path == p }) || slices.ContainsFunc(table, func(d *Directive) bool {
+		if d.Covers == "" {
+			return false
+		}
+		have, _ := ordered{}.effective(d, c)
+		return have.Name == d.Covers && d.hides(p, have)
+	})
 }
 
-// homes are what ProtectHome= covers.
-var homes = []string{"/home", "/root", "/run/user"}
-
-// readOnly lists what a unit makes read-only by name.
-func (c Context) readOnly() []string { return c.closedPaths("ReadOnlyPaths") }
-
-// covered lists the paths of TemporaryFileSystem=.
-func (c Context) covered() []string {
-	var paths []string
-	for _, w := range c.pathWords("TemporaryFileSystem") {
-		p, _, _ := strings.Cut(w, ":")
-		paths = append(paths, realPath(knownPart(p)))
+// coveredWith returns what covers exactly this path with a file system that has an option; "" if nothing does.
+func (c Context) coveredWith(p, option string) string {
+	for _, x := range c.covered() {
+		if x.path == realPath(p) && slices.Contains(x.options, option) {
+			return x.by
+		}
 	}
-	return paths
+	return ""
+}
+
+// closedBy lists what the unit's lists of paths close in one way.
+func (c Context) closedBy(mode PathMode) []closedPath {
+	var closed []closedPath
+	for _, row := range table {
+		if k, ok := row.kind.(shutPaths); ok && k.mode == mode {
+			for _, p := range c.closedPaths(row.Name) {
+				closed = append(closed, closedPath{path: p, by: row.Name + "="})
+			}
+		}
+	}
+	return closed
+}
+
+// hides reports whether the unit makes p, or a directory above it, inaccessible by name.
+func (c Context) hides(p string) bool {
+	return slices.ContainsFunc(c.closedBy(Hidden), func(x closedPath) bool { return host.Below(x.path, p) })
+}
+
+// cover is a file system that a unit puts over a path, with the options of mount(8).
+type cover struct {
+	path, by string
+	options  []string
+}
+
+// covered lists the covers of a unit, PATH[:OPTIONS].
+func (c Context) covered() []cover {
+	var all []cover
+	for _, row := range table {
+		if _, ok := row.kind.(coverPaths); !ok {
+			continue
+		}
+		for _, w := range c.pathWords(row.Name) {
+			p, options, _ := strings.Cut(w, ":")
+			all = append(all, cover{realPath(knownPart(p)), row.Name + "=", strings.Split(options, ",")})
+		}
+	}
+	return all
 }
 
 // bound lists the destinations of BindPaths= and BindReadOnlyPaths=, SOURCE[:DESTINATION[:OPTIONS]].
@@ -90,6 +201,7 @@ func (c Context) bound() []string {
 type closedPath struct {
 	path, by string
 	replaced bool // by a directive whose value can be replaced: what lies below an exception would open
+	writable bool // what the unit has there instead can be written
 }
 
 // refuses returns the directive that closes p, or something below p that would open with it; "" if none does. The most
@@ -106,32 +218,63 @@ func refuses(closed []closedPath, open []string, p string) string {
 	return ""
 }
 
+// roots are the directives that give a unit another root directory.
+var roots = []string{"RootDirectory", "RootImage", "RootMStack"}
+
+// lifts is what a list of exceptions lifts: the mode of the list that it is an exception from.
+func (d *Directive) lifts() PathMode {
+	if k, ok := byName()[d.With].kind.(shutPaths); ok {
+		return k.mode
+	}
+	return ReadOnly
+}
+
+// exceptionsFrom returns the list of exceptions from what is closed in one way.
+func exceptionsFrom(mode PathMode) *Directive {
+	i := slices.IndexFunc(table, func(row *Directive) bool {
+		_, ok := row.kind.(openPaths)
+		return ok && row.lifts() == mode
+	})
+	return table[i]
+}
+
+// exceptions lists the paths of a unit that are exceptions from what is read-only or noexec.
+func (c Context) exceptions(from PathMode) []string {
+	var paths []string
+	for _, row := range table {
+		if _, ok := row.kind.(openPaths); ok && row.lifts() == from {
+			paths = append(paths, c.openPaths(row.Name)...)
+		}
+	}
+	return paths
+}
+
 // shut lists what a unit closes and exceptions of d would open.
 func (c Context) shut(d *Directive) []closedPath {
 	var closed []closedPath
-	for _, name := range []string{"RootDirectory", "RootImage", "RootMStack"} { // paths then have two meanings
+	for _, name := range roots { // paths then have two meanings
 		if v := c.Have(name); len(v) > 0 && v[len(v)-1] != "" {
-			closed = append(closed, closedPath{"/", name + "=", true})
+			closed = append(closed, closedPath{path: "/", by: name + "=", replaced: true})
 		}
 	}
-	for _, p := range c.covered() {
-		closed = append(closed, closedPath{p, "TemporaryFileSystem=", false})
+	for _, x := range c.covered() {
+		closed = append(closed, closedPath{path: x.path, by: x.by, writable: !slices.Contains(x.options, "ro")})
 	}
 	for _, p := range c.bound() {
-		closed = append(closed, closedPath{p, "BindPaths= or BindReadOnlyPaths=", false})
+		closed = append(closed, closedPath{path: p, by: "BindPaths= or BindReadOnlyPaths="})
 	}
 	for _, row := range table {
 		k, lists := row.kind.(shutPaths)
 		if lists && (k.mode == NoExec) == (d.With == row.Name) {
 			for _, p := range c.closedPaths(row.Name) {
-				closed = append(closed, closedPath{p, row.Name + "=", false})
+				closed = append(closed, closedPath{path: p, by: row.Name + "="})
 			}
 		}
-		if o, ok := row.kind.(ordered); ok && d.With == "ProtectSystem" {
+		if o, ok := row.kind.(ordered); ok && d.lifts() != NoExec {
 			have, _ := o.effective(row, c)
 			for _, e := range row.Paths {
-				if v, _ := row.Value(e.Value, values.Newest); have.Rank >= v.Rank && have.Rank > 0 {
-					closed = append(closed, closedPath{realPath(e.Path), row.Name + "=" + have.Name, row.Name == d.With})
+				if v, _ := row.Value(e.Value, values.Newest); have.Rank >= v.Rank && have.Rank > 0 && row.names(e, have) {
+					closed = append(closed, closedPath{path: realPath(e.Path), by: row.Name + "=" + have.Name, replaced: row.Name == d.With})
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/refusal"
 	"temper/profiles"
 )
 
@@ -150,9 +151,9 @@ func (l *linter) settings() {
 			continue
 		}
 		l.repeated(s)
-		l.paths(s)
-		l.opens(s)
-		if d.With != "" && !l.has(d.With) && !l.has(alsoWith[s.Name]) {
+		l.paths(s, d)
+		l.opens(s, d)
+		if !d.Restricts() && !l.needs(d) {
 			l.setting(s, IDNoEffect, "does nothing without "+d.With+"=", "set that, or leave this out")
 		}
 		if l.strict() && denies(s) {
@@ -161,13 +162,12 @@ func (l *linter) settings() {
 	}
 }
 
-// alsoWith names what else a directive makes exceptions from, besides [directive.Directive.With].
-var alsoWith = map[string]string{"ReadWritePaths": "ReadOnlyPaths"}
-
-// has reports whether the profile sets a directive, to anything but an empty assignment.
-func (l *linter) has(name string) bool {
-	s, ok := l.profile.Setting(name)
-	return ok && slices.ContainsFunc(s.Values, func(v string) bool { return v != "" && v != "no" })
+// needs reports whether the profile sets anything that a directive of exceptions makes exceptions from.
+func (l *linter) needs(d *directive.Directive) bool {
+	return slices.ContainsFunc(l.profile.Service, func(s profiles.Setting) bool {
+		other, ok := directive.Lookup(s.Name)
+		return ok && d.ExceptsFrom(other) && slices.ContainsFunc(s.Values, func(v string) bool { return v != "" && v != "no" })
+	})
 }
 
 func (l *linter) setting(s profiles.Setting, id, message, fix string) {
@@ -190,18 +190,6 @@ func (l *linter) strict() bool {
 // denies reports whether a setting is a list of what is forbidden.
 func denies(s profiles.Setting) bool { return strings.HasPrefix(s.Values[0], "~") }
 
-// pathLists are the directives that list paths. Those that give paths back come with the directories of which each would
-// give back the most.
-var pathLists = map[string][]string{
-	"BindPaths":         {"/"},
-	"BindReadOnlyPaths": {"/"},
-	"ExecPaths":         {"/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/var", "/home"},
-	"InaccessiblePaths": nil,
-	"NoExecPaths":       nil,
-	"ReadOnlyPaths":     nil,
-	"ReadWritePaths":    {"/", "/etc", "/usr", "/var", "/home", "/root", "/boot", "/var/lib"},
-}
-
 // everywhere are directories that every system has when services start: a path list may name them without "-".
 var everywhere = []string{
 	"/", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib",
@@ -209,16 +197,15 @@ var everywhere = []string{
 }
 
 // paths judges the elements of a path list.
-func (l *linter) paths(s profiles.Setting) {
-	undoing, ok := pathLists[s.Name]
-	if !ok {
+func (l *linter) paths(s profiles.Setting, d *directive.Directive) {
+	if !d.ListsPaths() {
 		return
 	}
 	for _, v := range s.Values {
 		for word := range strings.FieldsSeq(v) {
 			name, may := strings.CutPrefix(word, "-")
 			name = path.Clean(strings.TrimPrefix(name, "+"))
-			if slices.Contains(undoing, name) {
+			if slices.Contains(d.Undoes, name) {
 				l.setting(s, IDPathUndoes, "gives back all of "+name, "name the directories that the service needs")
 			}
 			if !may && path.IsAbs(name) && !slices.Contains(everywhere, name) {
@@ -228,32 +215,42 @@ func (l *linter) paths(s profiles.Setting) {
 	}
 }
 
-// writableAnyway are directories that ProtectSystem=strict leaves alone, or that every service may have of its own.
+// writableAnyway are directories that no directive of a profile usually closes, or that every service may have of its own.
 var writableAnyway = []string{"/dev", "/proc", "/sys", "/tmp", "/var/tmp"}
 
-// opens finds paths of which systemd makes a mount that is writable, though what lies above is not: those of NoExecPaths= and
-// ExecPaths=, seen with systemd 252 and 257.
-func (l *linter) opens(s profiles.Setting) {
-	if s.Name != "NoExecPaths" && s.Name != "ExecPaths" {
+// opens finds paths of which systemd makes a mount that is writable, though what lies above is not.
+func (l *linter) opens(s profiles.Setting, d *directive.Directive) {
+	if !d.Remounts() {
 		return
 	}
-	closed := l.listed("ReadOnlyPaths")
-	if v, ok := l.profile.Setting("ProtectSystem"); ok && slices.Contains(v.Values, "strict") {
-		closed = append(closed, "/")
-	}
+	closed, open := l.readOnly()
 	for _, name := range barePaths(s.Values) {
 		above := slices.ContainsFunc(closed, func(dir string) bool { return dir != name && host.Below(dir, name) })
-		open := func(dir string) bool { return host.Below(dir, name) }
-		if above && !slices.Contains(closed, name) && !slices.ContainsFunc(slices.Concat(writableAnyway, l.listed("ReadWritePaths")), open) {
+		writable := slices.ContainsFunc(open, func(dir string) bool { return host.Below(dir, name) })
+		if above && !writable && !slices.Contains(closed, name) {
 			l.setting(s, IDPathOpens, "makes "+name+" writable, which only what lies above it keeps closed", fmt.Sprintf("add \"-%s\" to ReadOnlyPaths, or leave it out", name))
 		}
 	}
 }
 
-// listed returns the paths of a setting of the profile.
-func (l *linter) listed(name string) []string {
-	s, _ := l.profile.Setting(name)
-	return barePaths(s.Values)
+// readOnly returns what the profile makes read-only, and what stays writable all the same.
+func (l *linter) readOnly() (closed, open []string) {
+	open = slices.Clone(writableAnyway)
+	for _, s := range l.profile.Service {
+		d, ok := directive.Lookup(s.Name)
+		if ok && d.Lifts == refusal.PathReadOnly {
+			open = append(open, barePaths(s.Values)...)
+		}
+		if !ok {
+			continue
+		}
+		for _, e := range d.NamedPaths(s.Values) {
+			if e.Mode == directive.ReadOnly {
+				closed = append(closed, path.Clean(strings.TrimLeft(e.Path, "-+")))
+			}
+		}
+	}
+	return closed, open
 }
 
 func barePaths(values []string) []string {
