@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"time"
-
-	"github.com/google/renameio/v2"
-	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
 	"temper/internal/ready"
@@ -31,11 +27,7 @@ func MakeReady(root host.Root) error {
 	if err != nil || !has {
 		return err
 	}
-	file, err := root.Path(ready.Path)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { // before what is there is noted
+	if err := root.MkdirAll(path.Dir(ready.Path), 0o755); err != nil { // before what is there is noted
 		return err
 	}
 	now, ok := record(root)
@@ -44,11 +36,11 @@ func MakeReady(root host.Root) error {
 	case !ok && err != nil: // there is none and there will be none
 		return nil
 	case !ok:
-		return unix.Unlink(file)
+		return root.Remove(ready.Path)
 	case bytes.Equal(old, now.Bytes()):
 		return nil
 	}
-	return renameio.WriteFile(file, now.Bytes(), 0o644)
+	return root.WriteFile(ready.Path, now.Bytes(), 0o644)
 }
 
 // tick is longer than the kernel's clock of file times takes for a step: what changes a tick after it was read has

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"temper/harness/clone"
@@ -107,10 +105,9 @@ func (s *series) disable(ctx context.Context) error {
 // enable takes back what disable has done.
 func (s *series) enable(ctx context.Context) error {
 	for _, name := range s.originals() {
-		if file, err := s.at.Root().Path(path.Join(clone.Dir, name+disablingDropin)); err == nil {
-			os.Remove(file)
-			os.Remove(filepath.Dir(file)) // it stays where others have files there
-		}
+		file := path.Join(clone.Dir, name+disablingDropin)
+		_ = s.at.Root().Remove(file)
+		_ = s.at.Root().Remove(path.Dir(file)) // it stays where others have files there
 	}
 	return Reload(ctx, s.at.Place)
 }

@@ -296,11 +296,7 @@ func (tr trap) launches(t *testing.T, where *place.Place, v verdict.Verdict, bli
 }
 
 func remove(t testing.TB, root host.Root, name string) {
-	file, err := root.Path(name)
-	if err == nil {
-		err = os.Remove(file)
-	}
-	if err != nil {
+	if err := root.Remove(name); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,9 +1,7 @@
 package confine
 
 import (
-	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,11 +145,11 @@ func (s state) filtered(leader state) (seen bool, why string) {
 
 // open says how a process still has a path that it should not have, if that is there.
 func (s state) open(e directive.PathEffect) (there bool, why string) {
-	here, err := host.At(s.Root()).Path(e.Path) // systemd hides what a link leads to
-	if _, err2 := os.Lstat(here); err != nil || err2 != nil {
+	root := host.At(s.Root())
+	path, err := root.Real(e.Path) // systemd hides what a link leads to
+	if _, err2 := root.Lstat(path); err != nil || err2 != nil {
 		return false, ""
 	}
-	path := cmp.Or(strings.TrimPrefix(here, s.Root()), "/")
 	m := proc.Covering(s.mounts, path)
 	switch {
 	case e.Mode == directive.Hidden && m.Point != path:

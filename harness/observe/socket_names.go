@@ -120,7 +120,7 @@ func (n *socketNames) clients(file string) string {
 
 // visible reports whether a path leads to the same file for a process and for the place.
 func (n *socketNames) visible(p proc.Process, path string) bool {
-	theirs, err := os.Lstat(p.Root() + path)
+	theirs, err := host.At(p.Root()).Lstat(path)
 	if err != nil {
 		return true // gone, or renamed since: no namespace did that
 	}

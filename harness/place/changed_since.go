@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -25,8 +23,8 @@ import (
 func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	var list []string
 	for i, at := range p.box.fileSystems() {
-		upper := fmt.Sprintf("/proc/%d/root%s", p.box.PID(), overlay.Upper(nspawn.Scratch(i)))
-		if err := eachBelow(upper, at, func(name string) {
+		upper := overlay.Upper(nspawn.Scratch(i))
+		if err := eachBelow(host.At(fmt.Sprintf("/proc/%d/root", p.box.PID())), upper, at, func(name string) {
 			if !p.ExistedBefore(name, since) || p.changed(name, since) {
 				list = append(list, name)
 			}
@@ -35,7 +33,7 @@ func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 		}
 	}
 	for _, at := range volatileDirectories {
-		if err := eachBelow(path.Join(p.root.Dir(), at), at, func(name string) {
+		if err := eachBelow(p.root, at, at, func(name string) {
 			if !p.ExistedBefore(name, since) {
 				list = append(list, name)
 			}
@@ -67,23 +65,18 @@ var systemdDirectories = map[string]bool{
 // trialDirectories matches directories that temper makes for trials, and systemd for PrivateTmp=.
 var trialDirectories = regexp.MustCompile(`^/run/temper|^(/var)?/tmp/systemd-private-[^/]*$`)
 
-// eachBelow calls f with the path of everything below a directory, as the place has it: the directory is at the path at.
-func eachBelow(dir, at string, f func(name string)) error {
-	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+// eachBelow calls f with the path of everything below a directory of a root, as the place has it: there, the directory is at
+// the path at.
+func eachBelow(root host.Root, dir, at string, f func(name string)) error {
+	err := root.Walk(dir, func(file string, entry fs.DirEntry) error {
 		name := path.Join(at, strings.TrimPrefix(file, dir))
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // gone meanwhile, or never a directory
-			return nil
-		case err != nil:
-			return err
-		case entry.IsDir() && (systemdDirectories[name] || trialDirectories.MatchString(name)):
-			return filepath.SkipDir
-		case file != dir:
-			f(name)
+		if entry.IsDir() && (systemdDirectories[name] || trialDirectories.MatchString(name)) {
+			return fs.SkipDir
 		}
+		f(name)
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list what has changed in the place: %w", err)
 	}
 	return nil
@@ -124,11 +117,7 @@ func changedAt(info fs.FileInfo) time.Time {
 func startsWith(root, with host.Root, name string, size int64) bool {
 	var parts [2][]byte
 	for i, r := range []host.Root{root, with} {
-		file, err := r.Path(name)
-		if err != nil {
-			return false
-		}
-		f, err := os.Open(file)
+		f, err := r.Open(name)
 		if err != nil {
 			return false
 		}

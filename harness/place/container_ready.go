@@ -94,7 +94,7 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 		p.leader, p.cgroup = leader, dir
 	}
 	base := fmt.Sprintf("/proc/%d/", p.leader)
-	manager, err := systemd.Connect(ctx, p.busDial(base+"root"+systemd.SystemBus))
+	manager, err := systemd.Connect(ctx, p.busDial(host.At(base+"root")))
 	if err != nil {
 		b.busErr = fmt.Errorf("its D-Bus: %w", err)
 		return false, nil
@@ -114,11 +114,17 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// busDial dials the bus, which lets only its own root do everything.
-func (p *Place) busDial(socket string) systemd.Dial {
+// busDial dials the bus of a container, which lets only its own root do everything. Its socket can be a link that would mean
+// the bus of the machine here.
+func (p *Place) busDial(root host.Root) systemd.Dial {
 	return func(ctx context.Context) (conn net.Conn, err error) {
+		socket, err := root.Socket(systemd.SystemBus)
+		if err != nil {
+			return nil, err
+		}
+		defer socket.Close()
 		err = p.asRoot(func() error {
-			conn, err = systemd.Socket(socket)(ctx)
+			conn, err = systemd.Socket(host.Descriptor(socket))(ctx)
 			return err
 		})
 		return conn, err

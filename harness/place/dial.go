@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/namespace"
+	"temper/internal/host"
 )
 
 // Dial connects to a service as something in the place would. Networks are those of [net.Dial]: "tcp", "udp" and their
@@ -46,19 +47,15 @@ func (p *Place) dialUnix(ctx context.Context, network, address string) (net.Conn
 	if strings.HasPrefix(address, "@") {
 		return p.dialThere(ctx, network, address)
 	}
-	path, err := p.root.Path(address)
-	if err != nil {
-		return nil, err
-	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	socket, err := p.root.Socket(address)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: &net.UnixAddr{Name: address, Net: network}, Err: err}
 	}
-	defer unix.Close(fd)
+	defer socket.Close()
 	var d net.Dialer
 	var conn net.Conn
 	err = p.asRoot(func() (err error) {
-		conn, err = d.DialContext(ctx, network, fmt.Sprintf("/proc/self/fd/%d", fd))
+		conn, err = d.DialContext(ctx, network, host.Descriptor(socket))
 		return err
 	})
 	if op, ok := errors.AsType[*net.OpError](err); ok {

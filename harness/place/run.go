@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/owner"
+	"temper/internal/host"
 	"temper/internal/systemd"
 )
 
@@ -146,12 +146,8 @@ func (p *Place) program(name string) (string, bool) {
 
 // prepare makes the directory of the command's input and outputs, which systemd opens before it becomes the user.
 func (r *run) prepare() error {
-	dir, err := r.root.Path(r.dir)
-	if err != nil {
-		return err
-	}
 	return r.asRoot(func() error {
-		return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/in", []byte(r.Stdin), 0o600))
+		return errors.Join(r.root.MkdirAll(r.dir, 0o700), r.root.WriteFile(r.dir+"/in", []byte(r.Stdin), 0o600))
 	})
 }
 
@@ -203,22 +199,14 @@ func (r *run) stream(ctx context.Context, read func(io.Reader) error, reading *e
 // pipe makes the output of the command a pipe. It returns the end to read from, and one that keeps the output from
 // ending before the command has opened its own.
 func (r *run) pipe() (out, hold *os.File, err error) {
-	path, err := r.root.Path(r.dir + "/out")
+	err = r.asRoot(func() (err error) {
+		out, err = r.root.MakePipe(r.dir+"/out", 0o600)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.asRoot(func() error { return unix.Mkfifo(path, 0o600) }); err != nil {
-		return nil, nil, &fs.PathError{Op: "mkfifo", Path: path, Err: err}
-	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	out = os.NewFile(uintptr(fd), path)
-	if info, err := out.Stat(); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
-		return nil, nil, errors.Join(fmt.Errorf("%s: is no pipe any more", path), err, out.Close())
-	}
-	if hold, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_WRONLY|unix.O_NONBLOCK, 0); err != nil {
+	if hold, err = os.OpenFile(host.Descriptor(out), os.O_WRONLY|unix.O_NONBLOCK, 0); err != nil {
 		return nil, nil, errors.Join(err, out.Close())
 	}
 	return out, hold, nil
@@ -319,19 +307,12 @@ func (r *run) output(status int) Result {
 
 // read returns the beginning of an output, "" if the command never got as far as to open it.
 func (r *run) read(name string) string {
-	path, err := r.root.Path(r.dir + "/" + name)
-	if err != nil {
-		return ""
-	}
 	// Root of the place can have put another kind of file there, such as a pipe into which nobody writes.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	f, err := r.root.Open(r.dir + "/" + name)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return ""
-	}
 	data, _ := io.ReadAll(io.LimitReader(f, MaxOutput)) // a file in memory
 	return string(data)
 }
@@ -345,11 +326,7 @@ func (r *run) clean(failure error) error {
 		_, _ = r.manager.StopUnit(ctx, r.unit) // it can be unloaded by now, which is an error and what is wanted
 	}
 	_ = r.manager.Unref(ctx, r.unit) // the same
-	dir, err := r.root.Path(r.dir)
-	if err != nil {
-		return err
-	}
-	return os.RemoveAll(dir)
+	return r.root.RemoveAll(r.dir)
 }
 
 const cleanWithin = 5 * time.Second

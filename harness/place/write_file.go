@@ -2,10 +2,7 @@ package place
 
 import (
 	"io/fs"
-	"os"
-	"path/filepath"
-
-	"github.com/google/renameio/v2"
+	"path"
 )
 
 // WriteFile replaces the file name inside the place in one step, so that a service sees the old or the new content.
@@ -15,12 +12,8 @@ func (p *Place) WriteFile(name string, data []byte, mode fs.FileMode) error {
 }
 
 func (p *Place) writeFile(name string, data []byte, mode fs.FileMode) error {
-	path, err := p.root.Path(name)
-	if err != nil {
+	if err := p.root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, data, mode, renameio.IgnoreUmask(), renameio.WithTempDir(filepath.Dir(path)))
+	return p.root.WriteFile(name, data, mode)
 }

@@ -3,9 +3,7 @@ package search
 import (
 	"context"
 	"path"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"temper/generator"
 	"temper/harness/blame"
@@ -48,11 +46,7 @@ func (t *tightening) refused(r trial.Result) witness.Record {
 // realPath resolves the links of a path but the last part.
 func realPath(root host.Root, name string) string {
 	dir, base := path.Split(name)
-	real, err := filepath.EvalSymlinks(dir)
-	if !root.IsHost() {
-		real, err = root.Path(dir)
-		real = strings.TrimPrefix(real, root.Dir())
-	}
+	real, err := root.Real(dir)
 	if err != nil {
 		return name
 	}

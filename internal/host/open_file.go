@@ -41,7 +41,13 @@ func (r Root) Socket(name string) (*os.File, error) {
 }
 
 // Descriptor is a name of this process for what a file is open on, whatever its own name means by now.
-func Descriptor(file *os.File) string { return descriptor(int(file.Fd())) }
+func Descriptor(file *os.File) string {
+	number := -1
+	if raw, err := file.SyscallConn(); err == nil { // Fd would make it one that waits
+		_ = raw.Control(func(fd uintptr) { number = int(fd) })
+	}
+	return descriptor(number)
+}
 
 // Born returns when what is at name was made, a link itself. Where a file system does not record that, it is when it
 // last changed.
@@ -61,4 +67,26 @@ func (r Root) Born(name string) (time.Time, error) {
 		born = st.Ctime
 	}
 	return time.Unix(born.Sec, int64(born.Nsec)), nil
+}
+
+// MakePipe makes a named pipe and opens it for reading, without waiting for a writer.
+func (r Root) MakePipe(name string, mode fs.FileMode) (*os.File, error) {
+	name = clean(name)
+	dir, base, err := r.parent("mkfifo", name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(dir)
+	if err := unix.Mkfifoat(dir, base, uint32(mode.Perm())); err != nil {
+		return nil, &fs.PathError{Op: "mkfifo", Path: name, Err: err}
+	}
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	pipe := os.NewFile(uintptr(fd), name)
+	if info, err := pipe.Stat(); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
+		return nil, errors.Join(&fs.PathError{Op: "open", Path: name, Err: errors.New("is no pipe any more")}, err, pipe.Close())
+	}
+	return pipe, nil
 }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"io/fs"
-	"path"
 	"strings"
 )
 
@@ -24,14 +23,4 @@ func Kind(mode fs.FileMode) string {
 		return "device"
 	}
 	return strings.ToLower(mode.Type().String())
-}
-
-// Path returns the name that a file of the root has in this machine: for this machine the name itself, elsewhere
-// without links. By the time that it is used it may lead elsewhere: it is only for a tree that nobody else changes.
-func (r Root) Path(name string) (string, error) {
-	if r.IsHost() {
-		return path.Clean("/" + name), nil
-	}
-	real, err := r.Real(name)
-	return r.dir + real, err
 }

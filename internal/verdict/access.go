@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 )
 
 // access says who can read what is stored. Services log passwords too, so what holds lines of their logs is their
@@ -42,24 +40,20 @@ func (s Store) Protect() error {
 
 // protect closes a directory, and then the files in it.
 func (s Store) protect(dir string) error {
-	name, err := s.Root.Path(dir)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(name)
+	info, err := s.Root.Stat(dir)
 	if err != nil {
 		return err
 	}
 	if info.Mode().Perm()&^private.dir == 0 {
 		return nil // what is in it was closed with it
 	}
-	if err := os.Chmod(name, private.dir); err != nil {
+	if err := s.Root.Chmod(dir, private.dir); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(name)
+	entries, err := s.Root.ReadDir(dir)
 	for _, e := range entries {
 		if e.Type().IsRegular() { // nobody else can exchange it any more
-			err = errors.Join(err, os.Chmod(filepath.Join(name, e.Name()), private.file))
+			err = errors.Join(err, s.Root.Chmod(path.Join(dir, e.Name()), private.file))
 		}
 	}
 	return err
@@ -72,14 +66,10 @@ func (s Store) makeDir(dir string, who access) error {
 			return err
 		}
 	}
-	name, err := s.Root.Path(dir)
-	if err != nil {
+	if err := s.Root.MkdirAll(path.Dir(dir), shared.dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(name), shared.dir); err != nil {
-		return err
-	}
-	if err := os.Mkdir(name, who.dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := s.Root.MkdirAll(dir, who.dir); err != nil {
 		return err
 	}
 	if who == private {

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"temper/internal/host"
 	"temper/internal/ready"
@@ -98,22 +95,22 @@ func (s Store) PutProof(v Verdict, trials []Trial) error {
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
 	}
-	defer log.Cleanup()
+	defer log.Discard()
 	if err := s.put(v, private, func() error { return errors.Join(s.dropReady(), s.dropLog(v.Unit)) }); err != nil {
 		return err
 	}
-	return log.CloseAtomicallyReplace()
+	return log.Commit()
 }
 
 // put stores a verdict once it is written whole and what goes before has gone.
 func (s Store) put(v Verdict, who access, before func() error) error {
 	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), who, v)
 	if err == nil {
-		defer pending.Cleanup()
+		defer pending.Discard()
 		err = before()
 	}
 	if err == nil {
-		err = pending.CloseAtomicallyReplace()
+		err = pending.Commit()
 	}
 	if err != nil {
 		return fmt.Errorf("write verdict on %s: %w", v.Unit, err)
@@ -122,52 +119,33 @@ func (s Store) put(v Verdict, who access, before func() error) error {
 }
 
 // stage writes what is to replace a file beside it, and takes away what a process has left there that was killed.
-func (s Store) stage(name string, who access, what any) (*renameio.PendingFile, error) {
+func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
 	data, err := json.MarshalIndent(what, "", "  ")
 	if err != nil {
 		return nil, err
 	}
-	file, err := s.Root.Path(name)
-	if err != nil {
+	dir := path.Dir(name)
+	if err := s.makeDir(dir, who); err != nil {
 		return nil, err
 	}
-	if err := s.makeDir(path.Dir(name), who); err != nil {
-		return nil, err
-	}
-	const long = time.Minute // for a file to be written
-	dir, base := filepath.Split(file)
-	entries, _ := os.ReadDir(dir) // writing says why it cannot be read
+	const long = time.Minute          // for a file to be written
+	entries, _ := s.Root.ReadDir(dir) // writing says why it cannot be read
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && strings.HasPrefix(e.Name(), "."+base) && time.Since(info.ModTime()) > long {
-			os.Remove(filepath.Join(dir, e.Name()))
+		if err == nil && strings.HasPrefix(e.Name(), "."+path.Base(name)) && time.Since(info.ModTime()) > long {
+			_ = s.Root.Remove(path.Join(dir, e.Name()))
 		}
 	}
-	pending, err := renameio.NewPendingFile(file, renameio.WithTempDir(dir), renameio.WithPermissions(who.file))
-	if err != nil {
-		return nil, err
-	}
-	_, err = pending.Write(append(data, '\n'))
-	if err == nil {
-		err = pending.Sync() // a full disk says so here, not when the file takes its place
-	}
-	if err != nil {
-		return nil, errors.Join(err, pending.Cleanup())
-	}
-	return pending, nil
+	return s.Root.Stage(name, append(data, '\n'), who.file)
 }
 
 // Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps
 // [fs.ErrNotExist].
 func (s Store) Remove(unit string) error {
-	file, err := s.Root.Path(filepath.Join(s.dirs()[0], unit+suffix))
-	if err != nil {
-		return err
-	}
 	if err := s.dropReady(); err != nil {
 		return err
 	}
-	return os.Remove(file)
+	return s.Root.Remove(filepath.Join(s.dirs()[0], unit+suffix))
 }
 
 // dropReady makes what lies ready for the boot void: it was decided without what is stored now. A boot knows no store
@@ -176,11 +154,7 @@ func (s Store) dropReady() error {
 	if s.dirs()[0] != Dirs[0] {
 		return nil
 	}
-	file, err := s.Root.Path(ready.Path)
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Root.Remove(ready.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

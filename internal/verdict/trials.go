@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 )
 
@@ -28,8 +27,8 @@ type Trial struct {
 func (s Store) PutTrials(unit string, trials []Trial) error {
 	pending, err := s.stage(s.logFile(unit), private, trials)
 	if err == nil {
-		defer pending.Cleanup()
-		err = pending.CloseAtomicallyReplace()
+		defer pending.Discard()
+		err = pending.Commit()
 	}
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", unit, err)
@@ -39,11 +38,7 @@ func (s Store) PutTrials(unit string, trials []Trial) error {
 
 // dropLog forgets the log of the trials of a unit.
 func (s Store) dropLog(unit string) error {
-	file, err := s.Root.Path(s.logFile(unit))
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Root.Remove(s.logFile(unit)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -132,19 +132,12 @@ func hasMachineID(root host.Root) bool {
 
 // writeFile writes one file into a tree in which no process runs yet.
 func writeFile(root host.Root, f File) error {
-	path, err := root.Path(f.Name)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := root.MkdirAll(path.Dir(f.Name), 0o755); err != nil {
 		return err
 	}
 	mode := f.Mode.Perm()
 	if mode == 0 {
 		mode = 0o644
 	}
-	if err := os.WriteFile(path, f.Data, mode); err != nil {
-		return err
-	}
-	return os.Chmod(path, mode) // the umask, or the mode of a file that was there
+	return root.WriteFile(f.Name, f.Data, mode)
 }
