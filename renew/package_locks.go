@@ -35,7 +35,8 @@ func waitForPackages(ctx context.Context, locks []string) error {
 	return nil
 }
 
-// busy reports whether somebody holds one of the locks. A lock that cannot be asked does not hold anything up.
+// busy reports whether somebody holds one of the locks for writing. A lock that cannot be asked holds nothing up, nor
+// does one for reading: any user can take that on a file that all may read, and keep it.
 func busy(locks []string) bool {
 	if _, err := os.Lstat(pacmanLock); !errors.Is(err, fs.ErrNotExist) {
 		return true
@@ -45,7 +46,7 @@ func busy(locks []string) bool {
 		if err != nil {
 			continue
 		}
-		lock := unix.Flock_t{Type: unix.F_WRLCK}
+		lock := unix.Flock_t{Type: unix.F_RDLCK} // only those for writing are in its way
 		err = unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock)
 		f.Close()
 		if err == nil && lock.Type != unix.F_UNLCK {

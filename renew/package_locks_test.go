@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestBusy: a lock for writing, which takes the right to write the file, means that packages change. One for reading,
+// which every user can hold for ever on a file that all may read, means nothing.
 func TestBusy(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	f, err := os.Create(name)
@@ -18,6 +20,18 @@ func TestBusy(t *testing.T) {
 	if busy([]string{name, "/nowhere"}) {
 		t.Error("an unlocked file counts as locked")
 	}
+	reader, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := unix.Flock_t{Type: unix.F_RDLCK}
+	if err := unix.FcntlFlock(reader.Fd(), unix.F_OFD_SETLK, &read); err != nil {
+		t.Fatal(err)
+	}
+	if busy([]string{name}) {
+		t.Error("a reader holds up proofs")
+	}
+	reader.Close()
 	// An open file description has its lock whoever asks; that of a process is not in the way of the process itself.
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock); err != nil {

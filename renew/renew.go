@@ -16,8 +16,8 @@ import (
 // rounds is how often it is looked again for what is stale: packages may change while units are proven.
 const rounds = 3
 
-// Run waits until no package manager is at work, lets prove prove the units that need it, and makes the result ready for
-// the boot. It returns the last error of prove, after everything else is done.
+// Run waits until no package manager is at work, lets prove prove the units that need it, and makes the result ready
+// for the boot. It returns the last error of prove, after everything else is done.
 func Run(ctx context.Context, prove func(ctx context.Context, units []string) error) error {
 	root := host.At("")
 	result := verdict.Store{Root: root}.Protect() // versions before this one let everybody read what services log
@@ -45,8 +45,8 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 	return result
 }
 
-// outdated lists the units that are to be proven again, and as what. One that has been tried as it is is left out: a unit that
-// nothing can be found out about stays without a fresh verdict.
+// outdated lists the units that are to be proven again, and as what. One that has been tried as it is is left out: a
+// unit that nothing can be found out about stays without a fresh verdict.
 func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]verdict.Fingerprint, error) {
 	g, _, err := generator.New(root, ready.CommandLine(root.Dir())) // what is wrong with single files the generator says
 	if err != nil {
@@ -66,7 +66,8 @@ func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]
 	return units, nil
 }
 
-// lacksProof decides whether a unit is to be proven: its verdict is stale, or it has none and the settings want it proven.
+// lacksProof decides whether a unit is to be proven: its verdict is stale, or it has none and the settings want it
+// proven.
 func lacksProof(g *generator.Generator, d generator.Decision) bool {
 	switch {
 	case d.Profile == nil || g.Switches.Off != "":
