@@ -60,10 +60,10 @@ const (
 	NoPlace                // this machine cannot run a place
 )
 
-// neverRan reports whether systemd says that it could not set the sandbox of a service up, before any program of the service ran:
-// the main process has ended with a status of systemd's own, PID 1 was never told that it becomes the program, and no command came
-// before it. A service cannot make that up, since the process tells PID 1 before the program is there. Before systemd 256 PID 1 does not
-// know, and it counts as not said.
+// neverRan reports whether systemd says that it could not set the sandbox of a service up, before any program of the
+// service ran: the main process has ended with a status of systemd's own, PID 1 was never told that it becomes the
+// program, and no command came before it. A service cannot make that up, since the process tells PID 1 before the
+// program is there. Before systemd 256 PID 1 does not know, and it counts as not said.
 func neverRan(s systemd.Service) bool {
 	handoff, known := s.Properties["ExecMainHandoffTimestampMonotonic"].(uint64)
 	started := systemd.Get[uint64](s.Properties, "ExecMainStartTimestampMonotonic")
@@ -77,7 +77,8 @@ func neverRan(s systemd.Service) bool {
 
 // sandboxSteps are the steps at which systemd sets up what a drop-in of temper's asks for.
 var sandboxSteps = []string{
-	"SECUREBITS", "USER", "CAPABILITIES", "NETWORK", "NAMESPACE", "NO_NEW_PRIVILEGES", "SECCOMP", "PERSONALITY", "ADDRESS_FAMILIES", "KEYRING", "BPF",
+	"SECUREBITS", "USER", "CAPABILITIES", "NETWORK", "NAMESPACE", "NO_NEW_PRIVILEGES", "SECCOMP", "PERSONALITY",
+	"ADDRESS_FAMILIES", "KEYRING", "BPF",
 }
 
 // sandboxStep reports whether an exit status is that of a step which sets the sandbox up.

@@ -1,9 +1,9 @@
 // Package guard decides what becomes of a hardened unit that fails to start.
 //
-// A directive that breaks a service must not keep it down, and nobody may get rid of a sandbox by making a service fail. So what
-// a service says or does decides nothing. The hardening is given up only where systemd says that it could not set the sandbox up
-// before a program ran, or where a proof in a place finds what breaks the service. Where this machine cannot run a place, the
-// unit itself is tried: twice hardened, then with its vendor's settings.
+// A directive that breaks a service must not keep it down, and nobody may get rid of a sandbox by making a service
+// fail. So what a service says or does decides nothing. The hardening is given up only where systemd says that it could
+// not set the sandbox up before a program ran, or where a proof in a place finds what breaks the service. Where this
+// machine cannot run a place, the unit itself is tried: twice hardened, then with its vendor's settings.
 //
 // A unit that runs is never touched, and a hardening under which some run was good is never given up. The verdict
 // [verdict.Broken] is written last, so that a guard which is killed has changed nothing.
@@ -26,8 +26,8 @@ import (
 	"temper/internal/unit"
 )
 
-// A Prover has a unit proven in a place and stored if it is proven. Where it has not been found out by the end of ctx, that is
-// an error.
+// A Prover has a unit proven in a place and stored if it is proven. Where it has not been found out by the end of ctx,
+// that is an error.
 type Prover interface {
 	Prove(ctx context.Context, unit string) (Proof, error)
 	// Begin has it proven without waiting for that.
@@ -59,12 +59,12 @@ type Guard struct {
 	alarms     io.Writer // what people should see
 }
 
-// New makes a guard. What is in order is written to out, what people should see to alarms, with the prefix of a warning as in
-// sd-daemon(3).
+// New makes a guard. What is in order is written to out, what people should see to alarms, with the prefix of a warning
+// as in sd-daemon(3).
 func New(m Manager, r Reloader, p Prover, out, alarms io.Writer) *Guard {
 	return &Guard{
-		hardenings: files{host.At("")}, manager: m, reload: r, prover: p, journal: journalctl{}, notes: notes{NotesDir}, masks: masks{maskDir},
-		out: out, alarms: alarms,
+		hardenings: files{host.At("")}, manager: m, reload: r, prover: p, journal: journalctl{},
+		notes: notes{NotesDir}, masks: masks{maskDir}, out: out, alarms: alarms,
 	}
 }
 
@@ -127,41 +127,54 @@ func (g *Guard) ask(ctx context.Context, h hardening) (facts, error) {
 	if err != nil {
 		return facts{}, err
 	}
-	id := fmt.Sprintf("%x", systemd.Get[[]byte](s.Properties, "InvocationID"))
-	current := id
-	// systemd says since version 251 which run it was; before, it is the unit's last.
-	if told := os.Getenv("MONITOR_INVOCATION_ID"); told != "" && os.Getenv("MONITOR_UNIT") == name {
-		id = told
+	current := fmt.Sprintf("%x", systemd.Get[[]byte](s.Properties, "InvocationID"))
+	id := failedInvocation(name, current)
+	last, others, err := g.runs(ctx, name, id)
+	if err != nil {
+		return facts{}, err
 	}
-	f := facts{runs: !isDown(s), settle: h.settle(), cleared: g.notes.has(cleared, h)}
-	f.setUp = id == current && neverRan(s)
-	var runs []run
+	others = slices.DeleteFunc(others, func(r run) bool { return !r.begin.After(h.since) })
+	isGood := func(r run) bool { return r.started && r.lasted >= h.settle() }
+	return facts{
+		runs: !isDown(s), failed: last.failed, last: last, settle: h.settle(),
+		good:    g.notes.has(started, h) || slices.ContainsFunc(others, isGood),
+		others:  slices.ContainsFunc(others, run.programMayHaveRun),
+		setUp:   id == current && neverRan(s),
+		cleared: g.notes.has(cleared, h),
+	}, nil
+}
+
+// failedInvocation is the run that a guard is about. systemd says it since version 251; before, it is the unit's last.
+func failedInvocation(name, current string) string {
+	if id := os.Getenv("MONITOR_INVOCATION_ID"); id != "" && os.Getenv("MONITOR_UNIT") == name {
+		return id
+	}
+	return current
+}
+
+// runs returns a run of a unit, and all others of this boot. It waits a moment until the journal has its end.
+func (g *Guard) runs(ctx context.Context, name, id string) (last run, others []run, err error) {
 	for end := time.Now().Add(patience); ; {
 		entries, err := g.journal.systemd(ctx, name)
 		if err != nil {
-			return f, err
+			return last, nil, err
 		}
-		runs = readRuns(entries, time.Now())
-		at := slices.IndexFunc(runs, func(r run) bool { return r.id == id })
-		if at >= 0 {
-			f.last = runs[at]
-			f.failed = f.last.failed
+		others = readRuns(entries, time.Now())
+		if at := slices.IndexFunc(others, func(r run) bool { return r.id == id }); at >= 0 {
+			last = others[at]
+			others = slices.Delete(others, at, at+1)
 		}
-		if f.failed || time.Now().After(end) {
-			break
+		if last.failed || time.Now().After(end) {
+			return last, others, nil
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return f, err
+			return last, nil, err
 		}
 	}
-	runs = slices.DeleteFunc(runs, func(r run) bool { return r.id == id || !r.begin.After(h.since) })
-	f.good = g.notes.has(started, h) || slices.ContainsFunc(runs, func(r run) bool { return r.started && r.lasted >= f.settle })
-	f.others = slices.ContainsFunc(runs, run.programMayHaveRun)
-	return f, nil
 }
 
-// NoteGoodRuns notes every hardened unit that has been up for as long as its profile wants, and returns those that have failed and
-// wait for their next start: before version 254 systemd starts no guard for them.
+// NoteGoodRuns notes every hardened unit that has been up for as long as its profile wants, and returns those that have
+// failed and wait for their next start: before version 254 systemd starts no guard for them.
 func (g *Guard) NoteGoodRuns(ctx context.Context) (failing []string, err error) {
 	names, err := g.units(ctx)
 	problems := []error{err}

@@ -297,7 +297,8 @@ func TestLookStopped(t *testing.T) {
 	}
 }
 
-// TestLookAfterKill: a guard that was killed while it tried the unit has changed nothing but a mask, which the next one takes away.
+// TestLookAfterKill: a guard that was killed while it tried the unit has changed nothing but a mask, which the next one
+// takes away.
 func TestLookAfterKill(t *testing.T) {
 	w := newWorld(t)
 	if err := w.masks.put(name); err != nil {
@@ -309,7 +310,8 @@ func TestLookAfterKill(t *testing.T) {
 	}
 }
 
-// TestMaskOfTheAdministrator: what a person has put in the place of temper's drop-in is neither replaced nor taken away.
+// TestMaskOfTheAdministrator: what a person has put in the place of temper's drop-in is neither replaced nor taken
+// away.
 func TestMaskOfTheAdministrator(t *testing.T) {
 	m := masks{t.TempDir()}
 	writeFile(t, m.file(name), "[Service]\nPrivateTmp=no\n")

@@ -39,8 +39,8 @@ func (h hardening) key() string {
 	return fmt.Sprintf("%s\n%d %s\n%s", h.now.Executable, h.now.Systemd, h.now.Kernel, h.dropin)
 }
 
-// files are the units, profiles and verdicts of this machine. They are read anew for each question, since proofs and reloads change
-// them.
+// files are the units, profiles and verdicts of this machine. They are read anew for each question, since proofs and
+// reloads change them.
 type files struct{ root host.Root }
 
 // generator reads what the generator reads. What is wrong with single files the generator says.
@@ -82,8 +82,9 @@ func (f files) hardening(name string) (h hardening, ok bool, err error) {
 	return h, err == nil, err
 }
 
-// inForce is since when a run is certain to be under the hardening. The drop-in is written at each reload of the manager, so that one
-// is the time; where its verdict is older than the boot, all of the boot is. The program may be newer than either.
+// inForce is since when a run is certain to be under the hardening. The drop-in is written at each reload of the
+// manager, so that one is the time; where its verdict is older than the boot, all of the boot is. The program may be
+// newer than either.
 func (f files) inForce(h hardening, dropin string) (time.Time, error) {
 	since, err := f.changed(dropin)
 	if err != nil {
@@ -138,7 +139,8 @@ func (f files) storedIn(name string) string {
 	return ""
 }
 
-// changed is when a file was last changed or put where it is: package managers set the time of its contents, and nobody sets this one.
+// changed is when a file was last changed or put where it is: package managers set the time of its contents, and nobody
+// sets this one.
 func (f files) changed(file string) (time.Time, error) {
 	info, err := f.root.Stat(file)
 	if err != nil {

@@ -67,7 +67,8 @@ func TestHardening(t *testing.T) {
 	}
 }
 
-// TestInForceSinceBoot: a verdict that is older than the boot has been in force in all of it, whenever the manager was reloaded.
+// TestInForceSinceBoot: a verdict that is older than the boot has been in force in all of it, whenever the manager was
+// reloaded.
 func TestInForceSinceBoot(t *testing.T) {
 	f, _ := newMachine(t)
 	h, _, err := f.hardening("web.service")

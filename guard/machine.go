@@ -19,7 +19,8 @@ type Manager interface {
 
 // A runLog is what systemd and services have logged; journalctl reads the machine's.
 type runLog interface {
-	// systemd returns what PID 1 logged about the runs of a unit in this boot, the newest first, and of old ones not all.
+	// systemd returns what PID 1 logged about the runs of a unit in this boot, the newest first, and of old ones not
+	// all.
 	systemd(ctx context.Context, unit string) ([]entry, error)
 	// service returns the last lines that a run of a service has logged, the newest first.
 	service(ctx context.Context, invocation string) ([]entry, error)

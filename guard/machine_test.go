@@ -67,8 +67,8 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
-// A provingManager has one unit, which proves another. It is active until it is asked often enough, and forgets how it ended when
-// it is stopped.
+// A provingManager has one unit, which proves another. It is active until it is asked often enough, and forgets how it
+// ended when it is stopped.
 type provingManager struct {
 	world
 	lasts, asked int

@@ -14,7 +14,8 @@ import (
 // maskDir is where a drop-in hides that of the generator with the same name, until the next boot.
 const maskDir = "/run/systemd/system"
 
-// maskText is a drop-in that sets nothing. The guard knows its own masks by it: one of the administrator's says something else.
+// maskText is a drop-in that sets nothing. The guard knows its own masks by it: one of the administrator's says
+// something else.
 const maskText = "# Written by temper guard, which tries whether the unit starts without its hardening.\n"
 
 // masks hide drop-ins of the generator while a unit is tried with its vendor's settings.

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notes are what the guard remembers from boot to boot: for each unit the hardening under which it has started well, and the one
-// that a proof has found not to be at fault. Only root writes there.
+// notes are what the guard remembers from boot to boot: for each unit the hardening under which it has started well,
+// and the one that a proof has found not to be at fault. Only root writes there.
 type notes struct{ dir string }
 
 // NotesDir is where the guard keeps its notes.
@@ -43,7 +43,8 @@ func (n notes) put(what string, h hardening) error {
 	return renameio.WriteFile(file, []byte(h.key()), 0o644)
 }
 
-// lock waits until no other guard has a unit proven: after a bad upgrade many units fail at once, and a place for each would starve all.
+// lock waits until no other guard has a unit proven: after a bad upgrade many units fail at once, and a place for each
+// would starve all.
 func (n notes) lock(ctx context.Context) (release func(), err error) {
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"temper/internal/systemd"
 )
 
-// provingUnit proves the unit of its instance again in a place. It is a unit of its own: a guard has far less privilege than a
-// place needs.
+// provingUnit proves the unit of its instance again in a place. It is a unit of its own: a guard has far less privilege
+// than a place needs.
 const provingUnit = "temper-renew@.service"
 
 // A ServiceProver has units proven by instances of temper-renew@.service.

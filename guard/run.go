@@ -52,8 +52,8 @@ func newEntry(e journal.Entry) entry {
 	return entry{e.Text("MESSAGE_ID"), e.Text("INVOCATION_ID"), e.Text("MESSAGE"), e.Text("EXIT_CODE"), e.Text("EXIT_STATUS"), e.Time()}
 }
 
-// readRuns follows the runs of a unit through what PID 1 logged of it, the newest entry first. It returns the newest run first. A run
-// that has not ended lasts until now.
+// readRuns follows the runs of a unit through what PID 1 logged of it, the newest entry first. It returns the newest
+// run first. A run that has not ended lasts until now.
 func readRuns(entries []entry, now time.Time) []run {
 	var runs []run
 	for _, e := range slices.Backward(entries) {
@@ -103,8 +103,8 @@ func (r run) how() string {
 	return r.message
 }
 
-// programMayHaveRun reports whether a program of the service may have run: each of its processes that ended otherwise than systemd
-// does where it cannot set a sandbox up was one, and so is one that has not ended.
+// programMayHaveRun reports whether a program of the service may have run: each of its processes that ended otherwise
+// than systemd does where it cannot set a sandbox up was one, and so is one that has not ended.
 func (r run) programMayHaveRun() bool {
 	return len(r.exits) == 0 || slices.ContainsFunc(r.exits, func(e exit) bool {
 		status, err := strconv.ParseInt(strings.TrimSpace(e.status), 10, 32)

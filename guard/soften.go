@@ -83,8 +83,8 @@ func (g *Guard) try(ctx context.Context, h hardening, last run) (bool, error) {
 	return g.giveBack(ctx, h, last)
 }
 
-// giveBackAndProve gives a unit its vendor's settings at once, and has it proven in the background: what that leaves of the
-// hardening applies from the next start.
+// giveBackAndProve gives a unit its vendor's settings at once, and has it proven in the background: what that leaves of
+// the hardening applies from the next start.
 func (g *Guard) giveBackAndProve(ctx context.Context, h hardening, last run) (bool, error) {
 	softened, err := g.giveBack(ctx, h, last)
 	if err != nil || !softened {
@@ -93,8 +93,8 @@ func (g *Guard) giveBackAndProve(ctx context.Context, h hardening, last run) (bo
 	return true, g.prover.Begin(ctx, h.unit.ID)
 }
 
-// giveBack starts a unit that is down with its vendor's settings. If it starts, its verdict becomes broken; if it does not,
-// everything is as it was.
+// giveBack starts a unit that is down with its vendor's settings. If it starts, its verdict becomes broken; if it does
+// not, everything is as it was.
 func (g *Guard) giveBack(ctx context.Context, h hardening, last run) (bool, error) {
 	name := h.unit.ID
 	down, err := g.down(ctx, name)
@@ -126,7 +126,8 @@ func (g *Guard) giveBack(ctx context.Context, h hardening, last run) (bool, erro
 		return failure == nil, err
 	}
 	if failure != nil {
-		g.alarm("%s does not start with its vendor's settings either (%v): its hardening is not to blame and is back", name, failure)
+		g.alarm("%s does not start with its vendor's settings either (%v): its hardening is not to blame and is back",
+			name, failure)
 		return false, ctx.Err()
 	}
 	g.alarm("%s does not start hardened (%s) and does start with its vendor's settings, which it keeps. "+
@@ -153,8 +154,8 @@ func (g *Guard) down(ctx context.Context, name string) (bool, error) {
 // startLimit is how long a unit may take to come up, besides the time for which it must stay up.
 const startLimit = 2 * time.Minute
 
-// start starts a unit that is down, and wants it to stay up for a while; a unit that is done at once must not have failed. One that
-// systemd is about to start again is left to it.
+// start starts a unit that is down, and wants it to stay up for a while; a unit that is done at once must not have
+// failed. One that systemd is about to start again is left to it.
 func (g *Guard) start(ctx context.Context, name string, settle time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit+settle)
 	defer cancel()
@@ -189,8 +190,8 @@ func (g *Guard) start(ctx context.Context, name string, settle time.Duration) er
 	}
 }
 
-// cameUp reports whether a unit that was started has stayed up for long enough, and returns an error where it has failed.
-// before is its state before the start.
+// cameUp reports whether a unit that was started has stayed up for long enough, and returns an error where it has
+// failed. before is its state before the start.
 func cameUp(before, s systemd.Service, settle time.Duration, now time.Time) (bool, error) {
 	since := time.UnixMicro(int64(systemd.Get[uint64](s.Properties, "ActiveEnterTimestamp")))
 	switch {

@@ -14,16 +14,17 @@ import (
 	"temper/internal/testroot"
 )
 
-// stub stands for temper-renew@.service: what a proof comes to is in a file for each unit, and what happens meanwhile in another.
+// stub stands for temper-renew@.service: what a proof comes to is in a file for each unit, and what happens meanwhile
+// in another.
 const stub = `#!/bin/sh
 echo "$1" >>/run/proofs
 test ! -e /run/meanwhile."$1" || sh /run/meanwhile."$1"
 exit $(cat /run/proof."$1" 2>/dev/null || echo 0)
 `
 
-// attacks are ways in which a hardened service can be made to fail at its start. Each is a service, what is done to it, and what
-// is true then. Commands are those of a shell in the place; $u is the service, and in it "softened" succeeds where the unit
-// has lost its hardening, "said TEXT" where the guard has said something.
+// attacks are ways in which a hardened service can be made to fail at its start. Each is a service, what is done to it,
+// and what is true then. Commands are those of a shell in the place; $u is the service, and in it "softened" succeeds
+// where the unit has lost its hardening, "said TEXT" where the guard has said something.
 var attacks = []struct {
 	name, service, profile string
 	do                     string

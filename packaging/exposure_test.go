@@ -11,7 +11,8 @@ import (
 	"temper/analyzer/exposure"
 )
 
-// mostExposed is how much exposure each of temper's own services may have, in tenths, as systemd-analyze security counts it.
+// mostExposed is how much exposure each of temper's own services may have, in tenths, as systemd-analyze security
+// counts it.
 var mostExposed = map[string]int{
 	"temper-guard.service":  30,
 	"temper-guard@.service": 30,

@@ -71,8 +71,8 @@ func (a *app) warnAll(problems []error) bool {
 	return len(problems) > 0
 }
 
-// loadProfiles reads the profiles of a root and, behind them, those that temper is built with: a machine without any, or an
-// image, can then be proven too.
+// loadProfiles reads the profiles of a root and, behind them, those that temper is built with: a machine without any,
+// or an image, can then be proven too.
 func loadProfiles(root host.Root) (*profiles.Set, []error) {
 	return profiles.Load(root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
 }

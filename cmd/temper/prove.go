@@ -89,14 +89,24 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err != nil {
 		return err
 	}
-	if root.IsHost() && f.state == "" && f.where != batch.Host {
+	o := batch.Options{
+		Root: root, Place: f.where, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
+		Store: store, Strict: f.strict, NoRegress: f.noRegress, OnlyProven: f.onlyProven,
+	}
+	err = a.proveAll(ctx, f, o)
+	if err == nil && bad {
+		err = exitError(exitFindings)
+	}
+	return err
+}
+
+// proveAll proves units, prints what was found, and makes it take effect where that is wanted.
+func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error {
+	if o.Root.IsHost() && f.state == "" && f.where != batch.Host {
 		a.noteGoodRuns(ctx)
 	}
-	progress := output.NewProgress(a.printer())
-	verdicts, outcome, err := batch.Run(ctx, batch.Options{
-		Root: root, Place: f.where, Trusted: f.trusted, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
-		Store: store, Strict: f.strict, NoRegress: f.noRegress, OnlyProven: f.onlyProven, Report: progress,
-	})
+	o.Report = output.NewProgress(a.printer())
+	verdicts, outcome, err := batch.Run(ctx, o)
 	if err == nil && outcome != batch.Clean {
 		err = exitError(proveCodes[outcome])
 	}
@@ -104,13 +114,10 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 		return printErr
 	}
 	if f.state == "" {
-		err = errors.Join(err, generator.MakeReady(root))
+		err = errors.Join(err, generator.MakeReady(o.Root))
 	}
 	if f.reload {
 		err = errors.Join(err, reload(ctx))
-	}
-	if err == nil && bad {
-		err = exitError(exitFindings)
 	}
 	return err
 }

@@ -12,8 +12,8 @@ import (
 	"temper/renew"
 )
 
-// renew is what temper-prove.service runs. It is a verb of its own because it is for the machine, not for people: it waits
-// for package managers, and a machine where nothing is stale is no error.
+// renew is what temper-prove.service runs. It is a verb of its own because it is for the machine, not for people: it
+// waits for package managers, and a machine where nothing is stale is no error.
 func (a *app) renew() *cobra.Command {
 	return &cobra.Command{
 		Use:   "renew [UNIT...]",

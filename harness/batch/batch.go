@@ -1,5 +1,5 @@
-// Package batch proves many units, one after the other or side by side, each worker in a place of its own, and stores what
-// was found.
+// Package batch proves many units, one after the other or side by side, each worker in a place of its own, and stores
+// what was found.
 //
 // What goes wrong with one unit does not keep the batch from the others.
 package batch
@@ -56,8 +56,8 @@ const (
 	Undecided                // a unit is not proven
 )
 
-// Run proves the units and returns what was found, in their order. The error is set where the batch could not go on; units
-// that were not tried are inconclusive then.
+// Run proves the units and returns what was found, in their order. The error is set where the batch could not go on;
+// units that were not tried are inconclusive then.
 func Run(ctx context.Context, o Options) ([]verdict.Verdict, Outcome, error) {
 	if err := place.RemoveLeftovers(ctx); err != nil { // it is in nobody's way
 		o.Report.Warn(fmt.Errorf("clear what a killed proof left: %w", err))
@@ -119,8 +119,8 @@ func (b *batch) add(v verdict.Verdict, outcome Outcome) {
 	b.worst = max(b.worst, outcome)
 }
 
-// inconclusive is what a report says of a unit that could not be tried: if it were missing there, it would seem to be in order.
-// Nobody keeps it as a verdict.
+// inconclusive is what a report says of a unit that could not be tried: if it were missing there, it would seem to be
+// in order. Nobody keeps it as a verdict.
 func inconclusive(name string, why error) verdict.Verdict {
 	return verdict.Verdict{
 		Unit: name, Result: verdict.Inconclusive, Reason: why.Error(),

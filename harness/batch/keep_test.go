@@ -16,7 +16,8 @@ func (warnings) Result(verdict.Verdict) {}
 func (warnings) Done(string)            {}
 func (w warnings) Warn(err error)       { fmt.Fprintln(w.said, err) }
 
-// TestNoRegress: a result that is weaker than the stored one is told as what it is and kept only as trials; any other takes its place.
+// TestNoRegress: a result that is weaker than the stored one is told as what it is and kept only as trials; any other
+// takes its place.
 func TestNoRegress(t *testing.T) {
 	proven := func(after float64, demotions int) verdict.Verdict {
 		return verdict.Verdict{Unit: "web.service", Result: verdict.Proven, Exposure: verdict.Exposure{After: after}, Demotions: make([]verdict.Demotion, demotions)}

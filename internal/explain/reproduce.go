@@ -48,8 +48,8 @@ func demotionOf(v verdict.Verdict, name string) (verdict.Demotion, bool) {
 	return verdict.Demotion{}, false
 }
 
-// before lists the assignments of a directive in the drop-in before its demotion, when it had been merged with what the unit
-// sets: beside the unit's own lines those of the profile alone can mean something else.
+// before lists the assignments of a directive in the drop-in before its demotion, when it had been merged with what the
+// unit sets: beside the unit's own lines those of the profile alone can mean something else.
 func before(root host.Root, v verdict.Verdict, d verdict.Demotion) ([]verdict.Applied, error) {
 	lines := verdict.Demotion{To: d.From}.Lines()
 	if of, known := directive.Lookup(d.Directive); !known || d.From == "" && !of.Restricts() || lines == nil {

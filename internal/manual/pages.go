@@ -1,4 +1,5 @@
-// Package manual makes the manual pages: from the commands of the program themselves, and from the pages that people wrote.
+// Package manual makes the manual pages: from the commands of the program themselves, and from the pages that people
+// wrote.
 package manual
 
 import (

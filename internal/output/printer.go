@@ -1,5 +1,5 @@
-// Package output prints results for people and for programs: verdicts, trials, decisions, tables, reports of tests, and the
-// progress of proofs.
+// Package output prints results for people and for programs: verdicts, trials, decisions, tables, reports of tests, and
+// the progress of proofs.
 //
 // Results go to the standard output, talk to the standard error.
 package output

@@ -8,9 +8,9 @@ import (
 	"temper/internal/verdict"
 )
 
-// Progress shows what is going on while units are proven: on a terminal one line for each unit under way, redrawn in place;
-// elsewhere one line for each step. What else is printed meanwhile goes through it, so that nothing is written between the
-// lines that are redrawn.
+// Progress shows what is going on while units are proven: on a terminal one line for each unit under way, redrawn in
+// place; elsewhere one line for each step. What else is printed meanwhile goes through it, so that nothing is written
+// between the lines that are redrawn.
 type Progress struct {
 	Printer
 	mu    sync.Mutex

@@ -32,8 +32,8 @@ type result struct {
 	details string
 }
 
-// results are what a CI system shows of a verdict: the proof itself, and every demotion as what it is, a restriction that
-// the service does not survive.
+// results are what a CI system shows of a verdict: the proof itself, and every demotion as what it is, a restriction
+// that the service does not survive.
 func results(v verdict.Verdict) []result {
 	list := []result{{name: "works hardened", ok: v.Result == verdict.Proven, message: v.Result, details: v.Reason}}
 	for _, d := range v.Demotions {

@@ -22,7 +22,8 @@ var found = []verdict.Verdict{
 	{Unit: "#1.service", Result: verdict.BrokenBaseline, Reason: "it fails without any hardening: no answer"},
 }
 
-// TestResults: a demotion is a failed test of its own in what CI systems read, with its evidence, beside the proof that holds.
+// TestResults: a demotion is a failed test of its own in what CI systems read, with its evidence, beside the proof that
+// holds.
 func TestResults(t *testing.T) {
 	for format, want := range map[string]string{
 		"junit": `<?xml version="1.0" encoding="UTF-8"?>
