@@ -15,6 +15,13 @@ import (
 	"temper/internal/host"
 )
 
+// place is one whose groups have other numbers than those of the machine, and whose PID 1 is 1.
+type place struct{ root string }
+
+func (p place) Leader() int               { return 1 }
+func (p place) Root() host.Root           { return host.At(p.root) }
+func (p place) IDInside(id uint32) uint32 { return id + 1 }
+
 // TestTake looks at a service: its processes with their parents and ages, and where others reach it.
 func TestTake(t *testing.T) {
 	root := t.TempDir()
@@ -55,7 +62,7 @@ func TestTake(t *testing.T) {
 		13: with(open(21, 22), "comm", "caged\n", "stat", proctest.Stat(13, "caged", "S", 77, 0), "ns/net", "-> net:[2]",
 			"net/tcp", "  0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 21 1\n"),
 	})
-	o := observe.Observer{Proc: dir, Leader: 1, Root: host.At(root)}
+	o := observe.Observer{Proc: dir, Place: place{root}}
 	begin := time.Now()
 	got := o.Take(
 		observe.Unit{State: "active (running)", PIDs: []int{10, 11, 12, 404}},
@@ -71,7 +78,7 @@ func TestTake(t *testing.T) {
 	want := observe.Snapshot{
 		Sockets: set(
 			"tcp 0.0.0.0:80", "tcp 127.0.0.1:80, in a network of its own", "unix @name-N",
-			"unix /run/own", "unix /run/group", fmt.Sprintf("unix /run/group, open to group %d", os.Getgid()),
+			"unix /run/own", "unix /run/group", fmt.Sprintf("unix /run/group, open to group %d", os.Getgid()+1),
 			"unix /run/all", "unix /run/all, open to everybody", "unix /run/N", "unix /run/N (number 2)",
 			"unix /run/hid, where only it can see", "unix /run/gone",
 		),

@@ -12,11 +12,17 @@ import (
 	"temper/internal/host"
 )
 
+// A Place is where services run.
+type Place interface {
+	Leader() int               // PID 1 of the place, by its id here
+	Root() host.Root           // its files
+	IDInside(id uint32) uint32 // the number that a user or group of the machine has there
+}
+
 // An Observer looks at the services of a place.
 type Observer struct {
-	Proc   proc.Dir
-	Leader int       // PID 1 of the place
-	Root   host.Root // the files of the place
+	Proc  proc.Dir
+	Place Place
 }
 
 // socketNames says where others reach the sockets that one snapshot meets.
@@ -29,7 +35,7 @@ type socketNames struct {
 }
 
 func (o Observer) newSocketNames() *socketNames {
-	leader := o.Proc.Process(o.Leader)
+	leader := o.Proc.Process(o.Place.Leader())
 	return &socketNames{
 		Observer: o, leader: leader, shared: leader.Listeners(),
 		private: map[string]map[string]string{}, alike: map[string][]string{},
@@ -104,7 +110,7 @@ func (n *socketNames) count(common, name string) string {
 // clients says who but the owner may connect to the socket at a path, empty if nobody; unix(7).
 func (n *socketNames) clients(file string) string {
 	const group, others = 0o020, 0o002
-	info, err := n.Root.Lstat(file)
+	info, err := n.Place.Root().Lstat(file)
 	if err != nil {
 		return "" // gone, or renamed since
 	}
@@ -113,7 +119,7 @@ func (n *socketNames) clients(file string) string {
 	case mode&others != 0:
 		return "everybody"
 	case ok && mode&group != 0:
-		return fmt.Sprintf("group %d", owner.Gid)
+		return fmt.Sprintf("group %d", n.Place.IDInside(owner.Gid))
 	}
 	return ""
 }
@@ -124,7 +130,7 @@ func (n *socketNames) visible(p proc.Process, path string) bool {
 	if err != nil {
 		return true // gone, or renamed since: no namespace did that
 	}
-	ours, err := n.Root.Lstat(path)
+	ours, err := n.Place.Root().Lstat(path)
 	return err == nil && os.SameFile(theirs, ours)
 }
 

@@ -17,7 +17,7 @@ func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
 	for _, s := range states {
 		units = append(units, observe.Unit{State: s.Active + " (" + s.Sub + ")", PIDs: Processes(l.Place, s)})
 	}
-	return observe.Observer{Proc: proc.Machine, Leader: l.Place.Leader(), Root: l.Place.Root()}.Take(units...), nil
+	return observe.Observer{Proc: proc.Machine, Place: l.Place}.Take(units...), nil
 }
 
 // rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes
