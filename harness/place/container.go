@@ -99,10 +99,17 @@ func (o Options) bounds() (users.Range, Limits, error) {
 // cannotProve says so where this machine cannot hold a root who may be hostile.
 func cannotProve(err error) error {
 	if errors.Is(err, users.ErrNoNamespace) || errors.Is(err, cgroup.ErrNoLimits) {
-		return hint.With(fmt.Errorf("cannot prove here: %w", err), "if you trust the service as you trust root: temper prove --trusted UNIT")
+		return hint.With(fmt.Errorf("cannot prove here: %w", unavailable{err}), "if you trust the service as you trust root: temper prove --trusted UNIT")
 	}
 	return err
 }
+
+// unavailable makes an error one of [ErrUnavailable].
+type unavailable struct{ error }
+
+func (u unavailable) Unwrap() error { return u.error }
+
+func (unavailable) Is(target error) bool { return target == ErrUnavailable }
 
 // startContainer makes the cgroup and starts systemd-nspawn in it.
 func startContainer(ctx context.Context, o Options) (*container, error) {
