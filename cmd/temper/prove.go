@@ -180,7 +180,7 @@ func unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units 
 	case p != nil:
 		units = p.Units
 	default:
-		units = harness.Names(&unit.Loader{Root: root}, set)
+		units = batch.Startable(&unit.Loader{Root: root}, set)
 	}
 	if len(units) == 0 {
 		return nil, hint.With(errors.New("no profile names a unit that is installed"), "temper prove UNIT --profile FILE")

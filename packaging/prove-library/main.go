@@ -19,7 +19,7 @@ import (
 	"slices"
 	"strings"
 
-	"temper/harness"
+	"temper/harness/batch"
 	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -127,7 +127,7 @@ func (l *library) services(suite, name string, found []service) ([]service, erro
 	}
 	var list []service
 	loader := &unit.Loader{Root: host.At(tree)}
-	for _, name := range harness.Names(loader, l.set) {
+	for _, name := range batch.Startable(loader, l.set) {
 		u, err := loader.Load(name)
 		if err != nil {
 			return nil, err

@@ -1,4 +1,4 @@
-package harness
+package batch
 
 import (
 	"errors"
@@ -11,10 +11,10 @@ import (
 	"temper/profiles"
 )
 
-// Names lists the service units of a root that its profiles name, as far as they can be started: what `temper prove`
+// Startable lists the service units of a root that its profiles name, as far as they can be started: what `temper prove`
 // proves when no unit is given. A template is not among them, its instances are if they are named and what they assert
 // is there.
-func Names(l *unit.Loader, set *profiles.Set) []string {
+func Startable(l *unit.Loader, set *profiles.Set) []string {
 	var names []string
 	for _, p := range set.All() {
 		for _, name := range p.Units {
