@@ -30,6 +30,7 @@ type world struct {
 	proof  Proof                    // what a proof of it comes to
 	leaves string                   // the drop-in that the proof leaves
 	on     func(event string)       // is called before each event
+	full   bool                     // no verdict can be stored
 
 	dropin  string // that the generator writes
 	verdict string
@@ -116,6 +117,9 @@ func (w *world) hardened() ([]string, error) { return []string{name}, nil }
 
 func (w *world) putBroken(hardening, run, []entry) error {
 	w.event("broken")
+	if w.full {
+		return errors.New("no space left")
+	}
 	w.verdict, w.dropin = verdict.Broken, ""
 	return nil
 }
@@ -294,6 +298,17 @@ func TestLookStopped(t *testing.T) {
 		if w.verdict != "" && w.events[len(w.events)-2] != "broken" && w.events[len(w.events)-1] != "broken" {
 			t.Errorf("stopped at event %d, %v: there is a verdict", at, w.events)
 		}
+	}
+}
+
+// TestLookFullDisk: what cannot be stored is no loss of hardening.
+func TestLookFullDisk(t *testing.T) {
+	w := newWorld(t)
+	w.proof, w.works, w.full = NoPlace, func(dropin string) bool { return dropin == "" }, true
+	var said bytes.Buffer
+	changed, err := w.guard(t, &said).Look(t.Context(), name)
+	if changed || err == nil || w.applies() != full || exists(w.masks.file(name)) {
+		t.Errorf("%t, %v, the drop-in is %q: %s", changed, err, w.applies(), said.String())
 	}
 }
 

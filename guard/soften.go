@@ -45,7 +45,7 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 	}
 	if ok && now.dropin == h.dropin {
 		g.alarm("%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and stays. "+
-			"Read systemctl status %s", name, last.how(), name)
+			"Read systemctl status %s; temper revoke %s gives its vendor's settings back", name, last.how(), name, name)
 		return false, g.notes.put(cleared, h)
 	}
 	down, err := g.down(ctx, name)
@@ -119,11 +119,12 @@ func (g *Guard) giveBack(ctx context.Context, h hardening, last run) (bool, erro
 	if failure == nil {
 		failure = g.start(ctx, name, h.settle())
 	}
+	var stored error
 	if failure == nil {
-		failure = g.hardenings.putBroken(h, last, log)
+		stored = g.hardenings.putBroken(h, last, log)
 	}
-	if err := g.unmask(ctx, name); err != nil {
-		return failure == nil, err
+	if err := errors.Join(stored, g.unmask(ctx, name)); err != nil {
+		return failure == nil && stored == nil, err
 	}
 	if failure != nil {
 		g.alarm("%s does not start with its vendor's settings either (%v): its hardening is not to blame and is back",
@@ -164,7 +165,7 @@ func (g *Guard) start(ctx context.Context, name string, settle time.Duration) er
 		return err
 	}
 	if !restarts(before) {
-		if err := g.manager.ResetFailed(ctx, name); err != nil {
+		if err := g.manager.ResetFailed(ctx, name); err != nil && !errors.Is(err, systemd.ErrNotLoaded) {
 			return err
 		}
 		before.Restarts = 0
