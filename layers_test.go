@@ -30,6 +30,7 @@ var layers = [][]string{
 	{"analyzer", "analyzer/online", "analyzer/policy"},
 	{"analyzer/report", "internal/explain", "internal/manual"},
 	{"internal/output", "renew"},
+	{"internal/analysis"},
 	{"harness/place/namespace", "harness/place/owner", "harness/place/kernelstate", "harness/place/users"},
 	{"harness/place/overlay", "harness/place/cgroup"},
 	{"harness/place/hostcopy", "harness/place/nspawn"},

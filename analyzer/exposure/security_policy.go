@@ -2,10 +2,11 @@ package exposure
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // SecurityPolicy changes rows of the table, by JSON field, as the files of --security-policy= do.
@@ -20,53 +21,71 @@ type Change struct {
 	NA     *string `json:"description_na"`
 }
 
-// ParseSecurityPolicy reads a policy as systemd-analyze does: a JSON object of rows. Errors say which row; a row of a
-// name that does not exist, or a key that systemd does not know, is one, although systemd passes over it.
-func ParseSecurityPolicy(data []byte) (SecurityPolicy, error) {
-	var raw map[string]map[string]json.RawMessage
+// ParseSecurityPolicy reads a policy as systemd-analyze does: a JSON object of rows. skipped is what it passes over
+// without a word: rows and keys of names that do not exist, and values of another type.
+func ParseSecurityPolicy(data []byte) (p SecurityPolicy, skipped []error, err error) {
+	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("want a JSON object of objects: %w", err)
+		return nil, nil, fmt.Errorf("want a JSON object of objects: %w", err)
 	}
-	p := SecurityPolicy{}
-	var errs []error
-	for field, keys := range raw {
-		if !slices.ContainsFunc(checks, func(c check) bool { return c.field == field }) {
-			errs = append(errs, fmt.Errorf("%q is no row, want a json_field such as PrivateTmp", field))
+	p = SecurityPolicy{}
+	for _, field := range slices.Sorted(maps.Keys(raw)) {
+		if !isRow(field) {
+			skipped = append(skipped, noRow(field))
 			continue
 		}
-		c, err := parseChange(keys)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", field, err))
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal(raw[field], &keys); err != nil {
+			skipped = append(skipped, fmt.Errorf("%s is no JSON object: systemd skips it", field))
+			continue
 		}
-		p[field] = c
+		c, wrong := parseChange(field, keys)
+		if c.Range != nil && *c.Range == 0 {
+			return nil, nil, fmt.Errorf("%s: range is 0, want 1 or more", field)
+		}
+		p[field], skipped = c, append(skipped, wrong...)
 	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return p, errors.Join(errs...)
+	return p, skipped, nil
 }
 
-func parseChange(keys map[string]json.RawMessage) (Change, error) {
-	var c Change
-	var errs []error
-	fields := map[string]any{
-		"weight": &c.Weight, "range": &c.Range,
-		"description_good": &c.Good, "description_bad": &c.Bad, "description_na": &c.NA,
+func isRow(field string) bool {
+	return slices.ContainsFunc(checks, func(c check) bool { return c.field == field })
+}
+
+// noRow says that systemd skips a row. It documents one under a name for which it does not look.
+func noRow(field string) error {
+	if isRow(field + ")") {
+		return fmt.Errorf("%s: systemd skips it, since it looks for %s)", field, field)
 	}
-	for key, value := range keys {
-		target, ok := fields[key]
-		if !ok {
-			errs = append(errs, fmt.Errorf("%q is no key, want weight, range, description_good, description_bad or description_na", key))
-		} else if err := json.Unmarshal(value, target); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+	return fmt.Errorf("%q is no row, want a json_field such as PrivateTmp: systemd skips it", field)
+}
+
+// parseChange reads what a policy says of one row.
+func parseChange(field string, keys map[string]json.RawMessage) (c Change, skipped []error) {
+	numbers := map[string]**int{"weight": &c.Weight, "range": &c.Range}
+	texts := map[string]**string{"description_good": &c.Good, "description_bad": &c.Bad, "description_na": &c.NA}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		value := keys[key]
+		switch number, text := numbers[key], texts[key]; {
+		case number != nil:
+			if n, err := strconv.ParseFloat(string(value), 64); err == nil && n >= 0 && n <= math.MaxInt32 && n == math.Trunc(n) {
+				*number = new(int(n))
+				continue
+			}
+			skipped = append(skipped, fmt.Errorf("%s: %s is %s, want a whole number: systemd skips it", field, key, value))
+		case text != nil:
+			var sentence *string
+			if json.Unmarshal(value, &sentence) != nil || sentence == nil {
+				skipped = append(skipped, fmt.Errorf("%s: %s is %s, want a text: systemd skips it", field, key, value))
+				continue
+			}
+			*text = sentence
+		default:
+			skipped = append(skipped, fmt.Errorf("%s: %q is no key, want weight, range, description_good, description_bad or "+
+				"description_na: systemd skips it", field, key))
 		}
 	}
-	if c.Weight != nil && *c.Weight < 0 {
-		errs = append(errs, fmt.Errorf("weight is %d, want 0 or more", *c.Weight))
-	}
-	if c.Range != nil && *c.Range < 1 {
-		errs = append(errs, fmt.Errorf("range is %d, want 1 or more", *c.Range))
-	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return c, errors.Join(errs...)
+	return c, skipped
 }
 
 // change applies a policy to a row and returns the row's sentences.

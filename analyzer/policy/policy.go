@@ -41,6 +41,7 @@ type Policy struct {
 	Units     []Unit
 	Waivers   []Waiver
 	Rows      exposure.SecurityPolicy // changes to the table
+	Skipped   []error                 // what systemd passes over in its own policy
 }
 
 // Unit is the threshold of one unit, or of all that a glob matches.
@@ -81,19 +82,36 @@ func Load(files Files, file string) (*Policy, error) {
 		return nil, err
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		rows, err := exposure.ParseSecurityPolicy(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		return &Policy{Path: file, Rows: rows}, nil
+		return loadRows(file, data)
 	}
 	return parse(files, file, data)
+}
+
+// LoadRows reads a policy of systemd's own.
+func LoadRows(files Files, file string) (*Policy, error) {
+	data, err := files.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return loadRows(file, data)
+}
+
+func loadRows(file string, data []byte) (*Policy, error) {
+	rows, skipped, err := exposure.ParseSecurityPolicy(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	p := &Policy{Path: file, Rows: rows}
+	for _, s := range skipped {
+		p.Skipped = append(p.Skipped, fmt.Errorf("%s: %w", file, s))
+	}
+	return p, nil
 }
 
 // Default returns the policy that systemd-analyze takes by itself on a machine, or an empty one.
 func Default(files Files) (*Policy, error) {
 	for _, file := range SystemdPaths {
-		p, err := Load(files, file)
+		p, err := LoadRows(files, file)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return p, err
 		}
@@ -154,7 +172,9 @@ func parse(files Files, file string, data []byte) (*Policy, error) {
 	for i, w := range doc.Waivers {
 		p.Waivers = append(p.Waivers, r.waiver(i, w))
 	}
-	p.Rows = r.rows(doc.Rows)
+	if rows := r.rows(doc.Rows); rows != nil {
+		p.Rows, p.Skipped = rows.Rows, rows.Skipped
+	}
 	for _, key := range meta.Undecoded() {
 		if len(key) < 2 || key[0] != "units" {
 			r.mistake(fmt.Errorf("%s is no key, want threshold, rows, [units], or unit, reason and until in [[waiver]]", key), key...)
@@ -200,24 +220,19 @@ func (r *parsing) waiver(i int, w waiver) Waiver {
 	return Waiver{w.Unit, w.Reason, until, line}
 }
 
-// rows reads systemd's policy that a TOML policy names.
-func (r *parsing) rows(name string) exposure.SecurityPolicy {
+// rows reads systemd's policy that a TOML policy names, nil where there is none.
+func (r *parsing) rows(name string) *Policy {
 	if name == "" {
 		return nil
 	}
 	if !path.IsAbs(name) {
 		name = path.Join(path.Dir(r.file), name)
 	}
-	data, err := r.files.ReadFile(name)
-	if err == nil {
-		var rows exposure.SecurityPolicy
-		if rows, err = exposure.ParseSecurityPolicy(data); err == nil {
-			return rows
-		}
-		err = fmt.Errorf("%s: %w", name, err)
+	rows, err := LoadRows(r.files, name)
+	if err != nil {
+		r.mistake(fmt.Errorf("rows: %w", err), "rows")
 	}
-	r.mistake(fmt.Errorf("rows: %w", err), "rows")
-	return nil
+	return rows
 }
 
 func checkPattern(pattern string) error {

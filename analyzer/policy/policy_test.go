@@ -109,9 +109,7 @@ func TestLoadErrors(t *testing.T) {
 		"no day":        {"[[waiver]]\nunit=\"a.service\"\nreason=\"x\"\nuntil=\"1.1.2026\"", `/p.toml:1: waiver: until is "1.1.2026"`},
 		"no unit":       {"[[waiver]]\nreason=\"x\"\nuntil=\"2026-01-01\"", `/p.toml:1: waiver: unit is ""`},
 		"missing rows":  {`rows = "x"`, "/p.toml:1: rows: "},
-		"systemd field": {`{"PrivateNet": {}}`, `/p.toml: "PrivateNet" is no row`},
-		"systemd key":   {`{"PrivateNetwork": {"wait": 1}}`, `/p.toml: PrivateNetwork: "wait" is no key`},
-		"systemd value": {`{"PrivateNetwork": {"weight": -1, "range": 0}}`, "/p.toml: PrivateNetwork: range is 0"},
+		"systemd range": {`{"PrivateNetwork": {"weight": -1, "range": 0}}`, "/p.toml: PrivateNetwork: range is 0"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -120,6 +118,37 @@ func TestLoadErrors(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestSkipped reads a policy in which systemd finds nothing wrong: temper says what it passes over.
+func TestSkipped(t *testing.T) {
+	p, err := policy.Load(write(t, map[string]string{"p.json": `{
+		"PrivateNet": {}, "PrivateUsers": 7, "CapabilityBoundingSet_CAP_NET_BIND_SERVICE_BROADCAST_RAW": {"weight": 1},
+		"PrivateNetwork": {"wait": 1, "weight": -1, "range": 2.5, "description_bad": 5, "description_good": "good"}
+	}`}), "/p.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"/p.json: CapabilityBoundingSet_CAP_NET_BIND_SERVICE_BROADCAST_RAW: systemd skips it, since it looks for " +
+			"CapabilityBoundingSet_CAP_NET_BIND_SERVICE_BROADCAST_RAW)",
+		`/p.json: "PrivateNet" is no row, want a json_field such as PrivateTmp: systemd skips it`,
+		"/p.json: PrivateNetwork: description_bad is 5, want a text: systemd skips it",
+		"/p.json: PrivateNetwork: range is 2.5, want a whole number: systemd skips it",
+		`/p.json: PrivateNetwork: "wait" is no key, want weight, range, description_good, description_bad or description_na: systemd skips it`,
+		"/p.json: PrivateNetwork: weight is -1, want a whole number: systemd skips it",
+		"/p.json: PrivateUsers is no JSON object: systemd skips it",
+	}
+	var got []string
+	for _, s := range p.Skipped {
+		got = append(got, s.Error())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if c := p.Rows["PrivateNetwork"]; len(p.Rows) != 1 || c.Weight != nil || c.Range != nil || c.Bad != nil || *c.Good != "good" {
+		t.Errorf("got %+v", p.Rows)
 	}
 }
 

@@ -108,7 +108,7 @@ type sarifLocation struct {
 		Artifact struct {
 			URI string `json:"uri"`
 		} `json:"artifactLocation"`
-		Region *sarifRegion `json:"region,omitempty"`
+		Region sarifRegion `json:"region"`
 	} `json:"physicalLocation"`
 }
 
@@ -170,30 +170,33 @@ func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
 func (e Entry) results() []sarifResult {
 	if e.Err != nil {
 		at, _ := errors.AsType[unit.Problem](e.Err)
-		return []sarifResult{{Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()}, Locations: location(at.Pos)}}
+		return []sarifResult{{Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()}, Locations: e.location(at.Pos)}}
 	}
 	var list []sarifResult
 	if e.Judgement.Over {
-		r := sarifResult{Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()}, Locations: location(e.fragment())}
+		r := sarifResult{Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()}, Locations: e.location(e.fragment())}
 		if !e.Judgement.Fails() {
 			r.Suppressions = []sarifSuppression{{"external", e.Judgement.Waiver.Reason}}
 		}
 		list = append(list, r)
 	}
 	for _, p := range e.Report.Ignored {
-		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: location(unit.Position{Path: p.Path, Line: p.Line})})
+		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: e.location(unit.Position{Path: p.Path, Line: p.Line})})
 	}
 	return list
 }
 
-func location(at unit.Position) []sarifLocation {
+// location is a line of a file: the first one where it is about the whole file, and the name of the unit where no file
+// is known.
+func (e Entry) location(at unit.Position) []sarifLocation {
+	if at.Path == "" {
+		at.Path = e.name()
+	}
 	if at.Path == "" {
 		return nil
 	}
 	var l sarifLocation
 	l.Physical.Artifact.URI = strings.TrimPrefix(path.Clean(at.Path), "/")
-	if at.Line > 0 {
-		l.Physical.Region = &sarifRegion{at.Line}
-	}
+	l.Physical.Region.StartLine = max(at.Line, 1)
 	return []sarifLocation{l}
 }

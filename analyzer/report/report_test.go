@@ -198,7 +198,8 @@ func TestJUnit(t *testing.T) {
 
 func TestSARIF(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.SARIF(&out, "1.2", slices.Values(entries(t))); err != nil {
+	list := append(entries(t), report.Entry{Unit: "gone.service", Err: unit.ErrNotFound})
+	if err := report.SARIF(&out, "1.2", slices.Values(list)); err != nil {
 		t.Fatal(err)
 	}
 	var log struct {
@@ -235,10 +236,11 @@ func TestSARIF(t *testing.T) {
 		}
 	}
 	want := []string{
-		"exposure-over-threshold error usr/lib/systemd/system/b.service:0 []",
+		"exposure-over-threshold error usr/lib/systemd/system/b.service:1 []",
 		"assignment-ignored warning usr/lib/systemd/system/b.service:4 []",
-		"exposure-over-threshold error usr/lib/systemd/system/old.service:0 [{on its way out}]",
+		"exposure-over-threshold error usr/lib/systemd/system/old.service:1 [{on its way out}]",
 		"unit-not-scored error usr/lib/systemd/system/refused.service:3 []",
+		"unit-not-scored error gone.service:1 []",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || log.Version != "2.1.0" || run.Tool.Driver.Version != "1.2" {
 		t.Error(diff)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -56,6 +57,22 @@ func face(level string) string {
 	return ""
 }
 
+// Table prints the [Text.Overview] of units, in their order or those that are exposed most first. A line each is all
+// that is kept of the reports.
+func (t Text) Table(entries iter.Seq[Entry], mostFirst bool) error {
+	var lines []Entry
+	for e := range entries {
+		if e.Err == nil {
+			e.Report.Rows, e.Report.Ignored = nil, nil
+			lines = append(lines, e)
+		}
+	}
+	if mostFirst {
+		slices.SortStableFunc(lines, func(x, y Entry) int { return y.Report.Exposure - x.Report.Exposure })
+	}
+	return t.Overview(lines)
+}
+
 // Overview prints a line for each unit: its name, exposure, level and, on a terminal, face. A unit that a policy finds
 // over its threshold says so.
 func (t Text) Overview(entries []Entry) error {
@@ -101,6 +118,19 @@ func (t Text) Details(e Entry) error {
 		fmt.Fprintf(t.Out, "  %s\n", p)
 	}
 	return t.next(e.Next)
+}
+
+// AllDetails prints the [Text.Details] of each unit, one after the other.
+func (t Text) AllDetails(entries iter.Seq[Entry]) error {
+	for e := range entries {
+		if e.Err != nil {
+			continue
+		}
+		if err := t.Details(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t Text) sum(e Entry) {

@@ -51,8 +51,8 @@ func (r *reader) checkCommands(a unit.Assignment) error {
 // command is the first word of a command line: characters that change how it runs, and the path.
 type command struct{ prefixes, path string }
 
-// has reports whether the command has a prefix: after "-" failure does not count, after "@" the next word is argv[0], and
-// after "|" a shell runs the line.
+// has reports whether the command has a prefix: after "-" failure does not count, after "@" the next word is argv[0],
+// and after "|" a shell runs the line.
 func (c command) has(prefix byte) bool { return strings.IndexByte(c.prefixes, prefix) >= 0 }
 
 // command cuts the prefixes off a word.
@@ -151,7 +151,8 @@ func (r *reader) checkExecutable(name string) error {
 	return nil
 }
 
-// sinceNoGlobs is the first systemd version that was seen to refuse an executable with the characters of a glob: 257 does not.
+// sinceNoGlobs is the first systemd version that was seen to refuse an executable with the characters of a glob: 257
+// does not.
 const sinceNoGlobs = 262
 
 // isSpecial reports whether an executable may not have a character in its path.

@@ -17,6 +17,10 @@ type refusal struct {
 
 // refusals are systemd's, in the order in which it looks: unit_verify_contexts() and service_verify().
 var refusals = []refusal{
+	{ // 252 loads it; versions between the two were not looked at
+		since: 257, at: "DynamicUser", why: "DynamicUser=yes, which a unit of a user may not have",
+		when: func(r *reader, s *exposure.Service) bool { return r.user && s.On("DynamicUser") },
+	},
 	{
 		since: 255, at: "WorkingDirectory", why: "WorkingDirectory=~ is not allowed with DynamicUser=yes, want a path",
 		when: func(r *reader, s *exposure.Service) bool { return s.On("DynamicUser") && r.workingDirectory() == "~" },

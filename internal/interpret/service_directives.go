@@ -61,12 +61,15 @@ var actions = map[string]int{
 func (r *reader) actsOnSuccess() bool {
 	action := "none"
 	for _, v := range r.values("Unit.SuccessAction") {
-		if since, ok := actions[v]; ok && r.Version >= since {
+		if since, ok := actions[v]; ok && r.Version >= since && (!r.user || slices.Contains(userActions, v)) {
 			action = v
 		}
 	}
 	return action != "none"
 }
+
+// userActions are those that the manager of a user can do.
+var userActions = []string{"none", "exit", "exit-force"}
 
 // isolates reports whether several units would each have to be the only one after a failure. "--offline" passes over
 // dependencies, so only systemd before it has a say.

@@ -9,24 +9,27 @@ import (
 	"temper/internal/host"
 )
 
-// Complete sets the version in options that have none: that of the systemd which is installed in a root, with its
-// libseccomp, or the newest where there is none.
+// Complete sets the version in options that have none: that of the systemd which is installed in a root, else on this
+// machine, with the libseccomp beside it, or the newest where there is none.
 func Complete(root host.Root, o exposure.Options) (exposure.Options, error) {
 	if o.Version != 0 {
 		return o, nil
 	}
-	version, err := root.SystemdVersion()
-	if errors.Is(err, host.ErrNoSystemd) {
-		o.Version = exposure.Newest
+	for _, machine := range []host.Root{root, host.At("")} {
+		version, err := machine.SystemdVersion()
+		if errors.Is(err, host.ErrNoSystemd) {
+			continue
+		}
+		if err != nil {
+			return o, err
+		}
+		o.Version = version
+		if o.Libseccomp == "" {
+			o.Libseccomp = Libseccomp(machine)
+		}
 		return o, nil
 	}
-	if err != nil {
-		return o, err
-	}
-	o.Version = version
-	if o.Libseccomp == "" {
-		o.Libseccomp = Libseccomp(root)
-	}
+	o.Version = exposure.Newest
 	return o, nil
 }
 

@@ -6,7 +6,10 @@
 package offline
 
 import (
+	"cmp"
+	"fmt"
 	"iter"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,6 +18,27 @@ import (
 	"temper/internal/host"
 	"temper/internal/unit"
 )
+
+// UserPath is the unit load path of the manager of a user: systemd.unit(5).
+func UserPath() []string {
+	home := os.Getenv("HOME")
+	config := cmp.Or(os.Getenv("XDG_CONFIG_HOME"), path.Join(home, ".config"))
+	data := cmp.Or(os.Getenv("XDG_DATA_HOME"), path.Join(home, ".local/share"))
+	run := cmp.Or(os.Getenv("XDG_RUNTIME_DIR"), fmt.Sprintf("/run/user/%d", os.Getuid()))
+	list := []string{
+		config + "/systemd/user.control", run + "/systemd/user.control", run + "/systemd/transient",
+		run + "/systemd/generator.early", config + "/systemd/user", config + "/systemd/user.attached",
+	}
+	for dir := range strings.SplitSeq(cmp.Or(os.Getenv("XDG_CONFIG_DIRS"), "/etc/xdg"), ":") {
+		list = append(list, dir+"/systemd/user")
+	}
+	list = append(list, "/etc/systemd/user", run+"/systemd/user", run+"/systemd/user.attached", "/run/systemd/user",
+		run+"/systemd/generator", data+"/systemd/user")
+	for dir := range strings.SplitSeq(cmp.Or(os.Getenv("XDG_DATA_DIRS"), "/usr/local/share:/usr/share"), ":") {
+		list = append(list, dir+"/systemd/user")
+	}
+	return append(list, "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", run+"/systemd/generator.late")
+}
 
 // Source says where units come from.
 type Source struct {
@@ -93,8 +117,8 @@ func (s Source) split(arg string) (dir, name string) {
 	return path.Dir(arg), path.Base(arg)
 }
 
-// one loads a unit by its name. Where it was given as a file, and one of that name in an earlier directory hides it, it is
-// loaded by itself.
+// one loads a unit by its name. Where it was given as a file, and one of that name in an earlier directory hides it, it
+// is loaded by itself.
 func (s Source) one(l *unit.Loader, arg string) (*unit.Unit, error) {
 	dir, name := path.Split(arg)
 	u, err := l.Load(s.InstanceOf(name))
@@ -107,8 +131,8 @@ func (s Source) one(l *unit.Loader, arg string) (*unit.Unit, error) {
 	return s.loader([]string{path.Clean(dir)}).Load(s.InstanceOf(name))
 }
 
-// All loads every service of the root, sorted by name. Aliases are left out, since the unit that they name is there; so
-// are masked units.
+// All loads every service of the root once, sorted by name: templates as an instance, and the instances that the root
+// knows of. Aliases are left out, since the unit that they name is there; so are masked units.
 func (s Source) All() iter.Seq2[*unit.Unit, error] {
 	return func(yield func(*unit.Unit, error) bool) {
 		l := s.loader(nil)
@@ -116,7 +140,9 @@ func (s Source) All() iter.Seq2[*unit.Unit, error] {
 		if err != nil && !yield(nil, err) {
 			return
 		}
-		for _, name := range names {
+		names = append(names, l.Instances()...)
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
 			u, err := l.Load(s.InstanceOf(name))
 			if err == nil && (u.Masked || u.ID != u.Name) {
 				continue

@@ -36,23 +36,6 @@ type scored struct {
 	Rows    json.RawMessage `json:"rows"`
 }
 
-// inTree runs a command in a throwaway copy of a tree: an overlay in a mount namespace of its own, with /proc, /sys and
-// cgroup2, because systemd before 262 does not load a unit with IPIngressFilterPath= without. copies are "FROM:TO".
-const inTree = `set -e
-tree=$1 work=$2 copies=$3; shift 3
-mount -t tmpfs tmpfs "$work"
-mkdir "$work/upper" "$work/work" "$work/root"
-root=$work/root
-mount -t overlay overlay -o "lowerdir=$tree,upperdir=$work/upper,workdir=$work/work" "$root"
-mount -t proc proc "$root/proc"
-mount -t sysfs sysfs "$root/sys"
-mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-for copy in $copies; do
-	mkdir -p "$root${copy#*:}"
-	cp -a "${copy%:*}/." "$root${copy#*:}"
-done
-exec chroot "$root" "$@"`
-
 // security runs the tree's own systemd-analyze over files of it. complaints is what it wrote to stderr.
 func security(t *testing.T, tree, copies string, env []string, files ...string) (all []scored, complaints string) {
 	t.Helper()
@@ -64,9 +47,8 @@ func securityWith(t *testing.T, tree, copies string, env, options []string, file
 	t.Helper()
 	run := func(args ...string) (stdout, stderr string) {
 		t.Helper()
-		args = slices.Concat([]string{"--mount", "sh", "-c", inTree, "sh", tree, t.TempDir(), copies, "env"}, env,
-			[]string{"systemd-analyze", "security", "--offline=yes", "--no-pager"}, options, args, files)
-		c := exec.Command("unshare", args...)
+		c := testroot.Command(t, tree, copies, slices.Concat([]string{"env"}, env,
+			[]string{"systemd-analyze", "security", "--offline=yes", "--no-pager"}, options, args, files)...)
 		var out, errs bytes.Buffer
 		c.Stdout, c.Stderr = &out, &errs
 		// It exits with 1 if any unit is refused.
@@ -95,17 +77,18 @@ func securityWith(t *testing.T, tree, copies string, env, options []string, file
 // score scores the same files with this package. failures are the errors, by file.
 func score(t *testing.T, src offline.Source, files ...string) (all []scored, failures []error, ignored []exposure.Problem) {
 	t.Helper()
-	return scoreWith(t, nil, src, files...)
+	return scoreWith(t, exposure.Options{}, src, files...)
 }
 
-func scoreWith(t *testing.T, p exposure.SecurityPolicy, src offline.Source, files ...string) (all []scored, failures []error, ignored []exposure.Problem) {
+func scoreWith(t *testing.T, o exposure.Options, src offline.Source, files ...string) (all []scored, failures []error, ignored []exposure.Problem) {
 	t.Helper()
+	o.Version, o.Arch = src.Version, "x86_64"
 	for u, err := range src.Named(files) {
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		r, err := offline.Score(u, exposure.Options{Version: src.Version, Arch: "x86_64", Policy: p})
+		r, err := offline.Score(u, o)
 		if err != nil {
 			if !errors.Is(err, exposure.ErrRefused) && !errors.Is(err, exposure.ErrMasked) {
 				t.Errorf("%s: %v", u.Name, err)
@@ -216,6 +199,23 @@ func TestSystemdGolden(t *testing.T) {
 	}
 }
 
+// TestSystemdUser compares every unit of testdata/golden.txtar as the manager of a user reads it.
+func TestSystemdUser(t *testing.T) {
+	for _, name := range withOffline {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tree := testroot.Path(t, name)
+			root := extract(t, "testdata/golden.txtar")
+			files := services(t, filepath.Join(root, "ut"), "/ut")
+			env := []string{"SYSTEMD_UNIT_PATH=", "XDG_RUNTIME_DIR=/run", "HOME=/root"}
+			want, _ := securityWith(t, tree, root+"/ut:/ut", env, []string{"--user"}, files...)
+			src := offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}
+			got, failures, _ := scoreWith(t, exposure.Options{User: true}, src, files...)
+			same(t, want, got, failures)
+		})
+	}
+}
+
 // TestSystemdRoots compares every service of the trees.
 func TestSystemdRoots(t *testing.T) {
 	for _, name := range withOffline {
@@ -318,7 +318,7 @@ const testPolicy = `{
 
 // TestSystemdPolicy compares scores under a policy of systemd's own kind.
 func TestSystemdPolicy(t *testing.T) {
-	p, err := exposure.ParseSecurityPolicy([]byte(testPolicy))
+	p, _, err := exposure.ParseSecurityPolicy([]byte(testPolicy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestSystemdPolicy(t *testing.T) {
 			}
 			files := services(t, root+"/ut", "/ut")[:200]
 			want, _ := securityWith(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, []string{"--security-policy=/ut/test.policy"}, files...)
-			got, failures, _ := scoreWith(t, p, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, _ := scoreWith(t, exposure.Options{Policy: p}, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
 			same(t, want, got, failures)
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -39,6 +40,15 @@ func Connect(ctx context.Context, dial Dial) (*Client, error) {
 
 // ConnectSystemBus connects to the manager of this machine, as any user.
 func ConnectSystemBus(ctx context.Context) (*Client, error) { return Connect(ctx, Socket(SystemBus)) }
+
+// ConnectUserBus connects to the manager of the user who asks.
+func ConnectUserBus(ctx context.Context) (*Client, error) {
+	run := os.Getenv("XDG_RUNTIME_DIR")
+	if run == "" {
+		return nil, errors.New("XDG_RUNTIME_DIR is not set: no manager of a user is known")
+	}
+	return Connect(ctx, Socket(filepath.Join(run, "bus")))
+}
 
 // ConnectPrivate connects to PID 1 of this machine itself, as root, also where no bus is up.
 func ConnectPrivate(ctx context.Context) (*Client, error) {

@@ -6,6 +6,7 @@ package testroot
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -55,4 +56,30 @@ func cache() string {
 		return dir
 	}
 	return "/var/cache/temper"
+}
+
+// inTree runs a command in a throwaway copy of a tree: an overlay in a mount namespace of its own, with /proc, /sys and
+// cgroup2, because systemd before 262 does not load a unit with IPIngressFilterPath= without. copies are "FROM:TO", or
+// "FROM=TO" for a directory that is mounted there instead.
+const inTree = `set -e
+tree=$1 work=$2 copies=$3; shift 3
+mount -t tmpfs tmpfs "$work"
+mkdir "$work/upper" "$work/work" "$work/root"
+root=$work/root
+mount -t overlay overlay -o "lowerdir=$tree,upperdir=$work/upper,workdir=$work/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+for copy in $copies; do
+	case $copy in
+	*:*) mkdir -p "$root${copy#*:}" && cp -a "${copy%:*}/." "$root${copy#*:}" ;;
+	*) mkdir -p "$root${copy#*=}" && mount --bind "${copy%=*}" "$root${copy#*=}" ;;
+	esac
+done
+exec chroot "$root" "$@"`
+
+// Command is a command that runs in a throwaway copy of a tree, without a manager. copies are directories of the machine:
+// "FROM:TO" is copied, "FROM=TO" is mounted, so that what is written there stays.
+func Command(t testing.TB, tree, copies string, args ...string) *exec.Cmd {
+	return exec.Command("unshare", append([]string{"--mount", "sh", "-c", inTree, "sh", tree, t.TempDir(), copies}, args...)...)
 }

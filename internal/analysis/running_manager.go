@@ -1,0 +1,45 @@
+package analysis
+
+import (
+	"context"
+	"iter"
+
+	"temper/analyzer/exposure"
+	"temper/analyzer/online"
+	"temper/analyzer/report"
+)
+
+// Running scores units as a manager knows them; without any, all loaded services as systemd-analyze lists them.
+func (a *Analysis) Running(ctx context.Context, manager online.Manager, units []string) iter.Seq[report.Entry] {
+	if len(units) == 0 {
+		return a.loaded(ctx, manager)
+	}
+	return func(yield func(report.Entry) bool) {
+		for _, name := range units {
+			u, _ := a.Source.One(name) // only for advice and the names that a policy knows it by
+			if u != nil {
+				name = u.Name
+			}
+			r, err := online.Score(ctx, manager, a.Source.InstanceOf(name), a.Options)
+			if !yield(a.advise(a.entry(name, u, r, err), u, len(units))) {
+				return
+			}
+		}
+	}
+}
+
+func (a *Analysis) loaded(ctx context.Context, manager online.Manager) iter.Seq[report.Entry] {
+	return func(yield func(report.Entry) bool) {
+		services, err := online.Services(ctx, manager, a.Options)
+		if err != nil {
+			yield(report.Entry{Err: err})
+			return
+		}
+		for _, s := range services {
+			r, err := exposure.Assess(s, a.Options)
+			if !yield(a.entry(s.Unit, nil, r, err)) {
+				return
+			}
+		}
+	}
+}
