@@ -51,11 +51,15 @@ func (s Settings) SecretsFor(names ...string) []profiles.Secret {
 	return others
 }
 
+// maxSettings is the size of the settings in bytes beyond which they are refused: the parser takes a level of the stack for every
+// bracket.
+const maxSettings = 64 << 10
+
 // LoadSettings reads the settings of a root; without a file they are the defaults. Where the error is set, what the
 // administrator wants is not known and nothing should be applied.
 func LoadSettings(root host.Root) (Settings, error) {
 	defaults := Settings{Unproven: Hold}
-	data, err := root.ReadTrusted(SettingsFile)
+	data, err := root.ReadTrusted(SettingsFile, maxSettings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaults, nil
 	}

@@ -188,7 +188,7 @@ func (b *beside) find(from *own, name string) (*own, []string) {
 	}
 	if !ok {
 		at := filepath.Join(b.dir, filepath.FromSlash(name)+".toml")
-		data, err := host.At("").ReadFile(absolutePath(at))
+		data, err := host.At("").ReadAtMost(absolutePath(at), maxProfile)
 		if err == nil {
 			b.files[name] = parse(name, at, data)
 			return b.files[name], nil

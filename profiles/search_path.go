@@ -44,10 +44,10 @@ type Set struct {
 	globs    []glob
 }
 
-// Load reads the profiles of a root from dirs, or from [SearchPath] if dirs is nil. The first directory that has a file of
-// a name decides: a link to /dev/null masks the profile, and a file that cannot be used hides those behind it as well. A
-// profile that extends its own name extends the next file of that name in the search path.
-// [Builtin] among dirs stands for [Library].
+// Load reads the profiles of a root from dirs, or from [SearchPath] if dirs is nil. The first directory that has a file
+// of a name decides: a link to /dev/null masks the profile, and a file that cannot be used hides those behind it as
+// well. A profile that extends its own name extends the next file of that name in the search path. [Builtin] among dirs
+// stands for [Library].
 //
 // Files and directories must belong to root, to the user or to whom the root directory belongs, and nobody else may be
 // able to write them; a link must lead to a file of the same search path. What is wrong comes back as errors, each a
@@ -82,8 +82,8 @@ func Load(root host.Root, dirs []string) (*Set, []error) {
 }
 
 // LoadFile reads one profile by its path in this machine. What it extends is looked for beside it, as in a profile
-// directory of which the file is part, then in base, which may be nil. The error joins every [Finding] of the file and of
-// what it extends.
+// directory of which the file is part, then in base, which may be nil. The error joins every [Finding] of the file and
+// of what it extends.
 //
 // The file was named by whoever runs temper: it may belong to anybody.
 func LoadFile(file string, base *Set) (*Profile, error) {
@@ -91,7 +91,7 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 	if filepath.Base(dir) == "base" {
 		dir, name = filepath.Dir(dir), "base/"+name
 	}
-	data, err := host.At("").ReadFile(absolutePath(file))
+	data, err := host.At("").ReadAtMost(absolutePath(file), maxProfile)
 	if err != nil {
 		return nil, unreadable(file, err)
 	}
@@ -206,8 +206,8 @@ func nameOf(sub, file string) (string, bool) {
 	return path.Join(sub, name), ok && name != "" && name[0] != '.'
 }
 
-// read reads the first file of each name, and what is behind one that extends its own name. Names are independent of each
-// other: all processors work on them.
+// read reads the first file of each name, and what is behind one that extends its own name. Names are independent of
+// each other: all processors work on them.
 func (l *loader) read() map[string]*own {
 	names := slices.Sorted(maps.Keys(l.readers))
 	files := make([]*own, len(names))
@@ -243,8 +243,8 @@ func firstOf(name string, files []reading) *own {
 	return o
 }
 
-// safely reads a file. Where that panics, which is a fault of ours, the file is bad: it runs in a goroutine, whose panic
-// nobody else could stop, and a boot must go on.
+// safely reads a file. Where that panics, which is a fault of ours, the file is bad: it runs in a goroutine, whose
+// panic nobody else could stop, and a boot must go on.
 func safely(name string, file reading) (o *own) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -267,7 +267,7 @@ func (l *loader) file(name, at string) *own {
 	case target == null:
 		return &own{masked: true}
 	}
-	data, err := l.root.ReadFile(target)
+	data, err := l.root.ReadAtMost(target, maxProfile)
 	if err != nil {
 		return refused(name, unreadable(at, err))
 	}
@@ -311,6 +311,10 @@ const null = "/dev/null"
 func refused(name string, f Finding) *own {
 	return &own{Profile: Profile{Name: name, Path: f.Path}, findings: []Finding{f}}
 }
+
+// maxProfile is the size of a profile in bytes beyond which it is refused: the parser takes a level of the stack for
+// every bracket.
+const maxProfile = 64 << 10
 
 // maxLinks is how many links a profile may be away from its file.
 const maxLinks = 8

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,7 @@ func TestSurvives(t *testing.T) {
 			}
 		}
 	}
+	brackets := func(size int) string { return "x = " + strings.Repeat("[", size-4) }
 	garbage := strings.Repeat("\x00\xff[\n=\"", 1000)
 	tests := []struct {
 		name   string
@@ -139,6 +141,10 @@ func TestSurvives(t *testing.T) {
 		}, profile, true},
 		{"100 MiB of profile", huge(profile), "has 104857600 bytes", true},
 		{"100 MiB of unit", huge(service), "bad.service: has 104857600 bytes", true},
+		{"4 MB of brackets for the settings", write("etc/temper/temper.toml", brackets(4<<20)), "want at most 65536", false},
+		{"64 KiB of brackets for the settings", write("etc/temper/temper.toml", brackets(64<<10)), "temper.toml:1: ", false},
+		{"4 MB of brackets for a profile", write(profile, brackets(4<<20)), "want at most 65536", true},
+		{"64 KiB of brackets for a profile", write(profile, brackets(64<<10)), profile + ":1: ", true},
 		{"garbage for a profile", write(profile, garbage), profile + ":1: ", true},
 		{"garbage for a unit", write(service, "[Service\n"+garbage), "bad.service", true},
 		{"garbage for the settings", write("etc/temper/temper.toml", garbage), "temper.toml:1: ", false},
@@ -286,5 +292,21 @@ func TestUsage(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "want 3 or 1") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Without descriptors it cannot be told what is there. That is an error, and no off switch was set.
+func TestOutOfDescriptors(t *testing.T) {
+	for limit := 3; limit < 9; limit++ {
+		out := t.TempDir()
+		c := exec.Command("sh", "-c", `ulimit -n "$1"; shift; exec "$@"`, "sh", strconv.Itoa(limit), program, out, "early", "late")
+		c.Env = []string{"TEMPER_ROOT=" + root(t), "SYSTEMD_IN_INITRD=0", "PATH=" + os.Getenv("PATH")}
+		said, err := c.CombinedOutput()
+		if strings.Contains(string(said), "exists") {
+			t.Errorf("with %d descriptors: %s", limit, said)
+		}
+		if files, _ := filepath.Glob(out + "/*"); err == nil && len(files) == 0 {
+			t.Errorf("with %d descriptors nothing is written and nothing said", limit)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -18,7 +19,10 @@ const MaxFile = 4 << 20
 
 // ReadFile returns the content of a regular file of at most [MaxFile] bytes. A FIFO, a device or a larger file is an
 // error at once, never a wait.
-func (r Root) ReadFile(name string) ([]byte, error) {
+func (r Root) ReadFile(name string) ([]byte, error) { return r.ReadAtMost(name, MaxFile) }
+
+// ReadAtMost is [Root.ReadFile] with another limit, of at most [MaxFile] bytes.
+func (r Root) ReadAtMost(name string, most int64) ([]byte, error) {
 	name = clean(name)
 	r.note(ready.File, name)
 	fd, err := r.openRegular(name)
@@ -27,13 +31,31 @@ func (r Root) ReadFile(name string) ([]byte, error) {
 	}
 	defer unix.Close(fd)
 	size, err := regular(fd, name)
-	if err == nil && size > MaxFile {
-		err = fmt.Errorf("%s: has %d bytes, want at most %d", name, size, MaxFile)
+	if err == nil && size > most {
+		err = fmt.Errorf("%s: has %d bytes, want at most %d", name, size, most)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return readAll(fd, name, int(size))
+	data, err := readAll(fd, name, int(size))
+	return data[:min(len(data), int(most))], err
+}
+
+// ReadHead returns the first bytes of a regular file, at most n. A recording root notes its size and time.
+func (r Root) ReadHead(name string, n int) ([]byte, error) {
+	name = clean(name)
+	r.note(ready.Stat, name)
+	file, err := r.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	head := make([]byte, n)
+	n, err = io.ReadFull(file, head)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return head[:n], err
 }
 
 // openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, only

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadTrusted is [Root.ReadFile] for files that decide what a boot does: the file and its directory must belong to
+// ReadTrusted is [Root.ReadAtMost] for files that decide what a boot does: the file and its directory must belong to
 // root, to the user who runs temper or to the owner of the root directory, and others must not be able to write them;
 // in this machine neither may their group. The file itself must not be a link.
-func (r Root) ReadTrusted(name string) ([]byte, error) {
+func (r Root) ReadTrusted(name string, most int64) ([]byte, error) {
 	for _, n := range []string{path.Dir(name), name} {
 		info, err := r.Lstat(n)
 		if err == nil && n != name && info.Mode()&fs.ModeSymlink != 0 {
@@ -27,7 +27,7 @@ func (r Root) ReadTrusted(name string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return r.ReadFile(name)
+	return r.ReadAtMost(name, most)
 }
 
 // Trusts returns what is wrong with the owner, the mode or the type of a file or directory, or nil.

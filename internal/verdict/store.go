@@ -21,6 +21,9 @@ var Dirs = []string{"/etc/temper/verdicts", "/usr/lib/temper/verdicts"}
 
 const suffix = ".json"
 
+// maxVerdict is the size of a verdict in bytes beyond which it is refused. Those that temper writes have about ten thousand.
+const maxVerdict = 1 << 20
+
 // A Store is the verdicts of one root.
 type Store struct {
 	Root host.Root
@@ -54,7 +57,7 @@ func (s Store) Get(unit string) (Verdict, error) {
 }
 
 func (s Store) read(path string) (Verdict, error) {
-	data, err := s.Root.ReadTrusted(path)
+	data, err := s.Root.ReadTrusted(path, maxVerdict)
 	if err != nil {
 		return Verdict{}, err
 	}
