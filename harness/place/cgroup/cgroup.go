@@ -40,6 +40,10 @@ func Hierarchies() (unified string, all []string, err error) {
 		return "", nil, err
 	}
 	for _, m := range mounts {
+		// systemd mounts single files, such as memory.pressure, into the sandbox of a service.
+		if info, err := os.Stat(m.Mountpoint); err != nil || !info.IsDir() {
+			continue
+		}
 		if m.FSType == "cgroup2" && unified == "" {
 			unified = m.Mountpoint
 		}
