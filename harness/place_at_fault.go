@@ -9,15 +9,17 @@ import (
 	"temper/harness/trial"
 )
 
-// placeStatuses are exit statuses of systemd.exec(5) for what a place may withhold, by the directives that they stand for.
+// placeStatuses are exit statuses of systemd.exec(5) for what a place may withhold, by the directives that they stand
+// for.
 var placeStatuses = map[int32]string{
 	211: "IOSchedulingClass= or IOSchedulingPriority=",
 	214: "CPUSchedulingPolicy= or CPUSchedulingPriority=",
 	217: "User= or PrivateUsers=",
 }
 
-// doubt says why a launch may have failed for the sake of the place and not of the service: it ran into a limit of the place, or it
-// failed without hardening after the place had refused its root something. It is empty where nothing says so.
+// doubt says why a launch may have failed for the sake of the place and not of the service: it ran into a limit of the
+// place, or it failed without hardening after the place had refused its root something. It is empty where nothing says
+// so.
 func doubt(where *place.Place, r trial.Result) string {
 	if limits := where.LimitsReached(); len(limits) > 0 {
 		return fmt.Sprintf("the service ran into the limits of the place (%s)", strings.Join(limits, ", "))

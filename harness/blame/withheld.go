@@ -21,8 +21,8 @@ func Withheld(r witness.Record, withholds func(capability, call string) bool) []
 	return list
 }
 
-// Unknown proposes to give up what would refuse the service what the place withholds from it: what such a directive breaks
-// cannot be seen in the place. It names every directive of the plan that may refuse the calls.
+// Unknown proposes to give up what would refuse the service what the place withholds from it: what such a directive
+// breaks cannot be seen in the place. It names every directive of the plan that may refuse the calls.
 func (s Service) Unknown(withheld []witness.Denial, plan []Applied) []Proposal {
 	var list []Proposal
 	for _, d := range withheld {

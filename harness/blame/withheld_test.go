@@ -10,7 +10,8 @@ import (
 	"temper/harness/witness"
 )
 
-// TestWithheld: only what root was refused for want of a capability that the place makes worth nothing is withheld by the place.
+// TestWithheld: only what root was refused for want of a capability that the place makes worth nothing is withheld by
+// the place.
 func TestWithheld(t *testing.T) {
 	nice := func(capability, call string) bool { return capability == "CAP_SYS_NICE" && call != "mbind" }
 	for _, tc := range []struct {

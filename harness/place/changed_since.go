@@ -22,9 +22,13 @@ import (
 // what systemd keeps for itself. Of the host it lists what was made, by whoever, where no boot finds it again.
 func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	var list []string
-	for i, at := range p.box.fileSystems() {
+	copied := p.box.fileSystems()
+	for i, at := range copied {
 		upper := overlay.Upper(nspawn.Scratch(i))
 		if err := eachBelow(host.At(fmt.Sprintf("/proc/%d/root", p.box.PID())), upper, at, func(name string) {
+			if owningFileSystem(copied, name) != at { // what a mount hides was changed for its owner alone
+				return
+			}
 			if !p.ExistedBefore(name, since) || p.changed(name, since) {
 				list = append(list, name)
 			}
@@ -52,21 +56,33 @@ func (c *container) fileSystems() []string {
 	return c.FileSystems()
 }
 
+// owningFileSystem is the deepest of some mount points that a path lies below.
+func owningFileSystem(mountPoints []string, name string) string {
+	deepest := ""
+	for _, at := range mountPoints {
+		if host.Below(at, name) && len(at) > len(deepest) {
+			deepest = at
+		}
+	}
+	return deepest
+}
+
 // volatileDirectories are empty after a boot.
 var volatileDirectories = []string{"/run", "/tmp", "/dev/shm", "/dev/mqueue"}
 
 // systemdDirectories are directories that systemd, its journal and the bus write to, whatever is started;
 // file-hierarchy(7).
 var systemdDirectories = map[string]bool{
-	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true, "/run/udev": true,
+	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true,
+	"/run/udev": true,
 	"/run/host": true, "/run/credentials": true, "/run/user": true,
 }
 
 // trialDirectories matches directories that temper makes for trials, and systemd for PrivateTmp=.
 var trialDirectories = regexp.MustCompile(`^/run/temper|^(/var)?/tmp/systemd-private-[^/]*$`)
 
-// eachBelow calls f with the path of everything below a directory of a root, as the place has it: there, the directory is at
-// the path at.
+// eachBelow calls f with the path of everything below a directory of a root, as the place has it: there, the directory
+// is at the path at.
 func eachBelow(root host.Root, dir, at string, f func(name string)) error {
 	err := root.Walk(dir, func(file string, entry fs.DirEntry) error {
 		name := path.Join(at, strings.TrimPrefix(file, dir))
@@ -95,7 +111,8 @@ func (p *Place) changed(name string, since time.Time) bool {
 	}
 	owner, ok := now.Sys().(*syscall.Stat_t)
 	had, also := before.Sys().(*syscall.Stat_t)
-	if !ok || !also || now.Mode() != before.Mode() || p.IDInside(owner.Uid) != had.Uid || p.IDInside(owner.Gid) != had.Gid {
+	if !ok || !also || now.Mode() != before.Mode() ||
+		p.IDInside(owner.Uid) != had.Uid || p.IDInside(owner.Gid) != had.Gid {
 		return true
 	}
 	if !now.Mode().IsRegular() {

@@ -99,7 +99,8 @@ func (o Options) bounds() (users.Range, Limits, error) {
 // cannotProve says so where this machine cannot hold a root who may be hostile.
 func cannotProve(err error) error {
 	if errors.Is(err, users.ErrNoNamespace) || errors.Is(err, cgroup.ErrNoLimits) {
-		return hint.With(fmt.Errorf("cannot prove here: %w", unavailable{err}), "if you trust the service as you trust root: temper prove --trusted UNIT")
+		return hint.With(fmt.Errorf("cannot prove here: %w", unavailable{err}),
+			"if you trust the service as you trust root: temper prove --trusted UNIT")
 	}
 	return err
 }

@@ -62,8 +62,8 @@ func (b *boot) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// poll calls try until it returns true or an error, the container ends, or ctx does. It leaves a slow machine most of its
-// time to boot the container.
+// poll calls try until it returns true or an error, the container ends, or ctx does. It leaves a slow machine most of
+// its time to boot the container.
 func (b *boot) poll(ctx context.Context, try func() (bool, error)) error {
 	for {
 		begin := time.Now()

@@ -8,9 +8,9 @@ import (
 	"temper/internal/host"
 )
 
-// ExistedBefore reports whether what is at a path of the place, which may be a link, existed at a time, or exists on the
-// machine that the place is a copy of. Where a file system does not record when a file was made, a file that has changed
-// since counts as made since.
+// ExistedBefore reports whether what is at a path of the place, which may be a link, existed at a time, or exists on
+// the machine that the place is a copy of. Where a file system does not record when a file was made, a file that has
+// changed since counts as made since.
 func (p *Place) ExistedBefore(name string, at time.Time) bool {
 	made, err := p.root.Born(name)
 	if err != nil {

@@ -33,7 +33,8 @@ func hostile(t *testing.T) place.File {
 	return place.File{Name: "/usr/local/bin/hostile", Data: data, Mode: 0o755}
 }
 
-// TestSystemdHostile: what root tries in a service without hardening, nothing of it succeeds, and the machine is as before.
+// TestSystemdHostile: what root tries in a service without hardening, nothing of it succeeds, and the machine is as
+// before.
 func TestSystemdHostile(t *testing.T) {
 	program := hostile(t)
 	victim := exec.Command("sleep", "1000")
@@ -95,7 +96,8 @@ func refusedAll(t *testing.T, report string, want int) {
 	}
 }
 
-// TestSystemdHostileTrusted: the same attacks succeed where the place trusts its root, so the program really tries them.
+// TestSystemdHostileTrusted: the same attacks succeed where the place trusts its root, so the program really tries
+// them.
 func TestSystemdHostileTrusted(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie"), Files: []place.File{hostile(t)}, Trusted: true})
 	for _, name := range []string{"core-pattern", "remount-proc-sys", "swappiness", "mknod-loop-control", "devtmpfs", "bpf"} {
@@ -120,7 +122,8 @@ func listen(t *testing.T) []string {
 	return addresses
 }
 
-// settings are what an attack on the machine would change: variables of the kernel, mounts, cgroups, devices and modules.
+// settings are what an attack on the machine would change: variables of the kernel, mounts, cgroups, devices and
+// modules.
 func settings(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}

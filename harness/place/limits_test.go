@@ -1,16 +1,21 @@
 package place_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"temper/harness/place"
 	"temper/internal/testroot"
 )
 
-// TestSystemdLimits: what a container can take is bounded from outside, its root cannot lift the bounds, and it is known
-// afterwards which were reached.
+// TestSystemdLimits: what a container can take is bounded from outside, its root cannot lift the bounds, and it is
+// known afterwards which were reached.
 func TestSystemdLimits(t *testing.T) {
 	p := container(t, place.Options{
 		Image: testroot.Path(t, "trixie"), Limits: place.Limits{Tasks: 200, Memory: 400 << 20},
@@ -40,7 +45,8 @@ func TestSystemdLimits(t *testing.T) {
 	}
 }
 
-// TestSystemdUsers: the root of a container is nobody on the machine, and the files of the image belong inside to whom they belong.
+// TestSystemdUsers: the root of a container is nobody on the machine, and the files of the image belong inside to whom
+// they belong.
 func TestSystemdUsers(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
 	got := output(t, p, `stat -c '%U %a %n' /etc/passwd /etc/shadow /tmp /var/lib/redis; stat -c %g /usr/bin/crontab; cat /proc/self/uid_map;
@@ -57,5 +63,50 @@ func TestSystemdUsers(t *testing.T) {
 	// Commands and files are the container's own root's.
 	if got := output(t, p, "id -u; touch /run/x; stat -c %u /run/x"); got != "0\n0\n" {
 		t.Errorf("a command runs as %q", got)
+	}
+}
+
+// TestSystemdChangedOwners: an image that is an overlay itself, as container engines have it, cannot be mapped; each
+// of its files then changes its owner and keeps its set-user-ID bit and capabilities, and the image stays as it is.
+func TestSystemdChangedOwners(t *testing.T) {
+	lower := testroot.Path(t, "bookworm")
+	scratch := t.TempDir()
+	if err := unix.Mount("tmpfs", scratch, "tmpfs", 0, "mode=755"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(scratch, unix.MNT_DETACH) }()
+	for _, dir := range []string{"upper", "work", "root"} {
+		if err := os.Mkdir(filepath.Join(scratch, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := filepath.Join(scratch, "root")
+	options := "lowerdir=" + lower + ",upperdir=" + scratch + "/upper,workdir=" + scratch + "/work"
+	if err := unix.Mount("overlay", image, "overlay", 0, options); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(image, unix.MNT_DETACH) }()
+	capable := filepath.Join(image, "usr/bin/capable")
+	if err := os.WriteFile(capable, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	netBindService := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // VFS_CAP_REVISION_2, effective
+	if err := unix.Setxattr(capable, "security.capability", netBindService, 0); err != nil {
+		t.Fatal(err)
+	}
+	p := container(t, place.Options{Image: image})
+	got := output(t, p, `stat -c '%U %a %n' /etc/shadow /usr/bin/su; su nobody -s /bin/sh -c 'id -un'`)
+	for _, want := range []string{"root 640 /etc/shadow\n", "root 4755 /usr/bin/su\n", "nobody\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	data := make([]byte, 64)
+	inPlace := fmt.Sprintf("/proc/%d/root/usr/bin/capable", p.Leader())
+	if n, err := unix.Getxattr(inPlace, "security.capability", data); err != nil || n != 24 || data[5] != 4 {
+		t.Errorf("the capabilities of a file are %d bytes, %v, in the place %v", n, data[:max(n, 0)], err)
+	}
+	if n, err := unix.Getxattr(capable, "security.capability", data); err != nil || n != 20 {
+		t.Errorf("those of the original are %d bytes, %v", n, err)
 	}
 }

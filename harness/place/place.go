@@ -1,16 +1,18 @@
 // Package place gives a running systemd in which services can be tried.
 //
-// Call [Container] for a throwaway boot, in systemd-nspawn, of a copy of this machine or of a given root directory; call
-// [Host] for the machine's own manager. Either way the caller stays outside: it talks to the manager through [Place.Manager],
-// reads files below [Place.Root], connects to services through [Place.Dial] and runs commands with [Place.Run].
+// Call [Container] for a throwaway boot, in systemd-nspawn, of a copy of this machine or of a given root directory;
+// call [Host] for the machine's own manager. Either way the caller stays outside: it talks to the manager through
+// [Place.Manager], reads files below [Place.Root], connects to services through [Place.Dial] and runs commands with
+// [Place.Run].
 //
 // A container promises to leave nothing behind. What is written in it goes to memory; its mounts and processes live in
 // namespaces that die with the calling process, even by kill -9. Only an empty cgroup directory can outlive that, and
 // [RemoveLeftovers] removes it.
 //
 // Limits: a copy of this machine is one of files that live services go on changing, as a backup would find them; two
-// mounts of the same directory become two copies. A container has no real devices and a private network with a loopback interface only; the kernel is this
-// machine's, and some of its powers (time, modules, sysctls outside the network) are withheld.
+// mounts of the same directory become two copies. A container has no real devices and a private network with a
+// loopback interface only; the kernel is this machine's, and some of its powers (time, modules, sysctls outside the
+// network) are withheld.
 package place
 
 import (
@@ -46,8 +48,8 @@ type Options struct {
 	Files []File
 	// Timeout bounds the boot; 0 is three minutes.
 	Timeout time.Duration
-	// Trusted says that the root of the place may do to the machine what root can: it has no users of its own. All that a service
-	// can ask of systemd is then granted.
+	// Trusted says that the root of the place may do to the machine what root can: it has no users of its own. All that a
+	// service can ask of systemd is then granted.
 	Trusted bool
 	// Limits bound what an untrusted place can take from the machine.
 	Limits Limits
@@ -149,8 +151,8 @@ func (p *Place) disconnect() {
 	closeButKeepNumber(p.rootFD)
 }
 
-// closeButKeepNumber makes a descriptor one of /dev/null: who still uses the path of a closed place must get an error, not
-// the next file that is opened.
+// closeButKeepNumber makes a descriptor one of /dev/null: who still uses the path of a closed place must get an error,
+// not the next file that is opened.
 func closeButKeepNumber(fd int) {
 	if fd < 0 {
 		return

@@ -327,7 +327,8 @@ func TestSystemdBPF(t *testing.T) {
 	}
 }
 
-// TestSystemdNice: what a service may ask for depends on how nice it is, and it is as nice as at a boot, not as whoever proves it.
+// TestSystemdNice: what a service may ask for depends on how nice it is, and it is as nice as at a boot, not as
+// whoever proves it.
 func TestSystemdNice(t *testing.T) {
 	threads := func(nice int) {
 		tasks, err := os.ReadDir("/proc/self/task")
@@ -346,7 +347,8 @@ func TestSystemdNice(t *testing.T) {
 	}
 }
 
-// TestSystemdKernelState: whatever a service sets in the kernel that outlasts it shows, each thing by itself, and what it takes back does not.
+// TestSystemdKernelState: whatever a service sets in the kernel that outlasts it shows, each thing by itself, and what
+// it takes back does not.
 func TestSystemdKernelState(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
 	before := kernelState(t, p)

@@ -1,12 +1,14 @@
-// Command hostile is a service that was taken over: as root in a place it tries to get at the machine. Tests run it there.
+// Command hostile is a service that was taken over: as root in a place it tries to get at the machine. Tests run it
+// there.
 //
-//	hostile attack        tries every attack once and prints a line for each: its name, and "refused: WHY" or "SUCCEEDED: WHAT"
+//	hostile attack        tries every attack once and prints a line for each: its name, and "refused: WHY" or
+//	                      "SUCCEEDED: WHAT"
 //	hostile attack NAME   tries one
 //	hostile launch        asks systemd to run the attack core-pattern with all capabilities
 //	hostile serve HOW     is a service that hinders its own proof: see serve.go
 //
-// Where the place does not hold, the program must not harm the machine: it writes the values that it has read, opens devices
-// without using them, and fills neither memory nor disk beyond a gigabyte.
+// Where the place does not hold, the program must not harm the machine: it writes the values that it has read, opens
+// devices without using them, and fills neither memory nor disk beyond a gigabyte.
 package main
 
 import (
@@ -29,7 +31,7 @@ func main() {
 	case "serve":
 		serve(args[1])
 	case "wait":
-		select {}
+		stay()
 	default:
 		fmt.Fprintln(os.Stderr, "hostile: want attack, launch or serve")
 		os.Exit(2)

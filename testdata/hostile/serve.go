@@ -47,7 +47,7 @@ func serve(how string) {
 	case "outlive":
 		outlive()
 	}
-	select {}
+	stay()
 }
 
 // stop stops a process for as long as this one runs.
@@ -69,5 +69,12 @@ func outlive() {
 	}
 	for _, file := range []string{"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/init.scope/cgroup.procs"} {
 		_ = os.WriteFile(file, fmt.Appendln(nil, c.Process.Pid), 0)
+	}
+}
+
+// stay does not return. A bare select would be a deadlock to Go.
+func stay() {
+	for {
+		time.Sleep(time.Hour)
 	}
 }

@@ -24,7 +24,8 @@ type Group struct {
 	fd   int          // of dir; -1 before it is open
 	hold *placeholder // keeps a scope until the container is in it; nil without a scope
 
-	// Join are files to which the id of the container's first process must be written, so that limits of version 1 trees hold.
+	// Join are files to which the id of the container's first process must be written, so that limits of version 1 trees
+	// hold.
 	Join    []string
 	limited []limited
 }
@@ -32,8 +33,8 @@ type Group struct {
 // FD is open for the directory of the cgroup.
 func (g *Group) FD() int { return g.fd }
 
-// Hierarchies returns the mount points of every cgroup tree, and that of cgroup2 among them. A machine of the hybrid kind
-// has version 1 trees too, in one of which systemd-nspawn makes the same directory again.
+// Hierarchies returns the mount points of every cgroup tree, and that of cgroup2 among them. A machine of the hybrid
+// kind has version 1 trees too, in one of which systemd-nspawn makes the same directory again.
 func Hierarchies() (unified string, all []string, err error) {
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2", "cgroup"))
 	if err != nil {
@@ -50,13 +51,14 @@ func Hierarchies() (unified string, all []string, err error) {
 		all = append(all, m.Mountpoint)
 	}
 	if unified == "" {
-		return "", nil, hint.With(errors.New("no cgroup2 file system is mounted"), "mount -t cgroup2 none /sys/fs/cgroup/unified")
+		return "", nil, hint.With(errors.New("no cgroup2 file system is mounted"),
+			"mount -t cgroup2 none /sys/fs/cgroup/unified")
 	}
 	return unified, all, nil
 }
 
-// New makes the cgroup with limits: a scope of the machine's systemd, or a directory where another program is PID 1. Its error
-// wraps [ErrNoLimits] where the limits cannot be set.
+// New makes the cgroup with limits: a scope of the machine's systemd, or a directory where another program is PID 1.
+// Its error wraps [ErrNoLimits] where the limits cannot be set.
 func New(ctx context.Context, name string, l Limits) (*Group, error) {
 	unified, _, err := Hierarchies()
 	if err != nil {
@@ -111,8 +113,8 @@ const (
 	retryEvery   = 5 * time.Millisecond
 )
 
-// RemoveDir kills what is left in the cgroup at dir and removes it with all below it. A cgroup that does not exist is no
-// error.
+// RemoveDir kills what is left in the cgroup at dir and removes it with all below it. A cgroup that does not exist is
+// no error.
 func RemoveDir(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeWithin)
 	defer cancel()

@@ -65,14 +65,13 @@ func (l Limits) properties() []systemd.Property {
 	return list
 }
 
-// setLimits sets the limits and checks that they hold. Where a controller belongs to a version 1 tree, the container must
-// join a directory there; see [Group.Join].
+// setLimits sets the limits. Where a controller belongs to a version 1 tree, the container must join a directory there;
+// see [Group.Join]. Without limits it joins too, where it can: a container in it then sees that part of the tree alone.
 func (g *Group) setLimits(l Limits, unified string) error {
-	if l == (Limits{}) {
-		return nil
+	if l != (Limits{}) && !systemd.Booted() {
+		// Children get the controllers. It fails where another program keeps them, and is seen below.
+		_ = os.WriteFile(filepath.Join(filepath.Dir(g.dir), "cgroup.subtree_control"), []byte("+pids +memory"), 0)
 	}
-	// Where no systemd has done so, children get the controllers; it fails where another program keeps them, and is seen below.
-	_ = os.WriteFile(filepath.Join(filepath.Dir(g.dir), "cgroup.subtree_control"), []byte("+pids +memory"), 0)
 	available, err := os.ReadFile(filepath.Join(g.dir, "cgroup.controllers"))
 	if err != nil {
 		return err
@@ -83,10 +82,15 @@ func (g *Group) setLimits(l Limits, unified string) error {
 	}
 	for _, c := range controllers {
 		value := strconv.FormatUint(c.value(l), 10)
-		if slices.Contains(strings.Fields(string(available)), c.name) {
+		inUnified := slices.Contains(strings.Fields(string(available)), c.name)
+		switch {
+		case c.value(l) == 0 && !inUnified:
+			_ = g.joinTree(c, path)
+		case c.value(l) == 0:
+		case inUnified:
 			g.limited = append(g.limited, limited{c, g.dir, false})
 			err = setLimit(g.dir, c.limit, value, c.alsoLimit, c.alsoValue)
-		} else {
+		default:
 			err = g.setLimit1(c, path, value)
 		}
 		if err != nil {
@@ -98,6 +102,16 @@ func (g *Group) setLimits(l Limits, unified string) error {
 
 // setLimit1 sets a limit in the version 1 tree of a controller.
 func (g *Group) setLimit1(c controller, path, value string) error {
+	if err := g.joinTree(c, path); err != nil {
+		return err
+	}
+	dir := filepath.Dir(g.Join[len(g.Join)-1])
+	g.limited = append(g.limited, limited{c, dir, true})
+	return setLimit(dir, c.limit1, value, c.also1, value)
+}
+
+// joinTree makes a cgroup in the version 1 tree of a controller for the container to join.
+func (g *Group) joinTree(c controller, path string) error {
 	tree, err := treeOf(c.name)
 	if err != nil {
 		return err
@@ -107,8 +121,7 @@ func (g *Group) setLimit1(c controller, path, value string) error {
 		return err
 	}
 	g.Join = append(g.Join, filepath.Join(dir, "cgroup.procs"))
-	g.limited = append(g.limited, limited{c, dir, true})
-	return setLimit(dir, c.limit1, value, c.also1, value)
+	return nil
 }
 
 // treeOf is where the version 1 tree of a controller is mounted. A container may have its own mounted nowhere, and can.
@@ -139,10 +152,11 @@ func setLimit(dir, file, value, also, alsoValue string) error {
 	if also == "" {
 		return nil
 	}
-	if err := os.WriteFile(filepath.Join(dir, also), []byte(alsoValue), 0); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		return err // a kernel that does not count swap has no such file, and cgroupfs lets nobody make one
+	err := os.WriteFile(filepath.Join(dir, also), []byte(alsoValue), 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil // a kernel that does not count swap has no such file, and cgroupfs lets nobody make one
 	}
-	return nil
+	return err
 }
 
 // A limited cgroup is a directory with a limit that is set.

@@ -42,8 +42,8 @@ func (h *placeholder) release() {
 	_ = h.cmd.Wait()
 }
 
-// newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified. D-Bus
-// need not be up.
+// newScope has systemd make the scope name.scope and returns its directory in the cgroup2 tree mounted at unified.
+// D-Bus need not be up.
 func newScope(ctx context.Context, unified, name string, l Limits) (dir string, hold *placeholder, err error) {
 	manager, err := systemd.ConnectPrivate(ctx)
 	if err != nil {
@@ -63,13 +63,15 @@ func newScope(ctx context.Context, unified, name string, l Limits) (dir string, 
 
 // startScope returns the ControlGroup of the new scope once its process is in there.
 func startScope(ctx context.Context, manager *systemd.Client, scope string, pid int, l Limits) (string, error) {
-	result, err := manager.StartTransientUnit(ctx, systemd.Fail, systemd.Transient{Name: scope, Properties: append(l.properties(), []systemd.Property{
-		{Name: "Description", Value: "Place for the trials of temper"},
-		{Name: "Slice", Value: "machine.slice"},
-		{Name: "Delegate", Value: true},
-		{Name: "CollectMode", Value: "inactive-or-failed"},
-		{Name: "PIDs", Value: []uint32{uint32(pid)}},
-	}...)})
+	properties := append(l.properties(),
+		systemd.Property{Name: "Description", Value: "Place for the trials of temper"},
+		systemd.Property{Name: "Slice", Value: "machine.slice"},
+		systemd.Property{Name: "Delegate", Value: true},
+		systemd.Property{Name: "CollectMode", Value: "inactive-or-failed"},
+		systemd.Property{Name: "PIDs", Value: []uint32{uint32(pid)}},
+	)
+	unit := systemd.Transient{Name: scope, Properties: properties}
+	result, err := manager.StartTransientUnit(ctx, systemd.Fail, unit)
 	if err != nil {
 		return "", err
 	}
@@ -80,8 +82,8 @@ func startScope(ctx context.Context, manager *systemd.Client, scope string, pid 
 	return systemd.Get[string](p, "ControlGroup"), err
 }
 
-// stopScope has systemd end the scope whose cgroup is dir, and waits until it has removed that: of a cgroup that somebody
-// else removes systemd may not see the end, and would keep its scope for good.
+// stopScope has systemd end the scope whose cgroup is dir, and waits until it has removed that: of a cgroup that
+// somebody else removes systemd may not see the end, and would keep its scope for good.
 func stopScope(ctx context.Context, dir string) error {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package hostcopy mounts writable copies, in memory, over directories of the running machine, so that trials on it write
-// nothing into the originals.
+// Package hostcopy mounts writable copies, in memory, over directories of the running machine, so that trials on it
+// write nothing into the originals.
 //
 // Call [Cover]; what a killed process leaves, [RemoveLeftovers] takes away, or the next boot.
 package hostcopy

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read returns the state of the namespaces that the calling thread is in, by names for people. It is the same as long as
-// nobody changes anything.
+// Read returns the state of the namespaces that the calling thread is in, by names for people. It is the same as long
+// as nobody changes anything.
 func Read() (map[string]string, error) {
 	var names unix.Utsname
 	if err := unix.Uname(&names); err != nil {
@@ -43,8 +43,8 @@ func addNetworkVariables(state map[string]string) {
 	})
 }
 
-// tables are files of proc(5), and for each the function that keeps what does not change by itself. The old packet filter
-// lists its tables once they are used.
+// tables are files of proc(5), and for each the function that keeps what does not change by itself. The old packet
+// filter lists its tables once they are used.
 var tables = map[string]func(string) string{
 	"/proc/thread-self/net/dev":              columns(0), // without what interfaces have counted
 	"/proc/thread-self/net/fib_trie":         whole,

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packetFilter returns the number of changes that nftables has seen in the network of the calling thread, or "" where the
-// kernel has no nftables.
+// packetFilter returns the number of changes that nftables has seen in the network of the calling thread, or "" where
+// the kernel has no nftables.
 func packetFilter() string {
 	if !nftablesLoaded() {
 		return ""
@@ -37,8 +37,8 @@ func packetFilter() string {
 	return fmt.Sprint(binary.BigEndian.Uint32(answer[header+family+unix.SizeofNlAttr:])) // NFTA_GEN_ID comes first
 }
 
-// nftablesLoaded reports whether the kernel has nftables. To ask for its generation would load the module, which would then
-// stay loaded.
+// nftablesLoaded reports whether the kernel has nftables. To ask for its generation would load the module, which would
+// then stay loaded.
 func nftablesLoaded() bool {
 	if _, err := os.Stat("/proc/modules"); err != nil {
 		return true // this kernel has no modules: asking loads nothing

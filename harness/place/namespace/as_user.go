@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AsUser calls f on the calling thread with id as its effective user and group, and with all the capabilities that the thread
-// has: what f makes belongs to id, and unix(7) sockets that it connects show id to their peer. An id of 0 changes nothing.
+// AsUser calls f on the calling thread with id as its effective user and group, and with all the capabilities that the
+// thread has: what f makes belongs to id, and unix(7) sockets that it connects show id to their peer. An id of 0
+// changes nothing.
 func AsUser(id uint32, f func() error) (err error) {
 	if id == 0 {
 		return f()
@@ -28,8 +29,9 @@ func AsUser(id uint32, f func() error) (err error) {
 	return f()
 }
 
-// setEffective changes the effective user and group of the calling thread alone; the functions of package unix change all threads
-// of the process. The kernel empties the effective capabilities of a thread that stops being root, and the permitted ones stay.
+// setEffective changes the effective user and group of the calling thread alone; the functions of package unix change
+// all threads of the process. The kernel empties the effective capabilities of a thread that stops being root, and the
+// permitted ones stay.
 func setEffective(id uint32) error {
 	const keep = ^uintptr(0)
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, keep, uintptr(id), keep); errno != 0 {

@@ -11,7 +11,8 @@ import (
 	"temper/harness/place/namespace"
 )
 
-// TestAsUser: what is made belongs to the other user, a directory that is closed to him is open, and the thread is root again.
+// TestAsUser: what is made belongs to the other user, a directory that is closed to him is open, and the thread is
+// root again.
 func TestAsUser(t *testing.T) {
 	if unix.Geteuid() != 0 {
 		t.Skip("needs root")

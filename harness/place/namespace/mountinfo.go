@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mountinfo returns all mounts of a process in the format of proc_pid_mountinfo(5). The file /proc/PID/mountinfo shows only
-// those below the root directory of the process.
+// Mountinfo returns all mounts of a process in the format of proc_pid_mountinfo(5). The file /proc/PID/mountinfo shows
+// only those below the root directory of the process.
 func Mountinfo(pid int) (info []byte, err error) {
 	proc, err := os.Open("/proc")
 	if err != nil {

@@ -5,8 +5,8 @@ import "slices"
 // DefaultUnit is the unit that a container boots when none is asked for.
 const DefaultUnit = "temper-place.target"
 
-// defaultUnitText starts what every service may take for granted, and D-Bus, but none of the sockets, timers and services
-// that the machine has enabled. dbus.service is an alias where the bus is dbus-broker.
+// defaultUnitText starts what every service may take for granted, and D-Bus, but none of the sockets, timers and
+// services that the machine has enabled. dbus.service is an alias where the bus is dbus-broker.
 const defaultUnitText = `[Unit]
 Description=Place for trials
 Requires=sysinit.target dbus.socket
@@ -28,8 +28,9 @@ var bootWords = []string{
 // quietWords are added when only [DefaultUnit] is booted.
 var quietWords = []string{"temper=0"}
 
-// masked are units that wait for a network which a container does not have or for somebody at its console, or that take
-// time and that no service needs. They are masked by systemd.mask= of systemd-debug-generator(8), so that /etc stays as it is.
+// masked are units that wait for a network which a container does not have or for somebody at its console, or that
+// take time and that no service needs. They are masked by systemd.mask= of systemd-debug-generator(8), so that /etc
+// stays as it is.
 var masked = []string{
 	"NetworkManager-wait-online.service",
 	"connman-wait-online.service",
@@ -44,9 +45,9 @@ var masked = []string{
 	"systemd-time-wait-sync.service",
 }
 
-// ownFiles are files of every container. Its journal stays in memory, because to continue the machine's journal would copy
-// all of it, and has no rate limit. A limit of one byte turns core(5) dumps off: with any other limit the kernel would
-// hand those of a container to the machine's own systemd-coredump, which would keep them.
+// ownFiles are files of every container. Its journal stays in memory, because to continue the machine's journal would
+// copy all of it, and has no rate limit. A limit of one byte turns core(5) dumps off: with any other limit the kernel
+// would hand those of a container to the machine's own systemd-coredump, which would keep them.
 var ownFiles = []File{
 	{Name: "/etc/systemd/system/" + DefaultUnit, Data: []byte(defaultUnitText)},
 	{

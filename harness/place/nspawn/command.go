@@ -15,9 +15,9 @@ import (
 	"temper/internal/hint"
 )
 
-// withProc becomes systemd-nspawn after it was told that it is in its cgroups, and has mounted the proc(5) of the new PID
-// namespace, which only a process inside can (Linux up to 6.16): with the machine's, systemd-nspawn would take other processes for
-// its own.
+// withProc becomes systemd-nspawn after it was told that it is in its cgroups, and has mounted the proc(5) of the new
+// PID namespace, which only a process inside can (Linux up to 6.16): with the machine's, systemd-nspawn would take
+// other processes for its own.
 const withProc = `read -r _ && exec </dev/null && "$0" -t proc proc /proc && exec "$@"`
 
 // command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
@@ -80,7 +80,8 @@ func findPrograms() (programs, error) {
 		return found, err
 	}
 	if path, err = exec.LookPath("mount"); err != nil {
-		return found, hint.With(fmt.Errorf("%w: mount(8) is not installed", ErrUnavailable), "install the package mount or util-linux")
+		return found, hint.With(fmt.Errorf("%w: mount(8) is not installed", ErrUnavailable),
+			"install the package mount or util-linux")
 	}
 	found.mount, err = filepath.EvalSymlinks(path)
 	return found, err

@@ -1,7 +1,7 @@
 // Package nspawn boots a copy of a root directory in systemd-nspawn(1).
 //
-// Call [Check] to learn what the machine or a root directory lacks, and [Start]. The copy is an overlay in memory; its mounts and
-// processes live in namespaces that end with the calling process, even by kill -9.
+// Call [Check] to learn what the machine or a root directory lacks, and [Start]. The copy is an overlay in memory; its
+// mounts and processes live in namespaces that end with the calling process, even by kill -9.
 package nspawn
 
 import (
@@ -30,8 +30,8 @@ type Config struct {
 	Args  []string
 	Files []File    // written into the copy before it boots
 	Log   io.Writer // receives the console; can be nil
-	// Users are the users that the container has, in a user namespace of its own. The zero value boots it in that of the machine,
-	// where its root can do to the machine what root can.
+	// Users are the users that the container has, in a user namespace of its own. The zero value boots it in that of the
+	// machine, where its root can do to the machine what root can.
 	Users users.Range
 	// CgroupFD is open for the directory of the cgroup in which the container runs.
 	CgroupFD int
@@ -125,7 +125,8 @@ func (c *Container) start(u overlay.Users) error {
 	if err := namespace.AsUser(c.Users.First, func() error { return c.writeFiles(host.At(merged)) }); err != nil {
 		return err
 	}
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // of this thread: services start as at a boot, not with the nice(1) of the caller
+	// Services start as at a boot, not with the nice(1) of the caller.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // of this thread
 	cmd := c.command()
 	ready, err := cmd.StdinPipe()
 	if err != nil {
@@ -174,8 +175,8 @@ func (c *Container) Err() error {
 
 // Kill ends the container and returns when it is gone. It can be called again.
 //
-// systemd-nspawn is PID 1 of a PID namespace, so every process of the container is dead when systemd-nspawn has been waited
-// for; the mounts go with the thread.
+// systemd-nspawn is PID 1 of a PID namespace, so every process of the container is dead when systemd-nspawn has been
+// waited for; the mounts go with the thread.
 func (c *Container) Kill() {
 	c.killOnce.Do(func() {
 		_ = c.cmd.Process.Kill() // that it has ended already is as good

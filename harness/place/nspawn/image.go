@@ -10,7 +10,9 @@ import (
 
 // busSockets and busPrograms are where D-Bus is in a root, dbus-broker included.
 var (
-	busSockets  = []string{"/usr/lib/systemd/system/dbus.socket", "/lib/systemd/system/dbus.socket", "/etc/systemd/system/dbus.socket"}
+	busSockets = []string{
+		"/usr/lib/systemd/system/dbus.socket", "/lib/systemd/system/dbus.socket", "/etc/systemd/system/dbus.socket",
+	}
 	busPrograms = []string{"/usr/bin/dbus-daemon", "/usr/bin/dbus-broker-launch", "/bin/dbus-daemon"}
 )
 

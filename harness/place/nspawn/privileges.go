@@ -40,18 +40,18 @@ var dropped = []string{"CAP_MKNOD"}
 var systemCalls = []string{"adjtimex", "clock_adjtime"}
 
 // trustedSystemCalls are allowed as well to a root who is trusted: systemd enforces DeviceAllow=, IPAddressDeny=,
-// SocketBindDeny= and RestrictNetworkInterfaces= with bpf(2), and goes on without where it is refused. With bpf(2) root can
-// send signals to any process of the machine.
+// SocketBindDeny= and RestrictNetworkInterfaces= with bpf(2), and goes on without where it is refused. With bpf(2)
+// root can send signals to any process of the machine.
 var trustedSystemCalls = []string{"bpf"}
 
-// addressFamilies are all that Linux has: since 261 systemd-nspawn(1) allows those that are named, and is to allow only a few
-// by itself.
+// addressFamilies are all that Linux has: since 261 systemd-nspawn(1) allows those that are named, and is to allow
+// only a few by itself.
 var addressFamilies = []string{
-	"AF_ALG", "AF_APPLETALK", "AF_ATMPVC", "AF_ATMSVC", "AF_AX25", "AF_BLUETOOTH", "AF_BRIDGE", "AF_CAIF", "AF_CAN", "AF_DECnet",
-	"AF_IB", "AF_IEEE802154", "AF_INET", "AF_INET6", "AF_IPX", "AF_IRDA", "AF_ISDN", "AF_IUCV", "AF_KCM", "AF_KEY",
-	"AF_LLC", "AF_MPLS", "AF_NETBEUI", "AF_NETLINK", "AF_NETROM", "AF_NFC", "AF_PACKET", "AF_PHONET", "AF_PPPOX", "AF_QIPCRTR",
-	"AF_RDS", "AF_ROSE", "AF_RXRPC", "AF_SECURITY", "AF_SMC", "AF_SNA", "AF_TIPC", "AF_UNIX", "AF_VSOCK", "AF_WANPIPE", "AF_X25",
-	"AF_XDP",
+	"AF_ALG", "AF_APPLETALK", "AF_ATMPVC", "AF_ATMSVC", "AF_AX25", "AF_BLUETOOTH", "AF_BRIDGE", "AF_CAIF",
+	"AF_CAN", "AF_DECnet", "AF_IB", "AF_IEEE802154", "AF_INET", "AF_INET6", "AF_IPX", "AF_IRDA", "AF_ISDN",
+	"AF_IUCV", "AF_KCM", "AF_KEY", "AF_LLC", "AF_MPLS", "AF_NETBEUI", "AF_NETLINK", "AF_NETROM", "AF_NFC",
+	"AF_PACKET", "AF_PHONET", "AF_PPPOX", "AF_QIPCRTR", "AF_RDS", "AF_ROSE", "AF_RXRPC", "AF_SECURITY", "AF_SMC",
+	"AF_SNA", "AF_TIPC", "AF_UNIX", "AF_VSOCK", "AF_WANPIPE", "AF_X25", "AF_XDP",
 }
 
 // helpText returns what a program says of its options, or "" where it says nothing within a few seconds.

@@ -38,8 +38,8 @@ func separate() error {
 	return nil
 }
 
-// sealMachine makes all file systems of the machine read-only for this thread and what it starts, cgroups excepted: what
-// systemd-nspawn should lock, note or bind into the container of the machine's own files, it cannot change.
+// sealMachine makes all file systems of the machine read-only for this thread and what it starts, cgroups excepted:
+// what systemd-nspawn should lock, note or bind into the container of the machine's own files, it cannot change.
 func sealMachine() error {
 	err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 	if errors.Is(err, unix.ENOSYS) {
@@ -102,8 +102,8 @@ func (c *Container) mountTree(u overlay.Users) error {
 	return nil
 }
 
-// Scratch is the directory, inside the mount namespace of systemd-nspawn, to which what is written to the copy of a file
-// system goes. Numbers are those of [Container.FileSystems].
+// Scratch is the directory, inside the mount namespace of systemd-nspawn, to which what is written to the copy of a
+// file system goes. Numbers are those of [Container.FileSystems].
 func Scratch(number int) string { return fmt.Sprintf("%s/%d", scratch, number) }
 
 // writeFiles writes what the copy needs to boot as a container, and the caller's files.
@@ -124,7 +124,8 @@ func (c *Container) writeFiles(root host.Root) error {
 
 var machineID = regexp.MustCompile(`^[0-9a-f]{32}\n?$`)
 
-// hasMachineID reports whether an image has been booted: otherwise it would take this for its first boot (machine-id(5)).
+// hasMachineID reports whether an image has been booted: otherwise it would take this for its first boot
+// (machine-id(5)).
 func hasMachineID(root host.Root) bool {
 	data, err := root.ReadFile("/etc/machine-id")
 	return err == nil && machineID.Match(data)

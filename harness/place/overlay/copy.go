@@ -47,7 +47,8 @@ func (l Layer) Copy(u Users, scratch, merged string) error {
 	return errors.New("neither a directory nor a regular file")
 }
 
-// Cover mounts a writable copy of a directory over the directory itself. What is written goes to the new directory scratch.
+// Cover mounts a writable copy of a directory over the directory itself. What is written goes to the new directory
+// scratch.
 func (l Layer) Cover(scratch string) error { return l.mount(scratch, "") }
 
 // mount mounts the overlay at target, a path, or over the layer itself if that is "".

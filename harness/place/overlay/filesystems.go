@@ -1,5 +1,5 @@
-// Package overlay makes writable copies of directories and of all file systems mounted below them: overlays of which only
-// what is written takes room.
+// Package overlay makes writable copies of directories and of all file systems mounted below them: overlays of which
+// only what is written takes room.
 //
 // Call [Open] for the file systems of a root directory, or [OpenDirectory] for one directory, and then [Layer.Copy].
 package overlay
@@ -81,7 +81,8 @@ func inside(base, path string) (string, bool) {
 	return "/" + rel, true
 }
 
-// Copied reports whether a file system of a type that is mounted at a path of a machine is part of a copy of the machine.
+// Copied reports whether a file system of a type that is mounted at a path of a machine is part of a copy of the
+// machine.
 func Copied(at, fstype string) bool {
 	kind, _, _ := strings.Cut(fstype, ".")
 	if unreal[kind] {

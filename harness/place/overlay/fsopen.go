@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount mounts a new file system at the path target below the directory dir, or over dir itself if target is "". It uses
-// fsopen(2), which takes every value whole and says in words what it does not accept.
+// Mount mounts a new file system at the path target below the directory dir, or over dir itself if target is "". It
+// uses fsopen(2), which takes every value whole and says in words what it does not accept.
 func Mount(fstype string, dir int, target string, attributes int, options [][2]string) error {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if err != nil {

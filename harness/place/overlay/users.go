@@ -22,8 +22,8 @@ type Users struct {
 
 // copyFor mounts the overlay at target, with the files of the layer belonging to other users.
 //
-// The layer is mapped, which takes no time, where the kernel (overlayfs does since Linux 5.19) and the file system can; another
-// overlay cannot. Otherwise every file gets its new owner.
+// The layer is mapped, which takes no time, where the kernel (overlayfs does since Linux 5.19) and the file system
+// can; another overlay cannot. Otherwise every file gets its new owner.
 func (l Layer) copyFor(u Users, scratch, target string) error {
 	if !u.Private() {
 		return l.mount(scratch, target)
@@ -47,8 +47,8 @@ func (l Layer) copyFor(u Users, scratch, target string) error {
 	return nil
 }
 
-// copyMapped mounts the overlay over an idmapped mount of the layer; mount_setattr(2). Kernels before 6.15 want that mount
-// attached somewhere; overlayfs keeps a copy of its own.
+// copyMapped mounts the overlay over an idmapped mount of the layer; mount_setattr(2). Kernels before 6.15 want that
+// mount attached somewhere; overlayfs keeps a copy of its own.
 func (l Layer) copyMapped(u Users, scratch, target string) error {
 	tree, err := unix.OpenTree(l.fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
@@ -71,8 +71,8 @@ func (l Layer) copyMapped(u Users, scratch, target string) error {
 	return errors.Join(mapped.mount(scratch, target), unix.Unmount(lower, unix.MNT_DETACH))
 }
 
-// changeOwners gives every file below dir, on its file system, to the user of the range that stands for its owner. No process
-// uses the files yet.
+// changeOwners gives every file below dir, on its file system, to the user of the range that stands for its owner. No
+// process uses the files yet.
 func changeOwners(dir string, r users.Range) error {
 	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
@@ -114,8 +114,8 @@ func changeOwner(name string, st *unix.Stat_t, r users.Range) error {
 
 const capabilityXattr = "security.capability"
 
-// fileCapability returns the capabilities of a file for the root of a range (struct vfs_ns_cap_data of linux/capability.h), or
-// nil.
+// fileCapability returns the capabilities of a file for the root of a range (struct vfs_ns_cap_data of
+// linux/capability.h), or nil.
 func fileCapability(name string, r users.Range) []byte {
 	const revisionMask, revision2, revision3 = 0xff000000, 0x02000000, 0x03000000
 	data := make([]byte, 64)

@@ -1,5 +1,5 @@
-// Package owner makes names that say which process has made something, so that what a killed process has left can be told
-// from what a living one uses.
+// Package owner makes names that say which process has made something, so that what a killed process has left can be
+// told from what a living one uses.
 //
 // A name carries the number of its process, and when that started since numbers come again:
 //
@@ -19,8 +19,8 @@ import (
 
 var ownedName = regexp.MustCompile(`^temper-(?:run-|cover-|trial-)?([0-9]+)-([0-9]+)-[a-z0-9]+(?:\.scope|\.service)?$`)
 
-// Name returns the name of something that this process makes: the prefix, the process and an id of lower-case letters and
-// digits.
+// Name returns the name of something that this process makes: the prefix, the process and an id of lower-case letters
+// and digits.
 func Name(prefix, id string) (string, error) {
 	start, err := startTime(os.Getpid())
 	if err != nil {

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// The candidates are far above the ids that distributions, subuid(5) and container engines give out by default. Each has many
-// times 65536 ids, since an image may have files of users beyond that. None reaches 2^31: some programs and file systems take
-// such ids for negative numbers.
+// The candidates are far above the ids that distributions, subuid(5) and container engines give out by default. Each
+// has many times 65536 ids, since an image may have files of users beyond that. None reaches 2^31: some programs and
+// file systems take such ids for negative numbers.
 const (
 	width          = 1 << 25
 	firstCandidate = 30
 	lastCandidate  = 62
 )
 
-// Choose returns a range of which no user, group or process of the machine has an id, as far as its files say. The processes
-// of other containers count, so that two containers do not share their users.
+// Choose returns a range of which no user, group or process of the machine has an id, as far as its files say. The
+// processes of other containers count, so that two containers do not share their users.
 func Choose() (Range, error) {
 	used := idsInUse("/")
 	const count = lastCandidate - firstCandidate + 1
@@ -37,15 +37,18 @@ func Choose() (Range, error) {
 // meets reports whether the range has an id in common with others.
 func (r Range) meets(others []Range) bool {
 	for _, o := range others {
-		if o.Count > 0 && uint64(o.First) < uint64(r.First)+uint64(r.Count) && uint64(r.First) < uint64(o.First)+uint64(o.Count) {
+		if o.Count > 0 && uint64(o.First) < r.end() && uint64(r.First) < o.end() {
 			return true
 		}
 	}
 	return false
 }
 
-// idsInUse lists the ids of users, groups and processes of the machine whose root directory is given, and those that are set
-// aside for the containers of users. What cannot be read or parsed is left out.
+// end is the first id after the range.
+func (r Range) end() uint64 { return uint64(r.First) + uint64(r.Count) }
+
+// idsInUse lists the ids of users, groups and processes of the machine whose root directory is given, and those that
+// are set aside for the containers of users. What cannot be read or parsed is left out.
 func idsInUse(root string) []Range {
 	var used []Range
 	for name, field := range map[string]int{"etc/passwd": 2, "etc/group": 2} {

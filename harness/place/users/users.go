@@ -1,5 +1,5 @@
-// Package users gives a container users of its own: a range of user and group ids of the machine that nobody else uses, and
-// a user namespace that maps them; user_namespaces(7).
+// Package users gives a container users of its own: a range of user and group ids of the machine that nobody else
+// uses, and a user namespace that maps them; user_namespaces(7).
 //
 // Call [Choose], and [Range.Namespace] for the mounts. The root of such a container has no right on the machine.
 package users
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Range is the users that a container has: its user 0 is the machine's user First, and so on. The zero value stands for the
-// users of the machine itself.
+// Range is the users that a container has: its user 0 is the machine's user First, and so on. The zero value stands
+// for the users of the machine itself.
 type Range struct {
 	First, Count uint32
 }
@@ -24,8 +24,8 @@ type Range struct {
 // Private reports whether the users are not the machine's own.
 func (r Range) Private() bool { return r.Count > 0 }
 
-// Inside returns the number that an id of the machine has in the container. An id that the container does not have stays
-// as it is.
+// Inside returns the number that an id of the machine has in the container. An id that the container does not have
+// stays as it is.
 func (r Range) Inside(id uint32) uint32 {
 	if id >= r.First && id-r.First < r.Count {
 		return id - r.First
@@ -33,8 +33,8 @@ func (r Range) Inside(id uint32) uint32 {
 	return id
 }
 
-// Outside returns the number that an id of the container has on the machine. Known is false for an id that the range does
-// not reach.
+// Outside returns the number that an id of the container has on the machine. Known is false for an id that the range
+// does not reach.
 func (r Range) Outside(id uint32) (outside uint32, known bool) {
 	if !r.Private() {
 		return id, true
@@ -45,7 +45,8 @@ func (r Range) Outside(id uint32) (outside uint32, known bool) {
 // ErrNoNamespace says that this machine gives no user namespace.
 var ErrNoNamespace = errors.New("this machine gives no user namespace")
 
-// Namespace opens a new user namespace that maps the range. An error wraps [ErrNoNamespace] where the kernel refuses one.
+// Namespace opens a new user namespace that maps the range. An error wraps [ErrNoNamespace] where the kernel refuses
+// one.
 func (r Range) Namespace() (*os.File, error) {
 	if data, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil && string(data) == "0\n" {
 		return nil, fmt.Errorf("%w: user.max_user_namespaces is 0", ErrNoNamespace)
@@ -53,7 +54,8 @@ func (r Range) Namespace() (*os.File, error) {
 	cat := exec.Command("cat") // lives until its input ends, also where this process is killed
 	mapping := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(r.First), Size: int(r.Count)}}
 	cat.SysProcAttr = &syscall.SysProcAttr{
-		Setsid: true, Cloneflags: unix.CLONE_NEWUSER, UidMappings: mapping, GidMappings: mapping, GidMappingsEnableSetgroups: true,
+		Setsid: true, Cloneflags: unix.CLONE_NEWUSER,
+		UidMappings: mapping, GidMappings: mapping, GidMappingsEnableSetgroups: true,
 	}
 	input, err := cat.StdinPipe()
 	if err != nil {

@@ -1,0 +1,59 @@
+package place
+
+import (
+	"golang.org/x/sys/unix"
+
+	"temper/harness/place/cgroup"
+	"temper/harness/place/nspawn"
+)
+
+// Limits bound what a container can take from the machine. The zero value stands for a share of the machine's memory
+// and more tasks than services have; a trusted place has no limits.
+type Limits = cgroup.Limits
+
+const (
+	defaultTasks = 2048
+	mostMemory   = 4 << 30
+	leastMemory  = 1 << 30
+)
+
+// complete fills in what l leaves open: a quarter of the memory, but at least a gigabyte or half of the memory.
+func complete(l Limits) (Limits, error) {
+	if l.Tasks == 0 {
+		l.Tasks = defaultTasks
+	}
+	if l.Memory == 0 {
+		var info unix.Sysinfo_t
+		if err := unix.Sysinfo(&info); err != nil {
+			return l, err
+		}
+		all := uint64(info.Totalram) * uint64(info.Unit)
+		l.Memory = min(max(all/4, min(all/2, leastMemory)), mostMemory)
+	}
+	return l, nil
+}
+
+// LimitsReached names those limits of the place that its processes have run into: "memory", "tasks". What a service
+// did after that says nothing about the service.
+func (p *Place) LimitsReached() []string {
+	if p.box == nil {
+		return nil
+	}
+	return p.box.group.LimitsReached()
+}
+
+// Trusted reports whether the root of the place is the root of the machine: the host, and a container that was asked
+// for so.
+func (p *Place) Trusted() bool { return !p.users.Private() }
+
+// Withholds reports whether the place refuses its root a system call that it would be allowed on the machine with a
+// capability.
+func (p *Place) Withholds(capability, call string) bool {
+	return !p.Trusted() && nspawn.Withholds(capability, call)
+}
+
+// Downgrades reports whether the place refuses its root a system call that it would be allowed on the machine with a
+// capability, and that programs do without.
+func (p *Place) Downgrades(capability, call string) bool {
+	return !p.Trusted() && nspawn.Downgrades(capability, call)
+}
