@@ -85,7 +85,9 @@ func (g *Group) setLimits(l Limits, unified string) error {
 		inUnified := slices.Contains(strings.Fields(string(available)), c.name)
 		switch {
 		case c.value(l) == 0 && !inUnified:
-			_ = g.joinTree(c, path)
+			if tree, err := mountedTree(c.name); err == nil && tree != "" {
+				_ = g.joinTree(tree, path) // a container without limits does as well outside
+			}
 		case c.value(l) == 0:
 		case inUnified:
 			g.limited = append(g.limited, limited{c, g.dir, false})
@@ -102,20 +104,23 @@ func (g *Group) setLimits(l Limits, unified string) error {
 
 // setLimit1 sets a limit in the version 1 tree of a controller.
 func (g *Group) setLimit1(c controller, path, value string) error {
-	if err := g.joinTree(c, path); err != nil {
+	tree, err := mountedTree(c.name)
+	if err == nil && tree == "" {
+		tree, err = mountTree(c.name)
+	}
+	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(g.Join[len(g.Join)-1])
+	if err := g.joinTree(tree, path); err != nil {
+		return err
+	}
+	dir := filepath.Join(tree, path)
 	g.limited = append(g.limited, limited{c, dir, true})
 	return setLimit(dir, c.limit1, value, c.also1, value)
 }
 
-// joinTree makes a cgroup in the version 1 tree of a controller for the container to join.
-func (g *Group) joinTree(c controller, path string) error {
-	tree, err := treeOf(c.name)
-	if err != nil {
-		return err
-	}
+// joinTree makes a cgroup for the container to join in the version 1 tree that is mounted at a directory.
+func (g *Group) joinTree(tree, path string) error {
 	dir := filepath.Join(tree, path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -124,23 +129,27 @@ func (g *Group) joinTree(c controller, path string) error {
 	return nil
 }
 
-// treeOf is where the version 1 tree of a controller is mounted. A container may have its own mounted nowhere, and can.
-func treeOf(controller string) (string, error) {
+// mountedTree is where the version 1 tree of a controller is mounted; empty if it is not.
+func mountedTree(controller string) (string, error) {
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
 		return m.FSType != "cgroup" || !slices.Contains(strings.Split(m.VFSOptions, ","), controller), false
 	})
-	if err != nil {
+	if err != nil || len(mounts) == 0 {
 		return "", err
 	}
-	if len(mounts) > 0 {
-		return mounts[0].Mountpoint, nil
-	}
+	return mounts[0].Mountpoint, nil
+}
+
+// mountTree mounts the version 1 tree of a controller: a container may have its own part of one mounted nowhere.
+func mountTree(controller string) (string, error) {
 	dir := "/run/temper/cgroup-" + controller
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if err := unix.Mount("temper", dir, "cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, controller); err != nil {
-		return "", errors.Join(fmt.Errorf("no cgroup tree has the controller %s: %w", controller, err), os.Remove(dir))
+	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	if err := unix.Mount("temper", dir, "cgroup", flags, controller); err != nil {
+		err = fmt.Errorf("no cgroup tree has the controller %s: %w", controller, err)
+		return "", errors.Join(err, os.Remove(dir))
 	}
 	return dir, nil
 }
