@@ -131,6 +131,56 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"everything is enforced", add("etc/temper/temper.toml", "unproven = \"enforce\"\n"), 4},
 		{"a guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard\n"), 3},
 		{"the settings are wrong", add("etc/temper/temper.toml", "unproven\n"), 0},
+		{"a unit is another file with the times of the old one", func(t *testing.T, root string) {
+			file := filepath.Join(root, units+"a.service")
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, root, units+"a.new", "[Service]\nExecStart=/usr/sbin/daemoo\n")
+			if err := errors.Join(os.Chtimes(file[:len(file)-8]+".new", info.ModTime(), info.ModTime()),
+				os.Rename(file[:len(file)-8]+".new", file)); err != nil {
+				t.Fatal(err)
+			}
+		}, 2},
+		{"a unit becomes a link to another", link("/etc/own.service", units+"a.service"), 2},
+		{"all units get a drop-in", add("etc/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 0},
+		{"a unit gets a drop-in of the vendor", add(units+"a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
+		{"a directory of drop-ins is a link", func(t *testing.T, root string) {
+			put(t, root, "srv/drop-ins/x.conf", "[Service]\nNice=1\n")
+			link("/srv/drop-ins", "etc/systemd/system/a.service.d")(t, root)
+		}, 2},
+		{"a unit is empty", add("etc/systemd/system/a.service", ""), 2},
+		{"the administrator has a unit of this name", add("etc/systemd/system/a.service", "[Service]\nExecStart=/x\n"), 2},
+		{"a base of this name comes first", add("etc/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = false\n"), 3},
+		{"a profile of this name comes first", add("etc/temper/profiles.d/all.toml", "units = []\n"), 0},
+		{"a profile is behind a link that changes", link("other.toml", dir+"all.toml"), 0},
+		{"the directory of verdicts becomes anybody's", func(t *testing.T, root string) {
+			if err := os.Chmod(filepath.Join(root, store), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"the directory of profiles becomes anybody's", func(t *testing.T, root string) {
+			if err := os.Chmod(filepath.Join(root, dir), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"the directory of profiles is a link", func(t *testing.T, root string) {
+			if err := os.Rename(filepath.Join(root, dir), filepath.Join(root, "srv-profiles")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink("/srv-profiles", filepath.Join(root, "etc/temper/profiles.d")); err != nil {
+				t.Fatal(err)
+			}
+		}, 3},
+		{"a verdict is a link", func(t *testing.T, root string) {
+			file := filepath.Join(root, store+"a.service.json")
+			if err := errors.Join(os.Rename(file, file+".real"), os.Symlink("a.service.json.real", file)); err != nil {
+				t.Fatal(err)
+			}
+		}, 2},
+		{"systemd goes", remove("usr/lib/systemd/libsystemd-shared-257.so"), 0},
+		{"another temper is installed", add("usr/lib/temper/temper-decide", "another"), 3},
 	}
 	for _, state := range states {
 		for _, tt := range changes {

@@ -72,7 +72,7 @@ func TestTrust(t *testing.T) {
 				err = os.Truncate(p, 100<<20)
 			}
 			return err
-		}), "/etc/temper/profiles.d/a.toml: has 104857600 bytes, want at most 4194304"},
+		}), "/etc/temper/profiles.d/a.toml: has 104857600 bytes, want at most 65536"},
 		{"base is a link", replace(dir+"/base", func(p string) error { return os.Symlink("/tmp", p) }), "/etc/temper/profiles.d/base: is a link: make it a directory"},
 		{"link into a directory that all can write", func(t *testing.T, root string) {
 			write(t, filepath.Join(root, "usr/local/lib/temper/profiles.d/b.toml"), "")

@@ -132,3 +132,57 @@ func mountImage(t *testing.T, at, text string) {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
 }
+
+// A directory on an overlay has the times of its uppermost layer: an extension image or an update below adds an entry and changes
+// none of them.
+func TestOverlay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts an overlay")
+	}
+	top, root := t.TempDir(), t.TempDir()
+	if err := unix.Mount("tmpfs", top, "tmpfs", 0, ""); err != nil { // which an overlay takes, wherever the tests run
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(top, unix.MNT_DETACH) })
+	for _, dir := range []string{"image/a.service.d", "extension/a.service.d", "upper/a.service.d", "work"} {
+		if err := os.MkdirAll(filepath.Join(top, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(top, "image/a.service.d/1.conf"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mount := func(lower string) {
+		t.Helper()
+		_ = unix.Unmount(root, unix.MNT_DETACH)
+		options := "lowerdir=" + lower + ",upperdir=" + top + "/upper,workdir=" + top + "/work"
+		if err := unix.Mount("overlay", root, "overlay", 0, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
+	r := ready.Record{Inputs: []ready.Input{{Kind: ready.Names, Path: "/a.service.d"}, {Kind: ready.File, Path: "/a.service.d/1.conf"}}}
+	mount(top + "/image")
+	if !r.ReadStates(root) || !r.Holds(root) {
+		t.Fatalf("the states are %q, and do not hold", r.States)
+	}
+	mount(top + "/image")
+	if !r.Holds(root) {
+		t.Error("the same layers do not hold")
+	}
+	time.Sleep(20 * time.Millisecond)
+	if err := os.WriteFile(filepath.Join(top, "extension/a.service.d/2.conf"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mount(top + "/extension:" + top + "/image")
+	if r.Holds(root) {
+		t.Error("a drop-in that an extension brings goes unnoticed")
+	}
+	if err := os.WriteFile(filepath.Join(top, "image/a.service.d/3.conf"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mount(top + "/image")
+	if r.Holds(root) {
+		t.Error("a drop-in that an update of the image brings goes unnoticed")
+	}
+}
