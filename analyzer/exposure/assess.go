@@ -228,7 +228,8 @@ func noCalls(group string) assessor {
 		if s.Calls.Allow {
 			bad = "is included"
 		}
-		return badness, fmt.Sprintf("System call %s list defined for service, and %s %s (e.g. %s is allowed)", kind, group, bad, offender)
+		return badness, fmt.Sprintf("System call %s list defined for service, and %s %s (e.g. %s is allowed)",
+			kind, group, bad, offender)
 	}
 }
 

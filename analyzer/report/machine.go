@@ -174,14 +174,17 @@ func (e Entry) results() []sarifResult {
 	}
 	var list []sarifResult
 	if e.Judgement.Over {
-		r := sarifResult{Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()}, Locations: e.location(e.fragment())}
+		r := sarifResult{
+			Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()}, Locations: e.location(e.fragment()),
+		}
 		if !e.Judgement.Fails() {
 			r.Suppressions = []sarifSuppression{{"external", e.Judgement.Waiver.Reason}}
 		}
 		list = append(list, r)
 	}
 	for _, p := range e.Report.Ignored {
-		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: e.location(unit.Position{Path: p.Path, Line: p.Line})})
+		at := unit.Position{Path: p.Path, Line: p.Line}
+		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: e.location(at)})
 	}
 	return list
 }

@@ -104,7 +104,9 @@ func (t Text) Overview(entries []Entry) error {
 
 // Details prints every row of one unit, the sum, what systemd ignores of the unit, and what to do next.
 func (t Text) Details(e Entry) error {
-	columns := []column{{head: " "}, {head: "NAME", grows: true}, {head: "DESCRIPTION", grows: true}, {head: "EXPOSURE", right: true}}
+	columns := []column{
+		{head: " "}, {head: "NAME", grows: true}, {head: "DESCRIPTION", grows: true}, {head: "EXPOSURE", right: true},
+	}
 	var rows [][]cell
 	for _, r := range e.Report.Rows {
 		mark, color := mark(r)
@@ -135,7 +137,8 @@ func (t Text) AllDetails(entries iter.Seq[Entry]) error {
 
 func (t Text) sum(e Entry) {
 	level := e.Report.Level
-	fmt.Fprintf(t.Out, "\n→ Overall exposure level for %s: %s", e.Report.Unit, t.paint(exposure.Points(e.Report.Exposure)+" "+level, levelColors[level]))
+	sum := t.paint(exposure.Points(e.Report.Exposure)+" "+level, levelColors[level])
+	fmt.Fprintf(t.Out, "\n→ Overall exposure level for %s: %s", e.Report.Unit, sum)
 	if t.Style.Color {
 		fmt.Fprintf(t.Out, " %s", face(level))
 	}
@@ -151,7 +154,13 @@ func (t Text) next(list []Next) error {
 		return nil
 	}
 	fmt.Fprintf(t.Out, "\nWhat would gain most, each by itself:\n")
-	columns := []column{{head: "SAVES", right: true}, {head: "DIRECTIVE", grows: true}, {head: "FORBIDS", grows: true}, {head: "BREAKS", grows: true}, {head: "TEMPER", grows: true}}
+	columns := []column{
+		{head: "SAVES", right: true},
+		{head: "DIRECTIVE", grows: true},
+		{head: "FORBIDS", grows: true},
+		{head: "BREAKS", grows: true},
+		{head: "TEMPER", grows: true},
+	}
 	var rows [][]cell
 	for _, n := range list {
 		rows = append(rows, []cell{
@@ -182,7 +191,13 @@ func (n Next) state() string {
 
 // Diff prints the rows in which an entry differs from what it is compared with, and both sums.
 func (t Text) Diff(e Entry) error {
-	columns := []column{{head: "NAME", grows: true}, {head: "BEFORE", grows: true}, {head: "", right: true}, {head: "AFTER", grows: true}, {head: "", right: true}}
+	columns := []column{
+		{head: "NAME", grows: true},
+		{head: "BEFORE", grows: true},
+		{head: "", right: true},
+		{head: "AFTER", grows: true},
+		{head: "", right: true},
+	}
 	var rows [][]cell
 	for _, d := range e.Changes {
 		name := d.After.Name

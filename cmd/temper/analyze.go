@@ -66,7 +66,8 @@ type analyzeFlags struct {
 
 func (f *analyzeFlags) define(c *cobra.Command) {
 	flags := c.Flags()
-	flags.IntVar(&f.version, "systemd-version", 0, "score as systemd `N` does, 247 to 262 (default: the root's, else this machine's, else the newest)")
+	flags.IntVar(&f.version, "systemd-version", 0,
+		"score as systemd `N` does, 247 to 262 (default: the root's, else this machine's, else the newest)")
 	flags.StringVar(&f.arch, "arch", "", "the `ARCH` whose system calls count, such as x86_64 (default: this machine's)")
 	flags.StringVar(&f.instance, "instance", "", "what stands for the instance of a template")
 	flags.Var(&f.offline, "offline", "read unit files though systemd runs, those of the working directory first")
@@ -137,7 +138,8 @@ func (f *analyzeFlags) check(c *cobra.Command, units []string) error {
 	}
 	switch {
 	case f.json.set() && f.format != "text":
-		return usageError{errors.New("--json prints rows as systemd-analyze does and --format json what temper has to say: want one")}
+		return usageError{errors.New("--json prints rows as systemd-analyze does and --format json what temper has to say: " +
+			"want one of them")}
 	case f.user && !f.host().IsHost():
 		return usageError{errors.New("--user is about users of this machine, not about another root")}
 	case c.Flag("portable-profile").Changed && f.portable == "":
@@ -239,14 +241,17 @@ func (f *analyzeFlags) policy(c *cobra.Command) (*policy.Policy, error) {
 		return nil, usageError{fmt.Errorf("--threshold: %w", err)}
 	}
 	if n, err := strconv.Atoi(f.threshold); err == nil && n > 0 && n != tenths {
-		f.note(fmt.Errorf("--threshold %d is %s points; systemd-analyze reads it as %s", n, exposure.Points(tenths), exposure.Points(n)))
+		f.note(fmt.Errorf("--threshold %d is %s points; systemd-analyze reads it as %s",
+			n, exposure.Points(tenths), exposure.Points(n)))
 	}
 	rules.Threshold = &tenths
 	return rules, nil
 }
 
 // entries scores units: the running manager's where it is asked, else unit files.
-func (f *analyzeFlags) entries(ctx context.Context, a *analysis.Analysis, units []string) (found iter.Seq[report.Entry], done func(), err error) {
+func (f *analyzeFlags) entries(ctx context.Context, a *analysis.Analysis, units []string) (
+	found iter.Seq[report.Entry], done func(), err error,
+) {
 	if f.asksManager(units) {
 		connect := systemd.ConnectSystemBus
 		if f.user {

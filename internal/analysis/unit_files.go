@@ -46,6 +46,9 @@ func (a *Analysis) invented(u *unit.Unit) bool {
 	return u != nil && u.Template() != "" && a.Source.InstanceOf(u.Template()) == u.Name
 }
 
+// scorer makes an entry of a unit, or of why there is none; name is what was asked for.
+type scorer func(name string, u *unit.Unit, err error) report.Entry
+
 // job is one unit to score.
 type job struct {
 	name string // as it was asked for, if it was
@@ -56,7 +59,7 @@ type job struct {
 
 // ahead scores units on every processor, a few ahead of what is taken, and gives the entries in the order of the units.
 // names are what was asked for, if anything was.
-func ahead(units iter.Seq2[*unit.Unit, error], names []string, score func(string, *unit.Unit, error) report.Entry) iter.Seq[report.Entry] {
+func ahead(units iter.Seq2[*unit.Unit, error], names []string, score scorer) iter.Seq[report.Entry] {
 	return func(yield func(report.Entry) bool) {
 		workers := runtime.GOMAXPROCS(0)
 		jobs, order, stop := make(chan job, workers), make(chan job, 4*workers), make(chan struct{})

@@ -19,7 +19,7 @@ var credentialLists = map[string]struct {
 	"LoadCredential":          {list: "load", takes: (*reader).isSource},
 	"LoadCredentialEncrypted": {list: "load", encrypted: true, takes: (*reader).isSource},
 	"SetCredential":           {list: "set", takes: func(_ *reader, data string) bool { return data != "" }},
-	"SetCredentialEncrypted":  {list: "set", encrypted: true, takes: func(_ *reader, data string) bool { return isBase64(data) }},
+	"SetCredentialEncrypted":  {list: "set", encrypted: true, takes: isBase64},
 }
 
 // decrypts reports whether the service has encrypted credentials.
@@ -69,7 +69,7 @@ func isCredentialName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 255 && !strings.ContainsFunc(name, bad)
 }
 
-func isBase64(data string) bool {
+func isBase64(_ *reader, data string) bool {
 	data = strings.Join(strings.Fields(data), "")
 	_, err := base64.StdEncoding.DecodeString(data)
 	return data != "" && err == nil

@@ -145,7 +145,7 @@ func (r *reader) checkExecutable(name string) error {
 		return fmt.Errorf("the path %s is a directory", text)
 	case !path.IsAbs(text) && strings.Contains(text, "/"):
 		return fmt.Errorf("%s is neither an absolute path nor a name", text)
-	case len(text) > maxPath || slices.ContainsFunc(strings.Split(text, "/"), func(p string) bool { return len(p) > maxName }):
+	case tooLong(text):
 		return fmt.Errorf("the path of %d bytes is too long", len(text))
 	}
 	return nil
@@ -157,7 +157,13 @@ const sinceNoGlobs = 262
 
 // isSpecial reports whether an executable may not have a character in its path.
 func (r *reader) isSpecial(c rune) bool {
-	return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) || r.Version >= sinceNoGlobs && strings.ContainsRune("*?[", c)
+	return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) ||
+		r.Version >= sinceNoGlobs && strings.ContainsRune("*?[", c)
+}
+
+// tooLong reports whether no file can have a path.
+func tooLong(path string) bool {
+	return len(path) > maxPath || slices.ContainsFunc(strings.Split(path, "/"), func(name string) bool { return len(name) > maxName })
 }
 
 // maxPath and maxName bound a path and one name in it: PATH_MAX and NAME_MAX of limits.h.

@@ -42,7 +42,9 @@ func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	case u.Masked:
 		return nil, fmt.Errorf("%s: %w", u.Name, exposure.ErrMasked)
 	}
-	reading := &Reading{r: reader{Version: o.Release(), Calls: calls, user: o.User, unit: u, commands: map[string]int{}, ignored: slices.Clone(u.Problems)}}
+	reading := &Reading{r: reader{
+		Version: o.Release(), Calls: calls, user: o.User, unit: u, commands: map[string]int{}, ignored: slices.Clone(u.Problems),
+	}}
 	r, s := &reading.r, &reading.Service
 	if err := r.collect(); err != nil {
 		return nil, err
@@ -293,7 +295,8 @@ func (r *reader) addAddresses(s *exposure.Service) {
 	any, _ := values.ParsePrefixes("any")
 	s.DenyAll = !slices.ContainsFunc(any, func(p netip.Prefix) bool { return !slices.Contains(denied, p) })
 	for _, p := range values.ParseIPAddresses(r.values("IPAddressAllow"), r.Version) {
-		if p.Addr().IsLoopback() && !p.Addr().Is4In6() && (r.Version >= exposure.SinceOffline || p.Bits() == 8 || p.Bits() == 128) {
+		local := p.Addr().IsLoopback() && !p.Addr().Is4In6()
+		if local && (r.Version >= exposure.SinceOffline || p.Bits() == 8 || p.Bits() == 128) {
 			s.AllowLocal = true
 		} else {
 			s.AllowOther = true

@@ -74,9 +74,14 @@ func (r *reader) bindsLog(s *exposure.Service) bool {
 	return r.lastBool("BindLogSockets", r.lastBool("MountAPIVFS", root) || root && s.On("PrivateDevices"))
 }
 
+// directories are the lists of a service's own directories.
+var directories = []string{
+	"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory",
+}
+
 // ownDirectories reports whether a directory of the service's own has to be mounted.
 func (r *reader) ownDirectories(s *exposure.Service) bool {
-	for _, name := range []string{"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"} {
+	for _, name := range directories {
 		var dirs []string
 		for _, v := range r.values(name) {
 			if v == "" {
