@@ -152,7 +152,7 @@ func failedInvocation(name, current string) string {
 	return current
 }
 
-// runs returns a run of a unit, and all others of this boot. It waits a moment until the journal has its end.
+// runs returns a run of a unit, and the others that the journal has. It waits a moment until the journal has its end.
 func (g *Guard) runs(ctx context.Context, name, id string) (last run, others []run, err error) {
 	for end := time.Now().Add(patience); ; {
 		entries, err := g.journal.systemd(ctx, name)

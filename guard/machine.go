@@ -19,8 +19,7 @@ type Manager interface {
 
 // A runLog is what systemd and services have logged; journalctl reads the machine's.
 type runLog interface {
-	// systemd returns what PID 1 logged about the runs of a unit in this boot, the newest first, and of old ones not
-	// all.
+	// systemd returns what PID 1 logged about the runs of a unit, the newest first, and of old ones not all.
 	systemd(ctx context.Context, unit string) ([]entry, error)
 	// service returns the last lines that a run of a service has logged, the newest first.
 	service(ctx context.Context, invocation string) ([]entry, error)
@@ -38,7 +37,7 @@ const (
 
 // The fields of PID 1 are its own: _PID is what the kernel says of who sent an entry.
 func (journalctl) systemd(ctx context.Context, unit string) ([]entry, error) {
-	match := []string{"--boot", "_PID=1", "UNIT=" + unit}
+	match := []string{"_PID=1", "UNIT=" + unit}
 	for _, id := range append([]string{messageStarting, messageStarted}, endings...) {
 		match = append(match, "MESSAGE_ID="+id)
 	}
@@ -47,7 +46,7 @@ func (journalctl) systemd(ctx context.Context, unit string) ([]entry, error) {
 }
 
 func (journalctl) service(ctx context.Context, invocation string) ([]entry, error) {
-	match := []string{"--boot", "_SYSTEMD_INVOCATION_ID=" + invocation}
+	match := []string{"_SYSTEMD_INVOCATION_ID=" + invocation}
 	return newest(ctx, journal.Query{Last: mostLines, Short: true, Fields: []string{"MESSAGE"}, Match: match})
 }
 
