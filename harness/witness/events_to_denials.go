@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -97,6 +98,10 @@ func (n *collector) record() Record {
 func (d Denial) bySystemd() bool {
 	if d.Errno == "SIGSYS" || strings.HasPrefix(d.Syscall, "execve") && d.Errno != "ENOENT" {
 		return false
+	}
+	// systemd-executor(8) is started by its descriptor and is called after that number until it has named itself.
+	if _, err := strconv.Atoi(d.Process); err == nil && d.Syscall == "setsockopt" {
+		return true
 	}
 	return strings.HasPrefix(d.Process, "(") || d.Process == "systemd" || d.Process == "systemd-executo"
 }
