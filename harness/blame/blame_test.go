@@ -342,7 +342,7 @@ func TestWritable(t *testing.T) {
 		if tt.want != "" {
 			want = []string{"ReadWritePaths: " + tt.want}
 		}
-		if diff := cmp.Diff(want, brief(blame.NewService(tt.in, place).Causes(seen, applied(tt.in)))); diff != "" {
+		if diff := cmp.Diff(want, brief(blame.NewService(tt.in, place).Causes(seen, applied(in)))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.file, diff)
 		}
 	}
