@@ -1,20 +1,21 @@
 // Package profiles reads the TOML files that say which units to harden, how far, and how to tell that they still work.
 //
 // Start with [Load], which reads every profile of a root in search order, and ask the [Set] for the profile of a unit
-// with [Set.For]. [LoadFile] reads one file given by its path. Both collect every problem of a file as a [Finding] with
-// path, line, what is wrong and what would be right; a bad file is skipped and nothing else is. Package lint finds what is
-// allowed but unwise.
+// with [Set.For]. [LoadFile] reads one file given by its path. Both collect every problem of a file as a [Finding]
+// with path, line, what is wrong and what would be right; a bad file is skipped and nothing else is. Package lint
+// finds what is allowed but unwise.
 //
-// What is loaded can be trusted to hold only sandboxing: each directive is one of the table in internal/directive with
-// values that this table accepts, no value can end a line or continue it, and files from the search path belong to root
-// (see [Load]). The package reads files and nothing else: it starts no process and opens no socket, so that the generator
-// can use it while PID 1 waits.
+// What is loaded can be trusted to hold only sandboxing: each directive is one of the table in internal/directive
+// with values that this table accepts, no value can end a line or continue it, and files from the search path belong
+// to root (see [Load]). The package reads files and nothing else: it starts no process and opens no socket, so that
+// the generator can use it while PID 1 waits.
 //
 // # Format
 //
-// A profile is a TOML file of at most [MaxSize] bytes. Its name is its path below the profile directory without ".toml":
-// "nginx", or "base/daemon" for one in the subdirectory base, the only one there is. The file /etc/temper/profiles.d/nginx.toml
-// replaces the one of that name in /usr/lib; with extends = ["nginx"] it changes it instead.
+// A profile is a TOML file of at most [MaxSize] bytes. Its name is its path below the profile directory without
+// ".toml": "nginx", or "base/daemon" for one in the subdirectory base, the only one there is. The file
+// /etc/temper/profiles.d/nginx.toml replaces the one of that name in /usr/lib; with extends = ["nginx"] it changes it
+// instead.
 //
 //	description = "nginx web server"
 //	units       = ["nginx.service"]        # names, templates (foo@.service) or globs; none: only to be extended
@@ -46,10 +47,10 @@
 //	phase    = "running" # running, reloaded, restarted or stopped; default: whenever the service runs
 //	http     = { url = "http://127.0.0.1/", status = 200, body = "nginx" } # exactly one kind
 //
-// The kinds and their keys: http (url, method, headers, send, status, body), tcp and udp (address, send, expect), unix
-// (path, send, expect), exec (a list: the command; or command, user, stdin, status, stdout), file (path, exists,
+// The kinds and their keys: http (url, method, headers, send, status, body), tcp and udp (address, send, expect),
+// unix (path, send, expect), exec (a list: the command; or command, user, stdin, status, stdout), file (path, exists,
 // contains, mode, owner), dbus (name, path, interface, method, args), journal (must, must_not). Keys that expect text
-// (body, expect, stdout, contains) hold a [Pattern]. In what tcp, udp and unix send, \xHH is the byte of that number: write
-// it in single quotes, as in '\x00\xff', since in double quotes TOML takes \xff for a letter, which has two bytes. Durations
-// are those of [time.ParseDuration].
+// (body, expect, stdout, contains) hold a [Pattern]. In what tcp, udp and unix send, \xHH is the byte of that number:
+// write it in single quotes, as in '\x00\xff', since in double quotes TOML takes \xff for a letter, which has two
+// bytes. Durations are those of [time.ParseDuration].
 package profiles

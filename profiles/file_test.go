@@ -132,7 +132,10 @@ func TestCheckPhases(t *testing.T) {
 		{profiles.PhaseReloaded, []bool{false, true, false, false}},
 	} {
 		var got []bool
-		for _, phase := range []string{profiles.PhaseRunning, profiles.PhaseReloaded, profiles.PhaseRestarted, profiles.PhaseStopped} {
+		phases := []string{
+			profiles.PhaseRunning, profiles.PhaseReloaded, profiles.PhaseRestarted, profiles.PhaseStopped,
+		}
+		for _, phase := range phases {
 			got = append(got, profiles.Check{Phase: row.of}.In(phase))
 		}
 		if diff := cmp.Diff(row.want, got); diff != "" {

@@ -58,8 +58,8 @@ func (f Finding) text() string {
 	return fmt.Sprintf("%v: %s", unit.Position{Path: f.Path, Line: f.Line}, s)
 }
 
-// Findings returns every finding that err is, wraps or joins, in order. An error that is none of this package becomes one
-// of [IDUnreadable] without a path.
+// Findings returns every finding that err is, wraps or joins, in order. An error that is none of this package becomes
+// one of [IDUnreadable] without a path.
 func Findings(err error) []Finding {
 	switch e := err.(type) {
 	case nil:

@@ -16,12 +16,12 @@ import (
 // finder returns a profile that another extends by its name, or, if there is none, the names that there are.
 type finder func(from *own, name string) (found *own, names []string)
 
-// resolve applies to a profile everything that it extends. The findings are those of all files that have a part in it; if
-// there is any, the profile must not be used.
+// resolve applies to a profile everything that it extends. The findings are those of all files that have a part in
+// it; if there is any, the profile must not be used.
 //
-// The bases are put into one order: each before what extends it, in the order in which extends lists them, and each once.
-// Then what a later one sets replaces what an earlier one set. So a base that two bases share never undoes what one of
-// them changed.
+// The bases are put into one order: each before what extends it, in the order in which extends lists them, and each
+// once. Then what a later one sets replaces what an earlier one set. So a base that two bases share never undoes what
+// one of them changed.
 func resolve(o *own, find finder) (*Profile, []Finding) {
 	c := &chain{find: find, done: map[*own]bool{}}
 	c.visit(o)

@@ -51,8 +51,9 @@ func TestLibrary(t *testing.T) {
 	}
 }
 
-// What cron and sshd are forbidden, everything that they start is. A mount namespace hides the mounts of an administrator
-// from the machine, and the others break sudo, mail, package upgrades, containers and run-time compilers.
+// What cron and sshd are forbidden, everything that they start is. A mount namespace hides the mounts of an
+// administrator from the machine, and the others break sudo, mail, package upgrades, containers and run-time
+// compilers.
 func TestSessionsStayOpen(t *testing.T) {
 	set := shipped(t)
 	for _, name := range []string{"cron", "ssh"} {

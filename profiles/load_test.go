@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 
-// TestLoad loads the tree in each testdata/load/*.txtar and compares what is wrong with the file "problems" and what was
-// loaded with "profiles", if the archive has that.
+// TestLoad loads the tree in each testdata/load/*.txtar and compares what is wrong with the file "problems" and what
+// was loaded with "profiles", if the archive has that.
 func TestLoad(t *testing.T) {
 	each(t, "testdata/load", func(t *testing.T, root host.Root, expect map[string]*[]byte) {
 		set, errs := profiles.Load(root, nil)
@@ -50,8 +50,8 @@ func TestLintFiles(t *testing.T) {
 	})
 }
 
-// each unpacks the archives of a directory, one root for each, and compares the files whose names have no slash with what
-// run makes of them.
+// each unpacks the archives of a directory, one root for each, and compares the files whose names have no slash with
+// what run makes of them.
 func each(t *testing.T, dir string, run func(t *testing.T, root host.Root, expect map[string]*[]byte)) {
 	archives, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil || len(archives) == 0 {
@@ -140,7 +140,8 @@ func dump(set *profiles.Set) []byte {
 // body prints the kind that a check has.
 func body(c profiles.Check) string {
 	c = profiles.Check{
-		HTTP: c.HTTP, TCP: c.TCP, UDP: c.UDP, Unix: c.Unix, Exec: c.Exec, File: c.File, DBus: c.DBus, Journal: c.Journal,
+		HTTP: c.HTTP, TCP: c.TCP, UDP: c.UDP, Unix: c.Unix,
+		Exec: c.Exec, File: c.File, DBus: c.DBus, Journal: c.Journal,
 	}
 	data, err := json.Marshal(c)
 	if err != nil {

@@ -31,9 +31,9 @@ func (f fit) compare(g fit) int {
 	return cmp.Compare(f.length, g.length)
 }
 
-// For returns the profile that applies to a unit, or nil. One that names the unit, its main name or an alias beats one
-// that names its template, which beats a glob; a longer glob beats a shorter one; then the profile whose name sorts first
-// wins. The result named says that the profile names the unit, an alias or the template.
+// For returns the profile that applies to a unit, or nil. One that names the unit, its main name or an alias beats
+// one that names its template, which beats a glob; a longer glob beats a shorter one; then the profile whose name
+// sorts first wins. The result named says that the profile names the unit, an alias or the template.
 func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	if s == nil {
 		return nil, false
@@ -105,8 +105,8 @@ type glob struct {
 	profile *Profile
 }
 
-// newGlob reads a glob as glob(7) has it: [!a] excludes, which package path spells [^a]. A backslash is part of the name,
-// as in "a\x2db.service".
+// newGlob reads a glob as glob(7) has it: [!a] excludes, which package path spells [^a]. A backslash is part of the
+// name, as in "a\x2db.service".
 func newGlob(pattern string, p *Profile) glob {
 	return glob{
 		pattern: strings.NewReplacer("[!", "[^", `\`, `\\`).Replace(pattern),
@@ -156,10 +156,10 @@ type Secret struct {
 	Profile string // the name of the profile to which it belongs
 }
 
-// SecretsFor returns the secrets that are none of a unit's business, sorted by path: those of every profile that neither
-// applies to units of these names nor lets them in by secrets_for. Give the unit's name and its aliases, and for an
-// instance the template. A path is left out if the unit has a secret of its own at that path or below: hiding it would
-// hide the unit's own.
+// SecretsFor returns the secrets that are none of a unit's business, sorted by path: those of every profile that
+// neither applies to units of these names nor lets them in by secrets_for. Give the unit's name and its aliases, and
+// for an instance the template. A path is left out if the unit has a secret of its own at that path or below: hiding
+// it would hide the unit's own.
 func (s *Set) SecretsFor(names ...string) []Secret {
 	var others []Secret
 	var mine []string

@@ -97,8 +97,8 @@ func TestForNil(t *testing.T) {
 	}
 }
 
-// TestForLaws: a profile that names the unit always beats every glob, and adding a glob that is shorter than all that match
-// changes nothing.
+// TestForLaws: a profile that names the unit always beats every glob, and adding a glob that is shorter than all that
+// match changes nothing.
 func TestForLaws(t *testing.T) {
 	name := rapid.StringMatching(`[a-c]{1,4}`)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -9,8 +9,8 @@ var oldNames = map[string]string{
 	"ReadWriteDirectories":    "ReadWritePaths",
 }
 
-// foreign reports whether systemd has a directive that no profile can set: one that says what a service does, or what it
-// may use up, rather than what it is forbidden.
+// foreign reports whether systemd has a directive that no profile can set: one that says what a service does, or what
+// it may use up, rather than what it is forbidden.
 func foreign(name string) bool {
 	return strings.Contains(foreignNames, " "+name+" ")
 }

@@ -13,8 +13,8 @@ import (
 	"temper/internal/tomlpos"
 )
 
-// kinds are the kinds of checks: the keys of each, and how it is read into a check from its table. The value of exec may
-// be a list as well.
+// kinds are the kinds of checks: the keys of each, and how it is read into a check from its table. The value of exec
+// may be a list as well.
 var kinds = []struct {
 	name string
 	keys []string

@@ -19,8 +19,8 @@ import (
 	"temper/internal/tomlpos"
 )
 
-// MaxSize is the size in bytes beyond which a profile is refused. The largest that people write has a tenth of it, and it
-// bounds what a hostile one can cost at boot.
+// MaxSize is the size in bytes beyond which a profile is refused. The largest that people write has a tenth of it,
+// and it bounds what a hostile one can cost at boot.
 const MaxSize = 64 << 10
 
 // The keys of each table, as messages list them.

@@ -49,8 +49,8 @@ func seeds(t testing.TB) (all [][]byte) {
 	return all
 }
 
-// FuzzParse: whatever is in a file, it is read in no time, each finding stands on a line that the file has, in one line of
-// text, and what is loaded without a finding can be written to a drop-in and run.
+// FuzzParse: whatever is in a file, it is read in no time, each finding stands on a line that the file has, in one
+// line of text, and what is loaded without a finding can be written to a drop-in and run.
 func FuzzParse(f *testing.F) {
 	for _, data := range seeds(f) {
 		f.Add(data)
@@ -133,8 +133,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestExtendsLaws builds random profiles that extend earlier ones. What results must be what one gets by writing down the
-// settings of all sources in order, the last one of a directive counting, and a source counts once.
+// TestExtendsLaws builds random profiles that extend earlier ones. What results must be what one gets by writing down
+// the settings of all sources in order, the last one of a directive counting, and a source counts once.
 func TestExtendsLaws(t *testing.T) {
 	names := []string{"PrivateTmp", "NoNewPrivileges", "LockPersonality", "RestrictRealtime"}
 	rapid.Check(t, func(rt *rapid.T) {

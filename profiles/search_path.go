@@ -288,7 +288,8 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	case target == "":
 		return "", Finding{ID: IDUntrusted, Path: at, Message: "is a link out of the search path", Fix: "copy the file"}, true
 	}
-	for _, part := range []string{path.Dir(target), target} { // the directory too: a link may lead to one that was refused
+	// The directory too: a link may lead to one that was refused.
+	for _, part := range []string{path.Dir(target), target} {
 		info, err := l.root.Lstat(part)
 		if part != target {
 			info, err = l.root.Stat(part)

@@ -13,8 +13,8 @@ import (
 // trust is whom the files of a search path may belong to.
 type trust struct {
 	owners []uint32
-	// strict refuses what the group may write as well. It holds on this machine; in a tree that a user unpacked, a umask
-	// of 002 is common.
+	// strict refuses what the group may write as well. It holds on this machine; in a tree that a user unpacked, a
+	// umask of 002 is common.
 	strict bool
 }
 

@@ -30,12 +30,12 @@ type Directive struct {
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
 	Filters bool     // it is a system call filter, which see [Directive.Brings]
 	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
-	Clashes []Clash  // what systemd does not accept beside it, so that the unit does not load: such a unit is left without it
+	Clashes []Clash  // what systemd does not accept beside it: a unit that has it is left without the directive
 	Paths   []PathEffect
 	Covers  string  // the value with which its hidden paths are file systems of the service's own
 	Mounts  []Mount // what it mounts: a unit that keeps one of these closed is left without it
-	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls, families or namespaces
-	// are concerned follows from the rest of the row.
+	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls,
+	// families or namespaces are concerned follows from the rest of the row.
 	Refuses []refusal.Kind
 	Lifts   refusal.Kind // of a list of exceptions: what it lifts whichever directive causes it, not only With
 	Undoes  []string     // of a list of exceptions: directories each of which gives back most of what is taken
@@ -155,16 +155,17 @@ func NamespaceTrace(name string) Trace { return Trace{Kind: OwnNS, Name: name} }
 // MountTrace shows as a mount of its own at a path.
 func MountTrace(path string) Trace { return Trace{Kind: OwnMount, Name: path} }
 
-// CgroupTrace shows as a BPF program on the control group, by which systemd enforces what the kernel has no other means for.
+// CgroupTrace shows as a BPF program on the control group, by which systemd enforces what the kernel has no other
+// means for.
 func CgroupTrace(name string) Trace { return Trace{Kind: OnCgroup, Name: name} }
 
-// filterNeeds is what systemd adds to a unit with a system call filter whose service has no CAP_SYS_ADMIN when the filter is
-// installed: the kernel takes a filter from an unprivileged process only so. Since 255 systemd keeps the capability until
-// then (systemd#6763).
+// filterNeeds is what systemd adds to a unit with a system call filter whose service has no CAP_SYS_ADMIN when the
+// filter is installed: the kernel takes a filter from an unprivileged process only so. Since 255 systemd keeps the
+// capability until then (systemd#6763).
 var filterNeeds = Effect{Directive: "NoNewPrivileges", Value: "yes", Until: 254}
 
-// Brings lists what a version of systemd adds to a unit that sets the directive to its strongest value, if the service is
-// started as a user without privileges or not.
+// Brings lists what a version of systemd adds to a unit that sets the directive to its strongest value, if the
+// service is started as a user without privileges or not.
 func (d *Directive) Brings(version int, unprivileged bool) []Effect {
 	all := d.Implies
 	if d.Filters && unprivileged {
@@ -210,8 +211,8 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 // Is reports whether a unit can set the directive by a name, older ones included.
 func (d *Directive) Is(name string) bool { return name == d.Name || slices.Contains(d.Aliases, name) }
 
-// Allow returns the assignments of want that allow names as well: added to a list of exceptions, taken from what another directive
-// refuses.
+// Allow returns the assignments of want that allow names as well: added to a list of exceptions, taken from what
+// another directive refuses.
 func (d *Directive) Allow(want, names []string, version int) []string {
 	switch {
 	case !d.Restricts():

@@ -12,8 +12,9 @@ const documentHead = `# Directives
 What a profile can set in [service], in the order in which drop-ins list them. This page is made from the table in
 internal/directive by "go generate ./internal/directive".
 
-A directive or value that the machine's systemd does not know is never written: the next weaker value that it knows is, if there
-is one. What a unit forbids stays forbidden, whatever a profile says. A directive that the administrator sets is left alone.
+A directive or value that the machine's systemd does not know is never written: the next weaker value that it knows is,
+if there is one. What a unit forbids stays forbidden, whatever a profile says. A directive that the administrator sets
+is left alone.
 `
 
 // Document is the table as a page of Markdown, docs/directives.md.

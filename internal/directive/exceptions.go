@@ -58,8 +58,8 @@ type granter interface {
 	gives(name, subject string, version int) bool
 }
 
-// Grants returns what the assignments want name that a service may do: paths, capabilities, system calls, addresses. What
-// they say is refused names no grant. Directives that name none have none.
+// Grants returns what the assignments want name that a service may do: paths, capabilities, system calls, addresses.
+// What they say is refused names no grant. Directives that name none have none.
 func (d *Directive) Grants(want []string, version int) []string {
 	if k, ok := d.kind.(granter); ok {
 		return k.grants(want, version)
@@ -67,8 +67,8 @@ func (d *Directive) Grants(want []string, version int) []string {
 	return nil
 }
 
-// Without returns the assignments of want without names, some of its [Directive.Grants]. They forbid at least as much; nil is
-// no assignment at all.
+// Without returns the assignments of want without names, some of its [Directive.Grants]. They forbid at least as
+// much; nil is no assignment at all.
 func (d *Directive) Without(want, names []string, version int) []string {
 	return d.kind.(granter).without(want, names, version)
 }

@@ -64,7 +64,8 @@ func signed(name string) bool {
 	return slices.Contains([]string{"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces", "RestrictAddressFamilies", "SystemCallFilter"}, name)
 }
 
-// strength returns what assignments still allow, as a set of things: the independent reading that the merge is judged by.
+// strength returns what assignments still allow, as a set of things: the independent reading that the merge is judged
+// by.
 func allowed(d *directive.Directive, lines []string, version int) map[string]bool {
 	set := map[string]bool{}
 	add := func(names ...string) {
@@ -121,8 +122,8 @@ func subset(a, b map[string]bool) bool {
 	return true
 }
 
-// Merging never gives back what the unit forbade; where the note is silent it forbids what the profile does; and doing it
-// twice adds nothing.
+// Merging never gives back what the unit forbade; where the note is silent it forbids what the profile does; and
+// doing it twice adds nothing.
 func TestMergeLaws(t *testing.T) {
 	for _, d := range directive.All() {
 		if _, listed := words[d.Name]; !listed && !d.Ordered() && d.Name != "UMask" || strings.HasSuffix(d.Name, "Paths") {
@@ -177,8 +178,8 @@ func TestMergeLaws(t *testing.T) {
 	}
 }
 
-// access is what systemd's mounts leave of a path: 0 hidden, 1 seen, 2 written. Of all that is said of a path and of those
-// above it, the nearest counts; for one path the first of this order (namespace.c, mount_path_compare).
+// access is what systemd's mounts leave of a path: 0 hidden, 1 seen, 2 written. Of all that is said of a path and of
+// those above it, the nearest counts; for one path the first of this order (namespace.c, mount_path_compare).
 func access(unit map[string][]string, probe string) int {
 	entries := map[string]int{}
 	put := func(p string, rank int) {
@@ -286,7 +287,8 @@ func TestMergePathLaws(t *testing.T) {
 	})
 }
 
-// The order of the profile's assignments within the merge is kept, and the unit's own come first in what it is judged by.
+// The order of the profile's assignments within the merge is kept, and the unit's own come first in what it is judged
+// by.
 func TestMergeKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, _ := directive.Lookup("SystemCallFilter")

@@ -31,7 +31,8 @@ type kind interface {
 // Context is the unit into which directives are merged.
 type Context struct {
 	Version int // of systemd
-	// Have returns the unit's own assignments of a directive, in order, empty ones included; those by older names of it too.
+	// Have returns the unit's own assignments of a directive, in order, empty ones included; those by older names of
+	// it too.
 	Have func(name string) []string
 }
 

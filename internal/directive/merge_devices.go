@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// openDevices is the kind of DeviceAllow=: exceptions from DevicePolicy=, and, where that is auto, a restriction of its own.
+// openDevices is the kind of DeviceAllow=: exceptions from DevicePolicy=, and, where that is auto, a restriction of
+// its own.
 type openDevices struct{}
 
 func (openDevices) grants(want []string, _ int) []string {

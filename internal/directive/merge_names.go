@@ -19,8 +19,8 @@ func (bounding) grants(want []string, version int) []string {
 }
 
 func (bounding) without(want, names []string, version int) []string {
-	left := slices.DeleteFunc(values.ParseCapabilityBoundingSet(want, version).Names(), func(n string) bool { return slices.Contains(names, n) })
-	return list(false, left)
+	left := values.ParseCapabilityBoundingSet(want, version) &^ values.CapabilitySet(names...)
+	return list(false, left.Names())
 }
 
 func (bounding) gives(name, subject string, _ int) bool { return name == subject }
@@ -92,8 +92,8 @@ func (k namespaces) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: k.lines(both, len(c.Have(d.Name)) > 0), Note: note}
 }
 
-// gate leaves out the names that a systemd version does not know: with one of them, the whole line would be void. A list of
-// nothing else allows none.
+// gate leaves out the names that a systemd version does not know: with one of them, the whole line would be void. A
+// list of nothing else allows none.
 func (namespaces) gate(want []string, version int) (lines, unknown []string) {
 	for _, line := range want {
 		body, inverted := strings.CutPrefix(line, "~")
@@ -165,7 +165,8 @@ func (ambient) merge(d *Directive, c Context, want []string) Merged {
 type architectures struct{}
 
 func (architectures) check(d *Directive, lines []string) error {
-	return checkWords(d, lines, func(w string) bool { return values.KnownArchitecture(w, values.Newest) }, values.ArchitectureNames())
+	known := func(w string) bool { return values.KnownArchitecture(w, values.Newest) }
+	return checkWords(d, lines, known, values.ArchitectureNames())
 }
 
 // parse returns the names that a systemd version knows, and those that it does not.
@@ -255,7 +256,8 @@ func (k signed) merge(d *Directive, c Context, want []string) Merged {
 	case have.allow && !wanted.allow:
 		return k.narrow(have.names, slices.DeleteFunc(slices.Clone(have.names), wants))
 	case have.allow:
-		return k.narrow(have.names, slices.DeleteFunc(slices.Clone(have.names), func(n string) bool { return !wants(n) }))
+		both := slices.DeleteFunc(slices.Clone(have.names), func(n string) bool { return !wants(n) })
+		return k.narrow(have.names, both)
 	}
 	both := slices.DeleteFunc(wanted.names, listed)
 	if len(both) == 0 {

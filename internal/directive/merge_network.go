@@ -13,8 +13,8 @@ import (
 	"temper/internal/values"
 )
 
-// openAddresses is the kind of IPAddressAllow=: exceptions from IPAddressDeny=. Where the unit denies anything itself, only
-// exceptions that it makes too are let through.
+// openAddresses is the kind of IPAddressAllow=: exceptions from IPAddressDeny=. Where the unit denies anything
+// itself, only exceptions that it makes too are let through.
 type openAddresses struct{}
 
 func (openAddresses) grants(want []string, _ int) []string { return ports(want) }
@@ -26,7 +26,8 @@ func (openAddresses) without(want, names []string, _ int) []string {
 func (openAddresses) gives(name, subject string, _ int) bool {
 	prefixes, _ := values.ParsePrefixes(name)
 	peer, err := netip.ParseAddrPort(subject)
-	return err != nil || slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
+	contains := func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) }
+	return err != nil || slices.ContainsFunc(prefixes, contains)
 }
 
 func (openAddresses) check(d *Directive, lines []string) error {
@@ -97,8 +98,9 @@ func (families) gives(name, subject string, _ int) bool { return name == subject
 
 func (families) check(d *Directive, lines []string) error {
 	names := values.AddressFamilies()
-	lists := slices.DeleteFunc(slices.Clone(lines), func(v string) bool { return v == values.NoFamily }) // which is no name in a list
-	return checkWords(d, lists, func(w string) bool { return slices.Contains(names, w) }, append(names, values.NoFamily))
+	isNone := func(v string) bool { return v == values.NoFamily } // which is no name in a list
+	isName := func(w string) bool { return slices.Contains(names, w) }
+	return checkWords(d, slices.DeleteFunc(slices.Clone(lines), isNone), isName, append(names, values.NoFamily))
 }
 
 func (families) rule() string {
@@ -106,7 +108,8 @@ func (families) rule() string {
 }
 
 func (k families) merge(d *Directive, c Context, want []string) Merged {
-	have, wanted := values.ParseRestrictAddressFamilies(c.Have(d.Name), c.Version), values.ParseRestrictAddressFamilies(want, c.Version)
+	have := values.ParseRestrictAddressFamilies(c.Have(d.Name), c.Version)
+	wanted := values.ParseRestrictAddressFamilies(want, c.Version)
 	unknown := k.unknown(want, c.Version)
 	note := doesNotKnow(c.Version, unknown)
 	var both []string
@@ -139,7 +142,8 @@ func (families) unknown(want []string, version int) []string {
 	})
 }
 
-// allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only name off.
+// allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only
+// name off.
 func (families) allow(names []string, version int) []string {
 	switch {
 	case len(names) > 0:
@@ -158,7 +162,8 @@ func (families) refused(want []string, version int) []string {
 func (k families) except(want, names []string, version int) []string {
 	wanted := values.ParseRestrictAddressFamilies(want, version)
 	if !wanted.Allow {
-		denied := slices.DeleteFunc(slices.Sorted(maps.Keys(wanted.Families)), func(f string) bool { return slices.Contains(names, f) })
+		allowed := func(f string) bool { return slices.Contains(names, f) }
+		denied := slices.DeleteFunc(slices.Sorted(maps.Keys(wanted.Families)), allowed)
 		if len(denied) == 0 {
 			return nil
 		}

@@ -72,7 +72,8 @@ func (how spelling) name(text string, version int) (name string, ok bool) {
 	return name, true
 }
 
-// Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being ignored.
+// Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being
+// ignored.
 func (d *Directive) Resets(version int) bool {
 	reset := d.spelling().reset
 	return reset > 0 && version >= reset || d.Tristate(version)
@@ -84,7 +85,8 @@ func (d *Directive) Tristate(version int) bool {
 	return since > 0 && version >= since
 }
 
-// TakesArgument reports whether ":" and an argument, in which specifiers count, may follow a value of an ordered directive.
+// TakesArgument reports whether ":" and an argument, in which specifiers count, may follow a value of an ordered
+// directive.
 func (d *Directive) TakesArgument() bool { return d.spelling().arg }
 
 // isHostname reports whether systemd takes a name for a host: see hostname(7).
@@ -99,8 +101,9 @@ func isHostname(name string) bool {
 
 const hostLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
-// Read returns the value that a sequence of assignments of an ordered directive amounts to, as a systemd version reads
-// them: the last that is valid. set is false if none is, or if an empty one took it back; the value is then the default.
+// Read returns the value that a sequence of assignments of an ordered directive amounts to, as a systemd version
+// reads them: the last that is valid. set is false if none is, or if an empty one took it back; the value is then the
+// default.
 func (d *Directive) Read(lines []string, version int) (v Value, set bool) {
 	def := d.Values[0]
 	if d.Default != "" {
@@ -180,8 +183,8 @@ func (o ordered) merge(d *Directive, c Context, want []string) Merged {
 
 func (ordered) rule() string { return "the stronger value holds" }
 
-// uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps one,
-// and where a value stops naming a path itself, the unit's exceptions from it begin to count.
+// uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps
+// one, and where a value stops naming a path itself, the unit's exceptions from it begin to count.
 func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
 	for _, e := range d.Paths {
 		from, _ := d.Value(e.Value, values.Newest)
@@ -200,7 +203,8 @@ func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
 	return ""
 }
 
-// excepted returns the list in which the unit names a path, or what is above it, as an exception from a directive; "" if none.
+// excepted returns the list in which the unit names a path, or what is above it, as an exception from a directive; ""
+// if none.
 func (c Context) excepted(d *Directive, p string) string {
 	for _, row := range table {
 		if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {

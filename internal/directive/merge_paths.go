@@ -29,7 +29,8 @@ func (d *Directive) PathsOf(lines []string) []PathEffect {
 	})
 }
 
-// NamedPaths is [Directive.PathsOf] without the paths that systemd does not name itself: a mount there would not be closed.
+// NamedPaths is [Directive.PathsOf] without the paths that systemd does not name itself: a mount there would not be
+// closed.
 func (d *Directive) NamedPaths(lines []string) []PathEffect {
 	return slices.DeleteFunc(d.PathsOf(lines), func(e PathEffect) bool {
 		set, _ := d.Value(lines[len(lines)-1], values.Newest)
@@ -52,8 +53,8 @@ func (d *Directive) ListsPaths() bool {
 	return false
 }
 
-// Remounts reports whether systemd makes a mount of each path of the list that is writable, even if what is above is read-only.
-// Seen with systemd 252 and 257.
+// Remounts reports whether systemd makes a mount of each path of the list that is writable, even if what is above is
+// read-only. Seen with systemd 252 and 257.
 func (d *Directive) Remounts() bool {
 	k, ok := d.kind.(shutPaths)
 	return ok && k.mode == NoExec || d.ListsPaths() && !ok && d.lifts() == NoExec

@@ -12,7 +12,8 @@ import (
 // callFilter is the kind of SystemCallFilter=: an allow-list or a deny-list of calls and groups.
 type callFilter struct{}
 
-// grants are the words beyond the first of an allow-list, which is the list itself: without it all calls would be allowed.
+// grants are the words beyond the first of an allow-list, which is the list itself: without it all calls would be
+// allowed.
 func (k callFilter) grants(want []string, _ int) []string {
 	var names []string
 	for i, line := range want {

@@ -8,8 +8,8 @@ var (
 	inverted = []Value{{Name: "yes"}, {Name: "no", Rank: 1}}
 )
 
-// apiMounts are those of MountAPIVFS=yes, which a directive with a mount of its own in /proc or /sys brings along. Seen with
-// systemd 252, 257 and 262, not with 247.
+// apiMounts are those of MountAPIVFS=yes, which a directive with a mount of its own in /proc or /sys brings along.
+// Seen with systemd 252, 257 and 262, not with 247.
 var apiMounts = []Mount{
 	{Path: "/run", Since: 248, Writable: true, Executable: true},
 	{Path: "/dev", Since: 248, Writable: true, Executable: true},

@@ -137,7 +137,8 @@ func TestTableEffects(t *testing.T) {
 	}
 }
 
-// What an empty assignment does is not a column of the table: the readers know it. Here they are held against the facts.
+// What an empty assignment does is not a column of the table: the readers know it. Here they are held against the
+// facts.
 func TestEmptyAssignment(t *testing.T) {
 	rows := facts(t)
 	for _, d := range directive.All() {
@@ -209,8 +210,8 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// TestTableTellsWhatShows: of every directive that takes something away it is known where it shows that it holds, or why it
-// shows nowhere.
+// TestTableTellsWhatShows: of every directive that takes something away it is known where it shows that it holds, or
+// why it shows nowhere.
 func TestTableTellsWhatShows(t *testing.T) {
 	for _, d := range directive.All() {
 		shows := d.Trace.Kind != directive.NoTrace || len(d.Paths) > 0 || len(d.PathsOf([]string{"/x"})) > 0

@@ -43,7 +43,8 @@ func (c Context) mounts(p string) bool {
 	for _, name := range append([]string{"MountAPIVFS"}, roots...) {
 		v := c.Have(name)
 		off := []string{"", "/", "no", "false", "off", "0"}
-		if len(v) > 0 && !slices.Contains(off, v[len(v)-1]) && slices.ContainsFunc(apiMounts, func(m Mount) bool { return m.Path == p }) {
+		isHere := func(m Mount) bool { return m.Path == p }
+		if len(v) > 0 && !slices.Contains(off, v[len(v)-1]) && slices.ContainsFunc(apiMounts, isHere) {
 			return true
 		}
 	}
@@ -86,7 +87,8 @@ func (c Context) readOnlyAbove(p string) string {
 	return c.wouldOpen(p)
 }
 
-// noExecAbove returns what keeps files at p from being executed, but not those of what is mounted at p; "" if nothing does.
+// noExecAbove returns what keeps files at p from being executed, but not those of what is mounted at p; "" if nothing
+// does.
 func (c Context) noExecAbove(p string) string {
 	if by := c.coveredWith(p, "noexec"); by != "" {
 		return by
@@ -100,9 +102,10 @@ func (c Context) noExecAbove(p string) string {
 	return onlyAbove(closed, c.exceptions(NoExec), p)
 }
 
-// wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of each path in
-// NoExecPaths= and ExecPaths=, and makes what was read-only below others writable with it: seen on 252 and 257, with
-// ProtectSystem=strict and with ReadOnlyPaths=/. Where the unit names p itself, systemd makes also what is mounted there read-only.
+// wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of
+// each path in NoExecPaths= and ExecPaths=, and makes what was read-only below others writable with it: seen on 252
+// and 257, with ProtectSystem=strict and with ReadOnlyPaths=/. Where the unit names p itself, systemd makes also what
+// is mounted there read-only.
 func (c Context) wouldOpen(p string) string {
 	closed := slices.DeleteFunc(c.shut(exceptionsFrom(ReadOnly)), func(x closedPath) bool { return x.writable })
 	return onlyAbove(closed, append(c.exceptions(ReadOnly), c.mounted()...), p)
@@ -123,11 +126,15 @@ func onlyAbove(closed []closedPath, open []string, p string) string {
 	return by
 }
 
-// covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one path
-// systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in namespace.c).
+// covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one
+// path systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in
+// namespace.c).
 func (c Context) covers(p string) bool {
 	p = realPath(p)
-	return slices.ContainsFunc(c.covered(), func(x cover) bool { return x.path == p }) || slices.ContainsFunc(table, func(d *Directive) bool {
+	if slices.ContainsFunc(c.covered(), func(x cover) bool { return x.path == p }) {
+		return true
+	}
+	return slices.ContainsFunc(table, func(d *Directive) bool {
 		if d.Covers == "" {
 			return false
 		}
@@ -208,7 +215,8 @@ type closedPath struct {
 // specific path decides, and for one path what closes it, as in systemd's own list of mounts.
 func refuses(closed []closedPath, open []string, p string) string {
 	for _, c := range closed {
-		if host.Below(c.path, p) && !slices.ContainsFunc(open, func(o string) bool { return o != c.path && host.Below(c.path, o) && host.Below(o, p) }) {
+		between := func(o string) bool { return o != c.path && host.Below(c.path, o) && host.Below(o, p) }
+		if host.Below(c.path, p) && !slices.ContainsFunc(open, between) {
 			return c.by
 		}
 		if c.replaced && host.Below(p, c.path) {
@@ -270,20 +278,29 @@ func (c Context) shut(d *Directive) []closedPath {
 				closed = append(closed, closedPath{path: p, by: row.Name + "="})
 			}
 		}
-		if o, ok := row.kind.(ordered); ok && d.lifts() != NoExec {
-			have, _ := o.effective(row, c)
-			for _, e := range row.Paths {
-				if v, _ := row.Value(e.Value, values.Newest); have.Rank >= v.Rank && have.Rank > 0 && row.names(e, have) {
-					closed = append(closed, closedPath{path: realPath(e.Path), by: row.Name + "=" + have.Name, replaced: row.Name == d.With})
-				}
-			}
+		if row.Ordered() && d.lifts() != NoExec {
+			closed = append(closed, c.shutBy(row, d)...)
 		}
 	}
 	return closed
 }
 
-// closedPaths returns the paths that a unit's list takes something away from, an empty assignment resets. Where a specifier
-// that no file tells is part of a path, the directory above it counts.
+// shutBy lists what the value of an ordered directive closes and exceptions of d would open.
+func (c Context) shutBy(row, d *Directive) []closedPath {
+	var closed []closedPath
+	have, _ := ordered{}.effective(row, c)
+	for _, e := range row.Paths {
+		v, _ := row.Value(e.Value, values.Newest)
+		if have.Rank >= v.Rank && have.Rank > 0 && row.names(e, have) {
+			by := row.Name + "=" + have.Name
+			closed = append(closed, closedPath{path: realPath(e.Path), by: by, replaced: row.Name == d.With})
+		}
+	}
+	return closed
+}
+
+// closedPaths returns the paths that a unit's list takes something away from, an empty assignment resets. Where a
+// specifier that no file tells is part of a path, the directory above it counts.
 func (c Context) closedPaths(name string) []string {
 	var paths []string
 	for _, w := range c.pathWords(name) {
@@ -316,8 +333,8 @@ func (c Context) pathWords(name string) []string {
 	return words
 }
 
-// pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed over, as
-// systemd does.
+// pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed
+// over, as systemd does.
 func pathWords(lines []string) []string {
 	var words []string
 	for _, v := range lines {

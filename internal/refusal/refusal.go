@@ -1,5 +1,5 @@
-// Package refusal names the ways in which a sandbox refuses a service something. The table of temper/internal/directive says
-// which directive causes which; temper/harness/witness sees them happen.
+// Package refusal names the ways in which a sandbox refuses a service something. The table of
+// temper/internal/directive says which directive causes which; temper/harness/witness sees them happen.
 package refusal
 
 // Kind is a kind of refusal, in terms of what is refused and not of who refuses it. Each has a subject: what exactly.

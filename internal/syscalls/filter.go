@@ -8,17 +8,18 @@ import (
 	"temper/internal/values"
 )
 
-// SinceListedError is the first systemd that keeps a name denied as "~name:errno" on an allow-list, refused with the error, and
-// that ignores a name with an error in a line that allows.
+// SinceListedError is the first systemd that keeps a name denied as "~name:errno" on an allow-list, refused with the
+// error, and that ignores a name with an error in a line that allows.
 const SinceListedError = 249
 
 // Filter is what a sequence of SystemCallFilter= assignments amounts to.
 type Filter struct {
 	Set   bool // something is filtered
 	Allow bool // Calls are the only ones allowed, rather than those that are denied
-	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given, values.ErrnoKill
-	// if the process is killed. A call on an allow-list with a number that is not negative is refused with that error. The
-	// map may be shared with other filters of the same assignments and must not be changed.
+	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given,
+	// values.ErrnoKill if the process is killed. A call on an allow-list with a number that is not negative is
+	// refused with that error. The map may be shared with other filters of the same assignments and must not be
+	// changed.
 	Calls map[string]int
 }
 
@@ -122,8 +123,8 @@ func (f *syscallFilterParser) assign(value string) {
 	}
 }
 
-// word splits "name:errno". Up to 248 an error number on an allow-list was taken and, unless it is "kill", had no effect;
-// afterwards the word is ignored.
+// word splits "name:errno". Up to 248 an error number on an allow-list was taken and, unless it is "kill", had no
+// effect; afterwards the word is ignored.
 func (f *syscallFilterParser) word(word string, inverted bool) (name string, errno int, ok bool) {
 	name, number, found := strings.Cut(word, ":")
 	if !found {

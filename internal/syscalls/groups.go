@@ -1,5 +1,5 @@
-// Package syscalls knows the system calls and their groups, as each systemd version with its libseccomp has them on each
-// architecture, and what SystemCallFilter= makes of them.
+// Package syscalls knows the system calls and their groups, as each systemd version with its libseccomp has them on
+// each architecture, and what SystemCallFilter= makes of them.
 //
 // Start with [Of] for the calls, or [ParseFilter] for what a service may call.
 package syscalls
@@ -16,8 +16,8 @@ import (
 
 //go:generate go run ./gen gen zz_syscalls.go
 
-// syscallRow is one system call: known has a bit for each of seccompVersions that knows the name, native one for each of
-// these and each of seccompArches that has the call.
+// syscallRow is one system call: known has a bit for each of seccompVersions that knows the name, native one for each
+// of these and each of seccompArches that has the call.
 type syscallRow struct {
 	name   string
 	known  uint8
@@ -143,8 +143,8 @@ func (s Set) Groups() []string {
 	return names
 }
 
-// Members returns what a group such as "@mount" lists, in systemd's order: calls, and groups within it, which come first.
-// Names that no libseccomp knows are left out. It is empty if there is no such group.
+// Members returns what a group such as "@mount" lists, in systemd's order: calls, and groups within it, which come
+// first. Names that no libseccomp knows are left out. It is empty if there is no such group.
 func (s Set) Members(group string) []string {
 	i, ok := slices.BinarySearchFunc(syscallGroups, group, func(g syscallGroup, name string) int {
 		return strings.Compare(g.name, name)
@@ -168,7 +168,8 @@ func (s Set) Group(name string) (calls []string, ok bool) {
 	return slices.Clone(calls), ok
 }
 
-// expanded holds what group found: the groups of every version and architecture are few, and each is wanted for every unit.
+// expanded holds what group found: the groups of every version and architecture are few, and each is wanted for every
+// unit.
 var expanded sync.Map // from expansion to []string
 
 type expansion struct {
@@ -202,8 +203,8 @@ func (s Set) group(name string) (calls []string, ok bool) {
 	return calls, true
 }
 
-// NativeMembers returns the calls of a group, and of the groups within it, that the architecture has, in the order in which
-// systemd looks at them. The slice is shared: it must not be changed.
+// NativeMembers returns the calls of a group, and of the groups within it, that the architecture has, in the order in
+// which systemd looks at them. The slice is shared: it must not be changed.
 func (s Set) NativeMembers(group string) []string {
 	key := expansion{s, group, true}
 	if found, ok := expanded.Load(key); ok {

@@ -1,5 +1,5 @@
-// Package tomlpos finds the lines of a TOML document in which its keys stand. The TOML library decodes the values but keeps
-// the positions to itself.
+// Package tomlpos finds the lines of a TOML document in which its keys stand. The TOML library decodes the values but
+// keeps the positions to itself.
 package tomlpos
 
 import (
@@ -27,8 +27,8 @@ func (p Positions) Of(path string) Position {
 	return Position{Line: 1}
 }
 
-// OfKey returns the position of a key as the TOML library names it: the names of its tables, without the numbers of array
-// elements. Of several elements that have the key, the first counts.
+// OfKey returns the position of a key as the TOML library names it: the names of its tables, without the numbers of
+// array elements. Of several elements that have the key, the first counts.
 func (p Positions) OfKey(key ...string) Position {
 	want, found := strings.Join(key, "."), Position{}
 	for path, at := range p {
@@ -44,11 +44,11 @@ func (p Positions) OfKey(key ...string) Position {
 
 var index = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[\d+\]`) })
 
-// Locate finds every key of a document that is valid TOML. It knows just enough of the grammar to tell where keys and values
-// begin and end. On invalid TOML it ends as well, with whatever it has found.
+// Locate finds every key of a document that is valid TOML. It knows just enough of the grammar to tell where keys and
+// values begin and end. On invalid TOML it ends as well, with whatever it has found.
 //
-// It stops at the first key or value that lies deeper than [MaxDepth] and returns its line, else 0. Ask it before the TOML
-// library, which takes minutes and gigabytes for a key of 30,000 parts.
+// It stops at the first key or value that lies deeper than [MaxDepth] and returns its line, else 0. Ask it before the
+// TOML library, which takes minutes and gigabytes for a key of 30,000 parts.
 func Locate(doc string) (found Positions, deep int) {
 	s := scanner{doc: doc, line: 1, found: Positions{}, tables: map[string]int{}}
 	s.document()

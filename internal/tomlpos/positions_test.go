@@ -21,8 +21,8 @@ func locate(doc string) (map[string]int, int) {
 	return lines, deep
 }
 
-// FuzzLocate: the scanner finds each key that the TOML library finds, never calls a shallow document deep, and the other
-// way round nothing that the library reads is deeper than the scanner says.
+// FuzzLocate: the scanner finds each key that the TOML library finds, never calls a shallow document deep, and the
+// other way round nothing that the library reads is deeper than the scanner says.
 func FuzzLocate(f *testing.F) {
 	for _, s := range []string{
 		"a = '''\n[x]\n'''\nb = 1", `a = """\"""" # " ]` + "\nb = 2", `"a.b" = { c = [1, {d = "}"}], 'e' = 1 }`, "[[a]]\n[a.b]\nc=1\n[[a]]\n[a.b]\nc=2",

@@ -19,7 +19,8 @@ import (
 // unitDirs are the directories of a tree that hold its own units.
 var unitDirs = []string{"etc/systemd/system.control", "etc/systemd/system", "usr/lib/systemd/system", "usr/local/lib/systemd/system", "lib/systemd/system"}
 
-// generator puts what the test wants below /run in place: PID 1 empties its generator directories before it runs generators.
+// generator puts what the test wants below /run in place: PID 1 empties its generator directories before it runs
+// generators.
 const generator = `#!/bin/sh
 [ -d /test/run ] && cp -a /test/run/. /run/
 exit 0
@@ -39,7 +40,8 @@ const (
 	askerTarget  = "[Unit]\nDefaultDependencies=no\nRequires=temper-asker.service\n"
 )
 
-// machine is a copy of the unit directories of a Debian tree, to which a test adds units, and which systemd then boots with.
+// machine is a copy of the unit directories of a Debian tree, to which a test adds units, and which systemd then
+// boots with.
 type machine struct {
 	name string
 	tree string // the Debian tree
@@ -82,8 +84,8 @@ func (m *machine) write(t *testing.T, name, data string, mode fs.FileMode) {
 	}
 }
 
-// boot starts the machine, has it answer about the units, and takes over what is in its /run. It fails the test if that does
-// not come to an end.
+// boot starts the machine, has it answer about the units, and takes over what is in its /run. It fails the test if
+// that does not come to an end.
 func (m *machine) boot(t *testing.T, properties, names, words, paths []string) []map[string]string {
 	t.Helper()
 	if _, err := os.Stat(m.root + "/run"); err == nil {
@@ -131,7 +133,8 @@ func (m *machine) answer(t *testing.T, name string) string {
 	return string(data)
 }
 
-// nspawn runs the container until it powers itself off. The Debian tree stays as it is: the container writes to an overlay.
+// nspawn runs the container until it powers itself off. The Debian tree stays as it is: the container writes to an
+// overlay.
 func (m *machine) nspawn(t *testing.T) (console string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

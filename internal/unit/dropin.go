@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// dropinFiles lists the drop-ins that count. Of several with one base name the first wins: the main name's before the other
-// names', those of its type last; for each name by load path, then from the name itself to shorter and shorter prefixes.
+// dropinFiles lists the drop-ins that count. Of several with one base name the first wins: the main name's before the
+// other names', those of its type last; for each name by load path, then from the name itself to shorter and shorter
+// prefixes.
 func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
 	groups := [][]string{dropinNames(id)}
 	for _, name := range aliases {
@@ -57,8 +58,9 @@ func (x *index) dropinDirs(names []string) []string {
 	return dirs
 }
 
-// dropinNames returns the names of the drop-in directories of one unit name, the most specific first: foo-bar@x.service has
-// foo-bar@x.service.d, foo-bar@.service.d, foo-.service.d, foo-@x.service.d and foo-@.service.d.
+// dropinNames returns the names of the drop-in directories of one unit name, the most specific first:
+// foo-bar@x.service has foo-bar@x.service.d, foo-bar@.service.d, foo-.service.d, foo-@x.service.d and
+// foo-@.service.d.
 func dropinNames(name string) []string {
 	var names []string
 	var walk func(string)
@@ -113,8 +115,8 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 	x.dropins[e.Name()] = append(x.dropins[e.Name()], place{rank, full})
 }
 
-// deadDir says why a link to a drop-in directory is not followed. systemd looks up a relative one from the root directory, and
-// does not find it there (is_dir() in unit_file_build_name_map(), since 250).
+// deadDir says why a link to a drop-in directory is not followed. systemd looks up a relative one from the root
+// directory, and does not find it there (is_dir() in unit_file_build_name_map(), since 250).
 func (x *index) deadDir(link string) string {
 	target, err := x.tree.root.Readlink(link)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"temper/internal/host"
 )
 
-// DefaultPath is the unit load path of the system manager, highest priority first (systemd.unit(5), "Unit File Load Path").
-// Where /lib is a link to /usr/lib the two count once.
+// DefaultPath is the unit load path of the system manager, highest priority first (systemd.unit(5), "Unit File Load
+// Path"). Where /lib is a link to /usr/lib the two count once.
 var DefaultPath = []string{
 	"/etc/systemd/system.control",
 	"/run/systemd/system.control",
@@ -85,8 +85,8 @@ func newIndex(t *tree, version int, only string, dirs []string) *index {
 	return x
 }
 
-// addDir appends a directory to the load path. Of two names of one directory, the one without links is kept, at the place of
-// the first.
+// addDir appends a directory to the load path. Of two names of one directory, the one without links is kept, at the
+// place of the first.
 func (x *index) addDir(dir string) {
 	real := x.tree.real(dir)
 	for i, have := range x.dirs {
@@ -157,8 +157,9 @@ func (x *index) skip(name, file, message string) {
 	x.skipped[name] = append(x.skipped[name], Problem{Position{Path: file}, message})
 }
 
-// link tells what a link in the load path means. A target inside the load path makes it an alias, whatever file is there; one
-// outside makes it a unit file that lies elsewhere, or a mask. A link to its own name means nothing: a zero entry.
+// link tells what a link in the load path means. A target inside the load path makes it an alias, whatever file is
+// there; one outside makes it a unit file that lies elsewhere, or a mask. A link to its own name means nothing: a
+// zero entry.
 func (x *index) link(dir, name string) (entry, error) {
 	full := path.Join(dir, name)
 	target, err := x.tree.root.Readlink(full)
@@ -221,7 +222,8 @@ var errAbsent = errors.New("no entry in the load path")
 // errLoop says that links lead in a circle, or that there are more than systemd follows.
 var errLoop = errors.New("the links form a loop or are too many, want at most 8")
 
-// find follows aliases by name to a file. An instance that an alias leads to and that has no entry has that of its template.
+// find follows aliases by name to a file. An instance that an alias leads to and that has no entry has that of its
+// template.
 func (x *index) find(name string) (string, error) {
 	trail := []string{name}
 	for range maxHops {

@@ -18,8 +18,8 @@ var ErrNotFound = errors.New("unit not found")
 
 // Loader loads units from a root. The zero value reads this machine.
 //
-// A Loader lists each directory once and keeps the listing: it sees the load path as it was when it was first used. It may be
-// used by several goroutines at once; its fields must not change after the first use.
+// A Loader lists each directory once and keeps the listing: it sees the load path as it was when it was first used.
+// It may be used by several goroutines at once; its fields must not change after the first use.
 type Loader struct {
 	Root    host.Root
 	Path    []string // the load path, highest priority first; nil is DefaultPath
@@ -31,18 +31,19 @@ type Loader struct {
 	index *index
 }
 
-// Load loads the unit of this name: its fragment and its drop-ins, found through whichever alias the name is. An instance
-// without a file of its own is loaded from its template. A unit that is masked loads, with Masked set. The error wraps
-// [ErrNotFound] if there is no fragment, unless the unit is of a type that exists without one (slice, scope, device). An
-// unreadable or malformed fragment is an error; an unreadable drop-in is one of the unit's Problems.
+// Load loads the unit of this name: its fragment and its drop-ins, found through whichever alias the name is. An
+// instance without a file of its own is loaded from its template. A unit that is masked loads, with Masked set. The
+// error wraps [ErrNotFound] if there is no fragment, unless the unit is of a type that exists without one (slice,
+// scope, device). An unreadable or malformed fragment is an error; an unreadable drop-in is one of the unit's
+// Problems.
 func (l *Loader) Load(name string) (*Unit, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.load(l.whole(), name)
 }
 
-// LoadFile loads the unit whose fragment is the file at this path inside the root. Its directory goes in front of the load
-// path, as systemd-analyze does it. A relative path starts from the working directory.
+// LoadFile loads the unit whose fragment is the file at this path inside the root. Its directory goes in front of the
+// load path, as systemd-analyze does it. A relative path starts from the working directory.
 func (l *Loader) LoadFile(name string) (*Unit, error) {
 	if l.Root.IsHost() {
 		abs, err := filepath.Abs(name)
@@ -68,9 +69,9 @@ func (l *Loader) LoadFile(name string) (*Unit, error) {
 	return l.load(newIndex(l.tree, l.Version, l.Only, dirs), path.Base(name))
 }
 
-// List returns the names of all units in the load path that end in suffix, such as ".service", sorted: fragments, masks,
-// aliases, and templates as foo@.service. A name may be there and not load: a link may lead nowhere. The error joins what was
-// unreadable; the names are then those that could be seen.
+// List returns the names of all units in the load path that end in suffix, such as ".service", sorted: fragments,
+// masks, aliases, and templates as foo@.service. A name may be there and not load: a link may lead nowhere. The error
+// joins what was unreadable; the names are then those that could be seen.
 func (l *Loader) List(suffix string) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,7 +173,7 @@ func (x *index) names(name, file string) (string, []string) {
 	if main := path.Base(file); file != "" && main != name {
 		if other := x.sameInstance(name, main, main); x.has(main) && other != "" {
 			id = other
-		} else if IsTemplate(main) && x.since(249) { // the instance has a file of its own: it is another name all the same
+		} else if IsTemplate(main) && x.since(249) { // an instance with a file of its own is another name all the same
 			all = append(all, Instantiate(main, Instance(name)))
 		}
 		for _, other := range x.others[main] {
@@ -228,8 +229,8 @@ func (u *Unit) readFragment(t *tree) error {
 	return nil
 }
 
-// read returns the content of a file, or that it masks: that it is empty or a device, which /dev/null is. In a root, a link
-// that leads to /dev/null masks although the root may have no devices.
+// read returns the content of a file, or that it masks: that it is empty or a device, which /dev/null is. In a root,
+// a link that leads to /dev/null masks although the root may have no devices.
 func (t *tree) read(name string) (text string, masked bool, err error) {
 	root := t.root
 	data, err := root.ReadFile(name)

@@ -61,7 +61,8 @@ func IsInstance(name string) bool {
 	return instance != ""
 }
 
-// Template returns the template of an instance or of a template: foo@.service for foo@bar.service. It is "" for other names.
+// Template returns the template of an instance or of a template: foo@.service for foo@bar.service. It is "" for other
+// names.
 func Template(name string) string {
 	prefix, _, ok := splitName(name)
 	if !ok {
@@ -87,8 +88,8 @@ func Instance(name string) string {
 	return instance
 }
 
-// Instantiate returns the instance of a template, or the same instance of another template's instance: foo@.service and bar
-// make foo@bar.service. It returns "" if that is not a valid unit name.
+// Instantiate returns the instance of a template, or the same instance of another template's instance: foo@.service
+// and bar make foo@bar.service. It returns "" if that is not a valid unit name.
 func Instantiate(template, instance string) string {
 	prefix, _, ok := splitName(template)
 	name := prefix + "@" + instance + "." + Type(template)

@@ -13,9 +13,9 @@ const (
 	bom     = "\uFEFF"
 )
 
-// Parse reads one unit file or drop-in as systemd 247 to 262 does. What systemd ignores with a warning is a problem. The
-// error is a [Problem] if systemd stops reading there, which makes a fragment unusable, while a drop-in keeps what stood above;
-// the assignments returned with it are those. Any other error is one of r.
+// Parse reads one unit file or drop-in as systemd 247 to 262 does. What systemd ignores with a warning is a problem.
+// The error is a [Problem] if systemd stops reading there, which makes a fragment unusable, while a drop-in keeps
+// what stood above; the assignments returned with it are those. Any other error is one of r.
 func Parse(path string, r io.Reader) ([]Assignment, []Problem, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -39,8 +39,8 @@ func parse(path, text string) ([]Assignment, []Problem, error) {
 	return p.assignments, p.problems, err
 }
 
-// file joins physical lines to logical ones. A comment line inside a continuation is left out and the continuation goes on
-// after it; an empty line ends it.
+// file joins physical lines to logical ones. A comment line inside a continuation is left out and the continuation
+// goes on after it; an empty line ends it.
 func (p *parser) file(text string) error {
 	var (
 		joined    strings.Builder
@@ -138,8 +138,8 @@ func (p *parser) fatal(line int, format string, args ...any) error {
 	return Problem{Position{p.path, line}, fmt.Sprintf(format, args...)}
 }
 
-// cutLine splits off the first physical line. systemd takes \n, \r and NUL for the end of a line, and each pair of different
-// ones, with a NUL as the last, for a single end.
+// cutLine splits off the first physical line. systemd takes \n, \r and NUL for the end of a line, and each pair of
+// different ones, with a NUL as the last, for a single end.
 func cutLine(text string) (line, rest string) {
 	end := strings.IndexAny(text, "\n\r\x00")
 	if end < 0 {

@@ -29,12 +29,19 @@ var specifiers = sync.OnceValue(func() map[byte]specifier {
 		'p': {named: true, expand: func(u *Unit) (string, error) { return Prefix(u.ID), nil }},
 		'P': {named: true, expand: func(u *Unit) (string, error) { return Unescape(Prefix(u.ID)) }},
 		'i': {named: true, expand: func(u *Unit) (string, error) { return Instance(u.ID), u.needInstance() }},
-		'I': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), Unescape, Instance(u.ID)) }},
+		'I': {named: true, expand: func(u *Unit) (string, error) {
+			return try(u.needInstance(), Unescape, Instance(u.ID))
+		}},
 		'j': {named: true, expand: func(u *Unit) (string, error) { return lastPart(Prefix(u.ID)), nil }},
 		'J': {named: true, expand: func(u *Unit) (string, error) { return Unescape(lastPart(Prefix(u.ID))) }},
-		'f': {named: true, expand: func(u *Unit) (string, error) { return try(u.needInstance(), UnescapePath, pathPart(u.ID)) }},
+		'f': {named: true, expand: func(u *Unit) (string, error) {
+			return try(u.needInstance(), UnescapePath, pathPart(u.ID))
+		}},
 		'y': {named: true, since: 251, expand: (*Unit).realFragment},
-		'Y': {named: true, since: 251, expand: func(u *Unit) (string, error) { f, err := u.realFragment(); return path.Dir(f), err }},
+		'Y': {named: true, since: 251, expand: func(u *Unit) (string, error) {
+			f, err := u.realFragment()
+			return path.Dir(f), err
+		}},
 
 		'C': {expand: fixed("/var/cache")},
 		'D': {since: 256, expand: fixed("/usr/share")},
@@ -72,10 +79,11 @@ var specifiers = sync.OnceValue(func() map[byte]specifier {
 	}
 })
 
-// Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what they
-// stand for. The unit's names are those of its main name; systemd has an alias there while the unit is loaded by it. A
-// specifier that does not exist, that is younger than the systemd the unit was loaded for, or that needs the instance of a
-// template is an error. The error wraps [ErrRuntime] for one that only a running system knows, such as %H or %b.
+// Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what
+// they stand for. The unit's names are those of its main name; systemd has an alias there while the unit is loaded by
+// it. A specifier that does not exist, that is younger than the systemd the unit was loaded for, or that needs the
+// instance of a template is an error. The error wraps [ErrRuntime] for one that only a running system knows, such as
+// %H or %b.
 func (u *Unit) Expand(value string) (string, error) {
 	return eachSpecifier(value, u.expandOne)
 }
@@ -113,9 +121,9 @@ func (u *Unit) expandOne(c byte) (string, error) {
 	return text, nil
 }
 
-// ExpandNames replaces the specifiers that stand for the unit's own names and files: %n %N %p %P %i %I %j %J %f %y %Y. Every
-// other one, %% too, is left as it is, so the result is still a value in which specifiers count: a percent sign in a name
-// becomes %%. A specifier that has no value, such as %i in a template, is left too.
+// ExpandNames replaces the specifiers that stand for the unit's own names and files: %n %N %p %P %i %I %j %J %f %y
+// %Y. Every other one, %% too, is left as it is, so the result is still a value in which specifiers count: a percent
+// sign in a name becomes %%. A specifier that has no value, such as %i in a template, is left too.
 func (u *Unit) ExpandNames(value string) string {
 	text, _ := eachSpecifier(value, func(c byte) (string, error) {
 		if s := specifiers()[c]; s.named && u.knows(s) {

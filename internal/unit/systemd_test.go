@@ -68,8 +68,8 @@ var words = []string{"a/b", "a-b.c", ".hidden", `a\b`, "ä", "a@b", "a:b_C", "-"
 
 var paths = []string{"/", "/dev/sda", "//dev//sda/", "/.hidden/.x", "/a-b/c", "dev", `/a\b`, "/ä"}
 
-// TestSystemdLoads compares what this package loads with what systemd loads, for every unit of a Debian tree and for all that
-// is odd in testdata.
+// TestSystemdLoads compares what this package loads with what systemd loads, for every unit of a Debian tree and for
+// all that is odd in testdata.
 func TestSystemdLoads(t *testing.T) {
 	for _, name := range []string{"bullseye", "bookworm", "trixie", "sid"} {
 		t.Run(name, func(t *testing.T) {
@@ -152,8 +152,8 @@ func (m *machine) fill(t *testing.T) []string {
 	return names
 }
 
-// systemdSays takes from the answer what this package knows too. Paths below /lib are those below /usr/lib where one is a link
-// to the other, as it is in every tree whose systemd would name it.
+// systemdSays takes from the answer what this package knows too. Paths below /lib are those below /usr/lib where one
+// is a link to the other, as it is in every tree whose systemd would name it.
 func systemdSays(answer map[string]string) map[string]string {
 	got := map[string]string{}
 	for name, value := range answer {
@@ -209,7 +209,8 @@ func weSay(t *testing.T, u *unit.Unit, want map[string]string) map[string]string
 	return got
 }
 
-// usr is the name of a file where /lib is a link to /usr/lib. Where it is not, no two files have the same name otherwise.
+// usr is the name of a file where /lib is a link to /usr/lib. Where it is not, no two files have the same name
+// otherwise.
 func usr(path string) string {
 	if strings.HasPrefix(path, "/lib/") {
 		return "/usr" + path
@@ -233,7 +234,8 @@ func description(u *unit.Unit) string {
 	return text
 }
 
-// list is what a list of paths or addresses comes to: an empty assignment resets it, and a word that does not expand is left out.
+// list is what a list of paths or addresses comes to: an empty assignment resets it, and a word that does not expand
+// is left out.
 func list(u *unit.Unit, section string, spellings ...string) string {
 	var all []string
 	for _, a := range u.Assignments {

@@ -2,8 +2,8 @@ package unit
 
 import "strings"
 
-// Text writes assignments as a unit file that [Parse], and systemd, read as the same assignments in the same order, their
-// positions apart. Names and sections must be such as Parse returns them.
+// Text writes assignments as a unit file that [Parse], and systemd, read as the same assignments in the same order,
+// their positions apart. Names and sections must be such as Parse returns them.
 func Text(assignments []Assignment) string {
 	var b strings.Builder
 	for i, a := range assignments {

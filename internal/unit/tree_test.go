@@ -36,8 +36,8 @@ func archives(t testing.TB) map[string]*txtar.Archive {
 	return all
 }
 
-// extract makes the tree of an archive below dir and returns the units that it wants something of. An empty line before the
-// next file belongs to the text of the archive, not to the file.
+// extract makes the tree of an archive below dir and returns the units that it wants something of. An empty line
+// before the next file belongs to the text of the archive, not to the file.
 func extract(t testing.TB, dir string, a *txtar.Archive) []string {
 	t.Helper()
 	var wants []string

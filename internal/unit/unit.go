@@ -1,11 +1,11 @@
-// Package unit reads unit files as systemd does: it finds the fragment of a unit in the load path, follows aliases, collects
-// the drop-ins in the order in which they count, and keeps every assignment with its file and line.
+// Package unit reads unit files as systemd does: it finds the fragment of a unit in the load path, follows aliases,
+// collects the drop-ins in the order in which they count, and keeps every assignment with its file and line.
 //
-// Start with a [Loader] and its [Loader.Load]; [Parse] reads one file. What the values mean is not decided here: a list that
-// an empty assignment resets comes with every assignment, the empty one included ([Unit.All]).
+// Start with a [Loader] and its [Loader.Load]; [Parse] reads one file. What the values mean is not decided here: a
+// list that an empty assignment resets comes with every assignment, the empty one included ([Unit.All]).
 //
-// The package reads files only. It starts no process, asks no D-Bus, and takes nothing for granted about what it reads: a FIFO,
-// a loop of links or a file of garbage is a [Problem] or an error.
+// The package reads files only. It starts no process, asks no D-Bus, and takes nothing for granted about what it
+// reads: a FIFO, a loop of links or a file of garbage is a [Problem] or an error.
 package unit
 
 import (
@@ -19,8 +19,8 @@ import (
 	"temper/internal/host"
 )
 
-// Position is a place in a file. Path is the file's name inside the root that it was read from, Line counts from 1; 0 stands
-// for the whole file.
+// Position is a place in a file. Path is the file's name inside the root that it was read from, Line counts from 1; 0
+// stands for the whole file.
 type Position struct {
 	Path string
 	Line int
@@ -87,10 +87,10 @@ func (u *Unit) Last(section, name string) (Assignment, bool) {
 	return Assignment{}, false
 }
 
-// With returns a copy of u that has one more drop-in, read at the place that the base name of its path gives it. It does not
-// look at the load path: a unit that has a drop-in of this base name already, even one that is a mask, needs [Unit.Without]
-// first, and the error wraps [fs.ErrExist]. Text that systemd would not read to its end is an error too; lesser problems are
-// in the copy's Problems.
+// With returns a copy of u that has one more drop-in, read at the place that the base name of its path gives it. It
+// does not look at the load path: a unit that has a drop-in of this base name already, even one that is a mask, needs
+// [Unit.Without] first, and the error wraps [fs.ErrExist]. Text that systemd would not read to its end is an error
+// too; lesser problems are in the copy's Problems.
 func (u *Unit) With(dropin, text string) (*Unit, error) {
 	base := path.Base(dropin)
 	if !strings.HasSuffix(base, ".conf") || hidden(base) {

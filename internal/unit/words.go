@@ -10,7 +10,8 @@ var (
 	errBackslash = errors.New("a backslash stands at the end")
 )
 
-// WordFlags change how a value is split into words, as the flags of the same names do for systemd's extract_first_word().
+// WordFlags change how a value is split into words, as the flags of the same names do for systemd's
+// extract_first_word().
 type WordFlags int
 
 // The flags. Without any, quotes mean nothing, and an unbalanced end is an error.
@@ -22,10 +23,10 @@ const (
 // Words splits a value at blanks as systemd does for most lists: with [Unquote]. See [SplitWords].
 func Words(value string) ([]string, error) { return SplitWords(value, Unquote) }
 
-// SplitWords splits a value at blanks. A backslash, inside quotes too, makes the next character literal. With [Unquote],
-// single and double quotes are removed and hold words together, also in the middle of a word. Without [Relax], an open quote
-// or a backslash at the end is an error, and the words before it are returned: some directives of systemd keep those, others
-// keep none.
+// SplitWords splits a value at blanks. A backslash, inside quotes too, makes the next character literal. With
+// [Unquote], single and double quotes are removed and hold words together, also in the middle of a word. Without
+// [Relax], an open quote or a backslash at the end is an error, and the words before it are returned: some directives
+// of systemd keep those, others keep none.
 func SplitWords(value string, flags WordFlags) ([]string, error) {
 	var words []string
 	for value = strings.TrimLeft(value, blanks); value != ""; {
@@ -39,8 +40,8 @@ func SplitWords(value string, flags WordFlags) ([]string, error) {
 	return words, nil
 }
 
-// FirstWord returns the first word of a value that does not begin with a blank, as [SplitWords] does, and what follows the
-// blanks after it.
+// FirstWord returns the first word of a value that does not begin with a blank, as [SplitWords] does, and what
+// follows the blanks after it.
 func FirstWord(value string, flags WordFlags) (word, rest string, err error) {
 	end := strings.IndexAny(value, blanks+`'"\`)
 	if end < 0 {
@@ -49,10 +50,17 @@ func FirstWord(value string, flags WordFlags) (word, rest string, err error) {
 	if strings.IndexByte(blanks, value[end]) >= 0 {
 		return value[:end], strings.TrimLeft(value[end:], blanks), nil
 	}
+	return quotedWord(value, flags)
+}
+
+// quotedWord is FirstWord for a word that holds a quote or a backslash.
+func quotedWord(value string, flags WordFlags) (word, rest string, err error) {
 	var b strings.Builder
 	quote := byte(0)
 	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
+		c := value[i]
+		opens := flags&Unquote != 0 && (c == '"' || c == '\'')
+		switch {
 		case c == '\\' && i+1 == len(value):
 			return unbalanced(b.String(), errBackslash, flags)
 		case c == '\\':
@@ -60,7 +68,7 @@ func FirstWord(value string, flags WordFlags) (word, rest string, err error) {
 			b.WriteByte(value[i])
 		case quote != 0 && c == quote:
 			quote = 0
-		case quote == 0 && flags&Unquote != 0 && (c == '"' || c == '\''):
+		case quote == 0 && opens:
 			quote = c
 		case quote == 0 && strings.IndexByte(blanks, c) >= 0:
 			return b.String(), strings.TrimLeft(value[i:], blanks), nil

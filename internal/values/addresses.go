@@ -59,8 +59,8 @@ func ParseIPAddresses(values []string, version int) Addresses {
 	return slices.Compact(list)
 }
 
-// ParsePrefixes returns the prefixes that one word of IPAddressAllow= or IPAddressDeny= stands for, masked: one address or
-// prefix, or a shorthand such as "localhost". ok is false if systemd does not take the word.
+// ParsePrefixes returns the prefixes that one word of IPAddressAllow= or IPAddressDeny= stands for, masked: one
+// address or prefix, or a shorthand such as "localhost". ok is false if systemd does not take the word.
 func ParsePrefixes(word string) (prefixes []netip.Prefix, ok bool) {
 	if isLocalhost(word) {
 		word = "localhost"

@@ -1,7 +1,7 @@
 package values
 
-// architectureNames are the names that SystemCallArchitectures= takes, each with the first systemd version that does; 0 is
-// 247 or older. systemd#23181 added parisc, between 250 and 251. loongarch64 is in 257 and not in 252.
+// architectureNames are the names that SystemCallArchitectures= takes, each with the first systemd version that does;
+// 0 is 247 or older. systemd#23181 added parisc, between 250 and 251. loongarch64 is in 257 and not in 252.
 var architectureNames = []struct {
 	name  string
 	since int

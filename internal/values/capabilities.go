@@ -66,7 +66,8 @@ func (s CapSet) String() string { return strings.Join(s.Names(), " ") }
 // ParseCapabilityBoundingSet returns what a sequence of CapabilityBoundingSet= assignments leaves in the bounding set,
 // as a systemd version reads them. Without any, that is everything. See systemd.exec(5).
 //
-// An assignment that names no known capability replaces the set: with nothing, or with everything if it starts with "~".
+// An assignment that names no known capability replaces the set: with nothing, or with everything if it starts with
+// "~".
 func ParseCapabilityBoundingSet(values []string, version int) CapSet {
 	unset := ^uint64(0)
 	return CapSet(parseCapabilities(values, version, unset)) & AllCapabilities

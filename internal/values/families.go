@@ -96,8 +96,8 @@ func (f FamilyFilter) Permits(family string) bool { return f.Families[family] ==
 // ParseRestrictAddressFamilies returns what a sequence of RestrictAddressFamilies= assignments amounts to, as a systemd
 // version reads them. See systemd.exec(5).
 //
-// The first assignment decides between an allow-list and a deny-list. Unknown names are ignored, and from 258 on all that
-// follows on the line as well; an allow-list of only such names allows nothing.
+// The first assignment decides between an allow-list and a deny-list. Unknown names are ignored, and from 258 on all
+// that follows on the line as well; an allow-list of only such names allows nothing.
 func ParseRestrictAddressFamilies(values []string, version int) FamilyFilter {
 	var f FamilyFilter
 	for _, value := range values {

@@ -53,11 +53,11 @@ func (s NamespaceSet) Has(name string) bool {
 // String returns the names with a blank between them, as RestrictNamespaces= takes them.
 func (s NamespaceSet) String() string { return strings.Join(s.Names(), " ") }
 
-// ParseRestrictNamespaces returns the namespaces that a sequence of RestrictNamespaces= assignments leaves to a service,
-// as a systemd version reads them; without any, that is all. See systemd.exec(5).
+// ParseRestrictNamespaces returns the namespaces that a sequence of RestrictNamespaces= assignments leaves to a
+// service, as a systemd version reads them; without any, that is all. See systemd.exec(5).
 //
-// A list with an unknown name is ignored whole. Up to 257 "time" does not belong to "all": a filter that leaves the other
-// seven is none, and "~user" denies "time" too.
+// A list with an unknown name is ignored whole. Up to 257 "time" does not belong to "all": a filter that leaves the
+// other seven is none, and "~user" denies "time" too.
 func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 	all := AllNamespaces
 	if version < sinceTimeIsNamespace {

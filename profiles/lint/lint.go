@@ -31,9 +31,9 @@ const (
 	IDSecretsForNobody = "secrets-for-nobody" // secrets_for without secrets
 )
 
-// Profile returns what is unwise about a profile, sorted by line; nothing of it keeps the profile from being used. What the
-// profile inherits is judged where it is written, not again in each heir. Set is what the profile is loaded with; it
-// may be nil.
+// Profile returns what is unwise about a profile, sorted by line; nothing of it keeps the profile from being used.
+// What the profile inherits is judged where it is written, not again in each heir. Set is what the profile is loaded
+// with; it may be nil.
 func Profile(p *profiles.Profile, set *profiles.Set) []profiles.Finding {
 	l := &linter{profile: p, set: set}
 	for _, rule := range []func(*linter){
@@ -116,8 +116,8 @@ func weakness(c profiles.Check) (what, fix string) {
 	return "", ""
 }
 
-// unheeded reports whether a script has a line that is a command of its own after "!", and neither the last one nor the last of a block:
-// the shell does not end when it fails. What may be text of another program is not judged.
+// unheeded reports whether a script has a line that is a command of its own after "!", and neither the last one nor
+// the last of a block: the shell does not end when it fails. What may be text of another program is not judged.
 func unheeded(script string) bool {
 	lines := strings.FieldsFunc(script, func(r rune) bool { return r == '\n' })
 	before := ""
@@ -215,7 +215,8 @@ func (l *linter) paths(s profiles.Setting, d *directive.Directive) {
 	}
 }
 
-// writableAnyway are directories that no directive of a profile usually closes, or that every service may have of its own.
+// writableAnyway are directories that no directive of a profile usually closes, or that every service may have of its
+// own.
 var writableAnyway = []string{"/dev", "/proc", "/sys", "/tmp", "/var/tmp"}
 
 // opens finds paths of which systemd makes a mount that is writable, though what lies above is not.
