@@ -52,9 +52,9 @@ var attacks = []struct {
 	},
 	{
 		"a service spoils its sandbox for the next start",
-		"Restart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c 'sleep 0.7; exit 1'", "PrivateTmp = true\n",
-		"sleep 0.2; mv /var/tmp /var/away; said 'is not at fault and stays'; sleep 2; mv /var/away /var/tmp; kept; " +
-			"journalctl --sync; journalctl -u $u | grep -q status=226",
+		"Restart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c 'ln -s spoiled /srv/spoiled; exit 1'",
+		"ProtectSystem = \"strict\"\nReadWritePaths = [\"/srv\"]\nInaccessiblePaths = [\"/srv/spoiled\"]\n",
+		"said 'is not at fault and stays'; kept; journalctl --sync; journalctl -u $u | grep -q status=226",
 	},
 	{
 		"a local user holds what the service needs until the guard comes", "ExecStart=/usr/bin/flock -n /run/port sleep infinity", "",
@@ -92,8 +92,9 @@ var attacks = []struct {
 			"test ! -e /run/systemd/system/$u.service.d; systemctl restart $u; systemctl is-active $u",
 	},
 	{
-		"the sandbox cannot be set up", "ExecStart=/bin/sleep infinity", "PrivateTmp = true\n",
-		"echo 3 >/run/proof.$u; mv /var/tmp /var/away; fails; said 'which it keeps'; mv /var/away /var/tmp; softened; systemctl is-active $u; " +
+		"the sandbox cannot be set up", "ExecStart=/bin/sleep infinity",
+		"ProtectSystem = \"strict\"\nReadWritePaths = [\"/srv/loop\"]\n",
+		"echo 3 >/run/proof.$u; ln -s loop /srv/loop; fails; said 'which it keeps'; softened; systemctl is-active $u; " +
 			// What only systemd since 256 can say needs no experiment.
 			"if test $version -ge 256; then ! journalctl -u $u -o cat MESSAGE_ID=39f53479d3a045ac8e11786248231fbf | grep -c . | grep -v '^[12]$'; fi",
 	},
