@@ -384,3 +384,24 @@ func TestPortRules(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestCausesCertain: the table is certain of what it has by name, not of what a directive refuses by its nature.
+func TestCausesCertain(t *testing.T) {
+	in := input(set("PrivateUsers", "yes"), set("ProtectClock", "yes"), set("CapabilityBoundingSet", "CAP_KILL"), set("PrivateDevices", "yes"))
+	service := blame.NewService(in, files{root: t.TempDir()})
+	for _, tt := range []struct {
+		refused witness.Denial
+		want    map[string]bool
+	}{
+		{denial("settimeofday", "EPERM", ""), map[string]bool{"PrivateUsers": false, "ProtectClock": true, "CapabilityBoundingSet": true}},
+		{denial("openat", "EPERM", "/dev/rtc"), map[string]bool{"PrivateDevices": false, "ProtectClock": false}},
+	} {
+		got := map[string]bool{}
+		for _, p := range service.Causes(blame.Seen{Refused: witness.Record{Denials: []witness.Denial{tt.refused}}}, applied(in)) {
+			got[p.Directive.Name] = p.Certain
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.refused, diff)
+		}
+	}
+}

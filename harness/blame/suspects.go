@@ -49,17 +49,26 @@ func affects(d *directive.Directive, lines []string, file string, mode directive
 	return slices.ContainsFunc(d.PathsOf(lines), func(e directive.PathEffect) bool { return e.Mode == mode && host.Below(e.Path, file) })
 }
 
-// refusesName reports whether a name is among those that a directive refuses: itself, or by what it implies.
+// refusesName reports whether a name is among those that a directive refuses. One that says nothing of names refuses them all, as a user
+// namespace does every capability.
 func refusesName(d *directive.Directive, lines []string, name string, version int) bool {
-	if refused := d.Exceptions(lines, version); len(refused) > 0 {
-		return slices.Contains(refused, name) || name == "any"
+	names := refusedNames(d, lines, version)
+	if d.HasExceptions() && len(names) > 0 && name == "any" {
+		return true
 	}
+	return slices.Contains(names, name) || len(d.Implies) == 0 && !d.HasExceptions()
+}
+
+// refusedNames are those that a directive refuses: itself, or by what it implies.
+func refusedNames(d *directive.Directive, lines []string, version int) []string {
+	if names := d.Exceptions(lines, version); len(names) > 0 {
+		return names
+	}
+	var names []string
 	for _, e := range d.Implies {
-		implied, ok := directive.Lookup(e.Directive)
-		if ok && slices.Contains(implied.Exceptions([]string{e.Value}, version), name) {
-			return true
+		if implied, ok := directive.Lookup(e.Directive); ok {
+			names = append(names, implied.Exceptions([]string{e.Value}, version)...)
 		}
 	}
-	// A directive that says nothing of names refuses them all, as a user namespace does every capability.
-	return len(d.Implies) == 0 && !d.HasExceptions()
+	return names
 }

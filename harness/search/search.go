@@ -167,32 +167,33 @@ func (s *search) descend(ctx context.Context) error {
 
 // follow takes the steps down that the evidence of a failed launch names. It reports whether there are any.
 func (s *search) follow(r trial.Result) bool {
-	var taken []step
+	taken := batch{matters: true}
 	weakened := map[*candidate]bool{} // one value at a time, however many refusals speak for it
 	for _, p := range s.service.Causes(s.seen(r), applied(s.candidates)) {
 		c := s.candidate(p.Directive)
 		if c.isOff() || weakened[c] {
 			continue
 		}
-		if len(p.Names) == 0 {
+		var steps []step
+		if len(p.Names) > 0 {
+			for _, n := range c.allow(p.Names) {
+				steps = append(steps, step{candidate: c, name: n})
+			}
+		} else {
 			c.stepDown(p.Refused)
 			weakened[c] = true
-			taken = append(taken, step{candidate: c, level: c.level - 1})
-		} else {
-			names := c.allow(p.Names)
-			if len(names) == 0 {
-				continue
-			}
-			for _, n := range names {
-				taken = append(taken, step{candidate: c, name: n})
-			}
+			steps = append(steps, step{candidate: c, level: c.level - 1})
 		}
-		c.evidence = append(c.evidence, p.Evidence)
+		if len(steps) > 0 {
+			c.evidence = append(c.evidence, p.Evidence)
+			taken.add(steps, p)
+		}
 	}
-	if len(taken) > 0 {
-		s.batches = append(s.batches, batch{steps: taken, matters: true})
+	if len(taken.groups) == 0 {
+		return false
 	}
-	return len(taken) > 0
+	s.batches = append(s.batches, taken)
+	return true
 }
 
 // seen is the evidence of a launch.

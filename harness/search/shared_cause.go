@@ -34,7 +34,7 @@ func (s *search) suspectAlike(culprit *candidate) {
 			c.evidence = append(c.evidence, verdict.Evidence{Kind: "implied", Text: c.directive.Name + "= " + why})
 			taken = append(taken, step{candidate: c})
 		}
-		s.batches = append(s.batches, batch{steps: taken})
+		s.batches = append(s.batches, batch{groups: apart(taken)})
 	}
 }
 
