@@ -54,6 +54,15 @@ func mounts(d *directive.Directive) bool {
 	return len(d.Paths) > 0
 }
 
+// OwnMounts reports whether a directive that is set to lines mounts something for the service alone, and so gives it a mount namespace.
+func OwnMounts(d *directive.Directive, lines []string) bool {
+	switch d.Trace.Kind {
+	case directive.OwnMount, directive.MountOption:
+		return len(lines) > 0
+	}
+	return d.Trace == directive.NamespaceTrace("mnt") || len(d.PathsOf(lines)) > 0
+}
+
 // maxNotSetUp is how many directives are stepped down at once for an exit status of systemd's own: of more, bisection finds the
 // one sooner.
 const maxNotSetUp = 3

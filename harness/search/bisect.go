@@ -54,6 +54,9 @@ func (s *search) weaken(ctx context.Context, c *candidate, n int, why trial.Resu
 		}
 		if err != nil || r.OK {
 			s.suspectAlike(c)
+			if c.isOff() {
+				s.givenUp = c
+			}
 			return err
 		}
 	}

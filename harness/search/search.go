@@ -66,6 +66,7 @@ type search struct {
 	attempts   *attempts
 	candidates []*candidate // the most valuable first
 	batches    []batch      // what was stepped down at once
+	givenUp    *candidate   // the last culprit, if it was given up at every value and nothing else is suspected for it yet
 	noEffect   map[string]string
 }
 
@@ -158,6 +159,9 @@ func (s *search) descend(ctx context.Context) error {
 				return err
 			}
 			continue
+		}
+		if ok, err := s.withoutMounts(ctx, r); ok || err != nil {
+			return err
 		}
 		if low, err = s.findCulprit(ctx, r, low); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/confine"
 	"temper/harness/observe"
 	"temper/harness/trial"
@@ -44,9 +46,10 @@ var hardest = &profiles.Profile{Name: "hardest", Service: []profiles.Setting{
 	{Name: "RestrictNamespaces", Values: []string{"yes"}},
 }}
 
-// input is a unit that sets nothing itself, under a profile that names it.
+// input is a unit that sets nothing that matters here, under a profile that names it.
 func input(p *profiles.Profile) generator.Input {
-	return generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: p, Named: true, Version: 257}
+	u := &unit.Unit{Name: "x.service", ID: "x.service", Assignments: []unit.Assignment{{Section: "Service", Name: "ExecStart", Value: "/bin/true"}}}
+	return generator.Input{Unit: u, Profile: p, Named: true, Version: 257}
 }
 
 // fake is a service that is nothing but the conditions under which it breaks; the search sees of it what it sees of a
@@ -282,6 +285,7 @@ func TestRunByChance(t *testing.T) {
 // TestRunCheapest: among alternatives the directive that saves least exposure is given up.
 func TestRunCheapest(t *testing.T) {
 	saved := savings(input(hardest))
+	tried := 0
 	for i, a := range hardest.Service {
 		for _, b := range hardest.Service[:i] {
 			da, _ := directive.Lookup(a.Name)
@@ -289,6 +293,7 @@ func TestRunCheapest(t *testing.T) {
 			if saved[da] == saved[db] {
 				continue
 			}
+			tried++
 			cheap := a.Name
 			if saved[db] < saved[da] {
 				cheap = b.Name
@@ -298,6 +303,9 @@ func TestRunCheapest(t *testing.T) {
 				t.Errorf("of %s and %s gave up %v, %v; want %s", a.Name, b.Name, brief(found.Demotions), err, cheap)
 			}
 		}
+	}
+	if tried < 50 {
+		t.Errorf("%d pairs of directives save different exposure, want at least 50", tried)
 	}
 }
 
@@ -514,5 +522,58 @@ func TestRunAlternatives(t *testing.T) {
 	found, err := f.prove(input(profile(set("ProtectSystem", "strict"), set("CapabilityBoundingSet", "CAP_KILL"))))
 	if diff := cmp.Diff(map[string]string{"ReadWritePaths": "/srv/x"}, brief(found.Demotions)); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// anyMounts reports whether a plan gives the service a mount namespace.
+func anyMounts(p generator.Plan) bool {
+	return slices.ContainsFunc(p.Items, func(i generator.Item) bool { return blame.OwnMounts(i.Directive, i.Lines) })
+}
+
+// anyBrings reports whether a plan brings along NoNewPrivileges= for a service without privileges.
+func anyBrings(p generator.Plan) bool {
+	is := func(e directive.Effect) bool { return e.Directive == "NoNewPrivileges" }
+	return slices.ContainsFunc(p.Items, func(i generator.Item) bool {
+		return i.Directive.Name == "NoNewPrivileges" || slices.ContainsFunc(i.Directive.Brings(252, true), is)
+	})
+}
+
+// unprivileged is a service whose systemd brings NoNewPrivileges= along with every filter.
+func unprivileged() generator.Input {
+	in := withUnit(input(hardest), "User", "nobody")
+	in.Version = 252
+	return in
+}
+
+// TestRunSharedCause: what enforces that which breaks the service is given up with it, in few launches and not one by one.
+func TestRunSharedCause(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		in       generator.Input
+		breaks   func(generator.Plan) bool
+		want     string
+		launches int
+	}{
+		{
+			"a mount namespace", input(hardest), anyMounts,
+			"PrivateDevices PrivateTmp ProtectHome ProtectKernelLogs ProtectKernelModules ProtectKernelTunables ProtectSystem", 12,
+		},
+		{
+			"no new privileges", unprivileged(), anyBrings,
+			"LockPersonality MemoryDenyWriteExecute NoNewPrivileges PrivateDevices ProtectKernelLogs ProtectKernelModules " +
+				"ProtectKernelTunables RestrictAddressFamilies RestrictNamespaces RestrictRealtime RestrictSUIDSGID", 19,
+		},
+	} {
+		f := &fake{breaks: tt.breaks}
+		found, err := f.prove(tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(brief(found.Demotions))), " "); got != tt.want {
+			t.Errorf("%s: gave up %s, want %s", tt.name, got, tt.want)
+		}
+		if f.launches > tt.launches {
+			t.Errorf("%s: %d launches for %d demotions, want at most %d", tt.name, f.launches, len(found.Demotions), tt.launches)
+		}
 	}
 }

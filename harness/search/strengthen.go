@@ -57,7 +57,8 @@ type group struct {
 // A batch is what was stepped down at once, before one launch.
 type batch struct {
 	groups  []group
-	matters bool // the evidence of a failed launch named it: something of it is needed, most likely
+	matters bool     // the evidence of a failed launch named it: something of it is needed, most likely
+	cause   property // what all of it enforces, and is suspected for
 }
 
 // add adds the steps of a proposal.
@@ -89,7 +90,7 @@ func apart(steps []step) []group {
 func (s *search) putBackAll(ctx context.Context) error {
 	t := &strengthening{search: s, needed: map[step]bool{}}
 	for _, b := range slices.Backward(s.batches) {
-		if _, err := t.split(ctx, s.byValue(b.groups), b.matters); err != nil {
+		if err := t.batch(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -161,6 +162,28 @@ func (t *strengthening) split(ctx context.Context, groups []group, matters bool)
 	second, err := t.split(ctx, groups[half:], first)
 	return first && second, err
 }
+
+// batch puts back what it can of a batch.
+func (t *strengthening) batch(ctx context.Context, b batch) error {
+	groups := t.byValue(b.groups)
+	if b.cause != (property{}) {
+		_, steps := t.left(groups)
+		if ok, err := t.together(ctx, steps, t.attempts.try); ok || err != nil {
+			return err
+		}
+		b.matters = true
+		if len(steps) > minSharers {
+			if err := t.confirmCause(ctx, b.cause); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := t.split(ctx, groups, b.matters)
+	return err
+}
+
+// minSharers is how many steps must be suspected for one cause for it to be tried by itself: fewer are put back as soon.
+const minSharers = 2
 
 // left is what is still to be put back, and is not known to be needed.
 func (t *strengthening) left(groups []group) (left []group, steps []step) {
