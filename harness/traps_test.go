@@ -278,7 +278,7 @@ func (tr trap) load(t testing.TB, set *profiles.Set) *profiles.Profile {
 // one culprit that the witness names, and for k culprits among n of which nothing is known 2 + 2·k·log2(n). Each value
 // of a directive is one of the n, and each name that it refuses and that could be allowed by itself: any of them may be
 // found.
-func (tr trap) launches(t *testing.T, where *place.Place, v verdict.Verdict, blind bool) int {
+func (tr trap) launches(t testing.TB, where *place.Place, v verdict.Verdict, blind bool) int {
 	k, n := len(v.Demotions), 0
 	for _, s := range tr.load(t, library(t)).Service {
 		if d, ok := directive.Lookup(s.Name); ok && d.Since <= where.SystemdVersion() {

@@ -46,11 +46,13 @@ func affects(d *directive.Directive, lines []string, file string, mode directive
 	if !path.IsAbs(file) {
 		return true
 	}
-	return slices.ContainsFunc(d.PathsOf(lines), func(e directive.PathEffect) bool { return e.Mode == mode && host.Below(e.Path, file) })
+	return slices.ContainsFunc(d.PathsOf(lines), func(e directive.PathEffect) bool {
+		return e.Mode == mode && host.Below(e.Path, file)
+	})
 }
 
-// refusesName reports whether a name is among those that a directive refuses. One that says nothing of names refuses them all, as a user
-// namespace does every capability.
+// refusesName reports whether a name is among those that a directive refuses. One that says nothing of names
+// refuses them all, as a user namespace does every capability.
 func refusesName(d *directive.Directive, lines []string, name string, version int) bool {
 	names := refusedNames(d, lines, version)
 	if d.HasExceptions() && len(names) > 0 && name == "any" {

@@ -72,7 +72,10 @@ func (c *candidate) exceptions() []string { return append(slices.Clone(c.allowed
 
 // lines is what the candidate asks for now; nil when it is off.
 func (c *candidate) lines() []string {
-	if c.level == 0 {
+	switch {
+	case c.untried:
+		return nil
+	case c.level == 0:
 		return c.directive.Allow(c.want, c.exceptions(), c.version)
 	}
 	return c.at(c.level)

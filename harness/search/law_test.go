@@ -51,11 +51,12 @@ func hardestNames() []string {
 	return list
 }
 
-// TestSearchLaws: whatever breaks a service, singly or together, the plan that is found works, and putting back any step of
-// any demotion breaks it again.
+// TestSearchLaws: whatever breaks a service, singly or together, the plan that is found works, and putting back
+// any step of any demotion breaks it again.
 func TestSearchLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0, 4).Draw(t, "groups")
+		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0, 4).Draw(t,
+			"groups")
 		in := input(hardest)
 		if rapid.Bool().Draw(t, "unprivileged") {
 			in = unprivileged()
@@ -72,10 +73,11 @@ func TestSearchLaws(t *testing.T) {
 	})
 }
 
-// TestSearchBound: single culprits cost no more launches than bisection may: for k of n directives 3 + 2k log n, and one more if there
-// are several. One launch is without hardening, one of the whole plan. Each culprit takes log n to be found, at most three for its weaker
-// values and exceptions, one of the whole plan without it, and one in which it is put back. What shares a cause with a culprit is
-// suspected with it: if that is wrong, it costs a launch, once.
+// TestSearchBound: single culprits cost no more launches than bisection may: for k of n directives 3 + 2k log
+// n, and one more if there are several. One launch is without hardening, one of the whole plan. Each culprit
+// takes log n to be found, at most three for its weaker values and exceptions, one of the whole plan without
+// it, and one in which it is put back. What shares a cause with a culprit is suspected with it: if that is
+// wrong, it costs a launch, once.
 func TestSearchBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		checkBound(t, rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 4, rapid.ID).Draw(t, "culprits"))
@@ -126,8 +128,8 @@ var widest = &profiles.Profile{Name: "widest", Service: slices.Concat(hardest.Se
 	set("ProtectClock", "yes"), set("SystemCallFilter", "~@clock @module @swap"),
 })}
 
-// needy is a service that fails where it is refused what it needs, by any directive. The witness sees that: all of it, or, of a service
-// that ends at once, the first.
+// needy is a service that fails where it is refused what it needs, by any directive. The witness sees that: all
+// of it, or, of a service that ends at once, the first.
 func needy(root string, endsAtOnce bool, names ...string) *fake {
 	refused := func(p generator.Plan) []witness.Denial {
 		var list []witness.Denial
@@ -152,8 +154,9 @@ func needy(root string, endsAtOnce bool, names ...string) *fake {
 	return f
 }
 
-// TestSearchNamedBound: culprits that the witness names take two launches each beside the baseline and the whole plan: one without them,
-// and one in which they are put back. All directives that refuse the same count as one.
+// TestSearchNamedBound: culprits that the witness names take two launches each beside the baseline and the
+// whole plan: one without them, and one in which they are put back. All directives that refuse the same count
+// as one.
 func TestSearchNamedBound(t *testing.T) {
 	root := t.TempDir()
 	for _, dir := range []string{"home", "srv/x"} {

@@ -48,7 +48,10 @@ var hardest = &profiles.Profile{Name: "hardest", Service: []profiles.Setting{
 
 // input is a unit that sets nothing that matters here, under a profile that names it.
 func input(p *profiles.Profile) generator.Input {
-	u := &unit.Unit{Name: "x.service", ID: "x.service", Assignments: []unit.Assignment{{Section: "Service", Name: "ExecStart", Value: "/bin/true"}}}
+	u := &unit.Unit{Name: "x.service", ID: "x.service", Assignments: []unit.Assignment{{
+		Section: "Service",
+		Name:    "ExecStart", Value: "/bin/true",
+	}}}
 	return generator.Input{Unit: u, Profile: p, Named: true, Version: 257}
 }
 
@@ -127,7 +130,10 @@ func TestRun(t *testing.T) {
 		want   map[string]string // the demotions
 	}{
 		{"survives everything", func(p generator.Plan) bool { return false }, map[string]string{}},
-		{"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") }, map[string]string{"LockPersonality": "off"}},
+		{
+			"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") },
+			map[string]string{"LockPersonality": "off"},
+		},
 		{"the first and the last", func(p generator.Plan) bool {
 			return has(p, "ProtectSystem") || has(p, "RestrictNamespaces")
 		}, map[string]string{"ProtectSystem": "off", "RestrictNamespaces": "off"}},
@@ -162,7 +168,10 @@ func TestRun(t *testing.T) {
 		}, map[string]string{"RestrictRealtime": "off"}},
 		{"two that filter by one directive, and a capability", func(p generator.Plan) bool {
 			return has(p, "ProtectKernelModules") || has(p, "ProtectKernelLogs") || !capable(p, "CAP_SYSLOG")
-		}, map[string]string{"ProtectKernelModules": "off", "ProtectKernelLogs": "off", "CapabilityBoundingSet": "CAP_SYSLOG"}},
+		}, map[string]string{
+			"ProtectKernelModules": "off", "ProtectKernelLogs": "off",
+			"CapabilityBoundingSet": "CAP_SYSLOG",
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,7 +215,8 @@ func (s *script) Try(_ context.Context, plan generator.Plan) (trial.Result, erro
 	return r, nil
 }
 
-// TestRunUnjudged: a service that fails without hardening, that disagrees with itself, or whose place goes away, is not judged.
+// TestRunUnjudged: a service that fails without hardening, that disagrees with itself, or whose place goes
+// away, is not judged.
 func TestRunUnjudged(t *testing.T) {
 	gone := errors.New("the place is gone")
 	good, bad := trial.Result{OK: true}, trial.Result{Failures: []verdict.Evidence{{Kind: "check", Text: "no answer"}}}
@@ -219,14 +229,19 @@ func TestRunUnjudged(t *testing.T) {
 		{"a baseline that always fails", []trial.Result{bad, bad}, ErrBroken, "no answer"},
 		{"a baseline that fails without a word", []trial.Result{{}, {}}, ErrBroken, "no failure was seen"},
 		{"a baseline that fails once", []trial.Result{bad, good}, ErrFlaky, "no answer"},
-		{"a plan that fails once, and passes when its last directive is put back", slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky, "no answer"},
+		{
+			"a plan that fails once, and passes when its last directive is put back",
+			slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky,
+			"no answer",
+		},
 		{"a place that is gone at once", nil, gone, ""},
 		{"a place that goes away with the second baseline", []trial.Result{bad}, gone, ""},
 		{"a place that goes away with the whole plan", []trial.Result{good}, gone, ""},
 		{"a place that goes away in the search", []trial.Result{good, bad}, gone, ""},
 	} {
 		s := &script{results: tt.results, err: gone}
-		if _, err := Run(context.Background(), input(hardest), s, s); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+		if _, err := Run(context.Background(), input(hardest), s, s); !errors.Is(err, tt.want) ||
+			!strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -236,7 +251,8 @@ func TestRunUnjudged(t *testing.T) {
 func TestRunGone(t *testing.T) {
 	gone := errors.New("the place is gone")
 	breaks := func(p generator.Plan) bool {
-		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") || has(p, "ProtectKernelModules")
+		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") || has(p,
+			"ProtectKernelModules")
 	}
 	whole := &fake{breaks: breaks}
 	if _, err := whole.run(); err != nil {
@@ -320,7 +336,8 @@ func TestRunEvidence(t *testing.T) {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{root: host.At(root), breaks: func(p generator.Plan) bool {
 				if needed {
-					return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x")
+					return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"),
+						"-/srv/x")
 				}
 				return has(p, "LockPersonality")
 			}}
@@ -345,7 +362,8 @@ func set(name string, values ...string) profiles.Setting {
 	return profiles.Setting{Name: name, Values: values}
 }
 
-// TestRunWavering: what a service does only now and then without hardening is held against no directive; what it never does is.
+// TestRunWavering: what a service does only now and then without hardening is held against no directive; what
+// it never does is.
 func TestRunWavering(t *testing.T) {
 	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes")))
 	for _, tt := range []struct {
@@ -384,12 +402,14 @@ func TestRunBaselineLater(t *testing.T) {
 			r.Seen.AddErrors("lost")
 		}
 	}
-	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) || !strings.Contains(err.Error(), "baseline") {
+	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) ||
+		!strings.Contains(err.Error(), "baseline") {
 		t.Errorf("%v, want a flaky baseline", err)
 	}
 }
 
-// TestRunExempt: what the table holds worth trying is tried before a directive is given up, and only what is needed stays.
+// TestRunExempt: what the table holds worth trying is tried before a directive is given up, and only what is
+// needed stays.
 func TestRunExempt(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -412,7 +432,8 @@ func TestRunExempt(t *testing.T) {
 		{
 			"its directory", withUnit(input(profile(set("ProtectSystem", "strict"))), "WorkingDirectory", "/var/lib/x"),
 			func(p generator.Plan) bool {
-				return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/var/lib/x")
+				return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"),
+					"-/var/lib/x")
 			},
 			map[string]string{"ReadWritePaths": "/var/lib/x"},
 		},
@@ -439,7 +460,11 @@ func withUnit(in generator.Input, name, value string) generator.Input {
 
 // TestRunWeakerByName: a value that is known to refuse the same is not tried.
 func TestRunWeakerByName(t *testing.T) {
-	f := &fake{breaks: func(p generator.Plan) bool { l := lines(p, "ProtectHome"); return l != nil && l[0] != "read-only" }, root: host.At(t.TempDir())}
+	f := &fake{breaks: func(p generator.Plan) bool {
+		l := lines(p, "ProtectHome")
+		return l != nil &&
+			l[0] != "read-only"
+	}, root: host.At(t.TempDir())}
 	if err := os.MkdirAll(f.root.Dir()+"/home/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +478,7 @@ func TestRunWeakerByName(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if f.launches > 4 {
-		t.Errorf("%d launches, want at most 4: without hardening, the whole plan, the weaker value, the stronger one again", f.launches)
+		t.Errorf("%d launches, want at most 4: a baseline, the whole plan, the weaker value, the stronger one again", f.launches)
 	}
 }
 
@@ -474,7 +499,8 @@ func TestRunNoEffect(t *testing.T) {
 			}
 		}
 		found, err := f.prove(in)
-		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") || len(found.Demotions) > 0 {
+		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") ||
+			len(found.Demotions) > 0 {
 			t.Errorf("stand-in %v: %v, %v:\n%s", standIn, err, brief(found.Demotions), found.Plan.Text())
 		}
 		if got := found.Plan.LeftOut; len(got) != 1 || got[0].Reason != "has no effect here: it is not there" {
@@ -499,12 +525,14 @@ func TestRunNamedLate(t *testing.T) {
 		}
 	}
 	found, err := f.run()
-	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"}, brief(found.Demotions)); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"},
+		brief(found.Demotions)); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
-// TestRunAlternatives: of two exceptions that the evidence names, either of which would do, the most valuable is taken back.
+// TestRunAlternatives: of two exceptions that the evidence names, either of which would do, the most valuable
+// is taken back.
 func TestRunAlternatives(t *testing.T) {
 	f := &fake{root: host.At(t.TempDir()), breaks: func(p generator.Plan) bool {
 		return !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x") && !capable(p, "CAP_CHOWN")
@@ -515,7 +543,12 @@ func TestRunAlternatives(t *testing.T) {
 	f.show = func(r *trial.Result, p generator.Plan) {
 		if !r.OK {
 			r.Refused.Denials = []witness.Denial{
-				{Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new"}, {Process: "x", Syscall: "chown", Errno: "EPERM", Path: "/srv/x"},
+				{
+					Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new",
+				}, {
+					Process: "x", Syscall: "chown",
+					Errno: "EPERM", Path: "/srv/x",
+				},
 			}
 		}
 	}
@@ -545,7 +578,8 @@ func unprivileged() generator.Input {
 	return in
 }
 
-// TestRunSharedCause: what enforces that which breaks the service is given up with it, in few launches and not one by one.
+// TestRunSharedCause: what enforces that which breaks the service is given up with it, in few launches and not
+// one by one.
 func TestRunSharedCause(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

@@ -14,29 +14,35 @@ import (
 	"temper/internal/verdict"
 )
 
-// A property is an assignment that several directives bring along: that which breaks a service, if it breaks under each of them. The
-// zero property is none.
+// A property is an assignment that several directives bring along: that which breaks a service, if it breaks
+// under each of them. The zero property is none.
 type property struct{ directive, value string }
 
-// suspectAlike steps down whatever enforces what two candidates enforce that were both given up: then it is likely that which
-// breaks the service, rather than twice something else. What turns out to be innocent is put back in the end.
+// suspectAlike steps down whatever enforces what two candidates enforce that were both given up: then it is
+// likely that which breaks the service, rather than twice something else. What turns out to be innocent is put
+// back in the end.
 func (s *search) suspectAlike(culprit *candidate) {
 	for _, p := range s.properties(culprit, culprit.want) {
 		alike := s.enforcing(p)
 		given := slices.DeleteFunc(slices.Clone(alike), func(c *candidate) bool { return c.level == 0 })
 		if len(given) >= 2 {
-			s.giveUp(p, alike, fmt.Sprintf("as %s= and %s= do, which break it", given[0].directive.Name, given[1].directive.Name))
+			why := fmt.Sprintf("as %s= and %s= do, which break it", given[0].directive.Name, given[1].directive.Name)
+			s.giveUp(p, alike, why)
 		}
 	}
 }
 
-// withoutMounts gives up whatever gives the service a mount namespace, once a culprit of that kind was given up and the whole plan still
-// fails in the same way. It reports whether the service then works; if not, nothing has changed.
+// withoutMounts gives up whatever gives the service a mount namespace, once a culprit of that kind was given up
+// and the whole plan still fails in the same way. It reports whether the service then works; if not, nothing
+// has changed.
 func (s *search) withoutMounts(ctx context.Context, failed trial.Result) (bool, error) {
 	culprit := s.givenUp
 	s.givenUp = nil
 	sameWay := func(e verdict.Evidence) bool { return slices.Contains(failed.Failures, e) }
-	if culprit == nil || !blame.OwnMounts(culprit.directive, culprit.want) || !slices.ContainsFunc(culprit.evidence, sameWay) {
+	if culprit == nil || !blame.OwnMounts(culprit.directive, culprit.want) {
+		return false, nil
+	}
+	if !slices.ContainsFunc(culprit.evidence, sameWay) {
 		return false, nil
 	}
 	var before []candidate
@@ -44,7 +50,8 @@ func (s *search) withoutMounts(ctx context.Context, failed trial.Result) (bool, 
 		before = append(before, *c)
 	}
 	p := mountNamespace()
-	if !s.giveUp(p, s.enforcing(p), fmt.Sprintf("as %s= does, without which it fails in the same way", culprit.directive.Name)) {
+	why := fmt.Sprintf("as %s= does, without which it fails in the same way", culprit.directive.Name)
+	if !s.giveUp(p, s.enforcing(p), why) {
 		return false, nil
 	}
 	r, err := s.passes(ctx, len(s.candidates))
@@ -61,7 +68,7 @@ func (s *search) withoutMounts(ctx context.Context, failed trial.Result) (bool, 
 func (s *search) giveUp(p property, alike []*candidate, why string) bool {
 	var taken []step
 	for _, c := range alike {
-		if c.level > 0 {
+		if c.level > 0 || c.isOff() {
 			continue
 		}
 		c.turnOff()
@@ -84,8 +91,8 @@ func (s *search) enforcing(p property) []*candidate {
 	})
 }
 
-// properties lists what a candidate enforces when it asks for lines: itself, what it brings along at its strongest value, and a mount
-// namespace if it mounts something.
+// properties lists what a candidate enforces when it asks for lines: itself, what it brings along at its
+// strongest value, and a mount namespace if it mounts something.
 func (s *search) properties(c *candidate, lines []string) []property {
 	list := []property{{c.directive.Name, verdict.Join(lines)}}
 	if slices.Equal(lines, c.want) {
@@ -109,16 +116,19 @@ func mountNamespace() property {
 	return property{}
 }
 
-// confirmCause finds out whether a property breaks the service by itself. Then everything that enforces it is needed no less than that,
-// at every value that does.
+// confirmCause finds out whether a property breaks the service by itself. Then everything that enforces it is
+// needed no less than that, at every value that does.
 func (t *strengthening) confirmCause(ctx context.Context, p property) error {
 	d, ok := directive.Lookup(p.directive)
 	plan := t.plan(len(t.candidates))
 	if !ok || slices.ContainsFunc(plan.Items, func(i generator.Item) bool { return i.Directive == d }) {
 		return nil
 	}
-	plan.Items = append(slices.Clone(plan.Items), generator.Item{Directive: d, Want: []string{p.value}, Lines: []string{p.value}})
-	slices.SortStableFunc(plan.Items, func(a, b generator.Item) int { return directive.Compare(a.Directive, b.Directive) })
+	alone := generator.Item{Directive: d, Want: []string{p.value}, Lines: []string{p.value}}
+	plan.Items = append(slices.Clone(plan.Items), alone)
+	slices.SortStableFunc(plan.Items, func(a, b generator.Item) int {
+		return directive.Compare(a.Directive, b.Directive)
+	})
 	r, err := t.attempts.confirm(ctx, plan)
 	if err != nil || r.OK {
 		return err

@@ -84,9 +84,10 @@ func apart(steps []step) []group {
 	return groups
 }
 
-// putBackAll puts back every step that can be put back, those first that were taken in one batch: of what evidence names, most does
-// not matter to the service. The most valuable come first, so that of alternatives the cheapest stays given up. What remains has been
-// put back in a launch of its own, and broke the service; or it refuses what another exception was seen to be needed for.
+// putBackAll puts back every step that can be put back, those first that were taken in one batch: of what
+// evidence names, most does not matter to the service. The most valuable come first, so that of alternatives
+// the cheapest stays given up. What remains has been put back in a launch of its own, and broke the service; or
+// it refuses what another exception was seen to be needed for.
 func (s *search) putBackAll(ctx context.Context) error {
 	t := &strengthening{search: s, needed: map[step]bool{}}
 	for _, b := range slices.Backward(s.batches) {
@@ -115,7 +116,9 @@ func (s *search) byValue(groups []group) []group {
 	for _, g := range groups {
 		slices.SortStableFunc(g.steps, func(a, b step) int { return order[a.candidate] - order[b.candidate] })
 	}
-	slices.SortStableFunc(groups, func(a, b group) int { return order[a.steps[0].candidate] - order[b.steps[0].candidate] })
+	slices.SortStableFunc(groups, func(a, b group) int {
+		return order[a.steps[0].candidate] - order[b.steps[0].candidate]
+	})
 	return groups
 }
 
@@ -140,8 +143,8 @@ func (t *strengthening) strengthen(ctx context.Context, c *candidate) error {
 	return nil
 }
 
-// split puts back what it can of some groups, halves of them first. It reports whether that was all. If it is known that something of
-// them matters, they are not all put back at once.
+// split puts back what it can of some groups, halves of them first. It reports whether that was all. If it is
+// known that something of them matters, they are not all put back at once.
 func (t *strengthening) split(ctx context.Context, groups []group, matters bool) (all bool, err error) {
 	groups, steps := t.left(groups)
 	switch {
@@ -182,7 +185,8 @@ func (t *strengthening) batch(ctx context.Context, b batch) error {
 	return err
 }
 
-// minSharers is how many steps must be suspected for one cause for it to be tried by itself: fewer are put back as soon.
+// minSharers is how many steps must be suspected for one cause for it to be tried by itself: fewer are put back
+// as soon.
 const minSharers = 2
 
 // left is what is still to be put back, and is not known to be needed.
@@ -196,8 +200,8 @@ func (t *strengthening) left(groups []group) (left []group, steps []step) {
 	return left, steps
 }
 
-// group puts back what it can of the steps of one group. An exception is put back first: if the service breaks, it needs just what the
-// whole group refuses.
+// group puts back what it can of the steps of one group. An exception is put back first: if the service breaks,
+// it needs just what the whole group refuses.
 func (t *strengthening) group(ctx context.Context, g group) (all bool, err error) {
 	if len(g.steps) == 1 {
 		return t.one(ctx, g.steps[0])
@@ -227,8 +231,11 @@ func (t *strengthening) one(ctx context.Context, s step) (bool, error) {
 	return ok, err
 }
 
+// A try launches the service under a plan.
+type try func(ctx context.Context, plan generator.Plan) (trial.Result, error)
+
 // together puts steps back, all of them or, if the plan then fails, none.
-func (t *strengthening) together(ctx context.Context, list []step, try func(context.Context, generator.Plan) (trial.Result, error)) (bool, error) {
+func (t *strengthening) together(ctx context.Context, list []step, try try) (bool, error) {
 	var undo []func()
 	for _, s := range list {
 		undo = append(undo, s.putBack())
