@@ -83,7 +83,7 @@ var attacks = []struct {
 		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'", "NoNewPrivileges = true\n[prove]\nsettle = \"30s\"\n",
 		"echo 3 >/run/proof.$u; fails; wait_for 'test -e /run/systemd/system/$u.service.d/50-temper.conf'; " +
 			"wait_for 'test $(systemctl show -P ActiveState $u) = active'; kill -9 $(systemctl show -P MainPID temper-guard@$u); " +
-			"wait_for 'test ! -e /run/systemd/system/$u.service.d/50-temper.conf'; kept",
+			"wait_for 'test ! -e /run/systemd/system/$u.service.d/50-temper.conf'; wait_for kept", // its reload follows
 	},
 	{
 		"it does start only without its hardening, and there is no place",
