@@ -41,7 +41,7 @@ var layers = [][]string{
 	{"harness/blame"},
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
-	{"harness/batch", "harness/inspect", "guard"},
+	{"harness/batch", "harness/runningunit", "guard"},
 	{"cmd/", "packaging/prove-library"},
 }
 

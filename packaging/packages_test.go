@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
-	"temper/harness/inspect"
 	"temper/harness/place"
+	"temper/harness/runningunit"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -139,7 +139,7 @@ func reboot(m *machine, names ...string) *boot {
 		if !slices.Contains(names, name) {
 			continue
 		}
-		s, err := inspect.Unit(b.t.Context(), b.Place, set, name)
+		s, err := runningunit.Unit(b.t.Context(), b.Place, set, name)
 		must(b.t, err)
 		if !s.OK() {
 			b.t.Errorf("%s after a boot: %s; %+v", name, s.Confinement(), s.Checks)

@@ -56,26 +56,34 @@ func (s Service) relief(a Applied, r witness.Restriction, why verdict.Evidence) 
 		names := refusedNames(a.Directive, a.Lines, s.input.Version)
 		p.Refused, p.Certain = r, slices.Contains(names, r.Subject)
 	}
-	exceptions := cmp.Or(ExceptionsOf(a.Directive), Lifting(r.Kind))
+	if d, names := s.exception(a, r); len(names) > 0 {
+		p.Directive, p.Names = d, names
+	}
+	return p
+}
+
+// exception is what would allow exactly what was refused, and the directive that holds it; none where there is no exact one.
+func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directive, []string) {
+	holder := cmp.Or(ExceptionsOf(a.Directive), Lifting(r.Kind))
 	switch file := s.absolute(r.Subject); {
 	case r.Kind == refusal.PathReadOnly && path.IsAbs(file):
 		if dir := s.writable(file); dir != "" {
-			p.Directive, p.Names = exceptions, []string{s.exceptionFor(dir)}
+			return holder, []string{s.exceptionFor(dir)}
 		}
 	case r.Kind == refusal.PathNoExec && path.IsAbs(r.Subject):
-		p.Directive, p.Names = exceptions, []string{s.exceptionFor(r.Subject)}
-	case r.Kind == refusal.Device && exceptions != nil:
-		p.Directive, p.Names = exceptions, []string{r.Subject + " rw"}
-	case r.Kind == refusal.Network && exceptions != nil:
-		p.Directive, p.Names = exceptions, []string{withoutPort(r.Subject)}
-	case r.Kind == refusal.SocketBind && exceptions != nil:
-		p.Directive, p.Names = exceptions, PortRules([]string{"tcp " + r.Subject, "udp " + r.Subject})
+		return holder, []string{s.exceptionFor(r.Subject)}
+	case r.Kind == refusal.Device && holder != nil:
+		return holder, []string{r.Subject + " rw"}
+	case r.Kind == refusal.Network && holder != nil:
+		return holder, []string{withoutPort(r.Subject)}
+	case r.Kind == refusal.SocketBind && holder != nil:
+		return holder, PortRules([]string{"tcp " + r.Subject, "udp " + r.Subject})
 	case r.Kind == refusal.PathHidden:
-		p.Names = covering(a, r.Subject)
+		return a.Directive, covering(a, r.Subject)
 	case a.Directive.HasExceptions() && r.Subject != "any":
-		p.Names = []string{equivalents(r)}
+		return a.Directive, []string{equivalents(r)}
 	}
-	return p
+	return a.Directive, nil
 }
 
 // covering are the elements of a list of paths that cover a file; none if the directive is no such list.

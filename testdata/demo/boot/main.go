@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"temper/generator"
-	"temper/harness/inspect"
 	"temper/harness/check"
 	"temper/harness/place"
+	"temper/harness/runningunit"
 	"temper/internal/host"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -54,7 +54,7 @@ func boot(ctx context.Context, root string, units []string) (bool, error) {
 	fmt.Fprintln(w, "UNIT\tDROP-IN\tCONFINED\tANSWERS")
 	for _, arg := range units {
 		name, demotions, _ := strings.Cut(arg, ":")
-		s, err := inspect.Unit(ctx, where, set, name)
+		s, err := runningunit.Unit(ctx, where, set, name)
 		if err != nil {
 			return false, err
 		}

@@ -1,7 +1,7 @@
-// Package inspect looks at a unit that really runs, hardened as its verdict says: no trial.
+// Package runningunit looks at a unit that really runs, hardened as its verdict says: no trial.
 //
 // Call [Unit].
-package inspect
+package runningunit
 
 import (
 	"context"
