@@ -21,7 +21,8 @@ const (
 	eventPathLen = 96 // int32, with the final NUL or of the structure; below 1 there is none
 	eventToLen   = 100
 	eventUser    = 104 // uint32, real user id of the process
-	eventPath    = 112
+	eventLacked  = 112 // uint64, a bit for each capability that the call asked for and the process did not have
+	eventPath    = 120
 	eventTo      = eventPath + pathSize
 	eventSize    = eventTo + pathSize
 
@@ -57,6 +58,7 @@ const (
 	varTask   = -48
 	varFilter = -56
 	varInfo   = -104 // 48 bytes of struct siginfo
+	varLacked = -112
 )
 
 // tables are the file descriptors that the programs refer to.
@@ -65,15 +67,39 @@ type tables struct {
 	CgroupID                              uint64
 }
 
-// enterProgram is for the raw tracepoint sys_enter, which comes after seccomp: it marks the task as having got past.
+// enterProgram is for the raw tracepoint sys_enter, which comes after seccomp: it notes that the task has got past, and so
+// far lacked no capability.
 func enterProgram(m tables) *ebpf.ProgramSpec {
-	code := append(underCgroup(m), task(m)...)
+	code := append(underCgroup(m), set(asm.RFP, varTemp, 0)...)
+	code = append(code, task(m)...)
 	return program("temper_enter", append(code,
-		asm.StoreImm(asm.RFP, varTemp, 1, asm.Word),
 		asm.Mov.Reg(asm.R3, asm.RFP),
 		asm.Add.Imm(asm.R3, varTemp),
 		asm.Mov.Imm(asm.R4, 0),
 		asm.FnMapUpdateElem.Call(),
+	))
+}
+
+// capabilityProgram is for the raw tracepoint cap_capable, which has the credentials, two user namespaces, the capability and
+// the result: it notes which capabilities a call lacks. R7 capability.
+func capabilityProgram(m tables) *ebpf.ProgramSpec {
+	code := asm.Instructions{
+		asm.LoadMem(asm.R7, asm.R1, 24, asm.DWord),
+		asm.And.Imm(asm.R7, 63),
+		asm.LoadMem(asm.R8, asm.R1, 32, asm.DWord),
+		asm.LSh.Imm(asm.R8, 32), // an int: its upper half is not defined
+		asm.JEq.Imm(asm.R8, 0, "out"),
+	}
+	code = append(code, underCgroup(m)...)
+	code = append(code, task(m)...)
+	return program("temper_capable", append(code,
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"), // it is in no call
+		asm.Mov.Imm(asm.R1, 1),
+		asm.LSh.Reg(asm.R1, asm.R7),
+		asm.LoadMem(asm.R2, asm.R0, 0, asm.DWord),
+		asm.Or.Reg(asm.R2, asm.R1),
+		asm.StoreMem(asm.R0, 0, asm.R2, asm.DWord),
 	))
 }
 
@@ -86,6 +112,15 @@ func exitProgram(l layout, m tables) *ebpf.ProgramSpec {
 		asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord),
 	}
 	code = append(code, underCgroup(m)...)
+	code = append(code, set(asm.RFP, varLacked, 0)...)
+	code = append(code, task(m)...)
+	code = append(code,
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "forget"),
+		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
+		asm.StoreMem(asm.RFP, varLacked, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("forget"),
+	)
 	// A call that was never entered and yet returns was answered by seccomp.
 	code = append(code, task(m)...)
 	code = append(code,
@@ -155,6 +190,7 @@ func signalProgram(m tables) *ebpf.ProgramSpec {
 	}
 	insns = append(insns, underCgroup(m)...)
 	insns = append(insns, readRegister(varInfo, 48, 0)...)
+	insns = append(insns, set(asm.RFP, varLacked, 0)...)
 	insns = append(insns,
 		asm.LoadMem(asm.R1, asm.RFP, varInfo+code, asm.Word),
 		asm.JNE.Imm(asm.R1, sysSeccomp, "out"),
@@ -248,6 +284,8 @@ func reserve(m tables) asm.Instructions {
 		asm.StoreMem(asm.R6, eventArch, asm.R1, asm.Word),
 		asm.LoadMem(asm.R1, asm.RFP, varFilter, asm.Word),
 		asm.StoreMem(asm.R6, eventFilter, asm.R1, asm.Word),
+		asm.LoadMem(asm.R1, asm.RFP, varLacked, asm.DWord),
+		asm.StoreMem(asm.R6, eventLacked, asm.R1, asm.DWord),
 		asm.FnGetCurrentPidTgid.Call(),
 		asm.StoreMem(asm.R6, eventTask, asm.R0, asm.DWord),
 		asm.FnGetCurrentUidGid.Call(),

@@ -73,6 +73,7 @@ var (
 	moveCalls    = []string{"rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir"}
 	sendCalls    = []string{"connect", "sendto", "sendmsg", "sendmmsg"}
 	memoryCalls  = []string{"mmap", "mprotect", "pkey_mprotect", "shmat"}
+	lockCalls    = []string{"mlock", "mlock2", "mlockall", "mmap"}
 	ipcCalls     = []string{"mq_open", "mq_unlink", "shmget", "semget", "msgget"}
 	keyCalls     = []string{"keyctl", "add_key", "request_key"}
 	processCalls = []string{"kill", "tkill", "tgkill", "ptrace", "pidfd_open", "pidfd_send_signal"}
@@ -107,6 +108,7 @@ var rules = []rule{
 	{refusal.ProcessHidden, kernel, []string{"ESRCH"}, processCalls, callItself},
 	{refusal.Capability, kernel, []string{"EPERM"}, nil, capabilities},
 	{refusal.Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
+	{refusal.Capability, kernel, []string{"ENOMEM", "EAGAIN"}, lockCalls, lockCapability},
 	{refusal.NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process},
 	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // its group would be let in
 	{refusal.Syscall, seccomp, nil, nil, callItself},

@@ -13,6 +13,8 @@ import (
 
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
+
+	"temper/internal/values"
 )
 
 // order is the byte order of the programs' events and maps. Both architectures are little-endian.
@@ -23,6 +25,7 @@ const maxDenials = 20000
 
 // collector makes denials of events.
 type collector struct {
+	told    bool // whether the kernel tells of capabilities
 	cgroup  *cgroup
 	denials map[Denial]*tally // by what they are about, PID and Count 0
 	dropped uint64
@@ -62,6 +65,9 @@ func (n *collector) add(event []byte) {
 		return
 	}
 	d := decode(event)
+	if n.told && d.Errno != "SIGSYS" {
+		d.Told, d.Lacked = true, values.CapSet(order.Uint64(event[eventLacked:]))
+	}
 	pid := d.PID
 	d.PID = 0
 	t, known := n.denials[d]

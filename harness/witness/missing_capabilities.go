@@ -4,6 +4,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"temper/internal/values"
 )
 
 // mappings are the files by which a user namespace gets its ids; user_namespaces(7).
@@ -20,32 +24,81 @@ func (d Denial) Capabilities() []string {
 	return nil
 }
 
-// capabilities are those that would have made a call succeed that ended with EPERM.
+// capabilities are those that would have made a call succeed that ended with EPERM. Of the capabilities that the table has for
+// the call the kernel tells which was lacked. Where the table has none, what was lacked is suspected, unless the call changes
+// the memory of the process: each of these asks for CAP_SYS_ADMIN, which only moves a limit.
 func capabilities(d Denial) []string {
 	const socketIoctls = 0x89 // linux/sockios.h
+	suspected := asked[d.Syscall]
 	switch {
 	case d.Syscall == "write":
-		return mappings[path.Base(d.Path)]
+		suspected = mappings[path.Base(d.Path)]
 	case d.Syscall == "ioctl" && d.Args[1]>>8 == socketIoctls:
-		return []string{"CAP_NET_ADMIN"}
+		suspected = []string{"CAP_NET_ADMIN"}
 	case d.Syscall == "ioctl":
-		return []string{"CAP_SYS_ADMIN", "CAP_SYS_RAWIO"}
+		suspected = []string{"CAP_SYS_ADMIN", "CAP_SYS_RAWIO"}
 	}
-	return asked[d.Syscall]
+	if lacked := d.lacked(suspected); len(lacked) > 0 || !d.Told || slices.Contains(memoryCalls, d.Syscall) {
+		return lacked
+	}
+	return d.Lacked.Names()
 }
 
-// accessCapabilities are those that would have made a call succeed that ended with EACCES. Where CAP_DAC_OVERRIDE does
-// not help with a file, CAP_DAC_READ_SEARCH does not either.
+// accessCapabilities are those that would have made a call succeed that ended with EACCES, the narrower first:
+// CAP_DAC_READ_SEARCH is asked for before CAP_DAC_OVERRIDE, and only where it is enough.
 func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
-		return []string{"CAP_NET_BIND_SERVICE"}
+		return d.lacked([]string{"CAP_NET_BIND_SERVICE"})
+	case d.Path != "" && (d.Told || d.onlyReads()):
+		return d.lacked([]string{"CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE"})
 	case d.Path != "":
 		return []string{"CAP_DAC_OVERRIDE"}
 	case d.Syscall == "setpriority":
-		return []string{"CAP_SYS_NICE"}
+		return d.lacked([]string{"CAP_SYS_NICE"})
 	}
 	return nil
+}
+
+// lockCapability is the one without which memory can be locked up to a limit only.
+func lockCapability(d Denial) []string {
+	if d.Syscall == "mmap" && d.Args[3]&unix.MAP_LOCKED == 0 {
+		return nil
+	}
+	return d.lacked([]string{"CAP_IPC_LOCK"})
+}
+
+// lacked are those of the capabilities that the process did not have when the call asked for them; all where the kernel has
+// not told.
+func (d Denial) lacked(names []string) []string {
+	if !d.Told {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		c, ok := values.ParseCapability(name)
+		return !ok || !d.Lacked.Has(c)
+	})
+}
+
+// onlyReads reports whether the call needs no more of its file than to find and to read it.
+func (d Denial) onlyReads() bool {
+	switch d.Syscall {
+	case "open":
+		return d.Args[1]&(unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC) == unix.O_RDONLY
+	case "openat":
+		return d.Args[2]&(unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC) == unix.O_RDONLY
+	case "access":
+		return d.Args[1]&(unix.W_OK|unix.X_OK) == 0
+	case "faccessat", "faccessat2":
+		return d.Args[2]&(unix.W_OK|unix.X_OK) == 0
+	}
+	return slices.Contains(readCalls, d.Syscall)
+}
+
+// readCalls are other calls that only find or read a file.
+var readCalls = []string{
+	"chdir", "getxattr", "inotify_add_watch", "lgetxattr", "listxattr", "llistxattr", "lstat", "name_to_handle_at",
+	"newfstatat", "readlink", "readlinkat", "stat", "statfs", "statx",
 }
 
 func invert(needs map[string][]string) map[string][]string {

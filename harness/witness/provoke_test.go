@@ -75,6 +75,20 @@ var provocations = map[string]func(args []string) error{
 		_, err := unix.Open(a[0], unix.O_RDONLY, 0)
 		return wants(unix.EACCES, err)
 	},
+	"write": func(a []string) error {
+		_, err := unix.Open(a[0], unix.O_WRONLY, 0)
+		return wants(unix.EACCES, err)
+	},
+	"noatime": func(a []string) error {
+		_, err := unix.Open(a[0], unix.O_RDONLY|unix.O_NOATIME, 0)
+		return wants(unix.EPERM, err)
+	},
+	"lock": func([]string) error {
+		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 4096, Max: 4096}); err != nil {
+			return err
+		}
+		return wants(unix.ENOMEM, unix.Mlock(make([]byte, 1<<20)))
+	},
 	"chown": func(a []string) error { return wants(unix.EPERM, unix.Chown(a[0], 0, 0)) },
 	"bind": func([]string) error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)

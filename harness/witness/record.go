@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
+	"temper/internal/values"
 )
 
 // Denial is a system call that the kernel refused.
@@ -31,6 +32,9 @@ type Denial struct {
 	PID      int    // of the first process that was refused, as seen from here
 	Count    int    // how often it happened
 	Root     bool   // whether a process of root was refused; of a container, of its own root
+	// Lacked are the capabilities that the call asked for and the process did not have, where the kernel has Told that.
+	Lacked values.CapSet
+	Told   bool
 }
 
 // String says what was refused in one line, such as `nginx: openat("/var/log/x"): EROFS`.
@@ -96,7 +100,7 @@ var (
 
 // class is the denial without what differs from one run to the next.
 func (d Denial) class() Denial {
-	d.PID, d.Count, d.Root, d.Filtered = 0, 0, false, false
+	d.PID, d.Count, d.Root, d.Filtered, d.Lacked, d.Told = 0, 0, false, false, 0, false
 	d.Process = threadID.ReplaceAllString(d.Process, "N")
 	d.Path, d.To = procID.ReplaceAllString(d.Path, "/proc/N"), procID.ReplaceAllString(d.To, "/proc/N")
 	return d
@@ -150,5 +154,6 @@ func compare(a, b Denial) int {
 		cmp.Compare(a.Process, b.Process),
 		slices.Compare(a.Args[:], b.Args[:]),
 		cmp.Compare(strconv.FormatBool(a.Filtered), strconv.FormatBool(b.Filtered)),
+		cmp.Compare(a.Lacked, b.Lacked),
 	)
 }

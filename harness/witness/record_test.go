@@ -12,6 +12,7 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/host"
+	"temper/internal/values"
 )
 
 func TestMinus(t *testing.T) {
@@ -94,6 +95,10 @@ func TestRestrictions(t *testing.T) {
 		d.Filtered, d.Path = false, path
 		return d
 	}
+	lacking := func(d witness.Denial, capabilities ...string) witness.Denial {
+		d.Told, d.Lacked = true, values.CapabilitySet(capabilities...)
+		return d
+	}
 	tests := []struct {
 		denial witness.Denial
 		want   string
@@ -128,7 +133,19 @@ func TestRestrictions(t *testing.T) {
 		{refused("openat", "ENOENT", "/proc/1/stat"), "process-hidden /proc/1/stat, path-hidden /proc/1/stat"},
 		{refused("openat", "ENOENT", "/proc/self/fd/9"), "path-hidden /proc/self/fd/9"},
 		{refused("openat", "EPERM", "/dev/kmsg"), "device /dev/kmsg, file-system /dev/kmsg"},
-		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{refused("openat", "EACCES", "/root/x", 0, 0, unix.O_WRONLY), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{refused("statx", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE"},
+		{refused("unlinkat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE"},
+		// Where the kernel tells what was lacked, nothing else is suspected.
+		{lacking(refused("openat", "EACCES", "/root/x"), "CAP_DAC_OVERRIDE"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{lacking(refused("openat", "EACCES", "/x", 0, 0, unix.O_WRONLY), "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"), "path-hidden /x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{lacking(refused("unlinkat", "EACCES", "/root/x")), "path-hidden /root/x"},
+		{lacking(refused("bind", "EACCES", "0.0.0.0:80")), "socket-bind 0.0.0.0:80"},
+		{lacking(refused("setns", "EPERM", ""), "CAP_SYS_CHROOT"), "capability CAP_SYS_CHROOT"},
+		{lacking(refused("reboot", "EPERM", "")), ""},
+		{lacking(refused("openat", "EPERM", "/x"), "CAP_FOWNER"), "file-system /x, capability CAP_FOWNER"},
+		{lacking(refused("mmap", "EPERM", "", 0, 0, unix.PROT_READ), "CAP_SYS_ADMIN"), ""},
 		{refused("write", "EPERM", "/proc/7/gid_map"), "capability CAP_SETGID, capability CAP_SETFCAP"},
 		{refused("write", "EPERM", "/srv/x"), ""},
 		{refused("bind", "EACCES", "0.0.0.0:80"), "socket-bind 0.0.0.0:80, capability CAP_NET_BIND_SERVICE"},
@@ -144,13 +161,17 @@ func TestRestrictions(t *testing.T) {
 		{refused("kill", "EPERM", "", 0, 9), "capability CAP_KILL"},
 		{refused("request_key", "ENOKEY", ""), "keyring request_key"},
 		{refused("shmget", "ENOENT", ""), "ipc shmget"},
-		{refused("mlockall", "ENOMEM", ""), ""},
+		{refused("mlockall", "ENOMEM", ""), "capability CAP_IPC_LOCK"},
+		{lacking(refused("mlock", "ENOMEM", ""), "CAP_IPC_LOCK"), "capability CAP_IPC_LOCK"},
+		{lacking(refused("mlock", "ENOMEM", "")), ""}, // the address is wrong
+		{refused("mmap", "EAGAIN", "", 0, 0, 0, unix.MAP_LOCKED), "capability CAP_IPC_LOCK"},
+		{refused("mmap", "EAGAIN", "", 0, 0, 0, unix.MAP_PRIVATE), ""},
 		{refused("ioctl", "EPERM", "", 0, 0x8913), "capability CAP_NET_ADMIN"},
 		{refused("clock_settime", "EPERM", "", 0), "capability CAP_SYS_TIME"},
 		{refused("openat", "ENOENT", "name"), "path-hidden name"},
 	}
 	for _, test := range tests {
-		t.Run(test.denial.String(), func(t *testing.T) {
+		t.Run(fmt.Sprint(test.denial, test.denial.Lacked), func(t *testing.T) {
 			var got []string
 			for _, r := range test.denial.Restrictions() {
 				got = append(got, r.String())

@@ -5,9 +5,10 @@
 // [Denial.Restrictions] says in neutral terms what may have refused it.
 //
 // An eBPF program on the raw tracepoint sys_exit looks at every call of the cgroup that failed, one on sys_enter tells
-// those apart that seccomp refused, and one on signal_deliver sees deaths by seccomp. They are assembled here for the
-// kernel that runs: no compiler, no BTF, no file. Needs Linux 5.8, root and a cgroup2 file system; x86-64 and arm64.
-// Nothing is lost silently: what found no room is counted.
+// those apart that seccomp refused, one on signal_deliver sees deaths by seccomp, and from Linux 6.14 on one on
+// cap_capable sees which capabilities a call lacked. They are assembled here for the kernel that runs: no compiler, no
+// BTF, no file. Needs Linux 5.8, root and a cgroup2 file system; x86-64 and arm64. Nothing is lost silently: what found
+// no room is counted.
 //
 // Limits: what io_uring does on behalf of a process is no system call and is not seen; a path is cut at 511 bytes; a
 // relative path whose process ended before its directory was looked up stays relative.
@@ -16,6 +17,7 @@ package witness
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 
@@ -85,6 +87,12 @@ func (w *Witness) attach(ringSize uint32) error {
 	if err := w.run("sys_enter", enterProgram(m)); err != nil {
 		return err
 	}
+	// Linux before 6.14 does not tell of capabilities.
+	if err := w.run("cap_capable", capabilityProgram(m)); err == nil {
+		w.collector.told = true
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	if err := w.run("sys_exit", exitProgram(l, m)); err != nil {
 		return err
 	}
@@ -96,7 +104,7 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 	specs := []*ebpf.MapSpec{
 		{Name: "temper_cgroup", Type: ebpf.CGroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 1},
 		{Name: "temper_calls", Type: ebpf.Array, KeySize: 4, ValueSize: wantBytes, MaxEntries: maxNumber + 1},
-		{Name: "temper_entered", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 4, MaxEntries: 16384},
+		{Name: "temper_entered", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 8, MaxEntries: 16384},
 		{Name: "temper_ring", Type: ebpf.RingBuf, MaxEntries: ringSize},
 		{Name: "temper_dropped", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1},
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,7 +127,17 @@ func TestDenials(t *testing.T) {
 	if err := os.MkdirAll(dir+"/sub", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	ro, secret, plain := readOnly(t), file(t, 0o600), file(t, 0o644)
+	ro, secret, plain, closed := readOnly(t), file(t, 0o600), file(t, 0o644), filepath.Dir(file(t, 0o644))
+	if err := os.Chmod(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// told chooses what is wanted from a kernel that tells of capabilities, and from one that does not.
+	told := func(yes, no string) string {
+		if tellsCapabilities(t) {
+			return yes
+		}
+		return no
+	}
 	open := "openat" // unix.Open is openat(2) everywhere
 	tests := []struct {
 		name string
@@ -148,8 +159,19 @@ func TestDenials(t *testing.T) {
 			fmt.Sprintf(`renameat(%q, %q): EROFS: path-readonly %[1]s, path-readonly %[2]s`, ro+"/a", ro+"/b"),
 		}},
 		{"no access", asNobody(provoke("denied", secret)), []string{
-			fmt.Sprintf(`openat(%q, 0x0, 0x0): EACCES: path-hidden %[1]s, capability CAP_DAC_OVERRIDE, new-privileges provoke`, secret),
+			fmt.Sprintf(`openat(%q, 0x0, 0x0): EACCES: path-hidden %[1]s, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges provoke`, secret),
 		}},
+		{"no access to write", asNobody(provoke("write", plain)), []string{
+			fmt.Sprintf(`openat(%q, 0x1, 0x0): EACCES: path-hidden %[1]s, capability CAP_DAC_OVERRIDE, new-privileges provoke`, plain),
+		}},
+		{"no access to the directory", asNobody(provoke("write", closed+"/x")), []string{
+			fmt.Sprintf(`openat(%q, 0x1, 0x0): EACCES: path-hidden %[1]s, %[2]scapability CAP_DAC_OVERRIDE, new-privileges provoke`, closed+"/x",
+				told("capability CAP_DAC_READ_SEARCH, ", "")),
+		}},
+		{"another's time of access", asNobody(provoke("noatime", plain)), []string{
+			fmt.Sprintf(`openat(%q, 0x40000, 0x0): EPERM: file-system %[1]s%[2]s`, plain, told(", capability CAP_FOWNER", "")),
+		}},
+		{"memory", asNobody(provoke("lock")), []string{`mlock(): ENOMEM: capability CAP_IPC_LOCK`}},
 		{"capability", asNobody(provoke("chown", plain)), []string{
 			fmt.Sprintf(`fchownat(%q, 0x0, 0x0): EPERM: capability CAP_CHOWN`, plain),
 		}},
@@ -162,7 +184,8 @@ func TestDenials(t *testing.T) {
 			`connect("/run/temper.sock"): ENOENT: path-hidden /run/temper.sock`,
 		}},
 		{"program", provoke("noexec", plain), []string{
-			fmt.Sprintf(`execve(%q): EACCES: path-noexec %[1]s, path-hidden %[1]s, capability CAP_DAC_OVERRIDE`, plain),
+			fmt.Sprintf(`execve(%q): EACCES: path-noexec %[1]s, path-hidden %[1]s%[2]s`, plain,
+				told("", ", capability CAP_DAC_OVERRIDE")),
 		}},
 		{"filter", provoke("filter"), []string{
 			`unshare(0x50000000): EPERM: namespace net, namespace user, syscall unshare`,
@@ -190,6 +213,28 @@ func TestDenials(t *testing.T) {
 				t.Errorf("%d events were dropped", r.Dropped)
 			}
 		})
+	}
+}
+
+// tellsCapabilities reports whether the running kernel tells which capabilities a call lacks: Linux 6.14 and later.
+func tellsCapabilities(t *testing.T) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	return major > 6 || major == 6 && minor >= 14
+}
+
+// TestOlderKernel: a tracepoint that a kernel does not have is told from one that cannot be used.
+func TestOlderKernel(t *testing.T) {
+	newCgroup(t) // says what it needs
+	if err := witness.RunUnknown(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
 	}
 }
 
