@@ -67,8 +67,8 @@ func (p *Place) Stream(
 	}
 	var reading error
 	r, err := p.run(ctx, c, func(r *run, ctx context.Context) (Result, error) { return r.stream(ctx, read, &reading) })
-	if reading != nil || errors.Is(err, errReadEnough) {
-		err = reading
+	if err == nil || errors.Is(err, errReadEnough) {
+		err = reading // where the command was given up, that is why reading has ended, too
 	}
 	return r.Status, r.Stderr, err
 }

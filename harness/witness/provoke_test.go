@@ -75,6 +75,14 @@ var provocations = map[string]func(args []string) error{
 		_, err := unix.Open(a[0], unix.O_RDONLY, 0)
 		return wants(unix.EACCES, err)
 	},
+	"read": func(a []string) error {
+		_, err := os.ReadFile(a[0])
+		return err
+	},
+	"append": func(a []string) error {
+		f, err := os.OpenFile(a[0], os.O_WRONLY|os.O_APPEND, 0)
+		return firstOf(err, f.Close())
+	},
 	"write": func(a []string) error {
 		_, err := unix.Open(a[0], unix.O_WRONLY, 0)
 		return wants(unix.EACCES, err)

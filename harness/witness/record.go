@@ -58,6 +58,9 @@ type Record struct {
 	// Setup are those of systemd while it prepared the service in its cgroup. Most are of no consequence; they say
 	// more where the start fails with an exit status of 200 or above.
 	Setup []Denial
+	// Granted are the capabilities that the service asked for and had, where the kernel has Told that.
+	Granted values.CapSet
+	Told    bool
 	// Dropped counts the events that were lost because they came too fast. If it is not 0, the record is incomplete.
 	Dropped uint64
 }
@@ -65,12 +68,16 @@ type Record struct {
 // Minus returns what r has and the baseline has not, however often. Two denials are the same if all but PID, Count,
 // Root and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc, and numbers at
 // the end of names of threads, do not count.
+//
+// A capability that the baseline was not granted did not make the call succeed there either: no denial has lacked it.
 func (r Record) Minus(baseline Record) Record {
-	return Record{
-		Denials: minus(r.Denials, baseline.Denials),
-		Setup:   minus(r.Setup, baseline.Setup),
-		Dropped: r.Dropped,
+	r.Denials, r.Setup = minus(r.Denials, baseline.Denials), minus(r.Setup, baseline.Setup)
+	if baseline.Told {
+		for i := range r.Denials {
+			r.Denials[i].Lacked &= baseline.Granted
+		}
 	}
+	return r
 }
 
 // Renamed returns r with another name for what is called old in paths and addresses.
@@ -82,7 +89,8 @@ func (r Record) Renamed(old, name string) Record {
 		}
 		return list
 	}
-	return Record{Denials: renamed(r.Denials), Setup: renamed(r.Setup), Dropped: r.Dropped}
+	r.Denials, r.Setup = renamed(r.Denials), renamed(r.Setup)
+	return r
 }
 
 func minus(of, without []Denial) []Denial {
@@ -110,11 +118,9 @@ func (d Denial) class() Denial {
 // there outside the sandbox either. A program that fails looks for many of them, such as translations of its message.
 func (r Record) Hidden(root host.Root) Record {
 	absent := func(d Denial) bool { return d.Errno == "ENOENT" && strings.HasPrefix(d.Path, "/") && !d.findable(root) }
-	return Record{
-		Denials: slices.DeleteFunc(slices.Clone(r.Denials), absent),
-		Setup:   slices.DeleteFunc(slices.Clone(r.Setup), absent),
-		Dropped: r.Dropped,
-	}
+	r.Denials = slices.DeleteFunc(slices.Clone(r.Denials), absent)
+	r.Setup = slices.DeleteFunc(slices.Clone(r.Setup), absent)
+	return r
 }
 
 // creates are the calls that make the file that they name: its directory must be there, and not the file itself.

@@ -26,6 +26,8 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"temper/internal/values"
 )
 
 // ErrUnsupported is wrapped by the errors of [Start] that mean that this kernel, or the place where temper runs, has no
@@ -41,6 +43,7 @@ type Witness struct {
 	closers   []func() error // in the order of opening
 	links     []link.Link
 	dropped   *ebpf.Map
+	granted   *ebpf.Map // capabilities by cgroup
 	reader    *ringbuf.Reader
 	collector *collector
 	done      sync.WaitGroup
@@ -107,8 +110,9 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 		{Name: "temper_entered", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 8, MaxEntries: 16384},
 		{Name: "temper_ring", Type: ebpf.RingBuf, MaxEntries: ringSize},
 		{Name: "temper_dropped", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1},
+		{Name: "temper_granted", Type: ebpf.LRUCPUHash, KeySize: 8, ValueSize: 8, MaxEntries: 4096},
 	}
-	var made [5]*ebpf.Map
+	var made [6]*ebpf.Map
 	for i, spec := range specs {
 		m, err := ebpf.NewMap(spec)
 		if err != nil {
@@ -129,8 +133,11 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 	if _, err := made[1].BatchUpdate(numbers[:], rows[:], nil); err != nil {
 		return tables{}, nil, fmt.Errorf("map of calls: %w", err)
 	}
-	w.dropped = made[4]
-	return tables{made[0].FD(), made[1].FD(), made[2].FD(), made[3].FD(), made[4].FD(), w.cgroup.id}, made[3], nil
+	w.dropped, w.granted = made[4], made[5]
+	return tables{
+		Cgroup: made[0].FD(), Calls: made[1].FD(), Entered: made[2].FD(), Ring: made[3].FD(), Dropped: made[4].FD(),
+		Granted: made[5].FD(), CgroupID: w.cgroup.id,
+	}, made[3], nil
 }
 
 // run loads a program and attaches it to a raw tracepoint.
@@ -157,12 +164,30 @@ func (w *Witness) Stop() (Record, error) {
 	}
 	w.done.Wait()
 	var perCPU []uint64
-	err = errors.Join(err, w.readErr, w.dropped.Lookup(uint32(0), &perCPU), w.close())
+	granted, gerr := w.readGranted()
+	err = errors.Join(err, w.readErr, gerr, w.dropped.Lookup(uint32(0), &perCPU), w.close())
 	record := w.collector.record()
+	record.Granted, record.Told = granted, w.collector.told
 	for _, n := range perCPU {
 		record.Dropped += n
 	}
 	return record, err
+}
+
+// readGranted returns the capabilities that the watched cgroup was granted.
+func (w *Witness) readGranted() (values.CapSet, error) {
+	var all values.CapSet
+	var cgroup uint64
+	var perCPU []uint64
+	entries := w.granted.Iterate()
+	for entries.Next(&cgroup, &perCPU) {
+		for _, set := range perCPU {
+			if w.cgroup.has(cgroup) {
+				all |= values.CapSet(set)
+			}
+		}
+	}
+	return all, entries.Err()
 }
 
 func (w *Witness) detach() error {

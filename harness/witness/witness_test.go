@@ -21,6 +21,7 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/elf32"
+	"temper/internal/values"
 )
 
 // newCgroup makes a cgroup for one test below the root of the cgroup2 file system.
@@ -200,6 +201,7 @@ func TestDenials(t *testing.T) {
 				openUp(t, test.cmd)
 			}
 			baseline := quiet(t, cgroup+"/unit", test.cmd)
+			baseline.Granted = values.AllCapabilities // as without hardening
 			w := watch(t, cgroup+"/unit")
 			err := run(t, cgroup+"/unit", test.cmd)
 			r := stop(t, w)
@@ -228,6 +230,43 @@ func tellsCapabilities(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	return major > 6 || major == 6 && minor >= 14
+}
+
+// TestGranted: the capabilities of which a service made use are known, and another that it lacks later is no suspect.
+func TestGranted(t *testing.T) {
+	cgroup := newCgroup(t)
+	if !tellsCapabilities(t) {
+		t.Skip("needs Linux 6.14, which tells what is granted")
+	}
+	theirs := file(t, 0o600)
+	if err := os.Chown(theirs, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	record := func(cmd *exec.Cmd) witness.Record {
+		w := watch(t, cgroup+"/unit")
+		if err := run(t, cgroup+"/unit", cmd); err != nil {
+			t.Error(err)
+		}
+		return stop(t, w)
+	}
+	search, override := values.CapabilitySet("CAP_DAC_READ_SEARCH"), values.CapabilitySet("CAP_DAC_OVERRIDE")
+	reads, writes := record(provoke("read", theirs)), record(provoke("append", theirs))
+	if !reads.Granted.Has(search) || reads.Granted.Has(override) {
+		t.Errorf("reading another's file: %s", reads.Granted)
+	}
+	if !writes.Granted.Has(override) || writes.Granted.Has(search) {
+		t.Errorf("writing another's file: %s", writes.Granted)
+	}
+	secret := file(t, 0o600)
+	cmd := asNobody(provoke("denied", secret))
+	openUp(t, cmd)
+	denied := record(cmd)
+	for baseline, want := range map[*witness.Record]string{&reads: "capability CAP_DAC_READ_SEARCH, ", &writes: "capability CAP_DAC_OVERRIDE, "} {
+		want = fmt.Sprintf(`openat(%q, 0x0, 0x0): EACCES: path-hidden %[1]s, %[2]snew-privileges provoke`, secret, want)
+		if got := telling(denied.Minus(*baseline)); !slices.Contains(got, want) {
+			t.Errorf("got %q, want %s", got, want)
+		}
+	}
 }
 
 // TestOlderKernel: a tracepoint that a kernel does not have is told from one that cannot be used.
