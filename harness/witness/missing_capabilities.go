@@ -44,16 +44,17 @@ func capabilities(d Denial) []string {
 	return d.Lacked.Names()
 }
 
-// accessCapabilities are those that would have made a call succeed that ended with EACCES, the narrower first:
-// CAP_DAC_READ_SEARCH is asked for before CAP_DAC_OVERRIDE, and only where it is enough.
+// accessCapabilities are those that would have made a call succeed that ended with EACCES, for root the narrower first:
+// CAP_DAC_READ_SEARCH is asked for before CAP_DAC_OVERRIDE, and only where it is enough. Another user seldom has either: it
+// wants to be let in by a group.
 func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
 		return d.lacked([]string{"CAP_NET_BIND_SERVICE"})
-	case d.Path != "" && (d.Told || d.onlyReads()):
+	case d.Path != "" && d.Root && (d.Told || d.onlyReads()):
 		return d.lacked([]string{"CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE"})
 	case d.Path != "":
-		return []string{"CAP_DAC_OVERRIDE"}
+		return d.lacked([]string{"CAP_DAC_OVERRIDE"})
 	case d.Syscall == "setpriority":
 		return d.lacked([]string{"CAP_SYS_NICE"})
 	}

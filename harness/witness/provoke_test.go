@@ -75,6 +75,15 @@ var provocations = map[string]func(args []string) error{
 		_, err := unix.Open(a[0], unix.O_RDONLY, 0)
 		return wants(unix.EACCES, err)
 	},
+	"powerless": func(a []string) error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			return err
+		}
+		_, err := unix.Open(a[0], unix.O_RDONLY, 0)
+		return wants(unix.EACCES, err)
+	},
 	"read": func(a []string) error {
 		_, err := os.ReadFile(a[0])
 		return err

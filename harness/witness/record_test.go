@@ -95,6 +95,7 @@ func TestRestrictions(t *testing.T) {
 		d.Filtered, d.Path = false, path
 		return d
 	}
+	ofRoot := func(d witness.Denial) witness.Denial { d.Root = true; return d }
 	lacking := func(d witness.Denial, capabilities ...string) witness.Denial {
 		d.Told, d.Lacked = true, values.CapabilitySet(capabilities...)
 		return d
@@ -133,13 +134,14 @@ func TestRestrictions(t *testing.T) {
 		{refused("openat", "ENOENT", "/proc/1/stat"), "process-hidden /proc/1/stat, path-hidden /proc/1/stat"},
 		{refused("openat", "ENOENT", "/proc/self/fd/9"), "path-hidden /proc/self/fd/9"},
 		{refused("openat", "EPERM", "/dev/kmsg"), "device /dev/kmsg, file-system /dev/kmsg"},
-		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{refused("openat", "EACCES", "/root/x", 0, 0, unix.O_WRONLY), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{refused("statx", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE"},
+		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{ofRoot(refused("openat", "EACCES", "/root/x")), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{ofRoot(refused("openat", "EACCES", "/root/x", 0, 0, unix.O_WRONLY)), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{ofRoot(refused("statx", "EACCES", "/root/x")), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE"},
 		{refused("unlinkat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE"},
 		// Where the kernel tells what was lacked, nothing else is suspected.
 		{lacking(refused("openat", "EACCES", "/root/x"), "CAP_DAC_OVERRIDE"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{lacking(refused("openat", "EACCES", "/x", 0, 0, unix.O_WRONLY), "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"), "path-hidden /x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{lacking(ofRoot(refused("openat", "EACCES", "/x", 0, 0, unix.O_WRONLY)), "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"), "path-hidden /x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
 		{lacking(refused("unlinkat", "EACCES", "/root/x")), "path-hidden /root/x"},
 		{lacking(refused("bind", "EACCES", "0.0.0.0:80")), "socket-bind 0.0.0.0:80"},
 		{lacking(refused("setns", "EPERM", ""), "CAP_SYS_CHROOT"), "capability CAP_SYS_CHROOT"},
