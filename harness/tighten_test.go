@@ -47,7 +47,7 @@ tcp = { address = "127.0.0.1:7777", expect = "ok" }
 // profile that is mended accordingly is proven, and nothing is left to report. What a service misses silently counts as
 // needed.
 func TestSystemdTighten(t *testing.T) {
-	where := boot(t, "trixie")
+	where := bootAs(t, "trixie", true) // no other root may make the device
 	dir := t.TempDir()
 	prove := func(t *testing.T, toml string) (verdict.Verdict, *profiles.Profile) {
 		file := filepath.Join(dir, "loose.toml")
