@@ -25,8 +25,8 @@ type Source struct {
 	Path     []string // directories with units inside it, the first counts most; nil is the load path of systemd
 	Instance string   // what stands for the instance of a template; "" is what systemd-analyze takes
 
-	// Options are those of the score. With Version 0 the systemd that is installed in Root counts, else that of this machine,
-	// with its libseccomp, and the newest one where there is none.
+	// Options are those of the score. With Version 0 the systemd that is installed in Root counts, else that of this
+	// machine, with its libseccomp, and the newest one where there is none.
 	Options exposure.Options
 }
 
@@ -74,7 +74,10 @@ func (s Source) ScoreText(name, text string) (exposure.Report, error) {
 	if err != nil {
 		return exposure.Report{}, err
 	}
-	return offline.Score(&unit.Unit{Name: name, ID: name, Fragment: name, Assignments: assignments, Problems: problems}, o)
+	return offline.Score(
+		&unit.Unit{Name: name, ID: name, Fragment: name, Assignments: assignments, Problems: problems},
+		o,
+	)
 }
 
 // Advise ranks the assignments that would lower the exposure of a service, those that save most first. Each is tried by

@@ -73,8 +73,15 @@ func FuzzUnit(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, plan.Text())
 		}
-		if added := len(hardened.Assignments) - len(u.Assignments); added != len(plan.Applied()) || len(hardened.Problems) != len(u.Problems) {
-			t.Errorf("%d assignments became %d, problems %v\n%s", len(plan.Applied()), added, hardened.Problems, plan.Text())
+		if added := len(hardened.Assignments) - len(u.Assignments); added != len(plan.Applied()) ||
+			len(hardened.Problems) != len(u.Problems) {
+			t.Errorf(
+				"%d assignments became %d, problems %v\n%s",
+				len(plan.Applied()),
+				added,
+				hardened.Problems,
+				plan.Text(),
+			)
 		}
 	})
 }

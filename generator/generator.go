@@ -142,7 +142,9 @@ func shield(decisions []Decision) {
 	for i, d := range decisions {
 		if unit.IsInstance(d.Unit) && d.Text == "" && hardened[unit.Template(d.Unit)] {
 			decisions[i].Text = fmt.Sprintf(
-				"# Written by temper-generator(8): nothing from %s, this instance differs from it.\n", unit.Template(d.Unit))
+				"# Written by temper-generator(8): nothing from %s, this instance differs from it.\n",
+				unit.Template(d.Unit),
+			)
 		}
 	}
 }

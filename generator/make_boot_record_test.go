@@ -25,7 +25,12 @@ func provenRoot(t *testing.T) string {
 	for _, name := range []string{"a", "b", "c", "d", "alone"} {
 		put(t, root, "usr/lib/systemd/system/"+name+".service", "[Service]\nExecStart=/usr/sbin/daemon\n")
 	}
-	put(t, root, "etc/temper/profiles.d/all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\nNoNewPrivileges = true\n")
+	put(
+		t,
+		root,
+		"etc/temper/profiles.d/all.toml",
+		"units = [\"?.service\"]\n\n[service]\nProtectSystem = true\nNoNewPrivileges = true\n",
+	)
 	put(t, root, "usr/lib/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = true\n")
 	g, problems, err := generator.New(host.At(root), "")
 	if err != nil || len(problems) > 0 {
@@ -37,7 +42,14 @@ func provenRoot(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := verdict.Verdict{Unit: d.Unit, Profile: d.Profile.Name, Result: verdict.Proven, Systemd: g.Version, Dropin: d.Plan.Text(), Applied: d.Plan.Applied()}
+		v := verdict.Verdict{
+			Unit:    d.Unit,
+			Profile: d.Profile.Name,
+			Result:  verdict.Proven,
+			Systemd: g.Version,
+			Dropin:  d.Plan.Text(),
+			Applied: d.Plan.Applied(),
+		}
 		if d.Unit == "d.service" {
 			v.Result, v.Dropin = verdict.BrokenBaseline, ""
 		}
@@ -95,8 +107,16 @@ func TestReadyIsTheSame(t *testing.T) {
 	}{
 		{"nothing", func(*testing.T, string) {}, 3},
 		{"a profile changes", add(dir+"all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\n"), 0},
-		{"another profile names a unit", add(dir+"a.toml", "units = [\"a.service\"]\n\n[service]\nPrivateTmp = true\n"), 2},
-		{"a profile of others gets a secret", add(dir+"a.toml", "units = [\"alone.service\"]\nsecrets = [\"/etc/x\"]\n\n[service]\nPrivateTmp = true\n"), 0},
+		{
+			"another profile names a unit",
+			add(dir+"a.toml", "units = [\"a.service\"]\n\n[service]\nPrivateTmp = true\n"),
+			2,
+		},
+		{
+			"a profile of others gets a secret",
+			add(dir+"a.toml", "units = [\"alone.service\"]\nsecrets = [\"/etc/x\"]\n\n[service]\nPrivateTmp = true\n"),
+			0,
+		},
 		{"a base changes", add("usr/lib/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = false\n"), 3},
 		{"a profile goes", remove(dir + "all.toml"), 0},
 		{"a profile is masked", link("/dev/null", dir+"all.toml"), 0},
@@ -120,8 +140,16 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"what lies ready goes", remove(ready.Path), 3},
 		{"what lies ready is damaged", add(ready.Path, "temper ready 5\n\xff\xff\xff\xff"), 3},
 		{"what lies ready is garbage", add(ready.Path, "\x00\x00\x00"), 3},
-		{"a generator makes a unit", add("run/systemd/generator.late/z.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
-		{"a generator makes an alias", link("/usr/lib/systemd/system/a.service", "run/systemd/generator/alias.service"), 3},
+		{
+			"a generator makes a unit",
+			add("run/systemd/generator.late/z.service", "[Service]\nExecStart=/usr/sbin/z\n"),
+			3,
+		},
+		{
+			"a generator makes an alias",
+			link("/usr/lib/systemd/system/a.service", "run/systemd/generator/alias.service"),
+			3,
+		},
 		{"a unit is masked until reboot", link("/dev/null", "run/systemd/system/a.service"), 2},
 		{"a unit gets a drop-in until reboot", add("run/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
 		{"all units get a drop-in until reboot", add("run/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 0},
@@ -151,8 +179,16 @@ func TestReadyIsTheSame(t *testing.T) {
 			link("/srv/drop-ins", "etc/systemd/system/a.service.d")(t, root)
 		}, 2},
 		{"a unit is empty", add("etc/systemd/system/a.service", ""), 2},
-		{"the administrator has a unit of this name", add("etc/systemd/system/a.service", "[Service]\nExecStart=/x\n"), 2},
-		{"a base of this name comes first", add("etc/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = false\n"), 3},
+		{
+			"the administrator has a unit of this name",
+			add("etc/systemd/system/a.service", "[Service]\nExecStart=/x\n"),
+			2,
+		},
+		{
+			"a base of this name comes first",
+			add("etc/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = false\n"),
+			3,
+		},
 		{"a profile of this name comes first", add("etc/temper/profiles.d/all.toml", "units = []\n"), 0},
 		{"a profile is behind a link that changes", link("other.toml", dir+"all.toml"), 0},
 		{"the directory of verdicts becomes anybody's", func(t *testing.T, root string) {

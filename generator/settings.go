@@ -51,8 +51,8 @@ func (s Settings) SecretsFor(names ...string) []profiles.Secret {
 	return others
 }
 
-// maxSettings is the size of the settings in bytes beyond which they are refused: the parser takes a level of the stack for every
-// bracket.
+// maxSettings is the size of the settings in bytes beyond which they are refused: the parser takes a level of the stack
+// for every bracket.
 const maxSettings = 64 << 10
 
 // LoadSettings reads the settings of a root; without a file they are the defaults. Where the error is set, what the
@@ -87,7 +87,13 @@ func LoadSettings(root host.Root) (Settings, error) {
 	}
 	for _, pattern := range s.Exclude {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return defaults, fmt.Errorf("%s:%d: exclude has %q: %w", SettingsFile, keys.Of("exclude").Line, pattern, err)
+			return defaults, fmt.Errorf(
+				"%s:%d: exclude has %q: %w",
+				SettingsFile,
+				keys.Of("exclude").Line,
+				pattern,
+				err,
+			)
 		}
 	}
 	return s, s.checkSecrets(keys)

@@ -42,9 +42,17 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{works: func(string) bool { return true }, dropin: full, leaves: full, masks: masks{t.TempDir()}, on: func(string) {}}
+	w := &world{
+		works:  func(string) bool { return true },
+		dropin: full,
+		leaves: full,
+		masks:  masks{t.TempDir()},
+		on:     func(string) {},
+	}
 	w.state = systemd.Service{Active: "failed", Code: systemd.Exited, Status: 1, Properties: systemd.Properties{
-		"InvocationID": []byte{0xff}, "ExecMainStartTimestampMonotonic": uint64(5), "ExecMainHandoffTimestampMonotonic": uint64(6),
+		"InvocationID": []byte{
+			0xff,
+		}, "ExecMainStartTimestampMonotonic": uint64(5), "ExecMainHandoffTimestampMonotonic": uint64(6),
 	}}
 	w.entries = slices.Concat(ran("ff", time.Second/10), ran("ee", time.Second/10))
 	return w
@@ -110,7 +118,11 @@ func (w *world) Begin(context.Context, string) error { w.event("begin to prove")
 func (w *world) hardening(string) (hardening, bool, error) {
 	p := &profiles.Profile{}
 	p.Prove.Settle = time.Second
-	return hardening{unit: &unit.Unit{ID: name}, decision: generator.Decision{Profile: p}, dropin: w.dropin}, w.dropin != "", nil
+	return hardening{
+		unit:     &unit.Unit{ID: name},
+		decision: generator.Decision{Profile: p},
+		dropin:   w.dropin,
+	}, w.dropin != "", nil
 }
 
 func (w *world) hardened() ([]string, error) { return []string{name}, nil }
@@ -227,7 +239,15 @@ func TestLook(t *testing.T) {
 			}
 			events := strings.Join(slices.DeleteFunc(w.events, func(e string) bool { return e == "reload" }), ", ")
 			if events != test.events || w.applies() != test.dropin || !strings.Contains(said.String(), test.says) {
-				t.Errorf("it did %q, want %q; the drop-in is %q, want %q; said\n%swant %q", events, test.events, w.applies(), test.dropin, said.String(), test.says)
+				t.Errorf(
+					"it did %q, want %q; the drop-in is %q, want %q; said\n%swant %q",
+					events,
+					test.events,
+					w.applies(),
+					test.dropin,
+					said.String(),
+					test.says,
+				)
 			}
 			if changed != (test.dropin != full) {
 				t.Errorf("reported that the hardening has changed: %t", changed)
@@ -320,7 +340,8 @@ func TestLookAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	if err := w.guard(t, &said).Undo(t.Context(), name); err != nil || w.applies() != full || !slices.Equal(w.events, []string{"reload"}) {
+	if err := w.guard(t, &said).Undo(t.Context(), name); err != nil || w.applies() != full ||
+		!slices.Equal(w.events, []string{"reload"}) {
 		t.Errorf("%v, the drop-in is %q, after %q", err, w.applies(), w.events)
 	}
 }

@@ -39,7 +39,8 @@ func TestJournal(t *testing.T) {
 			t.Errorf("asked for %q without %s", asked, want)
 		}
 	}
-	if lines, err := (journalctl{}).service(t.Context(), "abc"); err != nil || len(lines) != 1 || lines[0].message != "Started" {
+	if lines, err := (journalctl{}).service(t.Context(), "abc"); err != nil || len(lines) != 1 ||
+		lines[0].message != "Started" {
 		t.Errorf("%v, %v", lines, err)
 	}
 }
@@ -56,7 +57,8 @@ func TestJournalBounded(t *testing.T) {
 
 func TestJournalFails(t *testing.T) {
 	withJournalctl(t, "echo no journal >&2; exit 1\n")
-	if _, err := (journalctl{}).systemd(t.Context(), "web.service"); err == nil || !strings.Contains(err.Error(), "no journal") {
+	if _, err := (journalctl{}).systemd(t.Context(), "web.service"); err == nil ||
+		!strings.Contains(err.Error(), "no journal") {
 		t.Errorf("got %v", err)
 	}
 	w := newWorld(t)

@@ -49,7 +49,14 @@ type entry struct {
 const entrySize = 256
 
 func newEntry(e journal.Entry) entry {
-	return entry{e.Text("MESSAGE_ID"), e.Text("INVOCATION_ID"), e.Text("MESSAGE"), e.Text("EXIT_CODE"), e.Text("EXIT_STATUS"), e.Time()}
+	return entry{
+		e.Text("MESSAGE_ID"),
+		e.Text("INVOCATION_ID"),
+		e.Text("MESSAGE"),
+		e.Text("EXIT_CODE"),
+		e.Text("EXIT_STATUS"),
+		e.Time(),
+	}
 }
 
 // readRuns follows the runs of a unit through what PID 1 logged of it, the newest entry first. It returns the newest

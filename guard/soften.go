@@ -44,8 +44,14 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 		return false, err
 	}
 	if ok && now.dropin == h.dropin {
-		g.alarm("%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and stays. "+
-			"Read systemctl status %s; temper revoke %s gives its vendor's settings back", name, last.how(), name, name)
+		g.alarm(
+			"%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and stays. "+
+				"Read systemctl status %s; temper revoke %s gives its vendor's settings back",
+			name,
+			last.how(),
+			name,
+			name,
+		)
 		return false, g.notes.put(cleared, h)
 	}
 	down, err := g.down(ctx, name)
@@ -56,8 +62,12 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 		g.alarm("%s does not start with what a proof in a place has left of its hardening either: %v", name, err)
 		return true, nil
 	}
-	g.alarm("%s did not start hardened (%s). A proof in a place has found why, and it runs with what that has left: temper show %s",
-		name, last.how(), name)
+	g.alarm(
+		"%s did not start hardened (%s). A proof in a place has found why, and it runs with what that has left: temper show %s",
+		name,
+		last.how(),
+		name,
+	)
 	return true, nil
 }
 

@@ -11,8 +11,9 @@ import (
 // oneByOne is the search that temper is compared with.
 const oneByOne = "one-by-one"
 
-// BenchmarkTraps prints for each trap how many launches and seconds it takes to prove it with the witness and without, and
-// how many a search takes that adds one directive after the other. It fails where a proof takes more launches than it may.
+// BenchmarkTraps prints for each trap how many launches and seconds it takes to prove it with the witness and without,
+// and how many a search takes that adds one directive after the other. It fails where a proof takes more launches than
+// it may.
 func BenchmarkTraps(b *testing.B) {
 	files, err := filepath.Glob(traps)
 	if err != nil || len(files) == 0 {

@@ -36,7 +36,12 @@ func bootAs(t testing.TB, tree string, trusted bool, more ...place.File) *place.
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := append(more, place.File{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755}, place.File{Name: "/srv/trap/.keep"}, place.File{Name: "/root/.profile"})
+	files := append(
+		more,
+		place.File{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755},
+		place.File{Name: "/srv/trap/.keep"},
+		place.File{Name: "/root/.profile"},
+	)
 	where, err := place.Container(t.Context(), place.Options{Image: root, Files: files, Trusted: trusted})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +91,10 @@ func TestSystemdServices(t *testing.T) {
 			set := library(t)
 			for _, name := range []string{"nginx.service", "redis-server.service", "cron.service", "ssh.service"} {
 				t.Run(name, func(t *testing.T) {
-					v, err := harness.Prove(t.Context(), harness.Options{Place: where, Profiles: set, Unit: name, Progress: func(s string) { t.Log(s) }})
+					v, err := harness.Prove(
+						t.Context(),
+						harness.Options{Place: where, Profiles: set, Unit: name, Progress: func(s string) { t.Log(s) }},
+					)
 					if err != nil {
 						t.Fatal(err)
 					}

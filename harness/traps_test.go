@@ -32,7 +32,11 @@ const (
 
 // blindTrees are the trees on which the traps are proven without the witness. A search that goes blind does the same on
 // every version: one is enough every day.
-var blindTrees = flag.String("blind", "trixie", "trees on which traps are proven without the witness, separated by commas")
+var blindTrees = flag.String(
+	"blind",
+	"trixie",
+	"trees on which traps are proven without the witness, separated by commas",
+)
 
 // TestSystemdTraps proves every service of testdata/traps, each of which breaks under known directives, and compares
 // what was given up with what must be.
@@ -137,7 +141,12 @@ func readTrap(t testing.TB, file string) trap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trap := trap{units: map[string]string{}, files: map[string]string{}, expect: map[int]string{}, untrusted: map[int]string{}}
+	trap := trap{
+		units:     map[string]string{},
+		files:     map[string]string{},
+		expect:    map[int]string{},
+		untrusted: map[int]string{},
+	}
 	for _, f := range archive.Files {
 		text := string(f.Data)
 		name, version, _ := strings.Cut(f.Name, "-")
@@ -282,7 +291,11 @@ func (tr trap) launches(t testing.TB, where *place.Place, v verdict.Verdict, bli
 	k, n := len(v.Demotions), 0
 	for _, s := range tr.load(t, library(t)).Service {
 		if d, ok := directive.Lookup(s.Name); ok && d.Since <= where.SystemdVersion() {
-			n += 1 + len(d.Exceptions(s.Values, where.SystemdVersion())) + len(d.Weaker(s.Values, where.SystemdVersion()))
+			n += 1 + len(
+				d.Exceptions(s.Values, where.SystemdVersion()),
+			) + len(
+				d.Weaker(s.Values, where.SystemdVersion()),
+			)
 		}
 	}
 	idle := strings.Count(outcome(v), ": no effect\n")
@@ -304,7 +317,10 @@ func remove(t testing.TB, root host.Root, name string) {
 // left finds what trials left behind: units, and files that make them.
 func left(t testing.TB, where *place.Place) {
 	t.Helper()
-	r, err := where.Run(t.Context(), place.Command{Args: []string{"systemctl", "list-units", "--all", "--plain", "--no-legend", "temper-trial-*"}})
+	r, err := where.Run(
+		t.Context(),
+		place.Command{Args: []string{"systemctl", "list-units", "--all", "--plain", "--no-legend", "temper-trial-*"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +341,15 @@ func outcome(v verdict.Verdict) string {
 	var lines []string
 	for _, d := range v.Demotions {
 		from := cmp.Or(d.From, "nothing")
-		lines = append(lines, fmt.Sprintf("%s: %s -> %s\n", d.Directive, strings.ReplaceAll(from, "\n", "; "), strings.ReplaceAll(d.To, "\n", "; ")))
+		lines = append(
+			lines,
+			fmt.Sprintf(
+				"%s: %s -> %s\n",
+				d.Directive,
+				strings.ReplaceAll(from, "\n", "; "),
+				strings.ReplaceAll(d.To, "\n", "; "),
+			),
+		)
 	}
 	for _, l := range v.LeftOut {
 		if strings.HasPrefix(l.Reason, "has no effect here") {

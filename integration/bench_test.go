@@ -34,7 +34,12 @@ func newMachine(b *testing.B, services int, kind string) *machine {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
-	m := &machine{root, "/usr/lib/systemd/system-generators/systemd-fstab-generator", "/usr/lib/systemd/system-generators/temper-generator", kind}
+	m := &machine{
+		root,
+		"/usr/lib/systemd/system-generators/systemd-fstab-generator",
+		"/usr/lib/systemd/system-generators/temper-generator",
+		kind,
+	}
 	script := `cd "$1"; for f in "$3" $(chroot "$1" ldd "$3" | grep -o '/[^ ]*'); do mkdir -p "$2/$(dirname "$f")"; cp -L "./$f" "$2/$f"; done
 		mkdir -p "$2/etc" "$2/proc" "$2/out" "$2/run"; cp usr/lib/os-release "$2/etc/"; cp etc/fstab "$2/etc/" 2>/dev/null; true`
 	if out, err := exec.Command("sh", "-ec", script, "sh", tree, root, m.fstab).CombinedOutput(); err != nil {
@@ -54,7 +59,10 @@ func newMachine(b *testing.B, services int, kind string) *machine {
 	for i := range services {
 		m.write(b, fmt.Sprintf("usr/lib/systemd/system/svc%d%s", i, kind), fmt.Sprintf(
 			"[Unit]\nDescription=Service %d\nAfter=network.target\n\n[Service]\nType=notify\nExecStart=/usr/sbin/svc%d --foreground\n"+
-				"Restart=on-failure\nUser=svc\nPrivateTmp=yes\n\n[Install]\nWantedBy=multi-user.target\n", i, i))
+				"Restart=on-failure\nUser=svc\nPrivateTmp=yes\n\n[Install]\nWantedBy=multi-user.target\n",
+			i,
+			i,
+		))
 	}
 	return m
 }
@@ -79,7 +87,12 @@ func (m *machine) profiles(b *testing.B, count int) {
 	for i := range count {
 		m.write(b, fmt.Sprintf("etc/temper/profiles.d/svc%d.toml", i), fmt.Sprintf(
 			"description = \"service %d\"\nunits = [\"svc%d%s\"]\nextends = [\"base/network-daemon\"]\n\n[service]\nProtectSystem = \"strict\"\n"+
-				"ReadWritePaths = [\"/var/lib/svc%d\"]\n\n[[check]]\nname = \"answers\"\nhttp = { url = \"http://127.0.0.1/\", status = 200 }\n", i, i, m.kind, i))
+				"ReadWritePaths = [\"/var/lib/svc%d\"]\n\n[[check]]\nname = \"answers\"\nhttp = { url = \"http://127.0.0.1/\", status = 200 }\n",
+			i,
+			i,
+			m.kind,
+			i,
+		))
 	}
 }
 
@@ -104,7 +117,8 @@ func (m *machine) prove(b *testing.B, shipped bool) {
 			b.Fatal(err)
 		}
 		v := verdict.Verdict{
-			Unit: d.Unit, Profile: d.Profile.Name, Result: verdict.Proven, Systemd: g.Version, Dropin: d.Plan.Text(), Applied: d.Plan.Applied(),
+			Unit: d.Unit, Profile: d.Profile.Name, Result: verdict.Proven, Systemd: g.Version, Dropin: d.Plan.Text(),
+			Applied: d.Plan.Applied(),
 		}
 		if v.Fingerprint, err = g.Fingerprint(g.Input(u, d.Profile, d.Named)); err != nil {
 			b.Fatal(err)
@@ -150,9 +164,9 @@ func (m *machine) written(b *testing.B) int {
 	return len(files)
 }
 
-// BenchmarkBoot compares whole processes: temper's generator with systemd's fstab generator, in turns. Each state is one in which
-// temper-prove.service, or temper prove itself, has left a machine, and in which it boots until something changes; "changed" is
-// the one boot after that.
+// BenchmarkBoot compares whole processes: temper's generator with systemd's fstab generator, in turns. Each state is
+// one in which temper-prove.service, or temper prove itself, has left a machine, and in which it boots until something
+// changes; "changed" is the one boot after that.
 func BenchmarkBoot(b *testing.B) {
 	const template, enforce = "@.service", "unproven = \"enforce\"\n"
 	rows := []struct {

@@ -121,23 +121,36 @@ func TestSystemdGuard(t *testing.T) {
 	files := []place.File{
 		file("/etc/temper/temper.toml", "unproven = \"enforce\"\n"),
 		{Name: "/usr/local/bin/stub", Data: []byte(stub), Mode: 0o755},
-		file("/etc/systemd/system/temper-renew@.service.d/stub.conf", "[Service]\nExecStart=\nExecStart=/usr/local/bin/stub %i\n"),
+		file(
+			"/etc/systemd/system/temper-renew@.service.d/stub.conf",
+			"[Service]\nExecStart=\nExecStart=/usr/local/bin/stub %i\n",
+		),
 	}
 	for i, a := range attacks {
 		profile := a.profile
 		if profile == "" {
 			profile = "NoNewPrivileges = true\n"
 		}
-		files = append(files,
-			file(fmt.Sprintf("/etc/systemd/system/u%d.service", i), "[Unit]\nStartLimitBurst=4\n\n[Service]\n"+a.service+"\n"),
-			file(fmt.Sprintf("/etc/temper/profiles.d/u%d.toml", i), fmt.Sprintf("units = [\"u%d.service\"]\n\n[service]\n%s", i, profile)),
+		files = append(
+			files,
+			file(
+				fmt.Sprintf("/etc/systemd/system/u%d.service", i),
+				"[Unit]\nStartLimitBurst=4\n\n[Service]\n"+a.service+"\n",
+			),
+			file(
+				fmt.Sprintf("/etc/temper/profiles.d/u%d.toml", i),
+				fmt.Sprintf("units = [\"u%d.service\"]\n\n[service]\n%s", i, profile),
+			),
 		)
 	}
 	files = slices.Concat(files, programs(t), guardUnits(t))
 	for _, suite := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
-			p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, suite), Files: files, Unit: "multi-user.target"})
+			p, err := place.Container(
+				t.Context(),
+				place.Options{Image: testroot.Path(t, suite), Files: files, Unit: "multi-user.target"},
+			)
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
@@ -149,13 +162,26 @@ func TestSystemdGuard(t *testing.T) {
 					if !strings.Contains(do, "fails;") {
 						do = "systemctl start $u; " + do
 					}
-					script := fmt.Sprintf("u=u%d version=%d; %s set -ex\n%s", i, testroot.Versions[suite], helpers, strings.ReplaceAll(do, "; ", "\n"))
+					script := fmt.Sprintf(
+						"u=u%d version=%d; %s set -ex\n%s",
+						i,
+						testroot.Versions[suite],
+						helpers,
+						strings.ReplaceAll(do, "; ", "\n"),
+					)
 					r, err := p.Run(t.Context(), place.Command{Args: []string{"/bin/sh", "-c", script}})
 					if err != nil {
 						t.Fatal(err)
 					}
 					if r.Status != 0 {
-						log := command(t, p, fmt.Sprintf("journalctl --no-pager -o short-precise -u u%[1]d -u temper-guard@u%[1]d -u temper-renew@u%[1]d | tail -n 60; systemctl cat u%[1]d", i))
+						log := command(
+							t,
+							p,
+							fmt.Sprintf(
+								"journalctl --no-pager -o short-precise -u u%[1]d -u temper-guard@u%[1]d -u temper-renew@u%[1]d | tail -n 60; systemctl cat u%[1]d",
+								i,
+							),
+						)
 						t.Errorf("status %d:\n%s%s\n%s", r.Status, r.Stdout, r.Stderr, log)
 					}
 				})
@@ -184,11 +210,26 @@ func TestSystemdGuardBounded(t *testing.T) {
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	files := slices.Concat(programs(t), guardUnits(t), []place.File{
 		file("/etc/temper/temper.toml", "unproven = \"enforce\"\n"),
-		file("/etc/temper/profiles.d/chatty.toml", "units = [\"chatty.service\"]\n\n[service]\nNoNewPrivileges = true\n"),
-		file("/etc/systemd/system/chatty.service", fmt.Sprintf("[Unit]\nOnFailure=\n\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\nExecStart=/bin/sh -c 'seq %d; exit 1'\n", lines)),
-		file("/etc/systemd/journald.conf.d/all.conf", "[Journal]\nRateLimitIntervalSec=0\nRuntimeMaxUse=4G\nSystemMaxUse=4G\n"),
+		file(
+			"/etc/temper/profiles.d/chatty.toml",
+			"units = [\"chatty.service\"]\n\n[service]\nNoNewPrivileges = true\n",
+		),
+		file(
+			"/etc/systemd/system/chatty.service",
+			fmt.Sprintf(
+				"[Unit]\nOnFailure=\n\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\nExecStart=/bin/sh -c 'seq %d; exit 1'\n",
+				lines,
+			),
+		),
+		file(
+			"/etc/systemd/journald.conf.d/all.conf",
+			"[Journal]\nRateLimitIntervalSec=0\nRuntimeMaxUse=4G\nSystemMaxUse=4G\n",
+		),
 		{Name: "/usr/local/bin/stub", Data: []byte(stub), Mode: 0o755},
-		file("/etc/systemd/system/temper-renew@.service.d/stub.conf", "[Service]\nExecStart=\nExecStart=/usr/local/bin/stub %i\n"),
+		file(
+			"/etc/systemd/system/temper-renew@.service.d/stub.conf",
+			"[Service]\nExecStart=\nExecStart=/usr/local/bin/stub %i\n",
+		),
 		{Name: "/usr/local/bin/measure", Mode: 0o755, Data: []byte(`#!/bin/bash
 begin=$(date +%s.%N)
 temper guard chatty >/run/said 2>&1 &
@@ -205,12 +246,19 @@ done
 echo $most $(awk "BEGIN { print $(date +%s.%N) - $begin }") $(cat /run/said)
 `)},
 	})
-	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, "trixie"), Files: files, Unit: "multi-user.target"})
+	p, err := place.Container(
+		t.Context(),
+		place.Options{Image: testroot.Path(t, "trixie"), Files: files, Unit: "multi-user.target"},
+	)
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}
 	defer p.Close()
-	command(t, p, "systemctl mask --runtime temper-guard@chatty.service; systemctl daemon-reload; systemctl start chatty; journalctl --sync; systemctl unmask --runtime temper-guard@chatty.service")
+	command(
+		t,
+		p,
+		"systemctl mask --runtime temper-guard@chatty.service; systemctl daemon-reload; systemctl start chatty; journalctl --sync; systemctl unmask --runtime temper-guard@chatty.service",
+	)
 	if n := strings.TrimSpace(command(t, p, "journalctl -o cat -u chatty | wc -l")); n < strconv.Itoa(lines) {
 		t.Fatalf("the journal has %s lines", n)
 	}

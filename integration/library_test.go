@@ -13,9 +13,20 @@ import (
 	"temper/profiles"
 )
 
-// proved are the profiles of the library that every test run proves: those that are quick, and different from each other.
-// `make prove-library` proves them all.
-var proved = []string{"atd", "beanstalkd", "cron", "nginx", "redis-server", "rpcbind", "rsync", "ssh", "tftpd-hpa", "uptimed"}
+// proved are the profiles of the library that every test run proves: those that are quick, and different from each
+// other. `make prove-library` proves them all.
+var proved = []string{
+	"atd",
+	"beanstalkd",
+	"cron",
+	"nginx",
+	"redis-server",
+	"rpcbind",
+	"rsync",
+	"ssh",
+	"tftpd-hpa",
+	"uptimed",
+}
 
 // TestSystemdLibrary: what we ship works as it is on the Debian of today, with nothing demoted.
 func TestSystemdLibrary(t *testing.T) {
@@ -39,9 +50,21 @@ func TestSystemdLibrary(t *testing.T) {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
 			defer where.Close()
-			v, err := harness.Prove(t.Context(), harness.Options{Place: where, Again: boot, Profiles: set, Unit: p.Units[0]})
-			if err != nil || v.Result != verdict.Proven || len(v.Demotions) > 0 || v.Exposure.After > v.Exposure.Before {
-				t.Errorf("%v, verdict %s, %s, exposure %.1f -> %.1f, demotions %+v", err, v.Result, v.Reason, v.Exposure.Before, v.Exposure.After, v.Demotions)
+			v, err := harness.Prove(
+				t.Context(),
+				harness.Options{Place: where, Again: boot, Profiles: set, Unit: p.Units[0]},
+			)
+			if err != nil || v.Result != verdict.Proven || len(v.Demotions) > 0 ||
+				v.Exposure.After > v.Exposure.Before {
+				t.Errorf(
+					"%v, verdict %s, %s, exposure %.1f -> %.1f, demotions %+v",
+					err,
+					v.Result,
+					v.Reason,
+					v.Exposure.Before,
+					v.Exposure.After,
+					v.Demotions,
+				)
 			}
 		})
 	}

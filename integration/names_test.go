@@ -32,7 +32,8 @@ func TestSystemdNames(t *testing.T) {
 		file(profile+"closed.toml", "units = [\"closed.service\"]\n\n[service]\nNoExecPaths = [\"/srv\"]\nPrivateTmp = true\n"),
 		file(vendor+"closed.service", "[Service]\nProtectSystem=strict\nReadWritePaths=/run\nExecStart=/bin/sh -c 'touch /srv/open; echo done >/run/closed; exec sleep infinity'\n"),
 	}
-	// NoNewPrivileges= and ProtectHostname=. Where a unit or a prefix has an x.conf, that of all services is hidden by it.
+	// NoNewPrivileges= and ProtectHostname=. Where a unit or a prefix has an x.conf, that of all services is hidden by
+	// it.
 	want := `plain yes no
 nick yes no
 real yes no

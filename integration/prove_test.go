@@ -71,7 +71,8 @@ func later() []place.File {
 	}
 }
 
-// slow is a generator that takes its time, notes whether it can see what is in /opt, makes the service made and adds to another.
+// slow is a generator that takes its time, notes whether it can see what is in /opt, makes the service made and adds to
+// another.
 const slow = `#!/bin/sh
 /bin/sleep 0.3
 [ -e /opt/daemon ] || echo unseen >/run/opt
@@ -80,9 +81,10 @@ printf '[Service]\nExecStart=/bin/sleep infinity\nLimitNOFILE=1000\n' >"$1/made.
 printf '[Service]\nLimitNOFILE=1000\n' >"$1/passes.service.d/60-limit.conf"
 `
 
-// TestSystemdProveAtBoot boots with services that nobody has proven: each is proven before it starts, and starts hardened in the
-// same boot, or as its vendor wrote it. The next boot of the same root proves nothing and only writes. One service has its program on
-// a file system that is not there yet when generators run, one is made by another generator.
+// TestSystemdProveAtBoot boots with services that nobody has proven: each is proven before it starts, and starts
+// hardened in the same boot, or as its vendor wrote it. The next boot of the same root proves nothing and only writes.
+// One service has its program on a file system that is not there yet when generators run, one is made by another
+// generator.
 func TestSystemdProveAtBoot(t *testing.T) {
 	base := append(programs(t), place.File{Name: "/etc/dbus-1/system.d/named.conf", Data: []byte(`<busconfig><policy user="root"><allow own="com.example.Named"/></policy></busconfig>`)})
 	for _, name := range []string{"bookworm", "trixie", "sid"} {

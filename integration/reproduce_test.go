@@ -9,9 +9,10 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdReproduce runs what a user would type once a proof has found something: temper prove --tighten names the line of a
-// profile that is looser than the proof needs, and it runs the commands of `temper show --reproduce`: under them each service breaks as it did in its trial, also one
-// with lines of its own, which systemd adds to those of a drop-in, and works again after those that come last.
+// TestSystemdReproduce runs what a user would type once a proof has found something: temper prove --tighten names the
+// line of a profile that is looser than the proof needs, and it runs the commands of `temper show --reproduce`: under
+// them each service breaks as it did in its trial, also one with lines of its own, which systemd adds to those of a
+// drop-in, and works again after those that come last.
 func TestSystemdReproduce(t *testing.T) {
 	t.Parallel()
 	services := []struct{ name, command, setting, demoted, own string }{

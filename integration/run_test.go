@@ -12,8 +12,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdRunStaysClosed asks systemd under which directives a service can write to /run though ProtectSystem=strict closes
-// it: the table must say so of all those, so that no unit that keeps it closed gets one.
+// TestSystemdRunStaysClosed asks systemd under which directives a service can write to /run though ProtectSystem=strict
+// closes it: the table must say so of all those, so that no unit that keeps it closed gets one.
 func TestSystemdRunStaysClosed(t *testing.T) {
 	for tree, version := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) {

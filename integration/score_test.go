@@ -19,8 +19,8 @@ var sample = flag.Int("sample", 12, "have a systemd that scores slowly score one
 // overall is the last line of what systemd-analyze security says of a unit.
 var overall = regexp.MustCompile(`Overall exposure level for (\S+): (\d+)\.(\d)`)
 
-// scores compares the scores of systemd-analyze security: none may rise. Before systemd 250 only the manager can be asked, which
-// takes a second for each thirty units: then one copy of -sample is.
+// scores compares the scores of systemd-analyze security: none may rise. Before systemd 250 only the manager can be
+// asked, which takes a second for each thirty units: then one copy of -sample is.
 func scores(t *testing.T, p *place.Place, copies []copied, version int) {
 	t.Helper()
 	flags := "--offline=true"

@@ -15,8 +15,9 @@ import (
 	"temper/profiles"
 )
 
-// TestSystemdShipped boots a Debian with the profiles and the verdicts that packages bring, and nothing proven there: each
-// service gets exactly what was proven. Where the program is another, the verdict is stale and the unit is left as it was.
+// TestSystemdShipped boots a Debian with the profiles and the verdicts that packages bring, and nothing proven there:
+// each service gets exactly what was proven. Where the program is another, the verdict is stale and the unit is left as
+// it was.
 func TestSystemdShipped(t *testing.T) {
 	t.Parallel()
 	tree := testroot.Path(t, "common-trixie")

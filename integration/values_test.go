@@ -20,8 +20,8 @@ import (
 	"temper/profiles"
 )
 
-// words lists what can stand in a list, for the directives whose names the table knows one by one, and says whether a systemd
-// version knows a word.
+// words lists what can stand in a list, for the directives whose names the table knows one by one, and says whether a
+// systemd version knows a word.
 var words = map[string]struct {
 	all   []string
 	known func(word string, version int) bool
@@ -80,8 +80,8 @@ func knows(d *directive.Directive, value string, version int) bool {
 
 var warned = regexp.MustCompile(`(raw|plan)-(\w+)[.]service:(\d+): (.*)`)
 
-// table has systemd read every value of every directive, as it stands: it must warn of exactly those that the table says this
-// version does not know; and as a plan has it: it must not warn at all.
+// table has systemd read every value of every directive, as it stands: it must warn of exactly those that the table
+// says this version does not know; and as a plan has it: it must not warn at all.
 func table(t *testing.T, p *place.Place, version int) {
 	t.Helper()
 	const head = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/true\n"

@@ -38,8 +38,8 @@ type copied struct {
 	plain string // the name of the plain copy
 }
 
-// TestSystemdNeverWeaker loads every service unit of a root and of many daemons into the real systemd, as they are and with
-// what temper makes of them for every shipped profile, and compares what systemd then has.
+// TestSystemdNeverWeaker loads every service unit of a root and of many daemons into the real systemd, as they are and
+// with what temper makes of them for every shipped profile, and compares what systemd then has.
 func TestSystemdNeverWeaker(t *testing.T) {
 	for name, version := range testroot.Versions {
 		t.Run(name, func(t *testing.T) {
@@ -125,8 +125,8 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// harden makes a plan for every unit and profile, as if the profile named the unit and as if it matched by a glob, and lists a
-// copy for each text that comes of it.
+// harden makes a plan for every unit and profile, as if the profile named the unit and as if it matched by a glob, and
+// lists a copy for each text that comes of it.
 func harden(t *testing.T, stage string, originals []string, version int) []copied {
 	t.Helper()
 	l := unit.Loader{Root: host.At(stage), Version: version}
@@ -166,8 +166,9 @@ var every = flag.Bool("every", false, "try every profile on every unit")
 // perUnit is about how many of the profiles that are for other units are tried on each unit.
 const perUnit = 4
 
-// pairing says which profiles are tried on a unit. That every profile is tried on every unit would take hours once there are
-// many: those that fit it are, those that fit any unit, the base sets, and of the others some, not always the same for two units.
+// pairing says which profiles are tried on a unit. That every profile is tried on every unit would take hours once
+// there are many: those that fit it are, those that fit any unit, the base sets, and of the others some, not always the
+// same for two units.
 func pairing(all []*profiles.Profile) func(p *profiles.Profile, name string) bool {
 	others := 0
 	for _, p := range all {

@@ -8,8 +8,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdAutopkgtest runs temper's own autopkgtest by the autopkgtest program, on a machine that has never seen temper. The
-// machine is thrown away: what the null server does not promise holds.
+// TestSystemdAutopkgtest runs temper's own autopkgtest by the autopkgtest program, on a machine that has never seen
+// temper. The machine is thrown away: what the null server does not promise holds.
 func TestSystemdAutopkgtest(t *testing.T) {
 	m := &machine{t, testroot.Path(t, "bed")}
 	debs, err := built()

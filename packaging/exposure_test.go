@@ -46,8 +46,17 @@ func TestExposure(t *testing.T) {
 			}
 			t.Logf("%s with systemd %d: %s", name, version, exposure.Points(r.Exposure))
 			if r.Exposure > most {
-				t.Errorf("%s has %s with systemd %d, want %s at most", name, exposure.Points(r.Exposure), version, exposure.Points(most))
-				rows := slices.DeleteFunc(slices.Clone(r.Rows), func(row exposure.Row) bool { return row.Exposure == 0 })
+				t.Errorf(
+					"%s has %s with systemd %d, want %s at most",
+					name,
+					exposure.Points(r.Exposure),
+					version,
+					exposure.Points(most),
+				)
+				rows := slices.DeleteFunc(
+					slices.Clone(r.Rows),
+					func(row exposure.Row) bool { return row.Exposure == 0 },
+				)
 				for _, row := range rows {
 					t.Logf("  %v %s", row.Exposure, row.Name)
 				}

@@ -14,8 +14,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// greeters are the packages of the service in testdata/greeter, built with the addon, and of its second version, whose packager
-// does not know of temper: it starts nothing of temper's.
+// greeters are the packages of the service in testdata/greeter, built with the addon, and of its second version, whose
+// packager does not know of temper: it starts nothing of temper's.
 var greeters = sync.OnceValues(buildGreeters)
 
 func buildGreeters() ([]place.File, error) {

@@ -13,8 +13,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// hardened and vendors are command lines that succeed where a service runs with temper's hardening, or without it, and will when
-// it is started again.
+// hardened and vendors are command lines that succeed where a service runs with temper's hardening, or without it, and
+// will when it is started again.
 func hardened(name string) string {
 	return "test -e " + dropin(name+".service") + " && " + runs(name, 1)
 }
@@ -105,8 +105,8 @@ func prove(b *boot) []verdict.Verdict {
 	return all
 }
 
-// asleep installs, removes, installs again and purges the packages where systemd does not run, as in an image that is being made
-// and as piuparts does: nothing must be left.
+// asleep installs, removes, installs again and purges the packages where systemd does not run, as in an image that is
+// being made and as piuparts does: nothing must be left.
 func asleep(b *boot, was look) {
 	b.t.Helper()
 	const debs = "/srv/temper_*.deb /srv/temper-profiles_*.deb"
@@ -164,8 +164,8 @@ func guard(b *boot) {
 	b.run("rm /etc/greeter.conf && " + provedFirst("greeter"))
 }
 
-// ship lets a machine know nothing but verdicts that came with packages: those of temper-profiles where they hold, as on the
-// release that they were proven on, and others as packagers ship them.
+// ship lets a machine know nothing but verdicts that came with packages: those of temper-profiles where they hold, as
+// on the release that they were proven on, and others as packagers ship them.
 func ship(b *boot, proven []verdict.Verdict, holds bool) *machine {
 	b.t.Helper()
 	b.run("rm -rf /etc/temper/verdicts/* /var/lib/temper/started")
@@ -200,8 +200,8 @@ func provenAgain(b *boot, name, line string) {
 	b.run("temper status " + name + " | grep -w proven")
 }
 
-// upgrade installs a new version of a service, whose package knows nothing of temper: its verdict is stale, and it is proven
-// again in the background.
+// upgrade installs a new version of a service, whose package knows nothing of temper: its verdict is stale, and it is
+// proven again in the background.
 func upgrade(b *boot) {
 	b.t.Helper()
 	provenAgain(b, "greeter", "dpkg --install /srv/greeter_2_all.deb && temper status greeter | grep 'stale.*executable' && "+vendors("greeter"))

@@ -85,8 +85,8 @@ func (b *boot) run(line string) string {
 	return out
 }
 
-// files lists everything on the file systems of a machine that last, with what would show a change. Directories have no time
-// and no size: those change where something in them does.
+// files lists everything on the file systems of a machine that last, with what would show a change. Directories have no
+// time and no size: those change where something in them does.
 func (b *boot) files() map[string]string {
 	b.t.Helper()
 	list := map[string]string{}

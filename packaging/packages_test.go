@@ -1,5 +1,5 @@
-// Package packaging_test installs the packages on real systems, boots, proves, upgrades, removes and purges them. With the tag
-// packages, which make test-packages sets, it also breaks services and tries the RPM packages.
+// Package packaging_test installs the packages on real systems, boots, proves, upgrades, removes and purges them. With
+// the tag packages, which make test-packages sets, it also breaks services and tries the RPM packages.
 package packaging_test
 
 import (
@@ -22,7 +22,8 @@ import (
 	"temper/profiles"
 )
 
-// built are the Debian packages: those in TEMPER_DEBS, which make test-packages sets, else those of the tree, built for this.
+// built are the Debian packages: those in TEMPER_DEBS, which make test-packages sets, else those of the tree, built for
+// this.
 var built = sync.OnceValues(func() ([]place.File, error) {
 	dir := os.Getenv("TEMPER_DEBS")
 	if dir == "" {
@@ -74,8 +75,8 @@ func (b *boot) look() look {
 	}
 }
 
-// restless are files that change while a machine runs, and what dpkg keeps for itself. What it knows of packages is compared
-// by what it says.
+// restless are files that change while a machine runs, and what dpkg keeps for itself. What it knows of packages is
+// compared by what it says.
 var restless = []string{
 	"/var/log", "/var/cache", "/var/tmp", "/var/lib/dpkg", "/var/lib/systemd/timers", "/var/lib/systemd/random-seed", "/srv",
 	"/etc/systemd/system.conf.d", "/etc/systemd/journald.conf.d", "/etc/systemd/system/temper-place.target", // of the place
@@ -114,8 +115,8 @@ func install(b *boot, was look) {
 
 func dropin(unit string) string { return "/run/systemd/generator/" + unit + ".d/50-temper.conf" }
 
-// reboot boots a machine and wants the services with a verdict that holds, the named ones at least, hardened and at work, and
-// all others as they were.
+// reboot boots a machine and wants the services with a verdict that holds, the named ones at least, hardened and at
+// work, and all others as they were.
 func reboot(m *machine, names ...string) *boot {
 	m.t.Helper()
 	b := m.boot()
@@ -177,7 +178,8 @@ func (b *boot) fresh() map[string]string {
 	return fresh
 }
 
-// purge removes and purges the packages: a restart of the services must be all it takes for the machine to be as it was.
+// purge removes and purges the packages: a restart of the services must be all it takes for the machine to be as it
+// was.
 func purge(b *boot, was look, others ...string) {
 	b.t.Helper()
 	hardened := slices.Collect(maps.Keys(b.fresh()))

@@ -16,8 +16,9 @@ import (
 
 func init() { whole = true }
 
-// TestSystemdRPM builds a service with the macros, installs it beside temper, upgrades it and removes everything again, by rpm
-// itself: in the tree in which packages are built, which is no Fedora, but has rpm and boots systemd. It wants make rpm.
+// TestSystemdRPM builds a service with the macros, installs it beside temper, upgrades it and removes everything again,
+// by rpm itself: in the tree in which packages are built, which is no Fedora, but has rpm and boots systemd. It wants
+// make rpm.
 func TestSystemdRPM(t *testing.T) {
 	m := &machine{t, testroot.Path(t, "builder")}
 	files, err := below("../dist/rpm", "/srv")

@@ -94,7 +94,11 @@ func cycle(links []*own) Finding {
 	for i, o := range links {
 		names[i] = o.Name
 	}
-	f := Finding{ID: IDExtendsCycle, Message: "extends itself: " + strings.Join(names, " -> "), Fix: "leave out one of them"}
+	f := Finding{
+		ID:      IDExtendsCycle,
+		Message: "extends itself: " + strings.Join(names, " -> "),
+		Fix:     "leave out one of them",
+	}
 	for _, at := range links[0].extends {
 		if at.Fix == names[1] {
 			f.Path, f.Line = at.Path, at.Line

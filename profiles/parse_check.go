@@ -140,7 +140,9 @@ func (t table) kindTable(name string) (table, bool) {
 		sub := table{reader: t.reader, path: tomlpos.Child(t.path, name)}
 		sub.values = map[string]any{"command": list}
 		for i := range list { // elements are reported where they stand
-			t.positions[tomlpos.Element(tomlpos.Child(sub.path, "command"), i)] = t.positions.Of(tomlpos.Element(sub.path, i))
+			t.positions[tomlpos.Element(tomlpos.Child(sub.path, "command"), i)] = t.positions.Of(
+				tomlpos.Element(sub.path, i),
+			)
 		}
 		return sub, true
 	}

@@ -203,7 +203,10 @@ func unitPattern(s string) (id, message, fix string) {
 	case nameRule.matches(s) && !strings.Contains(s, "."):
 		return IDBadName, fmt.Sprintf("%q is no service unit", s), fmt.Sprintf("write %q", s+".service")
 	}
-	return IDBadName, fmt.Sprintf("%q is no service unit", s), `want a name or glob such as "nginx.service" or "php*-fpm.service"`
+	return IDBadName, fmt.Sprintf(
+		"%q is no service unit",
+		s,
+	), `want a name or glob such as "nginx.service" or "php*-fpm.service"`
 }
 
 // IsGlob reports whether an element of Units is a glob rather than a name.
@@ -219,7 +222,10 @@ func absolute(s string) (id, message, fix string) {
 	case s == "/":
 		return IDBadPath, `"/" is everything`, "name what is secret"
 	case strings.ContainsAny(s, " \"'\\%"):
-		return IDBadPath, fmt.Sprintf("%q holds a blank, quote, backslash or %%, which unit files read otherwise", s), "name its directory"
+		return IDBadPath, fmt.Sprintf(
+			"%q holds a blank, quote, backslash or %%, which unit files read otherwise",
+			s,
+		), "name its directory"
 	}
 	return "", "", ""
 }

@@ -165,7 +165,10 @@ func (l *loader) directory(dir string) {
 	}
 	base := path.Join(dir, "base")
 	if info, err := l.root.Lstat(base); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		l.findings = append(l.findings, Finding{ID: IDUntrusted, Path: base, Message: "is a link", Fix: "make it a directory"})
+		l.findings = append(
+			l.findings,
+			Finding{ID: IDUntrusted, Path: base, Message: "is a link", Fix: "make it a directory"},
+		)
 		return
 	}
 	l.list(dir, "base")
@@ -248,7 +251,10 @@ func firstOf(name string, files []reading) *own {
 func safely(name string, file reading) (o *own) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			o = refused(name, Finding{ID: IDUnreadable, Path: file.path, Message: fmt.Sprintf("a fault of temper: %v", fault)})
+			o = refused(
+				name,
+				Finding{ID: IDUnreadable, Path: file.path, Message: fmt.Sprintf("a fault of temper: %v", fault)},
+			)
 		}
 	}()
 	return file.read()
@@ -286,7 +292,12 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	case target == null:
 		return target, f, false
 	case target == "":
-		return "", Finding{ID: IDUntrusted, Path: at, Message: "is a link out of the search path", Fix: "copy the file"}, true
+		return "", Finding{
+			ID:      IDUntrusted,
+			Path:    at,
+			Message: "is a link out of the search path",
+			Fix:     "copy the file",
+		}, true
 	}
 	// The directory too: a link may lead to one that was refused.
 	for _, part := range []string{path.Dir(target), target} {

@@ -50,11 +50,26 @@ func (t table) only(known []string) {
 			continue
 		}
 		if home := homeOf(key); home != "" {
-			t.report(IDMisplacedKey, tomlpos.Child(t.path, key), "", "%s does not belong %s but %s", key, where(t.path), home)
+			t.report(
+				IDMisplacedKey,
+				tomlpos.Child(t.path, key),
+				"",
+				"%s does not belong %s but %s",
+				key,
+				where(t.path),
+				home,
+			)
 			continue
 		}
 		if kind := kindOf(key); kind != "" && tableName(t.path) == "[[check]]" {
-			t.report(IDMisplacedKey, tomlpos.Child(t.path, key), fmt.Sprintf("write %s = { %s = ... }", kind, key), "%s does not belong %s", key, where(t.path))
+			t.report(
+				IDMisplacedKey,
+				tomlpos.Child(t.path, key),
+				fmt.Sprintf("write %s = { %s = ... }", kind, key),
+				"%s does not belong %s",
+				key,
+				where(t.path),
+			)
 			continue
 		}
 		fix := "there are " + strings.Join(known, ", ")
@@ -214,7 +229,14 @@ func (t table) duration(key string, low, otherwise time.Duration) time.Duration 
 		}
 		t.report(IDBadDuration, tomlpos.Child(t.path, key), fix, "%s is %q, which is no duration", key, s)
 	case d < low || d > MaxDuration:
-		t.report(IDBadDuration, tomlpos.Child(t.path, key), fmt.Sprintf("want %s to %s", brief(low), brief(MaxDuration)), "%s is %s", key, s)
+		t.report(
+			IDBadDuration,
+			tomlpos.Child(t.path, key),
+			fmt.Sprintf("want %s to %s", brief(low), brief(MaxDuration)),
+			"%s is %s",
+			key,
+			s,
+		)
 	default:
 		return d
 	}

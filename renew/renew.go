@@ -48,7 +48,10 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 // outdated lists the units that are to be proven again, and as what. One that has been tried as it is is left out: a
 // unit that nothing can be found out about stays without a fresh verdict.
 func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]verdict.Fingerprint, error) {
-	g, _, err := generator.New(root, ready.CommandLine(root.Dir())) // what is wrong with single files the generator says
+	g, _, err := generator.New(
+		root,
+		ready.CommandLine(root.Dir()),
+	) // what is wrong with single files the generator says
 	if err != nil {
 		return nil, err
 	}

@@ -68,11 +68,15 @@ func parseChange(field string, keys map[string]json.RawMessage) (c Change, skipp
 		value := keys[key]
 		switch number, text := numbers[key], texts[key]; {
 		case number != nil:
-			if n, err := strconv.ParseFloat(string(value), 64); err == nil && n >= 0 && n <= math.MaxInt32 && n == math.Trunc(n) {
+			if n, err := strconv.ParseFloat(string(value), 64); err == nil && n >= 0 && n <= math.MaxInt32 &&
+				n == math.Trunc(n) {
 				*number = new(int(n))
 				continue
 			}
-			skipped = append(skipped, fmt.Errorf("%s: %s is %s, want a whole number: systemd skips it", field, key, value))
+			skipped = append(
+				skipped,
+				fmt.Errorf("%s: %s is %s, want a whole number: systemd skips it", field, key, value),
+			)
 		case text != nil:
 			var sentence *string
 			if json.Unmarshal(value, &sentence) != nil || sentence == nil {
@@ -81,8 +85,11 @@ func parseChange(field string, keys map[string]json.RawMessage) (c Change, skipp
 			}
 			*text = sentence
 		default:
-			skipped = append(skipped, fmt.Errorf("%s: %q is no key, want weight, range, description_good, description_bad or "+
-				"description_na: systemd skips it", field, key))
+			skipped = append(
+				skipped,
+				fmt.Errorf("%s: %q is no key, want weight, range, description_good, description_bad or "+
+					"description_na: systemd skips it", field, key),
+			)
 		}
 	}
 	return c, skipped

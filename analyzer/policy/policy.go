@@ -177,7 +177,9 @@ func parse(files Files, file string, data []byte) (*Policy, error) {
 	}
 	for _, key := range meta.Undecoded() {
 		if len(key) < 2 || key[0] != "units" {
-			r.mistake(fmt.Errorf("%s is no key, want threshold, rows, [units], or unit, reason and until in [[waiver]]", key), key...)
+			r.mistake(
+				fmt.Errorf("%s is no key, want threshold, rows, [units], or unit, reason and until in [[waiver]]", key),
+				key...)
 		}
 	}
 	return p, errors.Join(r.errs...)

@@ -90,7 +90,12 @@ func (e Entry) more() more {
 	if e.Before != nil {
 		m.Before = json.Number(exposure.Points(e.Before.Exposure))
 		for _, d := range e.Changes {
-			c := change{Name: d.After.Name, Field: d.After.JSONField, Before: present(d.Before), After: present(d.After)}
+			c := change{
+				Name:   d.After.Name,
+				Field:  d.After.JSONField,
+				Before: present(d.Before),
+				After:  present(d.After),
+			}
 			if c.After == nil {
 				c.Name, c.Field = d.Before.Name, d.Before.JSONField
 			}

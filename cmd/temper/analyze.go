@@ -34,15 +34,15 @@ func (a *app) analyze() *cobra.Command {
 		Long: `analyze prints the exposure of services, 0.0 (safe) to 10.0, as systemd-analyze security computes it, without systemd
 and for any of its versions. A unit is a name or the path of a unit file; without any, there is a table of all services.
 
-On a running system, units given by name are scored as the manager knows them; with --root, --offline, --systemd-version,
---profile, --portable-profile or --diff, and for files, the unit files count, as with systemd-analyze security
---offline=yes. The two can differ: a manager knows which directives imply others.
+On a running system, units given by name are scored as the manager knows them; with --root, --offline,
+--systemd-version, --profile, --portable-profile or --diff, and for files, the unit files count, as with systemd-analyze
+security --offline=yes. The two can differ: a manager knows which directives imply others.
 
-With one unit, what would gain most is ranked. With two and --diff, or one with --profile and --diff, the rows that differ
-are shown.
+With one unit, what would gain most is ranked. With two and --diff, or one with --profile and --diff, the rows that
+differ are shown.
 
-A threshold is given in points, 0 to 10, or in tenths, 11 to 100. A policy is a TOML file with thresholds and waivers, or
-one of systemd-analyze's own JSON files. Without units, services that run or can be started are judged, each once: a
+A threshold is given in points, 0 to 10, or in tenths, 11 to 100. A policy is a TOML file with thresholds and waivers,
+or one of systemd-analyze's own JSON files. Without units, services that run or can be started are judged, each once: a
 template is not.
 
 Exit status: 0 clean, 1 where a unit is over its threshold or is not scored, 2 wrong usage, 3 could not run.`,
@@ -68,7 +68,12 @@ func (f *analyzeFlags) define(c *cobra.Command) {
 	flags := c.Flags()
 	flags.IntVar(&f.version, "systemd-version", 0,
 		"score as systemd `N` does, 247 to 262 (default: the root's, else this machine's, else the newest)")
-	flags.StringVar(&f.arch, "arch", "", "the `ARCH` whose system calls count, such as x86_64 (default: this machine's)")
+	flags.StringVar(
+		&f.arch,
+		"arch",
+		"",
+		"the `ARCH` whose system calls count, such as x86_64 (default: this machine's)",
+	)
 	flags.StringVar(&f.instance, "instance", "", "what stands for the instance of a template")
 	flags.Var(&f.offline, "offline", "read unit files though systemd runs, those of the working directory first")
 	flags.Lookup("offline").NoOptDefVal = "yes"
@@ -138,8 +143,10 @@ func (f *analyzeFlags) check(c *cobra.Command, units []string) error {
 	}
 	switch {
 	case f.json.set() && f.format != "text":
-		return usageError{errors.New("--json prints rows as systemd-analyze does and --format json what temper has to say: " +
-			"want one of them")}
+		return usageError{
+			errors.New("--json prints rows as systemd-analyze does and --format json what temper has to say: " +
+				"want one of them"),
+		}
 	case f.user && !f.host().IsHost():
 		return usageError{errors.New("--user is about users of this machine, not about another root")}
 	case c.Flag("portable-profile").Changed && f.portable == "":
@@ -300,7 +307,9 @@ func (f *analyzeFlags) complain(e report.Entry) bool {
 	case e.Err != nil:
 		f.warn(e.Err)
 	case e.Judgement.Fails():
-		f.warn(fmt.Errorf("%s: exposure %s is %s", e.Report.Unit, exposure.Points(e.Report.Exposure), e.Judgement.Text()))
+		f.warn(
+			fmt.Errorf("%s: exposure %s is %s", e.Report.Unit, exposure.Points(e.Report.Exposure), e.Judgement.Text()),
+		)
 	}
 	return e.Fails()
 }

@@ -40,7 +40,18 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
 	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap, analyze as junit or sarif")
-	root.AddCommand(a.prove(), a.status(), a.show(), a.analyze(), a.check(), a.generate(), a.revoke(), a.manual(), a.guard(), a.renew())
+	root.AddCommand(
+		a.prove(),
+		a.status(),
+		a.show(),
+		a.analyze(),
+		a.check(),
+		a.generate(),
+		a.revoke(),
+		a.manual(),
+		a.guard(),
+		a.renew(),
+	)
 	for _, c := range root.Commands() {
 		checkArgs(c)
 		a.completes(c)

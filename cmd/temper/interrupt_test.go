@@ -22,8 +22,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// TestSystemdInterrupt: Ctrl-C in the middle of a trial ends the proof at once, with exit code 3, and leaves no mount, process
-// or control group of it.
+// TestSystemdInterrupt: Ctrl-C in the middle of a trial ends the proof at once, with exit code 3, and leaves no mount,
+// process or control group of it.
 func TestSystemdInterrupt(t *testing.T) {
 	image := testroot.Path(t, "trixie")
 	program := built(t)
@@ -70,8 +70,8 @@ func TestSystemdInterrupt(t *testing.T) {
 
 var kills = flag.Int("kills", 2, "kill `N` proofs at random moments")
 
-// TestSystemdProveKilled: whenever a proof is killed, by whomever, no process outlives it, no verdict is half-written, and the next
-// proof clears what is left.
+// TestSystemdProveKilled: whenever a proof is killed, by whomever, no process outlives it, no verdict is half-written,
+// and the next proof clears what is left.
 func TestSystemdProveKilled(t *testing.T) {
 	image, state := testroot.Path(t, "trixie"), t.TempDir()
 	program := built(t)
@@ -123,8 +123,8 @@ func TestSystemdProveKilled(t *testing.T) {
 	}
 }
 
-// TestSystemdProveDisturbed: when the place of a proof dies under it, its bus, its memory or the disk for the verdict, the proof
-// ends, says why, and leaves nothing but what the next one clears.
+// TestSystemdProveDisturbed: when the place of a proof dies under it, its bus, its memory or the disk for the verdict,
+// the proof ends, says why, and leaves nothing but what the next one clears.
 func TestSystemdProveDisturbed(t *testing.T) {
 	image := withQuiet(t, testroot.Path(t, "trixie"))
 	program := built(t)
@@ -179,7 +179,10 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			if err := c.Wait(); err == nil || !strings.Contains(strings.Join(rest, "\n"), tc.says) {
 				t.Errorf("%v, said %q", err, rest)
 			}
-			if v, err := (verdict.Store{Dirs: []string{state}}).Get(tc.unit + ".service"); !errors.Is(err, fs.ErrNotExist) {
+			if v, err := (verdict.Store{Dirs: []string{state}}).Get(tc.unit + ".service"); !errors.Is(
+				err,
+				fs.ErrNotExist,
+			) {
 				t.Errorf("there is a verdict: %v, %v", v, err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(state, ".*")); len(left) > 0 {
@@ -201,7 +204,8 @@ func TestSystemdProveDisturbed(t *testing.T) {
 	}
 }
 
-// withQuiet is a tree with three services more, quiet, one that shuts the system down and one for which its place is full, and profiles for them.
+// withQuiet is a tree with three services more, quiet, one that shuts the system down and one for which its place is
+// full, and profiles for them.
 func withQuiet(t *testing.T, tree string) string {
 	t.Helper()
 	more, merged := t.TempDir(), t.TempDir()
@@ -234,7 +238,8 @@ func kill(t *testing.T, pid int, name string) {
 	}
 }
 
-// killSoon kills the first process of a name in the second place of a proof, as soon as there is one. It reports whether it did.
+// killSoon kills the first process of a name in the second place of a proof, as soon as there is one. It reports
+// whether it did.
 func killSoon(t *testing.T, pid int, name string) bool {
 	t.Helper()
 	first := groupsOf(pid)
@@ -302,7 +307,8 @@ func mountTable(t *testing.T) string {
 	}
 	var ours strings.Builder
 	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, " temper ") || strings.Contains(line, "/run/temper") { // source, or where it is mounted
+		if strings.Contains(line, " temper ") ||
+			strings.Contains(line, "/run/temper") { // source, or where it is mounted
 			ours.WriteString(line)
 		}
 	}

@@ -85,8 +85,8 @@ func TestEveryDirectiveIsInTheManual(t *testing.T) {
 	}
 }
 
-// TestEveryKeyIsInTheManual learns the keys of each table from the message about one that does not exist, and wants each
-// where the manual describes that table.
+// TestEveryKeyIsInTheManual learns the keys of each table from the message about one that does not exist, and wants
+// each where the manual describes that table.
 func TestEveryKeyIsInTheManual(t *testing.T) {
 	_, pages := pages(t)
 	page := pages["temper.profile.5"]

@@ -36,18 +36,21 @@ func (a *app) prove() *cobra.Command {
 		Use:   "prove [UNIT...]",
 		Short: "Find by experiment what each unit survives, and record the verdict",
 		Long: `prove launches each unit in a throwaway copy of this machine, or of another root, first as its vendor wrote it and
-then hardened, runs the checks of its profile, and steps down only what breaks it. Where its first start makes something to last,
-each further launch gets a copy in which it never ran. Without units it proves every installed unit that a profile names.
+then hardened, runs the checks of its profile, and steps down only what breaks it. Where its first start makes something
+to last, each further launch gets a copy in which it never ran. Without units it proves every installed unit that a
+profile names.
 
 With --tighten it then takes everything away that the profile names without need: paths, capabilities, address families,
 system calls, devices. What is left over is reported with the line of the profile and the line that would be right; the
-verdict is still about the profile as it stands. Not needed means: without it no check failed in this proof, nothing looked
-different from the baseline, and the kernel refused the service nothing more. What the checks do not do, and another
-configuration of the service, may need it all the same. Where the kernel has no witness, only checks and the baseline tell.
+verdict is still about the profile as it stands. Not needed means: without it no check failed in this proof, nothing
+looked different from the baseline, and the kernel refused the service nothing more. What the checks do not do, and
+another configuration of the service, may need it all the same. Where the kernel has no witness, only checks and the
+baseline tell.
 
 The root of a container has no rights on this machine, and neither real time, locked memory nor raw devices. What would
-refuse the service one of these is left out, since nobody can see what it breaks; where the service does not even start, the
-verdict is inconclusive. With --trusted its containers have these: use it for services that you trust as you trust root.
+refuse the service one of these is left out, since nobody can see what it breaks; where the service does not even start,
+the verdict is inconclusive. With --trusted its containers have these: use it for services that you trust as you trust
+root.
 
 Exit status: 0 all proven (demotions included), 1 with --strict on any demotion or on more exposure than the profile
 allows, with --no-regress on a weaker result than the stored one, or with --tighten on a profile that is looser than
@@ -183,7 +186,10 @@ func unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units 
 		units = batch.Startable(&unit.Loader{Root: root}, set)
 	}
 	if len(units) == 0 {
-		return nil, hint.With(errors.New("no profile names a unit that is installed"), "temper prove UNIT --profile FILE")
+		return nil, hint.With(
+			errors.New("no profile names a unit that is installed"),
+			"temper prove UNIT --profile FILE",
+		)
 	}
 	if slices.ContainsFunc(units, func(n string) bool { return strings.ContainsAny(n, "*?[") }) {
 		return nil, usageError{hint.With(errors.New("the profile has only globs"), "temper prove UNIT --profile FILE")}

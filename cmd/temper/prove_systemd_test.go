@@ -15,7 +15,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// TestSystemdProveTwice: of two proofs of one unit at the same time, the second waits until the first has kept its verdict.
+// TestSystemdProveTwice: of two proofs of one unit at the same time, the second waits until the first has kept its
+// verdict.
 func TestSystemdProveTwice(t *testing.T) {
 	image, state := withQuiet(t, testroot.Path(t, "trixie")), t.TempDir()
 	program := built(t)
@@ -62,7 +63,8 @@ func TestSystemdProveDeadly(t *testing.T) {
 	}
 }
 
-// TestSystemdUntried: a unit that cannot be tried in a place that is there is not missing in a report, and leaves no verdict.
+// TestSystemdUntried: a unit that cannot be tried in a place that is there is not missing in a report, and leaves no
+// verdict.
 func TestSystemdUntried(t *testing.T) {
 	var out, talk bytes.Buffer
 	state := t.TempDir()

@@ -20,14 +20,14 @@ func (a *app) renew() *cobra.Command {
 		Short: "Prove again what has become stale",
 		Long: `renew waits until no package manager is at work and proves again, in containers, each unit whose verdict has become
 stale; with unproven = "prove" in temper.toml also those that were never proven. Running services are not touched: what was
-found takes effect at their next start. Then it lays ready what the generator would decide now, so that the next boots only
-look whether something has changed and copy it.
+found takes effect at their next start. Then it lays ready what the generator would decide now, so that the next boots
+only look whether something has changed and copy it.
 
 With units it proves these, stale or not, and keeps what was known of them unless they are proven: that is what
 temper-renew@UNIT.service runs for a unit that does not start.
 
-Exit status: as of temper prove; 0 where nothing is stale. With units 0 all are proven, 1 one is not, 3 this machine cannot
-run a container.`,
+Exit status: as of temper prove; 0 where nothing is stale. With units 0 all are proven, 1 one is not, 3 this machine
+cannot run a container.`,
 		Example: "  sudo systemctl start temper-prove.service",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runRenew(c.Context(), units) },
 	}

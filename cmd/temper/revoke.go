@@ -47,7 +47,11 @@ func (a *app) runRevoke(store verdict.Store, units []string) error {
 		case err != nil:
 			return fmt.Errorf("revoke %s: %w", name, err)
 		default:
-			fmt.Fprintf(a.err, "%s: verdict forgotten; it takes effect with systemctl daemon-reload and the next start\n", name)
+			fmt.Fprintf(
+				a.err,
+				"%s: verdict forgotten; it takes effect with systemctl daemon-reload and the next start\n",
+				name,
+			)
 		}
 	}
 	if missing {

@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScript runs testdata/script/*.txtar: what a user types and sees. Besides the usual commands there is "exits N COMMAND",
-// which runs a command and wants its exit code.
+// TestScript runs testdata/script/*.txtar: what a user types and sees. Besides the usual commands there is "exits N
+// COMMAND", which runs a command and wants its exit code.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",

@@ -34,7 +34,9 @@ Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wron
 			case reproduce != "":
 				return a.reproduce(store, units, reproduce)
 			case state != "":
-				return usageError{errors.New("--state is for --trials and --reproduce: the drop-in is that of the machine")}
+				return usageError{
+					errors.New("--state is for --trials and --reproduce: the drop-in is that of the machine"),
+				}
 			}
 			return a.runShow(units)
 		},

@@ -42,7 +42,9 @@ func (b *batch) exceeds(v verdict.Verdict) bool {
 	if p == nil || p.Prove.Exposure == 0 || v.Exposure.After <= p.Prove.Exposure {
 		return false
 	}
-	b.Report.Warn(fmt.Errorf("%s: exposure %.1f, the profile wants %.1f at most", v.Unit, v.Exposure.After, p.Prove.Exposure))
+	b.Report.Warn(
+		fmt.Errorf("%s: exposure %.1f, the profile wants %.1f at most", v.Unit, v.Exposure.After, p.Prove.Exposure),
+	)
 	return true
 }
 

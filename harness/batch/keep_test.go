@@ -20,7 +20,12 @@ func (w warnings) Warn(err error)       { fmt.Fprintln(w.said, err) }
 // takes its place.
 func TestNoRegress(t *testing.T) {
 	proven := func(after float64, demotions int) verdict.Verdict {
-		return verdict.Verdict{Unit: "web.service", Result: verdict.Proven, Exposure: verdict.Exposure{After: after}, Demotions: make([]verdict.Demotion, demotions)}
+		return verdict.Verdict{
+			Unit:      "web.service",
+			Result:    verdict.Proven,
+			Exposure:  verdict.Exposure{After: after},
+			Demotions: make([]verdict.Demotion, demotions),
+		}
 	}
 	for _, tc := range []struct {
 		name     string
@@ -36,7 +41,13 @@ func TestNoRegress(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var said bytes.Buffer
-			b := &batch{Options: Options{NoRegress: true, Store: verdict.Store{Dirs: []string{t.TempDir()}}, Report: warnings{&said}}}
+			b := &batch{
+				Options: Options{
+					NoRegress: true,
+					Store:     verdict.Store{Dirs: []string{t.TempDir()}},
+					Report:    warnings{&said},
+				},
+			}
 			if err := b.Store.PutProof(tc.old, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +65,8 @@ func TestNoRegress(t *testing.T) {
 				t.Errorf("ended with %d and said %q, want %q", code, said.String(), tc.says)
 			}
 			v, err := b.Store.Get("web.service")
-			if err != nil || v.Result != want.Result || v.Exposure.After != want.Exposure.After || len(v.Demotions) != len(want.Demotions) {
+			if err != nil || v.Result != want.Result || v.Exposure.After != want.Exposure.After ||
+				len(v.Demotions) != len(want.Demotions) {
 				t.Errorf("kept %+v, %v", v, err)
 			}
 			if trials, err := b.Store.Trials("web.service"); err != nil || len(trials) != 1 || trials[0].Number != 7 {

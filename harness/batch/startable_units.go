@@ -11,9 +11,9 @@ import (
 	"temper/profiles"
 )
 
-// Startable lists the service units of a root that its profiles name, as far as they can be started: what `temper prove`
-// proves when no unit is given. A template is not among them, its instances are if they are named and what they assert
-// is there.
+// Startable lists the service units of a root that its profiles name, as far as they can be started: what `temper
+// prove` proves when no unit is given. A template is not among them, its instances are if they are named and what they
+// assert is there.
 func Startable(l *unit.Loader, set *profiles.Set) []string {
 	var names []string
 	for _, p := range set.All() {

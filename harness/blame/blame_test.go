@@ -108,8 +108,18 @@ func TestCausesRefused(t *testing.T) {
 			"a path of nobody's", denial("mkdir", "EROFS", "/new/dir"), asks("ProtectSystem", "strict"),
 			[]string{"ProtectSystem"},
 		},
-		{"a relative path", denial("mkdir", "EROFS", "new"), asks("ProtectSystem", "strict"), []string{"ProtectSystem"}},
-		{"a directive that leaves the path", denial("mkdir", "EROFS", "/srv/web/new"), asks("ProtectSystem", "full"), nil},
+		{
+			"a relative path",
+			denial("mkdir", "EROFS", "new"),
+			asks("ProtectSystem", "strict"),
+			[]string{"ProtectSystem"},
+		},
+		{
+			"a directive that leaves the path",
+			denial("mkdir", "EROFS", "/srv/web/new"),
+			asks("ProtectSystem", "full"),
+			nil,
+		},
 		{"a hidden path", denial("chdir", "EACCES", "/home/x"), asks("ProtectHome", "yes"), []string{"ProtectHome"}},
 		{
 			"an element of a list", denial("chdir", "EACCES", "/etc/own/x"),
@@ -159,10 +169,21 @@ func TestCausesRefused(t *testing.T) {
 			[]string{"ProtectClock"},
 		},
 		{"a capability that it leaves", denial("chown", "EPERM", "/srv/web"), asks("ProtectClock", "yes"), nil},
-		{"every capability", denial("chown", "EPERM", "/srv/web"), asks("PrivateUsers", "yes"), []string{"PrivateUsers"}},
+		{
+			"every capability",
+			denial("chown", "EPERM", "/srv/web"),
+			asks("PrivateUsers", "yes"),
+			[]string{"PrivateUsers"},
+		},
 		{
 			"a family",
-			witness.Denial{Process: "web", Syscall: "socket", Errno: "EAFNOSUPPORT", Args: [6]uint64{2}, Filtered: true},
+			witness.Denial{
+				Process:  "web",
+				Syscall:  "socket",
+				Errno:    "EAFNOSUPPORT",
+				Args:     [6]uint64{2},
+				Filtered: true,
+			},
 			asks("RestrictAddressFamilies", "AF_UNIX"),
 			[]string{"RestrictAddressFamilies: AF_INET"},
 		},
@@ -183,7 +204,8 @@ func TestCausesRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in := input(tt.setting...)
-			got := blame.NewService(in, files{root: root}).Causes(blame.Seen{Refused: witness.Record{Denials: []witness.Denial{tt.refused}}}, applied(in))
+			got := blame.NewService(in, files{root: root}).
+				Causes(blame.Seen{Refused: witness.Record{Denials: []witness.Denial{tt.refused}}}, applied(in))
 			if diff := cmp.Diff(tt.want, brief(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -226,13 +248,25 @@ func TestRefusesWeaker(t *testing.T) {
 // TestCausesNotSetUp: an exit status of systemd's own names what it could not set up, where that is little enough.
 func TestCausesNotSetUp(t *testing.T) {
 	in := input(
-		set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("PrivateTmp", "yes"), set("ProtectKernelTunables",
+		set(
+			"ProtectSystem",
+			"strict",
+		),
+		set("ProtectHome", "yes"),
+		set("PrivateTmp", "yes"),
+		set("ProtectKernelTunables",
 			"yes"),
-		set("ProtectKernelModules", "yes"), set("ProtectKernelLogs", "yes"), set("PrivateDevices", "yes"),
+		set("ProtectKernelModules", "yes"),
+		set("ProtectKernelLogs", "yes"),
+		set("PrivateDevices", "yes"),
 		set("RestrictAddressFamilies", "AF_UNIX"),
-		set("NoNewPrivileges", "yes"), set("CapabilityBoundingSet", ""), set("LockPersonality", "yes"),
+		set("NoNewPrivileges", "yes"),
+		set("CapabilityBoundingSet", ""),
+		set("LockPersonality", "yes"),
 		set("MemoryDenyWriteExecute", "yes"),
-		set("RestrictRealtime", "yes"), set("RestrictFileSystems", "~tmpfs"), set("ReadWritePaths", "/srv"),
+		set("RestrictRealtime", "yes"),
+		set("RestrictFileSystems", "~tmpfs"),
+		set("ReadWritePaths", "/srv"),
 	)
 	exit := verdict.Evidence{Kind: "exit", Text: "start: job failed"}
 	tests := []struct {
@@ -335,7 +369,9 @@ func TestCausesInOrder(t *testing.T) {
 	in := input(set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("NoNewPrivileges", "yes"))
 	service := blame.NewService(in, files{root: t.TempDir()})
 	seen := blame.Seen{
-		Refused: witness.Record{Denials: []witness.Denial{denial("chdir", "EACCES", "/home/x")}}, Exit: "NO_NEW_PRIVILEGES",
+		Refused: witness.Record{
+			Denials: []witness.Denial{denial("chdir", "EACCES", "/home/x")},
+		}, Exit: "NO_NEW_PRIVILEGES",
 		Log: []string{"/new: read-only file system"},
 	}
 	for _, want := range []string{"ProtectHome", "NoNewPrivileges", "ProtectSystem"} {

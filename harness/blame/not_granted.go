@@ -15,7 +15,8 @@ import (
 type Container struct {
 	Capabilities values.CapSet            // that it leaves its services
 	Lacks        func(device string) bool // whether the machine has a device and the container does not
-	// Downgrades reports whether root is refused a call in spite of the capability for it, and does without; nil: nothing is.
+	// Downgrades reports whether root is refused a call in spite of the capability for it, and does without; nil:
+	// nothing is.
 	Downgrades func(capability, call string) bool
 }
 

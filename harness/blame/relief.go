@@ -62,7 +62,8 @@ func (s Service) relief(a Applied, r witness.Restriction, why verdict.Evidence) 
 	return p
 }
 
-// exception is what would allow exactly what was refused, and the directive that holds it; none where there is no exact one.
+// exception is what would allow exactly what was refused, and the directive that holds it; none where there is no exact
+// one.
 func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directive, []string) {
 	holder := cmp.Or(ExceptionsOf(a.Directive), Lifting(r.Kind))
 	switch file := s.absolute(r.Subject); {

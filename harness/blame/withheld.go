@@ -14,7 +14,8 @@ import (
 func Withheld(r witness.Record, withholds func(capability, call string) bool) []witness.Denial {
 	var list []witness.Denial
 	for _, d := range r.Denials {
-		if d.Root && !d.Filtered && slices.ContainsFunc(d.Capabilities(), func(c string) bool { return withholds(c, d.Syscall) }) {
+		if d.Root && !d.Filtered &&
+			slices.ContainsFunc(d.Capabilities(), func(c string) bool { return withholds(c, d.Syscall) }) {
 			list = append(list, d)
 		}
 	}

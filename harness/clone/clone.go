@@ -110,7 +110,9 @@ func (c Clone) Files(stem, dropin string) map[string]string {
 	}
 	for i, name := range c.SocketNames(stem) {
 		early, late := c.text(c.Activation.Sockets[i], "Socket")
-		files[name+".d/"+EarlyDropin] = unit.Text(slices.Concat(early, late, c.socketEnd(c.Activation.Sockets[i], service)))
+		files[name+".d/"+EarlyDropin] = unit.Text(
+			slices.Concat(early, late, c.socketEnd(c.Activation.Sockets[i], service)),
+		)
 	}
 	return files
 }

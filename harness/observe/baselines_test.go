@@ -142,7 +142,13 @@ func TestBaselinesDifferences(t *testing.T) {
 		l.AddErrors(messages...)
 		return l
 	}
-	stopped, reset := systemd.Service{Code: systemd.Killed, Status: 15}, systemd.Service{Code: systemd.Exited, Status: 0}
+	stopped, reset := systemd.Service{
+		Code:   systemd.Killed,
+		Status: 15,
+	}, systemd.Service{
+		Code:   systemd.Exited,
+		Status: 0,
+	}
 	stop := systemd.Command{Name: "ExecStop=/bin/x", Code: systemd.Killed, Status: 31}
 	broken := systemd.Service{Code: systemd.Exited, Status: 1, Commands: []systemd.Command{stop}}
 	command := systemd.Service{Commands: []systemd.Command{{Name: "ExecStop=/bin/x", Code: systemd.Exited}}}

@@ -17,9 +17,9 @@ import (
 	"temper/internal/host"
 )
 
-// ChangedSince lists what would be otherwise at the next start of a service on the machine that a container is a copy of:
-// what was made or removed since a time, and what was changed, unless something was only appended to it. It leaves out
-// what systemd keeps for itself. Of the host it lists what was made, by whoever, where no boot finds it again.
+// ChangedSince lists what would be otherwise at the next start of a service on the machine that a container is a copy
+// of: what was made or removed since a time, and what was changed, unless something was only appended to it. It leaves
+// out what systemd keeps for itself. Of the host it lists what was made, by whoever, where no boot finds it again.
 func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	var list []string
 	copied := p.box.fileSystems()
@@ -129,8 +129,8 @@ func changedAt(info fs.FileInfo) time.Time {
 	return time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec))
 }
 
-// startsWith reports whether a file of one root starts with the content of the same file of another. It compares at most
-// the first [maxCompared] bytes.
+// startsWith reports whether a file of one root starts with the content of the same file of another. It compares at
+// most the first [maxCompared] bytes.
 func startsWith(root, with host.Root, name string, size int64) bool {
 	var parts [2][]byte
 	for i, r := range []host.Root{root, with} {

@@ -114,8 +114,8 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// busDial dials the bus of a container, which lets only its own root do everything. Its socket can be a link that would mean
-// the bus of the machine here.
+// busDial dials the bus of a container, which lets only its own root do everything. Its socket can be a link that would
+// mean the bus of the machine here.
 func (p *Place) busDial(root host.Root) systemd.Dial {
 	return func(ctx context.Context) (conn net.Conn, err error) {
 		socket, err := root.Socket(systemd.SystemBus)

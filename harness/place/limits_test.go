@@ -23,8 +23,12 @@ func TestSystemdLimits(t *testing.T) {
 	if got := p.LimitsReached(); len(got) > 0 {
 		t.Errorf("an idle place has reached %q", got)
 	}
-	got := output(t, p, `perl -e 'while (@p < 300) { $p = fork; last unless defined $p; exec "sleep", 100 unless $p; push @p, $p }
-		print scalar @p; kill KILL => @p'`)
+	got := output(
+		t,
+		p,
+		`perl -e 'while (@p < 300) { $p = fork; last unless defined $p; exec "sleep", 100 unless $p; push @p, $p }
+		print scalar @p; kill KILL => @p'`,
+	)
 	if len(got) != 3 || got < "100" || got >= "200" {
 		t.Errorf("%s processes were made", got)
 	}
@@ -49,9 +53,13 @@ func TestSystemdLimits(t *testing.T) {
 // they belong.
 func TestSystemdUsers(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
-	got := output(t, p, `stat -c '%U %a %n' /etc/passwd /etc/shadow /tmp /var/lib/redis; stat -c %g /usr/bin/crontab; cat /proc/self/uid_map;
+	got := output(
+		t,
+		p,
+		`stat -c '%U %a %n' /etc/passwd /etc/shadow /tmp /var/lib/redis; stat -c %g /usr/bin/crontab; cat /proc/self/uid_map;
 		for n in 1 65536 30000000; do touch /var/tmp/$n; chown $n:$n /var/tmp/$n; stat -c %u /var/tmp/$n; done;
-		mknod /tmp/null c 1 3 2>&1; su nobody -s /bin/sh -c 'id -un'`)
+		mknod /tmp/null c 1 3 2>&1; su nobody -s /bin/sh -c 'id -un'`,
+	)
 	for _, want := range []string{"root 644 /etc/passwd\n", "root 640 /etc/shadow\n", "root 1777 /tmp\n", "redis 750 /var/lib/redis\n", "\n1\n65536\n30000000\n", "Operation not permitted", "\nnobody\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
@@ -90,7 +98,28 @@ func TestSystemdChangedOwners(t *testing.T) {
 	if err := os.WriteFile(capable, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	netBindService := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // VFS_CAP_REVISION_2, effective
+	netBindService := []byte{
+		1,
+		0,
+		0,
+		2,
+		0,
+		4,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+	} // VFS_CAP_REVISION_2, effective
 	if err := unix.Setxattr(capable, "security.capability", netBindService, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -48,8 +48,8 @@ type Options struct {
 	Files []File
 	// Timeout bounds the boot; 0 is three minutes.
 	Timeout time.Duration
-	// Trusted says that the root of the place may do to the machine what root can: it has no users of its own. All that a
-	// service can ask of systemd is then granted.
+	// Trusted says that the root of the place may do to the machine what root can: it has no users of its own. All that
+	// a service can ask of systemd is then granted.
 	Trusted bool
 	// Limits bound what an untrusted place can take from the machine.
 	Limits Limits

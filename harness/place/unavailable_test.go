@@ -7,7 +7,8 @@ import (
 	"temper/harness/place/cgroup"
 )
 
-// TestUnavailable: where no container can be had the guard tries the unit itself, so that nothing else may look like it.
+// TestUnavailable: where no container can be had the guard tries the unit itself, so that nothing else may look like
+// it.
 func TestUnavailable(t *testing.T) {
 	if err := cannotProve(cgroup.ErrNoLimits); !errors.Is(err, ErrUnavailable) || !errors.Is(err, cgroup.ErrNoLimits) {
 		t.Errorf("%v is none", err)

@@ -96,7 +96,10 @@ func (c *candidate) at(level int) []string {
 func applied(list []*candidate) []blame.Applied {
 	var plan []blame.Applied
 	for _, c := range list {
-		plan = append(plan, blame.Applied{Directive: c.directive, Want: c.want, Allowed: c.exceptions(), Lines: c.lines()})
+		plan = append(
+			plan,
+			blame.Applied{Directive: c.directive, Want: c.want, Allowed: c.exceptions(), Lines: c.lines()},
+		)
 	}
 	return plan
 }

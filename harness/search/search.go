@@ -129,8 +129,8 @@ func (s *search) passes(ctx context.Context, n int) (trial.Result, error) {
 	return s.attempts.try(ctx, s.plan(n))
 }
 
-// leaveOutUntried gives up what would refuse the service something that the place withholds from it anyway: what comes of that on
-// the machine cannot be tried. It is exact where there are exceptions.
+// leaveOutUntried gives up what would refuse the service something that the place withholds from it anyway: what comes
+// of that on the machine cannot be tried. It is exact where there are exceptions.
 func (s *search) leaveOutUntried(context.Context) error {
 	for _, b := range s.trier.Baselines() {
 		for _, p := range s.service.Unknown(b.Withheld, applied(s.candidates)) {

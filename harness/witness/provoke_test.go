@@ -128,7 +128,10 @@ var provocations = map[string]func(args []string) error{
 			return err
 		}
 		_, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
-		return firstOf(wants(unix.EAFNOSUPPORT, err), wants(unix.EPERM, unix.Unshare(unix.CLONE_NEWUSER|unix.CLONE_NEWNET)))
+		return firstOf(
+			wants(unix.EAFNOSUPPORT, err),
+			wants(unix.EPERM, unix.Unshare(unix.CLONE_NEWUSER|unix.CLONE_NEWNET)),
+		)
 	},
 	"kill": func([]string) error {
 		if err := install(rule{unix.SYS_ACCT, seccompKill}); err != nil {
@@ -137,7 +140,9 @@ var provocations = map[string]func(args []string) error{
 		return fmt.Errorf("survived: %w", unix.Acct(""))
 	},
 	"clone3": func([]string) error {
-		args := struct{ Flags, Pidfd, ChildTid, ParentTid, Signal, Stack, StackSize, TLS uint64 }{Flags: unix.CLONE_NEWUSER | unix.CLONE_FS}
+		args := struct{ Flags, Pidfd, ChildTid, ParentTid, Signal, Stack, StackSize, TLS uint64 }{
+			Flags: unix.CLONE_NEWUSER | unix.CLONE_FS,
+		}
 		_, _, err := unix.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), 64, 0)
 		if err == 0 {
 			return fmt.Errorf("clone3 with impossible flags succeeded")

@@ -12,7 +12,8 @@ import (
 // call says what of a system call is worth recording. Arguments are counted from 1; 0 is none.
 type call struct {
 	Name string
-	// Path is the argument with a path, relative to the directory that is open as Dir. Without a Path, what is open as Dir
+	// Path is the argument with a path, relative to the directory that is open as Dir. Without a Path, what is open as
+	// Dir
 	// is itself what the call is about.
 	Path, Dir int
 	// Text says that Path is a text that stands for itself: the target of a link, the source of a mount.

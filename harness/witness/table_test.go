@@ -158,14 +158,18 @@ func TestLayoutOfArm64(t *testing.T) {
 func TestWant(t *testing.T) {
 	row := want(layouts["arm64"], callOf("connect"))
 	for errno, recorded := range map[unix.Errno]bool{
-		unix.EPERM: true, unix.ENETUNREACH: true, unix.ECONNREFUSED: true, unix.EINPROGRESS: false, unix.EAGAIN: false, unix.EINTR: false,
+		unix.EPERM: true, unix.ENETUNREACH: true, unix.ECONNREFUSED: true, unix.EINPROGRESS: false, unix.EAGAIN: false,
+		unix.EINTR: false,
 	} {
 		bits := order.Uint64(row[wantLow+8*int(errno/64):])
 		if got := bits>>(errno%64)&1 == 1; got != recorded {
 			t.Errorf("%v of connect: recorded is %v, want %v", errno, got, recorded)
 		}
 	}
-	if got := []uint32{order.Uint32(row[wantPath:]), order.Uint32(row[wantTo:]), order.Uint32(row[wantData:]), order.Uint32(row[wantSize:])}; !slices.Equal(got, []uint32{0, 0, 8, 16}) {
+	if got := []uint32{order.Uint32(row[wantPath:]), order.Uint32(row[wantTo:]), order.Uint32(row[wantData:]), order.Uint32(row[wantSize:])}; !slices.Equal(
+		got,
+		[]uint32{0, 0, 8, 16},
+	) {
 		t.Errorf("pointers of connect are %v, want x1 and x2", got)
 	}
 }

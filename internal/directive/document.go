@@ -59,7 +59,12 @@ func (d *Directive) facts() []string {
 		add("brings along %s=%s%s", e.Directive, e.Value, e.bounds())
 	}
 	if d.Filters {
-		add("brings along %s=%s%s, where the service starts without CAP_SYS_ADMIN, as with User=", filterNeeds.Directive, filterNeeds.Value, filterNeeds.bounds())
+		add(
+			"brings along %s=%s%s, where the service starts without CAP_SYS_ADMIN, as with User=",
+			filterNeeds.Directive,
+			filterNeeds.Value,
+			filterNeeds.bounds(),
+		)
 	}
 	for _, e := range d.Widens {
 		add("left out where the unit does not already allow %s=%s, which it would open", e.Directive, e.Value)

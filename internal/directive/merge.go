@@ -56,7 +56,9 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 	}
 	for _, x := range d.Clashes {
 		if (x.With == "" || slices.Contains(want, x.With)) && x.in(c) {
-			return Merged{Note: fmt.Sprintf("systemd does not load a unit that has both it and %s=%s", x.Directive, x.Value)}
+			return Merged{
+				Note: fmt.Sprintf("systemd does not load a unit that has both it and %s=%s", x.Directive, x.Value),
+			}
 		}
 	}
 	return d.kind.merge(d, c, want)

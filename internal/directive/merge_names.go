@@ -131,7 +131,10 @@ func (namespaces) refused(want []string, version int) []string {
 
 func (k namespaces) except(want, names []string, version int) []string {
 	allowed := values.ParseRestrictNamespaces(want, version).Names()
-	return k.lines(values.ParseRestrictNamespaces([]string{strings.Join(append(allowed, names...), " ")}, version), false)
+	return k.lines(
+		values.ParseRestrictNamespaces([]string{strings.Join(append(allowed, names...), " ")}, version),
+		false,
+	)
 }
 
 // ambient is the kind of AmbientCapabilities=, which grants: merging can only take from what the unit grants.
@@ -335,7 +338,10 @@ func (flags) merge(d *Directive, c Context, want []string) Merged {
 			have = nil
 		}
 	}
-	missing := slices.DeleteFunc(strings.Fields(strings.Join(want, " ")), func(f string) bool { return slices.Contains(have, f) })
+	missing := slices.DeleteFunc(
+		strings.Fields(strings.Join(want, " ")),
+		func(f string) bool { return slices.Contains(have, f) },
+	)
 	if len(missing) == 0 {
 		return Merged{Note: "the unit already has these"}
 	}

@@ -137,9 +137,12 @@ func (k families) merge(d *Directive, c Context, want []string) Merged {
 
 // unknown lists the words of the assignments that a systemd version does not know.
 func (families) unknown(want []string, version int) []string {
-	return slices.DeleteFunc(strings.Fields(strings.ReplaceAll(strings.Join(want, " "), "~", " ")), func(w string) bool {
-		return values.KnownFamily(w, version) || w == values.NoFamily && version >= values.SinceNoFamily
-	})
+	return slices.DeleteFunc(
+		strings.Fields(strings.ReplaceAll(strings.Join(want, " "), "~", " ")),
+		func(w string) bool {
+			return values.KnownFamily(w, version) || w == values.NoFamily && version >= values.SinceNoFamily
+		},
+	)
 }
 
 // allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only
@@ -181,7 +184,11 @@ func (shutAddresses) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		for _, w := range strings.Fields(v) {
 			if _, ok := values.ParsePrefixes(w); !ok {
-				return fmt.Errorf("%s= has %q, want an address, a prefix, any, localhost, link-local or multicast", d.Name, w)
+				return fmt.Errorf(
+					"%s= has %q, want an address, a prefix, any, localhost, link-local or multicast",
+					d.Name,
+					w,
+				)
 			}
 		}
 	}
@@ -206,7 +213,9 @@ func (shutAddresses) merge(d *Directive, c Context, want []string) Merged {
 
 // portRule is [FAMILY:][PROTOCOL:][PORT|PORT-PORT] or "any"; see systemd.resource-control(5).
 var portRule = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:any|(?:(?:ipv4|ipv6)(?::(?:tcp|udp))?|tcp|udp)|(?:(?:ipv4|ipv6):)?(?:(?:tcp|udp):)?(\d{1,5})(?:-(\d{1,5}))?)$`)
+	return regexp.MustCompile(
+		`^(?:any|(?:(?:ipv4|ipv6)(?::(?:tcp|udp))?|tcp|udp)|(?:(?:ipv4|ipv6):)?(?:(?:tcp|udp):)?(\d{1,5})(?:-(\d{1,5}))?)$`,
+	)
 })
 
 func isPortRule(word string) bool {
@@ -243,7 +252,11 @@ type shutPorts struct{}
 func (shutPorts) check(d *Directive, lines []string) error {
 	for _, w := range ports(lines) {
 		if !isPortRule(w) {
-			return fmt.Errorf("%s= has %q, want any, or a port or range, after ipv4: or ipv6: and tcp: or udp: where needed", d.Name, w)
+			return fmt.Errorf(
+				"%s= has %q, want any, or a port or range, after ipv4: or ipv6: and tcp: or udp: where needed",
+				d.Name,
+				w,
+			)
 		}
 	}
 	return nil

@@ -227,7 +227,11 @@ func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
 	for _, w := range pathWords(want) {
 		p, text, _ := strings.Cut(w, ":")
 		options := strings.Split(text, ",")
-		m := Mount{Path: realPath(p), Writable: !slices.Contains(options, "ro"), Executable: !slices.Contains(options, "noexec")}
+		m := Mount{
+			Path:       realPath(p),
+			Writable:   !slices.Contains(options, "ro"),
+			Executable: !slices.Contains(options, "noexec"),
+		}
 		switch reason := m.gives(c); {
 		case c.covers(m.Path), c.hides(m.Path):
 		case reason != "":

@@ -21,7 +21,8 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 		return version < m.Since || v.Rank < from.Rank
 	})
 	for _, e := range d.NamedPaths([]string{v.Name}) {
-		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) && !host.Below("/sys", e.Path) { // which are noexec themselves
+		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) &&
+			!host.Below("/sys", e.Path) { // which are noexec themselves
 			all = append(all, Mount{Path: e.Path, Executable: true})
 		}
 		if e.Mode == Hidden && v.Name == d.Covers {

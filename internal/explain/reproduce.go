@@ -60,10 +60,16 @@ func before(root host.Root, v verdict.Verdict, d verdict.Demotion) ([]verdict.Ap
 	if err != nil {
 		return nil, err
 	}
-	asked := &profiles.Profile{Name: v.Profile, Service: []profiles.Setting{{Name: d.Directive, Values: lines, Profile: v.Profile}}}
+	asked := &profiles.Profile{
+		Name:    v.Profile,
+		Service: []profiles.Setting{{Name: d.Directive, Values: lines, Profile: v.Profile}},
+	}
 	plan := generator.NewPlan(generator.Input{Unit: u, Profile: asked, Named: true, Version: v.Systemd})
 	if len(plan.Items) == 0 { // the unit has changed since
-		return nil, hint.With(fmt.Errorf("%s= of %s: %s", d.Directive, v.Unit, plan.LeftOut[0].Reason), "sudo temper prove "+v.Unit)
+		return nil, hint.With(
+			fmt.Errorf("%s= of %s: %s", d.Directive, v.Unit, plan.LeftOut[0].Reason),
+			"sudo temper prove "+v.Unit,
+		)
 	}
 	return plan.Applied(), nil
 }

@@ -35,7 +35,10 @@ func Of(err error) string {
 // IfUnprivileged adds a hint to err where root has been refused something that root may do, as in a container.
 func IfUnprivileged(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) {
-		return With(err, "this seems to be a container without privileges: start it with --privileged, or use the machine itself")
+		return With(
+			err,
+			"this seems to be a container without privileges: start it with --privileged, or use the machine itself",
+		)
 	}
 	return err
 }

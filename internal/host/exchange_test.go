@@ -176,8 +176,13 @@ func TestOnlyWhatWasAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer inside.Close()
-	err = errors.Join(unix.Mkfifo(tree+"/fifo", 0o666), os.Symlink(machine+"/socket", tree+"/bus"), os.Symlink("fifo", tree+"/to-fifo"),
-		os.Symlink("/real.sock", tree+"/to-socket"), os.WriteFile(tree+"/file", nil, 0o644))
+	err = errors.Join(
+		unix.Mkfifo(tree+"/fifo", 0o666),
+		os.Symlink(machine+"/socket", tree+"/bus"),
+		os.Symlink("fifo", tree+"/to-fifo"),
+		os.Symlink("/real.sock", tree+"/to-socket"),
+		os.WriteFile(tree+"/file", nil, 0o644),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,11 @@ func (r Root) MakePipe(name string, mode fs.FileMode) (*os.File, error) {
 	}
 	pipe := os.NewFile(uintptr(fd), name)
 	if info, err := pipe.Stat(); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
-		return nil, errors.Join(&fs.PathError{Op: "open", Path: name, Err: errors.New("is no pipe any more")}, err, pipe.Close())
+		return nil, errors.Join(
+			&fs.PathError{Op: "open", Path: name, Err: errors.New("is no pipe any more")},
+			err,
+			pipe.Close(),
+		)
 	}
 	return pipe, nil
 }

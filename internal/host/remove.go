@@ -68,7 +68,8 @@ func removeAll(dir int, base string, depth int, left *int) error {
 			if *left--; *left < 0 {
 				return errTooMany
 			}
-			if err := removeAll(fd, name, depth-1, left); err != nil && !errors.Is(err, fs.ErrNotExist) && first == nil {
+			if err := removeAll(fd, name, depth-1, left); err != nil && !errors.Is(err, fs.ErrNotExist) &&
+				first == nil {
 				first = err
 			}
 		}

@@ -90,7 +90,12 @@ func (r Root) Stage(name string, data []byte, mode fs.FileMode) (*Staged, error)
 		return nil, err
 	}
 	s := &Staged{dir: dir, temporary: TemporaryPrefix(base) + rand.Text(), base: base, name: name}
-	fd, err := unix.Openat(dir, s.temporary, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(
+		dir,
+		s.temporary,
+		unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC,
+		0o600,
+	)
 	if err == nil {
 		err = fill(os.NewFile(uintptr(fd), name), data, mode)
 	}

@@ -163,7 +163,8 @@ func (r *reader) isSpecial(c rune) bool {
 
 // tooLong reports whether no file can have a path.
 func tooLong(path string) bool {
-	return len(path) > maxPath || slices.ContainsFunc(strings.Split(path, "/"), func(name string) bool { return len(name) > maxName })
+	return len(path) > maxPath ||
+		slices.ContainsFunc(strings.Split(path, "/"), func(name string) bool { return len(name) > maxName })
 }
 
 // maxPath and maxName bound a path and one name in it: PATH_MAX and NAME_MAX of limits.h.

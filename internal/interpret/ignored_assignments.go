@@ -109,7 +109,13 @@ func (r *reader) wrong(a unit.Assignment, boolean bool) string {
 	}
 	d, ok := directive.Lookup(a.Name)
 	if ok && d.Ordered() && a.Section == "Service" && !r.takes(d, a.Value) {
-		return fmt.Sprintf("%s=%s is no value of it in systemd %d, which ignores it; want %s", a.Name, a.Value, r.Version, r.wants(d))
+		return fmt.Sprintf(
+			"%s=%s is no value of it in systemd %d, which ignores it; want %s",
+			a.Name,
+			a.Value,
+			r.Version,
+			r.wants(d),
+		)
 	}
 	if check, ok := partial[a.Section+"."+a.Name]; ok {
 		if bad := check(r, a.Value); len(bad) > 0 {

@@ -39,7 +39,12 @@ var partial = map[string]func(r *reader, value string) []string{
 	},
 	"Service.Type": func(r *reader, value string) []string {
 		since, ok := serviceTypes[value]
-		return whole(value, ok && r.Version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(serviceTypes)), ", ")+",")
+		return whole(
+			value,
+			ok && r.Version >= since,
+			"want one of",
+			strings.Join(slices.Sorted(maps.Keys(serviceTypes)), ", ")+",",
+		)
 	},
 	"Service.Restart": func(_ *reader, value string) []string {
 		return whole(value, slices.Contains(restarts, value), "want one of", strings.Join(restarts, ", ")+",")
@@ -68,7 +73,12 @@ var partial = map[string]func(r *reader, value string) []string{
 	},
 	"Unit.SuccessAction": func(r *reader, value string) []string {
 		since, ok := actions[value]
-		return whole(value, ok && r.Version >= since, "want one of", strings.Join(slices.Sorted(maps.Keys(actions)), ", ")+",")
+		return whole(
+			value,
+			ok && r.Version >= since,
+			"want one of",
+			strings.Join(slices.Sorted(maps.Keys(actions)), ", ")+",",
+		)
 	},
 }
 
@@ -146,7 +156,8 @@ func (r *reader) badCalls(value string) []string {
 	list, inverted := strings.CutPrefix(value, "~")
 	return badPlain(list, func(w string) bool {
 		name, number, hasError := strings.Cut(w, ":")
-		if _, ok := values.ParseErrno(number); hasError && (!ok && number != "kill" || !inverted && r.Version >= syscalls.SinceListedError) {
+		if _, ok := values.ParseErrno(number); hasError &&
+			(!ok && number != "kill" || !inverted && r.Version >= syscalls.SinceListedError) {
 			return false
 		}
 		return r.Calls.Known(name) || len(r.Calls.Members(name)) > 0
@@ -158,6 +169,10 @@ func badCredential(directive string) func(r *reader, value string) []string {
 	return func(r *reader, value string) []string {
 		name, data, _ := strings.Cut(value, ":")
 		name, err := r.expand(name)
-		return whole(value, value == "" || err == nil && isCredentialName(name) && how.takes(r, data), "which is no NAME:SOURCE,")
+		return whole(
+			value,
+			value == "" || err == nil && isCredentialName(name) && how.takes(r, data),
+			"which is no NAME:SOURCE,",
+		)
 	}
 }

@@ -144,7 +144,9 @@ func (r *reader) fill(s *exposure.Service) {
 		Bounding:      uint64(values.ParseCapabilityBoundingSet(r.values("CapabilityBoundingSet"), r.Version)),
 		Ambient:       uint64(values.ParseAmbientCapabilities(r.values("AmbientCapabilities"), r.Version)),
 		Namespaces:    values.ParseRestrictNamespaces(r.values("RestrictNamespaces"), r.Version).Names(),
-		Families:      exposure.FamilyFilter(values.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.Version)),
+		Families: exposure.FamilyFilter(
+			values.ParseRestrictAddressFamilies(r.values("RestrictAddressFamilies"), r.Version),
+		),
 		Calls:         exposure.CallFilter(r.Calls.ParseFilter(r.values("SystemCallFilter"), r.Version)),
 		Architectures: r.architectures(),
 		IPFilter:      r.filtersPackets(),

@@ -48,7 +48,10 @@ var sharingValues = map[string]map[string]int{
 // ownMounts reports whether a service gets its own mount namespace, as exec_needs_mount_namespace() does.
 func (r *reader) ownMounts(s *exposure.Service) bool {
 	return r.valueMounts(s) || slices.ContainsFunc(mountLists, r.isSet) || s.RootImage != "" || r.networkMounts(s) ||
-		slices.Contains([]string{"slave", "private"}, r.lastOf("MountFlags", "", []string{"", "shared", "slave", "private"})) ||
+		slices.Contains(
+			[]string{"slave", "private"},
+			r.lastOf("MountFlags", "", []string{"", "shared", "slave", "private"}),
+		) ||
 		r.Version >= 258 && r.lastBool("PrivateBPF", false) || r.bindsLog(s) || r.ownDirectories(s)
 }
 

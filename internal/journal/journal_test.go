@@ -36,14 +36,22 @@ func TestFields(t *testing.T) {
 {"MESSAGE":["one",[116,119,111]],"_PID":null}
 {}`
 	var got []string
-	err := journal.Read(t.Context(), printed{output: strings.NewReader(output)}, journal.Query{}, func(e journal.Entry) bool {
-		at := "no time"
-		if !e.Time().IsZero() {
-			at = fmt.Sprint(e.Time().UnixMicro())
-		}
-		got = append(got, fmt.Sprintf("%s %s %q %d %q", at, e.Cursor(), e.Text("MESSAGE"), e.Priority(), e.Text("_PID")))
-		return true
-	})
+	err := journal.Read(
+		t.Context(),
+		printed{output: strings.NewReader(output)},
+		journal.Query{},
+		func(e journal.Entry) bool {
+			at := "no time"
+			if !e.Time().IsZero() {
+				at = fmt.Sprint(e.Time().UnixMicro())
+			}
+			got = append(
+				got,
+				fmt.Sprintf("%s %s %q %d %q", at, e.Cursor(), e.Text("MESSAGE"), e.Priority(), e.Text("_PID")),
+			)
+			return true
+		},
+	)
 	if err != nil {
 		t.Error(err)
 	}
@@ -101,7 +109,11 @@ func TestMemory(t *testing.T) {
 
 // TestTooLong: of an entry that is too long it is known that it was there, and what follows is read.
 func TestTooLong(t *testing.T) {
-	long := io.MultiReader(strings.NewReader(`{"MESSAGE":"`), &much{line: strings.Repeat("x", 1<<16), n: journal.MaxEntry >> 16}, strings.NewReader("\"}\n{\"MESSAGE\":\"next\"}\n"))
+	long := io.MultiReader(
+		strings.NewReader(`{"MESSAGE":"`),
+		&much{line: strings.Repeat("x", 1<<16), n: journal.MaxEntry >> 16},
+		strings.NewReader("\"}\n{\"MESSAGE\":\"next\"}\n"),
+	)
 	var got []string
 	err := journal.Read(t.Context(), printed{output: long}, journal.Query{}, func(e journal.Entry) bool {
 		got = append(got, fmt.Sprint(e.TooLong, e.Text("MESSAGE")))
@@ -129,7 +141,8 @@ func TestEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := journal.Read(t.Context(), x.system, journal.Query{}, func(journal.Entry) bool { return true })
-			if errors.Is(err, journal.ErrNone) != x.none || (err != nil) != (x.want != "") || err != nil && !strings.Contains(err.Error(), x.want) {
+			if errors.Is(err, journal.ErrNone) != x.none || (err != nil) != (x.want != "") ||
+				err != nil && !strings.Contains(err.Error(), x.want) {
 				t.Errorf("got %v, want %q", err, x.want)
 			}
 		})

@@ -43,7 +43,11 @@ func Pages(root *cobra.Command, source string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		pages[strings.TrimSuffix(filepath.Base(file), ".in")] = strings.ReplaceAll(string(data), "@DIRECTIVES@\n", directivesRoff())
+		pages[strings.TrimSuffix(filepath.Base(file), ".in")] = strings.ReplaceAll(
+			string(data),
+			"@DIRECTIVES@\n",
+			directivesRoff(),
+		)
 	}
 	for _, c := range append([]*cobra.Command{root}, Verbs(root)...) {
 		name := PageName(c) + ".1"
@@ -65,7 +69,11 @@ func PageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath
 // commandPage is the page of one command in the man macros of man(7).
 func commandPage(root, c *cobra.Command, more string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".\\\" Made by \"temper manual\" from the program.\n.TH %s 1 \"\" temper \"temper\"\n", strings.ToUpper(PageName(c)))
+	fmt.Fprintf(
+		&b,
+		".\\\" Made by \"temper manual\" from the program.\n.TH %s 1 \"\" temper \"temper\"\n",
+		strings.ToUpper(PageName(c)),
+	)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", Escape(PageName(c)), Escape(lowerFirst(c.Short)))
 	b.WriteString(".SH SYNOPSIS\n.B " + Escape(c.CommandPath()) + "\n")
 	if args := strings.TrimPrefix(strings.TrimPrefix(c.Use, c.Name()), " "); args != "" {
@@ -131,7 +139,13 @@ func seeAlso(b *strings.Builder, root, c *cobra.Command) {
 	if c != root {
 		names = append(names, ".BR temper (1)")
 	}
-	names = append(names, ".BR temper.profile (5)", ".BR temper.toml (5)", ".BR temper\\-generator (8)", ".BR systemd.exec (5)")
+	names = append(
+		names,
+		".BR temper.profile (5)",
+		".BR temper.toml (5)",
+		".BR temper\\-generator (8)",
+		".BR systemd.exec (5)",
+	)
 	b.WriteString(".SH SEE ALSO\n" + strings.Join(names, ",\n") + "\n")
 }
 

@@ -23,7 +23,10 @@ func TestGolden(t *testing.T) {
 	files := services(t, filepath.Join(root, "ut"), "/ut")
 	for name, want := range readGolden(t) {
 		t.Run(name, func(t *testing.T) {
-			got, failures, _ := score(t, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, _ := score(
+				t,
+				offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]},
+				files...)
 			same(t, want, got, failures)
 		})
 	}

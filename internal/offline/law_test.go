@@ -54,8 +54,16 @@ func TestRestrictionsNeverExpose(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range exposure.Compare(before, after) {
-			if d.After.Exposure > d.Before.Exposure && d.Before.Set != nil && !slices.Contains(excepted, d.After.JSONField) {
-				t.Errorf("%v, then %s: %s goes from %q to %q", lines, more, d.After.Name, d.Before.Exposure, d.After.Exposure)
+			if d.After.Exposure > d.Before.Exposure && d.Before.Set != nil &&
+				!slices.Contains(excepted, d.After.JSONField) {
+				t.Errorf(
+					"%v, then %s: %s goes from %q to %q",
+					lines,
+					more,
+					d.After.Name,
+					d.Before.Exposure,
+					d.After.Exposure,
+				)
 			}
 		}
 	})
@@ -72,7 +80,8 @@ func TestSumIsScore(t *testing.T) {
 			}
 			full, err := offline.Score(u, o)
 			sum, serr := offline.Sum(u, o)
-			if (err == nil) != (serr == nil) || full.Exposure != sum.Exposure || full.Level != sum.Level || full.Fine() != sum.Fine() {
+			if (err == nil) != (serr == nil) || full.Exposure != sum.Exposure || full.Level != sum.Level ||
+				full.Fine() != sum.Fine() {
 				t.Errorf("%s on %d: sum %d %v, score %d %v", u.Name, version, sum.Exposure, serr, full.Exposure, err)
 			}
 		}
@@ -135,9 +144,19 @@ func TestErrors(t *testing.T) {
 	}{
 		{masked, o, exposure.ErrMasked, "x.service: the unit is masked"},
 		{target, o, exposure.ErrNotService, "x.service: only services are scored"},
-		{testUnit(t, "User=a:b"), o, exposure.ErrRefused, "/x.service:3: User=a:b is no valid name or number: systemd refuses the unit"},
+		{
+			testUnit(t, "User=a:b"),
+			o,
+			exposure.ErrRefused,
+			"/x.service:3: User=a:b is no valid name or number: systemd refuses the unit",
+		},
 		{testUnit(t), exposure.Options{Version: 246}, nil, "systemd 246 cannot be scored, want 247 or newer"},
-		{testUnit(t), exposure.Options{Arch: "vax"}, nil, `architecture "vax" is not known, want one such as x86_64 or aarch64`},
+		{
+			testUnit(t),
+			exposure.Options{Arch: "vax"},
+			nil,
+			`architecture "vax" is not known, want one such as x86_64 or aarch64`,
+		},
 	}
 	for _, tt := range tests {
 		_, err := offline.Score(tt.unit, tt.o)

@@ -43,7 +43,12 @@ func security(t *testing.T, tree, copies string, env []string, files ...string) 
 }
 
 // securityWith is security with more options.
-func securityWith(t *testing.T, tree, copies string, env, options []string, files ...string) (all []scored, complaints string) {
+func securityWith(
+	t *testing.T,
+	tree, copies string,
+	env, options []string,
+	files ...string,
+) (all []scored, complaints string) {
 	t.Helper()
 	run := func(args ...string) (stdout, stderr string) {
 		t.Helper()
@@ -58,7 +63,8 @@ func securityWith(t *testing.T, tree, copies string, env, options []string, file
 		return out.String(), errs.String()
 	}
 	table, complaints := run()
-	overalls := regexp.MustCompile(`(?m)^.*Overall exposure level for (\S+): (\S+ [A-Z]+)`).FindAllStringSubmatch(table, -1)
+	overalls := regexp.MustCompile(`(?m)^.*Overall exposure level for (\S+): (\S+ [A-Z]+)`).
+		FindAllStringSubmatch(table, -1)
 	docs, _ := run("--json=short")
 	decoder := json.NewDecoder(strings.NewReader(docs))
 	for _, o := range overalls {
@@ -75,12 +81,21 @@ func securityWith(t *testing.T, tree, copies string, env, options []string, file
 }
 
 // score scores the same files with this package. failures are the errors, by file.
-func score(t *testing.T, src offline.Source, files ...string) (all []scored, failures []error, ignored []exposure.Problem) {
+func score(
+	t *testing.T,
+	src offline.Source,
+	files ...string,
+) (all []scored, failures []error, ignored []exposure.Problem) {
 	t.Helper()
 	return scoreWith(t, exposure.Options{}, src, files...)
 }
 
-func scoreWith(t *testing.T, o exposure.Options, src offline.Source, files ...string) (all []scored, failures []error, ignored []exposure.Problem) {
+func scoreWith(
+	t *testing.T,
+	o exposure.Options,
+	src offline.Source,
+	files ...string,
+) (all []scored, failures []error, ignored []exposure.Problem) {
 	t.Helper()
 	o.Version, o.Arch = src.Version, "x86_64"
 	for u, err := range src.Named(files) {
@@ -127,7 +142,11 @@ func same(t *testing.T, want, got []scored, failures []error) {
 			t.Errorf("%s: got %s, systemd says %s", w.Unit, g.Overall, w.Overall)
 			fallthrough
 		case string(w.Rows) != string(g.Rows):
-			t.Errorf("%s: rows differ:\n%s", w.Unit, cmp.Diff(strings.Split(string(w.Rows), "},"), strings.Split(string(g.Rows), "},")))
+			t.Errorf(
+				"%s: rows differ:\n%s",
+				w.Unit,
+				cmp.Diff(strings.Split(string(w.Rows), "},"), strings.Split(string(g.Rows), "},")),
+			)
 		}
 	}
 	for _, g := range got {
@@ -192,7 +211,10 @@ func TestSystemdGolden(t *testing.T) {
 			mu.Lock()
 			results[name] = want
 			mu.Unlock()
-			got, failures, ignored := score(t, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			got, failures, ignored := score(
+				t,
+				offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]},
+				files...)
 			same(t, want, got, failures)
 			sameComplaints(t, complaints, failures, ignored)
 		})
@@ -224,7 +246,10 @@ func TestSystemdRoots(t *testing.T) {
 			tree := testroot.Path(t, name)
 			files := services(t, filepath.Join(tree, "usr/lib/systemd/system"), "/usr/lib/systemd/system")
 			want, _ := security(t, tree, "", nil, files...)
-			got, failures, _ := score(t, offline.Source{Root: host.At(tree), Version: testroot.Versions[name]}, files...)
+			got, failures, _ := score(
+				t,
+				offline.Source{Root: host.At(tree), Version: testroot.Versions[name]},
+				files...)
 			same(t, want, got, failures)
 			t.Logf("%d of %d units of %s are the same, systemd refuses %d", len(want), len(files), name, len(failures))
 		})
@@ -265,7 +290,10 @@ func TestSystemdDaemons(t *testing.T) {
 					at[i] = "/ut" + f
 				}
 				want, _ := security(t, tree, root+":/ut", []string{"SYSTEMD_UNIT_PATH="}, at...)
-				got, failures, _ := score(t, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+				got, failures, _ := score(
+					t,
+					offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]},
+					files...)
 				same(t, want, got, failures)
 				t.Logf("%d of %d units are the same, systemd refuses %d", len(want), len(files), len(failures))
 			}
@@ -331,8 +359,18 @@ func TestSystemdPolicy(t *testing.T) {
 				t.Fatal(err)
 			}
 			files := services(t, root+"/ut", "/ut")[:200]
-			want, _ := securityWith(t, tree, root+"/ut:/ut", []string{"SYSTEMD_UNIT_PATH="}, []string{"--security-policy=/ut/test.policy"}, files...)
-			got, failures, _ := scoreWith(t, exposure.Options{Policy: p}, offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]}, files...)
+			want, _ := securityWith(
+				t,
+				tree,
+				root+"/ut:/ut",
+				[]string{"SYSTEMD_UNIT_PATH="},
+				[]string{"--security-policy=/ut/test.policy"},
+				files...)
+			got, failures, _ := scoreWith(
+				t,
+				exposure.Options{Policy: p},
+				offline.Source{Root: host.At(root), Path: []string{}, Version: testroot.Versions[name]},
+				files...)
 			same(t, want, got, failures)
 		})
 	}

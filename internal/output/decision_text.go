@@ -40,7 +40,14 @@ func (p Printer) Decision(d generator.Decision, v verdict.Verdict) error {
 	if d.Profile == nil {
 		return nil
 	}
-	fmt.Fprintf(p.Out, "profile %s (%s), exposure %.1f -> %.1f\n", d.Profile.Name, d.Profile.Path, v.Exposure.Before, v.Exposure.After)
+	fmt.Fprintf(
+		p.Out,
+		"profile %s (%s), exposure %.1f -> %.1f\n",
+		d.Profile.Name,
+		d.Profile.Path,
+		v.Exposure.Before,
+		v.Exposure.After,
+	)
 	if d.Text != "" {
 		fmt.Fprintf(p.Out, "\n%s\n", d.Text)
 	}

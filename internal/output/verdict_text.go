@@ -26,7 +26,13 @@ func (p Printer) verdict(v verdict.Verdict) {
 		fmt.Fprintf(p.Out, "  advisory: %s: %s\n", e.Kind, e.Text)
 	}
 	for _, l := range v.Loose {
-		fmt.Fprintf(p.Out, "  %s: looser than necessary: this proof never needed %s of %s=", l.Pos, strings.Join(l.Names, ", "), l.Directive)
+		fmt.Fprintf(
+			p.Out,
+			"  %s: looser than necessary: this proof never needed %s of %s=",
+			l.Pos,
+			strings.Join(l.Names, ", "),
+			l.Directive,
+		)
 		if l.Profile != v.Profile {
 			fmt.Fprintf(p.Out, ", which %s takes over from %s", v.Profile, l.Profile)
 		}

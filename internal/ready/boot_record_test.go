@@ -133,8 +133,8 @@ func mountImage(t *testing.T, at, text string) {
 	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
 }
 
-// A directory on an overlay has the times of its uppermost layer: an extension image or an update below adds an entry and changes
-// none of them.
+// A directory on an overlay has the times of its uppermost layer: an extension image or an update below adds an entry
+// and changes none of them.
 func TestOverlay(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: mounts an overlay")

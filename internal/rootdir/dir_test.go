@@ -113,7 +113,15 @@ func TestReadlink(t *testing.T) {
 		inside := string(buf[:n])
 		m, hostErr := host.Readlink(root+name, buf)
 		if err != want || hostErr != want || inside != string(buf[:m]) {
-			t.Errorf("%s: %q, %v, and as a name of this machine %q, %v, want %v", name, inside, err, buf[:m], hostErr, want)
+			t.Errorf(
+				"%s: %q, %v, and as a name of this machine %q, %v, want %v",
+				name,
+				inside,
+				err,
+				buf[:m],
+				hostErr,
+				want,
+			)
 		}
 	}
 }

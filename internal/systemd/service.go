@@ -49,8 +49,14 @@ func service(p Properties) Service {
 	return Service{
 		Active: Get[string](p, "ActiveState"), Sub: Get[string](p, "SubState"), Result: Get[string](p, "Result"),
 		Code: Get[int32](p, "ExecMainCode"), Status: Get[int32](p, "ExecMainStatus"),
-		PID: Get[uint32](p, "MainPID"), ControlPID: Get[uint32](p, "ControlPID"), Cgroup: Get[string](p, "ControlGroup"),
-		CanReload: Get[bool](p, "CanReload"), Restarts: Get[uint32](p, "NRestarts"), Commands: commands(p), Properties: p,
+		PID: Get[uint32](
+			p,
+			"MainPID",
+		), ControlPID: Get[uint32](p, "ControlPID"), Cgroup: Get[string](p, "ControlGroup"),
+		CanReload: Get[bool](
+			p,
+			"CanReload",
+		), Restarts: Get[uint32](p, "NRestarts"), Commands: commands(p), Properties: p,
 	}
 }
 

@@ -69,7 +69,11 @@ type UnitStatus = sdbus.UnitStatus
 func (c *Client) Units(ctx context.Context, states, patterns []string) ([]UnitStatus, error) {
 	var units []UnitStatus
 	err := c.call(ctx, c.answer, "list units", func(ctx context.Context) (err error) {
-		units, err = c.api.ListUnitsByPatternsContext(ctx, append([]string{}, states...), append([]string{}, patterns...))
+		units, err = c.api.ListUnitsByPatternsContext(
+			ctx,
+			append([]string{}, states...),
+			append([]string{}, patterns...),
+		)
 		return err
 	})
 	return units, err

@@ -16,8 +16,8 @@ import (
 // Versions lists the trees by name with the systemd version that each must have.
 var Versions = map[string]int{"bullseye": 247, "bookworm": 252, "trixie": 257, "sid": 262}
 
-// Path returns the directory of the tree name, a key of [Versions]. It skips the test without root, saying so, and fails
-// it where root could have the tree and has not.
+// Path returns the directory of the tree name, a key of [Versions]. It skips the test without root, saying so, and
+// fails it where root could have the tree and has not.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	Need(t)
@@ -31,8 +31,8 @@ func Path(t testing.TB, name string) string {
 // Tree is where make-root keeps the tree name.
 func Tree(name string) string { return filepath.Join(cache(), "roots", name) }
 
-// Daemons returns a directory with the unit files of many Debian packages, as they are in the suite of the tree name; their
-// paths in it are those of the packages. It skips and fails as [Path] does.
+// Daemons returns a directory with the unit files of many Debian packages, as they are in the suite of the tree name;
+// their paths in it are those of the packages. It skips and fails as [Path] does.
 func Daemons(t testing.TB, name string) string {
 	t.Helper()
 	Need(t)
@@ -78,8 +78,10 @@ for copy in $copies; do
 done
 exec chroot "$root" "$@"`
 
-// Command is a command that runs in a throwaway copy of a tree, without a manager. copies are directories of the machine:
-// "FROM:TO" is copied, "FROM=TO" is mounted, so that what is written there stays.
+// Command is a command that runs in a throwaway copy of a tree, without a manager. copies are directories of the
+// machine: "FROM:TO" is copied, "FROM=TO" is mounted, so that what is written there stays.
 func Command(t testing.TB, tree, copies string, args ...string) *exec.Cmd {
-	return exec.Command("unshare", append([]string{"--mount", "sh", "-c", inTree, "sh", tree, t.TempDir(), copies}, args...)...)
+	return exec.Command(
+		"unshare",
+		append([]string{"--mount", "sh", "-c", inTree, "sh", tree, t.TempDir(), copies}, args...)...)
 }

@@ -11,8 +11,8 @@ import (
 	"temper/internal/unit"
 )
 
-// FuzzParse holds that reading never fails in another way than by a Problem, that lines are where they are said to be, and that
-// what was read, written and read again is the same.
+// FuzzParse holds that reading never fails in another way than by a Problem, that lines are where they are said to be,
+// and that what was read, written and read again is the same.
 func FuzzParse(f *testing.F) {
 	for _, text := range oddFiles {
 		if len(text) < 1<<12 {
@@ -36,7 +36,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%v is at line %d, after %d of %d", a, a.Pos.Line, last, lines)
 			}
 			last = a.Pos.Line
-			if a.Name == "" || strings.Trim(a.Name, " \t\r\n") != a.Name || strings.Trim(a.Value, " \t\r\n") != a.Value {
+			if a.Name == "" || strings.Trim(a.Name, " \t\r\n") != a.Name ||
+				strings.Trim(a.Value, " \t\r\n") != a.Value {
 				t.Fatalf("blanks: %q=%q", a.Name, a.Value)
 			}
 		}

@@ -106,7 +106,10 @@ func (x *index) addDir(dir string) {
 func (x *index) read(rank int, dir string) {
 	entries, err := x.tree.list(dir)
 	if err != nil {
-		x.problems = append(x.problems, Problem{Position{Path: dir}, cause(dir, err) + ": units and drop-ins in it are not seen"})
+		x.problems = append(
+			x.problems,
+			Problem{Position{Path: dir}, cause(dir, err) + ": units and drop-ins in it are not seen"},
+		)
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -170,7 +173,10 @@ func (x *index) link(dir, name string) (entry, error) {
 		target = dir + "/" + target
 	}
 	target = path.Join(x.tree.real(dirOf(target)), path.Base(target))
-	if !slices.ContainsFunc(x.inside, func(d string) bool { return strings.HasPrefix(target, strings.TrimRight(d, "/")+"/") }) {
+	if !slices.ContainsFunc(
+		x.inside,
+		func(d string) bool { return strings.HasPrefix(target, strings.TrimRight(d, "/")+"/") },
+	) {
 		if !x.since(248) { // the target's own name counted
 			return entry{file: target}, nil
 		}
@@ -200,16 +206,22 @@ func checkAlias(name, other string) error {
 	k, _ := kindOf(Type(name))
 	switch {
 	case !k.alias:
-		return errors.New("a " + Type(name) + " unit cannot have an alias, want a regular file: the link is passed over")
+		return errors.New(
+			"a " + Type(name) + " unit cannot have an alias, want a regular file: the link is passed over",
+		)
 	case strings.Contains(name, "@") && !k.template:
-		return errors.New("a " + Type(name) + " unit cannot be a template, want a name without \"@\": the link is passed over")
+		return errors.New(
+			"a " + Type(name) + " unit cannot be a template, want a name without \"@\": the link is passed over",
+		)
 	case !ValidName(other):
 		return errors.New("the link leads to " + other + ", which is no unit name: it is passed over")
 	case Type(other) != Type(name):
 		return errors.New("the link leads to " + other + ", want a ." + Type(name) + " unit: it is passed over")
 	case IsTemplate(name) && !IsTemplate(other), IsInstance(name) && !strings.Contains(other, "@"),
 		!strings.Contains(name, "@") && strings.Contains(other, "@"):
-		return errors.New("the link leads to " + other + ", want the same sort of name, plain, template or instance: it is passed over")
+		return errors.New(
+			"the link leads to " + other + ", want the same sort of name, plain, template or instance: it is passed over",
+		)
 	case IsInstance(other) && Instance(other) != Instance(name):
 		return errors.New("the link leads to " + other + ", want the same instance: it is passed over")
 	}

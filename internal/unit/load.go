@@ -297,14 +297,18 @@ func (u *Unit) unknownSections(assignments []Assignment) []Problem {
 	own := k.sections
 	for i, a := range assignments {
 		s := a.Section
-		if i > 0 && s == assignments[i-1].Section || s == own && own != "" || s == "Unit" || s == "Install" || strings.HasPrefix(s, "X-") {
+		if i > 0 && s == assignments[i-1].Section || s == own && own != "" || s == "Unit" || s == "Install" ||
+			strings.HasPrefix(s, "X-") {
 			continue
 		}
 		want := "[Unit] or [Install]"
 		if own != "" {
 			want = "[Unit], [" + own + "] or [Install]"
 		}
-		problems = append(problems, Problem{a.Pos, fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", s, Type(u.ID), want)})
+		problems = append(
+			problems,
+			Problem{a.Pos, fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", s, Type(u.ID), want)},
+		)
 	}
 	return problems
 }

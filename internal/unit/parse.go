@@ -52,7 +52,12 @@ func (p *parser) file(text string) error {
 		line++
 		raw, text = cutLine(text)
 		if len(raw) >= maxLine {
-			return p.fatal(line, "the line has %d bytes, want less than %d: the rest of the file is not read", len(raw), maxLine)
+			return p.fatal(
+				line,
+				"the line has %d bytes, want less than %d: the rest of the file is not read",
+				len(raw),
+				maxLine,
+			)
 		}
 		if isComment(raw) {
 			continue
@@ -124,7 +129,11 @@ func (p *parser) header(n int, text string) error {
 	}
 	section := text[1 : len(text)-1]
 	if strings.ContainsFunc(section, unsafe) {
-		return p.fatal(n, "section header %s has quotes or control characters, want [Name]: the rest of the file is not read", quote(text))
+		return p.fatal(
+			n,
+			"section header %s has quotes or control characters, want [Name]: the rest of the file is not read",
+			quote(text),
+		)
 	}
 	p.section, p.inSection = section, true
 	return nil

@@ -56,7 +56,10 @@ var specifiers = sync.OnceValue(func() map[byte]specifier {
 		'U': {expand: fixed("0")},
 		'g': {expand: fixed("root")},
 		'G': {expand: fixed("0")},
-		'd': {since: 251, expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() }},
+		'd': {
+			since:  251,
+			expand: func(u *Unit) (string, error) { return "/run/credentials/" + u.ID, u.needInstance() },
+		},
 
 		'm': {expand: func(u *Unit) (string, error) { return machineID(u.root) }},
 		'A': {since: 249, expand: osRelease("IMAGE_VERSION")},

@@ -21,7 +21,8 @@ var Dirs = []string{"/etc/temper/verdicts", "/usr/lib/temper/verdicts"}
 
 const suffix = ".json"
 
-// maxVerdict is the size of a verdict in bytes beyond which it is refused. Those that temper writes have about ten thousand.
+// maxVerdict is the size of a verdict in bytes beyond which it is refused. Those that temper writes have about ten
+// thousand.
 const maxVerdict = 1 << 20
 
 // A Store is the verdicts of one root.
@@ -63,7 +64,12 @@ func (s Store) read(path string) (Verdict, error) {
 	}
 	var v Verdict
 	if err := json.Unmarshal(data, &v); err != nil {
-		return Verdict{}, fmt.Errorf("%s:%d: %w, want a verdict as `temper prove` writes it", path, line(data, err), err)
+		return Verdict{}, fmt.Errorf(
+			"%s:%d: %w, want a verdict as `temper prove` writes it",
+			path,
+			line(data, err),
+			err,
+		)
 	}
 	return v, nil
 }

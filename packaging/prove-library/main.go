@@ -1,10 +1,10 @@
-// Prove-library proves every profile that temper ships, on every Debian that it is for. It fails on a service that is not
-// proven, on any demotion, and on more exposure than a profile may leave.
+// Prove-library proves every profile that temper ships, on every Debian that it is for. It fails on a service that is
+// not proven, on any demotion, and on more exposure than a profile may leave.
 //
-// Usage: prove-library [-record] [-jobs N] [-list LIST] [SUITE [NAME...]], from the root of the source tree, as root. A SUITE is
-// one of bookworm, trixie and sid, a NAME a profile. Without LIST trees are made, one after the other, until all NAMEs are found.
-// With -record what was found replaces the rows of those services in docs/library.md, and on trixie their verdicts in
-// profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
+// Usage: prove-library [-record] [-jobs N] [-list LIST] [SUITE [NAME...]], from the root of the source tree, as root. A
+// SUITE is one of bookworm, trixie and sid, a NAME a profile. Without LIST trees are made, one after the other, until
+// all NAMEs are found. With -record what was found replaces the rows of those services in docs/library.md, and on
+// trixie their verdicts in profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
 package main
 
 import (
@@ -84,12 +84,15 @@ type library struct {
 	keep  func(suite string, found []service) error
 }
 
-// prove proves the services of a suite, tree by tree, and keeps what it found after each. What goes wrong with one service or
-// tree does not keep it from the others.
+// prove proves the services of a suite, tree by tree, and keeps what it found after each. What goes wrong with one
+// service or tree does not keep it from the others.
 func (l *library) prove(ctx context.Context, suite string) error {
 	lists, err := filepath.Glob(filepath.Join(groups, l.list+".list"))
 	if err != nil || len(lists) == 0 {
-		return errors.Join(err, fmt.Errorf("no %s.list of packages in %s: run this in the root of the source tree", l.list, groups))
+		return errors.Join(
+			err,
+			fmt.Errorf("no %s.list of packages in %s: run this in the root of the source tree", l.list, groups),
+		)
 	}
 	var problems []error
 	var found []service
@@ -135,7 +138,17 @@ func (l *library) services(suite, name string, found []service) ([]service, erro
 		p, _ := l.set.For(u)
 		seen := slices.ContainsFunc(found, func(s service) bool { return s.unit == name })
 		if !seen && (len(l.names) == 0 || slices.Contains(l.names, p.Name)) {
-			list = append(list, service{suite: suite, tree: tree, unit: name, profile: p, root: runsAsRoot(u), version: version(tree, u)})
+			list = append(
+				list,
+				service{
+					suite:   suite,
+					tree:    tree,
+					unit:    name,
+					profile: p,
+					root:    runsAsRoot(u),
+					version: version(tree, u),
+				},
+			)
 		}
 	}
 	return list, nil
@@ -154,7 +167,13 @@ func (l *library) missing(found []service) []*profiles.Profile {
 func (l *library) absent(suite string, found []service) []service {
 	var list []service
 	for _, p := range l.missing(found) {
-		fmt.Fprintf(os.Stderr, "prove-library: %s has no service of %s, or its package is in no list in %s\n", suite, p.Name, groups)
+		fmt.Fprintf(
+			os.Stderr,
+			"prove-library: %s has no service of %s, or its package is in no list in %s\n",
+			suite,
+			p.Name,
+			groups,
+		)
 		list = append(list, service{suite: suite, unit: p.Units[0], profile: p})
 	}
 	return list
@@ -170,8 +189,8 @@ func makeTree(name string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// proveTree proves the services of one tree as a user does, and returns them with their verdicts; if it is interrupted, those
-// that have one.
+// proveTree proves the services of one tree as a user does, and returns them with their verdicts; if it is interrupted,
+// those that have one.
 func proveTree(ctx context.Context, suite string, list []service, jobs int) ([]service, error) {
 	state, err := filepath.Abs(filepath.Join("dist", "library", suite))
 	if err != nil || len(list) == 0 {

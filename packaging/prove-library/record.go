@@ -60,8 +60,8 @@ Every profile of ` + "`profiles/library`" + `, on Debian 12 (bookworm, systemd 2
 edit it.
 
 Exposure is that of ` + "`systemd-analyze security`" + `, from 0.0 to 10.0, as the package ships the unit and as temper hardens it. A service that starts as root
-keeps at most 3.0, any other at most 2.0; where a need forbids that, the comment in its profile says which. systemd 252 scores
-the same settings up to 0.3 higher. Launches and seconds are those of the proof.
+keeps at most 3.0, any other at most 2.0; where a need forbids that, the comment in its profile says which. systemd 252
+scores the same settings up to 0.3 higher. Launches and seconds are those of the proof.
 `
 
 const absent = "not in"
@@ -90,8 +90,8 @@ func readPage(text string) page {
 	return p
 }
 
-// merge takes over the rows of services of a suite; the others stay. A profile has either services or a row that says that
-// the suite has none.
+// merge takes over the rows of services of a suite; the others stay. A profile has either services or a row that says
+// that the suite has none.
 func (p page) merge(suite string, found []service) {
 	if p[suite] == nil {
 		p[suite] = map[string]string{}
@@ -128,7 +128,15 @@ func (s service) row() string {
 		return fmt.Sprintf("| %s | %s | not proven | | | |", name, s.version)
 	}
 	v := s.verdict
-	return fmt.Sprintf("| %s | %s | %.1f | %.1f | %d | %.0f |", name, s.version, v.Exposure.Before, v.Exposure.After, v.Trials, v.Seconds)
+	return fmt.Sprintf(
+		"| %s | %s | %.1f | %.1f | %d | %.0f |",
+		name,
+		s.version,
+		v.Exposure.Before,
+		v.Exposure.After,
+		v.Trials,
+		v.Seconds,
+	)
 }
 
 func short(unit string) string { return strings.TrimSuffix(unit, ".service") }

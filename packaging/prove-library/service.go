@@ -17,7 +17,8 @@ import (
 const (
 	limitOfRoot = 3.0
 	limitOfUser = 2.0
-	scale252    = 0.3 // that much higher can systemd 252 score what 257 scores at a limit: 9.6 where nothing is closed, not 9.4
+	// systemd 252 can score that much higher what 257 scores at a limit: 9.6 where nothing is closed, not 9.4.
+	scale252 = 0.3
 )
 
 // service is one service of one suite.
@@ -60,9 +61,18 @@ func (s service) problems() []error {
 		return fail("%s: %s", v.Result, v.Reason)
 	case len(v.Demotions) > 0:
 		d := v.Demotions[0]
-		return fail("%d demotions, such as %s= to %s: what breaks belongs into the profile", len(v.Demotions), d.Directive, d.To)
+		return fail(
+			"%d demotions, such as %s= to %s: what breaks belongs into the profile",
+			len(v.Demotions),
+			d.Directive,
+			d.To,
+		)
 	case v.Exposure.After > s.limit():
-		return fail("exposure %.1f, want %.1f at most, or exposure under [prove] and a comment that says which need forbids it", v.Exposure.After, s.limit())
+		return fail(
+			"exposure %.1f, want %.1f at most, or exposure under [prove] and a comment that says which need forbids it",
+			v.Exposure.After,
+			s.limit(),
+		)
 	case v.Exposure.After > v.Exposure.Before:
 		return fail("exposure %.1f, was %.1f", v.Exposure.After, v.Exposure.Before)
 	}
@@ -100,7 +110,8 @@ func version(tree string, u *unit.Unit) string {
 }
 
 func query(tree string, args ...string) (string, error) {
-	out, err := exec.Command("dpkg-query", append([]string{"--admindir", filepath.Join(tree, "var/lib/dpkg")}, args...)...).Output()
+	out, err := exec.Command("dpkg-query", append([]string{"--admindir", filepath.Join(tree, "var/lib/dpkg")}, args...)...).
+		Output()
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("dpkg-query: %s", e.Stderr)
 	}

@@ -11,7 +11,12 @@ import (
 )
 
 func proven(before, after float64) *verdict.Verdict {
-	return &verdict.Verdict{Result: verdict.Proven, Exposure: verdict.Exposure{Before: before, After: after}, Trials: 2, Seconds: 4.4}
+	return &verdict.Verdict{
+		Result:   verdict.Proven,
+		Exposure: verdict.Exposure{Before: before, After: after},
+		Trials:   2,
+		Seconds:  4.4,
+	}
 }
 
 // TestProblems: only a service that is proven as its profile stands, within its limit, is fit to be shipped.
@@ -27,11 +32,19 @@ func TestProblems(t *testing.T) {
 		{"root, within", service{root: true, verdict: proven(9.4, 3.0)}, ""},
 		{"root, over", service{root: true, verdict: proven(9.4, 3.1)}, "exposure 3.1, want 3.0 at most"},
 		{"root, within on the older scale", service{suite: "bookworm", root: true, verdict: proven(9.6, 3.3)}, ""},
-		{"root, over on the older scale", service{suite: "bookworm", root: true, verdict: proven(9.6, 3.4)}, "exposure 3.4, want 3.3 at most"},
+		{
+			"root, over on the older scale",
+			service{suite: "bookworm", root: true, verdict: proven(9.6, 3.4)},
+			"exposure 3.4, want 3.3 at most",
+		},
 		{"user, within", service{verdict: proven(9.4, 2.0)}, ""},
 		{"user, over", service{verdict: proven(9.4, 2.1)}, "exposure 2.1, want 2.0 at most"},
 		{"over, by its own limit", service{profile: open, root: true, verdict: proven(9.4, 8.5)}, ""},
-		{"over its own limit", service{profile: open, root: true, verdict: proven(9.4, 8.6)}, "exposure 8.6, want 8.5 at most"},
+		{
+			"over its own limit",
+			service{profile: open, root: true, verdict: proven(9.4, 8.6)},
+			"exposure 8.6, want 8.5 at most",
+		},
 		{"weaker", service{verdict: proven(1.0, 1.1)}, "exposure 1.1, was 1.0"},
 		{"demoted", service{verdict: demoted}, "1 demotions, such as PrivateTmp= to off"},
 		{"not proven", service{verdict: &verdict.Verdict{Result: verdict.Flaky, Reason: "why"}}, "flaky: why"},
@@ -45,7 +58,8 @@ func TestProblems(t *testing.T) {
 			}
 			s.suite = cmp.Or(s.suite, shipped)
 			problems := s.problems()
-			if tt.want == "" != (len(problems) == 0) || tt.want != "" && !strings.Contains(problems[0].Error(), "a.service on "+s.suite+": "+tt.want) {
+			if tt.want == "" != (len(problems) == 0) ||
+				tt.want != "" && !strings.Contains(problems[0].Error(), "a.service on "+s.suite+": "+tt.want) {
 				t.Errorf("got %v, want %q", problems, tt.want)
 			}
 		})
@@ -57,16 +71,57 @@ func TestMerge(t *testing.T) {
 	of := func(units ...string) *profiles.Profile { return &profiles.Profile{Units: units} }
 	p := readPage("")
 	p.merge("trixie", []service{
-		{suite: "trixie", tree: "/t", unit: "b.service", version: "2-1", root: true, profile: of("b.service"), verdict: proven(9.4, 2.6)},
+		{
+			suite:   "trixie",
+			tree:    "/t",
+			unit:    "b.service",
+			version: "2-1",
+			root:    true,
+			profile: of("b.service"),
+			verdict: proven(9.4, 2.6),
+		},
 		{suite: "trixie", tree: "/t", unit: "a.service", version: "1:1", profile: of("a.service")},
 		{suite: "trixie", unit: "c1.service", profile: of("c1.service", "c2.service")},
-		{suite: "trixie", tree: "/t", unit: "d.service", version: "1", profile: of("d.service"), verdict: proven(9.4, 1)},
+		{
+			suite:   "trixie",
+			tree:    "/t",
+			unit:    "d.service",
+			version: "1",
+			profile: of("d.service"),
+			verdict: proven(9.4, 1),
+		},
 	})
-	p.merge("sid", []service{{suite: "sid", tree: "/s", unit: "c1.service", version: "3", profile: of("c1.service"), verdict: proven(9.4, 1.0)}})
+	p.merge(
+		"sid",
+		[]service{
+			{
+				suite:   "sid",
+				tree:    "/s",
+				unit:    "c1.service",
+				version: "3",
+				profile: of("c1.service"),
+				verdict: proven(9.4, 1.0),
+			},
+		},
+	)
 	p = readPage(p.String())
 	p.merge("trixie", []service{
-		{suite: "trixie", tree: "/t", unit: "a.service", version: "1:2", profile: of("a.service"), verdict: proven(9.4, 1.2)},
-		{suite: "trixie", tree: "/t", unit: "c2.service", version: "3", profile: of("c1.service", "c2.service"), verdict: proven(9.4, 1)},
+		{
+			suite:   "trixie",
+			tree:    "/t",
+			unit:    "a.service",
+			version: "1:2",
+			profile: of("a.service"),
+			verdict: proven(9.4, 1.2),
+		},
+		{
+			suite:   "trixie",
+			tree:    "/t",
+			unit:    "c2.service",
+			version: "3",
+			profile: of("c1.service", "c2.service"),
+			verdict: proven(9.4, 1),
+		},
 		{suite: "trixie", unit: "d.service", profile: of("d.service")},
 	})
 	want := preface + "\n## bookworm\n\n" + head + "\n## trixie\n\n" + head +
@@ -77,7 +132,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestKeepVerdicts: the verdicts of other services stay, one that no longer holds goes, and nothing of the machine is shipped.
+// TestKeepVerdicts: the verdicts of other services stay, one that no longer holds goes, and nothing of the machine is
+// shipped.
 func TestKeepVerdicts(t *testing.T) {
 	dir := t.TempDir()
 	store := verdict.Store{Dirs: []string{dir}}
@@ -87,10 +143,22 @@ func TestKeepVerdicts(t *testing.T) {
 		}
 	}
 	fresh := proven(9.4, 1)
-	fresh.Unit, fresh.Fingerprint = "a.service", verdict.Fingerprint{Profile: "p", Unit: "u", Executable: "/a 1", Systemd: 257, Kernel: "6.12"}
+	fresh.Unit, fresh.Fingerprint = "a.service", verdict.Fingerprint{
+		Profile:    "p",
+		Unit:       "u",
+		Executable: "/a 1",
+		Systemd:    257,
+		Kernel:     "6.12",
+	}
 	p := &profiles.Profile{}
 	found := []service{
-		{suite: shipped, tree: "/t", unit: "a.service", profile: p, verdict: fresh}, {suite: shipped, tree: "/t", unit: "b.service", profile: p},
+		{
+			suite:   shipped,
+			tree:    "/t",
+			unit:    "a.service",
+			profile: p,
+			verdict: fresh,
+		}, {suite: shipped, tree: "/t", unit: "b.service", profile: p},
 	}
 	if err := keepVerdicts(dir, found); err != nil {
 		t.Fatal(err)
@@ -99,7 +167,9 @@ func TestKeepVerdicts(t *testing.T) {
 		t.Errorf("there are %q", units)
 	}
 	v, err := store.Get("a.service")
-	if want := (verdict.Fingerprint{Profile: "p", Unit: "u", Executable: "/a 1"}); err != nil || v.Fingerprint != want || v.Seconds != 0 {
+	if want := (verdict.Fingerprint{Profile: "p", Unit: "u", Executable: "/a 1"}); err != nil ||
+		v.Fingerprint != want ||
+		v.Seconds != 0 {
 		t.Errorf("%v, %+v", err, v)
 	}
 }

@@ -58,9 +58,17 @@ func TestShipped(t *testing.T) {
 		}
 		in := generator.Input{Profile: p, Named: true, Secrets: set.SecretsFor(name, unit.Template(name))}
 		if f := v.Fingerprint; f.Profile != in.Digest() || f.Unit == "" || f.Systemd != 0 || f.Kernel != "" {
-			t.Errorf("%s: taken of another profile, or for one machine: %s%s %s`: %+v", name, again, shipped, v.Profile, f)
+			t.Errorf(
+				"%s: taken of another profile, or for one machine: %s%s %s`: %+v",
+				name,
+				again,
+				shipped,
+				v.Profile,
+				f,
+			)
 		}
-		if s := (service{suite: shipped, unit: name, profile: p, root: true, verdict: &v}); v.Result != verdict.Proven || len(v.Demotions) > 0 {
+		if s := (service{suite: shipped, unit: name, profile: p, root: true, verdict: &v}); v.Result != verdict.Proven ||
+			len(v.Demotions) > 0 {
 			t.Errorf("%v: %s%s %s`", s.problems(), again, shipped, v.Profile)
 		}
 		if diff := cmp.Diff(v.Shared(), v); diff != "" {
@@ -91,7 +99,15 @@ func TestPage(t *testing.T) {
 	for _, suite := range suites {
 		for _, profile := range l.missing(nil) {
 			if !slices.ContainsFunc(profile.Units, func(u string) bool { return p[suite][short(u)] != "" }) {
-				t.Errorf("%s: nothing on %s in %s: %s%s %s`", tableFile, profile.Name, suite, again, suite, profile.Name)
+				t.Errorf(
+					"%s: nothing on %s in %s: %s%s %s`",
+					tableFile,
+					profile.Name,
+					suite,
+					again,
+					suite,
+					profile.Name,
+				)
 			}
 		}
 	}

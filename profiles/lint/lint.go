@@ -60,10 +60,22 @@ func (l *linter) add(f profiles.Finding) {
 func (l *linter) whole() {
 	p := l.profile
 	if p.Description == "" {
-		l.add(profiles.Finding{ID: IDNoDescription, Message: "has no description", Fix: `write description = "what it is"`})
+		l.add(
+			profiles.Finding{
+				ID:      IDNoDescription,
+				Message: "has no description",
+				Fix:     `write description = "what it is"`,
+			},
+		)
 	}
 	if len(p.Units) > 0 && len(p.Service) == 0 {
-		l.add(profiles.Finding{ID: IDNothingApplied, Message: "sets no directive", Fix: `extend one such as "base/daemon"`})
+		l.add(
+			profiles.Finding{
+				ID:      IDNothingApplied,
+				Message: "sets no directive",
+				Fix:     `extend one such as "base/daemon"`,
+			},
+		)
 	}
 	if len(p.SecretsFor) > 0 && len(p.Secrets) == 0 {
 		l.add(profiles.Finding{ID: IDSecretsForNobody, Message: "has secrets_for and no secrets", Fix: "leave it out"})
@@ -78,9 +90,17 @@ func (l *linter) whole() {
 			Fix: "write a [[check]] that uses it as a client does",
 		})
 	case len(p.Checks) > 0:
-		l.add(profiles.Finding{ID: IDNoRequiredCheck, Message: "has no required check: no failure would demote anything"})
+		l.add(
+			profiles.Finding{ID: IDNoRequiredCheck, Message: "has no required check: no failure would demote anything"},
+		)
 	case !p.Prove.LikeBaseline:
-		l.add(profiles.Finding{ID: IDNoCheck, Message: "has no check and does not compare with the baseline", Fix: "leave out like_baseline"})
+		l.add(
+			profiles.Finding{
+				ID:      IDNoCheck,
+				Message: "has no check and does not compare with the baseline",
+				Fix:     "leave out like_baseline",
+			},
+		)
 	}
 }
 
@@ -90,12 +110,22 @@ func (l *linter) checks() {
 			continue
 		}
 		if what, fix := weakness(c); what != "" {
-			l.add(profiles.Finding{ID: IDWeakCheck, Line: c.Pos.Line, Message: fmt.Sprintf("check %q %s", c.Name, what), Fix: fix})
+			l.add(
+				profiles.Finding{
+					ID:      IDWeakCheck,
+					Line:    c.Pos.Line,
+					Message: fmt.Sprintf("check %q %s", c.Name, what),
+					Fix:     fix,
+				},
+			)
 		}
 		if c.Timeout > l.profile.Prove.Timeout || c.Retry > l.profile.Prove.Timeout {
 			l.add(profiles.Finding{
 				ID: IDSlowCheck, Line: c.Pos.Line,
-				Message: fmt.Sprintf("check %q may take longer than the trial", c.Name), Fix: "raise timeout under [prove]",
+				Message: fmt.Sprintf(
+					"check %q may take longer than the trial",
+					c.Name,
+				), Fix: "raise timeout under [prove]",
 			})
 		}
 	}
@@ -157,7 +187,12 @@ func (l *linter) settings() {
 			l.setting(s, IDNoEffect, "does nothing without "+d.With+"=", "set that, or leave this out")
 		}
 		if l.strict() && denies(s) {
-			l.setting(s, IDDenyList, "only lists what it forbids, in a profile that is to be strict", "list what it allows")
+			l.setting(
+				s,
+				IDDenyList,
+				"only lists what it forbids, in a profile that is to be strict",
+				"list what it allows",
+			)
 		}
 	}
 }
@@ -166,12 +201,21 @@ func (l *linter) settings() {
 func (l *linter) needs(d *directive.Directive) bool {
 	return slices.ContainsFunc(l.profile.Service, func(s profiles.Setting) bool {
 		other, ok := directive.Lookup(s.Name)
-		return ok && d.ExceptsFrom(other) && slices.ContainsFunc(s.Values, func(v string) bool { return v != "" && v != "no" })
+		return ok && d.ExceptsFrom(other) &&
+			slices.ContainsFunc(s.Values, func(v string) bool { return v != "" && v != "no" })
 	})
 }
 
 func (l *linter) setting(s profiles.Setting, id, message, fix string) {
-	l.add(profiles.Finding{ID: id, Line: s.Pos.Line, Directive: s.Name, Message: "[service] " + s.Name + "= " + message, Fix: fix})
+	l.add(
+		profiles.Finding{
+			ID:        id,
+			Line:      s.Pos.Line,
+			Directive: s.Name,
+			Message:   "[service] " + s.Name + "= " + message,
+			Fix:       fix,
+		},
+	)
 }
 
 func (l *linter) repeated(s profiles.Setting) {
@@ -184,7 +228,10 @@ func (l *linter) repeated(s profiles.Setting) {
 
 // strict reports whether the profile is or extends base/strict, wherever that lies.
 func (l *linter) strict() bool {
-	return slices.ContainsFunc(l.profile.Sources, func(s string) bool { return strings.HasSuffix(s, "base/strict.toml") })
+	return slices.ContainsFunc(
+		l.profile.Sources,
+		func(s string) bool { return strings.HasSuffix(s, "base/strict.toml") },
+	)
 }
 
 // denies reports whether a setting is a list of what is forbidden.
@@ -209,7 +256,12 @@ func (l *linter) paths(s profiles.Setting, d *directive.Directive) {
 				l.setting(s, IDPathUndoes, "gives back all of "+name, "name the directories that the service needs")
 			}
 			if !may && path.IsAbs(name) && !slices.Contains(everywhere, name) {
-				l.setting(s, IDPathMustExist, "stops the service where "+name+" is missing", fmt.Sprintf("write \"-%s\"", name))
+				l.setting(
+					s,
+					IDPathMustExist,
+					"stops the service where "+name+" is missing",
+					fmt.Sprintf("write \"-%s\"", name),
+				)
 			}
 		}
 	}
@@ -229,7 +281,12 @@ func (l *linter) opens(s profiles.Setting, d *directive.Directive) {
 		above := slices.ContainsFunc(closed, func(dir string) bool { return dir != name && host.Below(dir, name) })
 		writable := slices.ContainsFunc(open, func(dir string) bool { return host.Below(dir, name) })
 		if above && !writable && !slices.Contains(closed, name) {
-			l.setting(s, IDPathOpens, "makes "+name+" writable, which only what lies above it keeps closed", fmt.Sprintf("add \"-%s\" to ReadOnlyPaths, or leave it out", name))
+			l.setting(
+				s,
+				IDPathOpens,
+				"makes "+name+" writable, which only what lies above it keeps closed",
+				fmt.Sprintf("add \"-%s\" to ReadOnlyPaths, or leave it out", name),
+			)
 		}
 	}
 }

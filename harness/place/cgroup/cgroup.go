@@ -24,8 +24,8 @@ type Group struct {
 	fd   int          // of dir; -1 before it is open
 	hold *placeholder // keeps a scope until the container is in it; nil without a scope
 
-	// Join are files to which the id of the container's first process must be written, so that limits of version 1 trees
-	// hold.
+	// Join are files to which the id of the container's first process must be written, so that limits of version 1
+	// trees hold.
 	Join    []string
 	limited []limited
 }

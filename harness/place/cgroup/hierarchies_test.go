@@ -12,8 +12,8 @@ import (
 	"temper/harness/place/cgroup"
 )
 
-// TestHierarchiesAreDirectories: systemd mounts the file memory.pressure alone into the sandbox of a service, and what runs
-// there must not take it for a hierarchy.
+// TestHierarchiesAreDirectories: systemd mounts the file memory.pressure alone into the sandbox of a service, and what
+// runs there must not take it for a hierarchy.
 func TestHierarchiesAreDirectories(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("wanted root, to mount a file of a cgroup; is not root")

@@ -31,7 +31,8 @@ func packetFilter() string {
 	if err == nil {
 		n, _, err = unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT) // netlink answers before the call is over
 	}
-	if err != nil || n < header+family+unix.SizeofNlAttr+4 || binary.NativeEndian.Uint16(answer[4:]) == unix.NLMSG_ERROR {
+	if err != nil || n < header+family+unix.SizeofNlAttr+4 ||
+		binary.NativeEndian.Uint16(answer[4:]) == unix.NLMSG_ERROR {
 		return ""
 	}
 	return fmt.Sprint(binary.BigEndian.Uint32(answer[header+family+unix.SizeofNlAttr:])) // NFTA_GEN_ID comes first

@@ -30,8 +30,8 @@ type Config struct {
 	Args  []string
 	Files []File    // written into the copy before it boots
 	Log   io.Writer // receives the console; can be nil
-	// Users are the users that the container has, in a user namespace of its own. The zero value boots it in that of the
-	// machine, where its root can do to the machine what root can.
+	// Users are the users that the container has, in a user namespace of its own. The zero value boots it in that of
+	// the machine, where its root can do to the machine what root can.
 	Users users.Range
 	// CgroupFD is open for the directory of the cgroup in which the container runs.
 	CgroupFD int
@@ -111,8 +111,8 @@ func Start(config Config) (*Container, error) {
 
 // start makes the namespaces and the tree on the calling thread and starts systemd-nspawn from it, which inherits them.
 func (c *Container) start(u overlay.Users) error {
-	// The first process of a PID namespace is its init. os makes a short-lived process of its own when it is first asked
-	// for one, to learn whether the kernel has pidfds; that must not happen on this thread.
+	// The first process of a PID namespace is its init. os makes a short-lived process of its own when it is first
+	// asked for one, to learn whether the kernel has pidfds; that must not happen on this thread.
 	if _, err := os.FindProcess(os.Getpid()); err != nil {
 		return err
 	}
