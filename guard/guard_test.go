@@ -143,7 +143,8 @@ func (w *world) service(context.Context, string) ([]entry, error) { return nil, 
 func (w *world) guard(t *testing.T, said *bytes.Buffer) *Guard {
 	t.Helper()
 	return &Guard{
-		hardenings: w, manager: w, reload: w, prover: w, journal: w, notes: notes{t.TempDir()}, masks: w.masks, out: said, alarms: said,
+		hardenings: w, manager: w, reload: w, prover: w, journal: w, notes: notes{t.TempDir()}, masks: w.masks,
+		out: said, alarms: said,
 	}
 }
 

@@ -115,7 +115,8 @@ func (f files) putBroken(h hardening, last run, log []entry) error {
 	}
 	v := verdict.Verdict{
 		Profile: h.decision.Profile.Name, Place: "host", Systemd: g.Version,
-		Applied: h.decision.Plan.Applied(), Demotions: []verdict.Demotion{}, LeftOut: h.decision.Plan.LeftOut, Dropin: h.dropin,
+		Applied: h.decision.Plan.Applied(), Demotions: []verdict.Demotion{}, LeftOut: h.decision.Plan.LeftOut,
+		Dropin: h.dropin,
 	}
 	if h.decision.Verdict != nil {
 		v = *h.decision.Verdict

@@ -131,7 +131,8 @@ func TestServiceProver(t *testing.T) {
 
 	// One that was begun and is over does not answer for the next.
 	m := &provingManager{world: *newWorld(t), end: ended("active", "exited", systemd.Exited, 0)}
-	if err := errors.Join((ServiceProver{m}).Begin(t.Context(), name), (ServiceProver{m}).Begin(t.Context(), name)); err != nil {
+	prover := ServiceProver{m}
+	if err := errors.Join(prover.Begin(t.Context(), name), prover.Begin(t.Context(), name)); err != nil {
 		t.Error(err)
 	}
 	if events := strings.Join(m.events, " "); events != "start stop start" {

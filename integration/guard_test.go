@@ -111,7 +111,8 @@ wait_for() { set +x; for i in $(seq 60); do if eval "$1"; then set -x; return 0;
 fails() { systemctl reset-failed $u || :; systemctl start $u || :; failed; }
 failed() { sleep 0.5; }
 said() { wait_for "journalctl --sync; journalctl -o cat -u temper-guard@$u | grep -q '$1'"; wait_for 'test $(systemctl show -P ActiveState temper-guard@$u) != active'; }
-kept() { test -e /run/systemd/generator/$u.service.d/50-temper.conf && test ! -e /etc/temper/verdicts/$u.service.json && test ! -e /run/systemd/system/$u.service.d/50-temper.conf; }
+kept() { test -e /run/systemd/generator/$u.service.d/50-temper.conf &&
+test ! -e /etc/temper/verdicts/$u.service.json && test ! -e /run/systemd/system/$u.service.d/50-temper.conf; }
 softened() { test ! -e /run/systemd/generator/$u.service.d/50-temper.conf && grep -q '"verdict": "broken"' /etc/temper/verdicts/$u.service.json; }
 `
 

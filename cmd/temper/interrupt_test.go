@@ -219,7 +219,8 @@ func withQuiet(t *testing.T, tree string) string {
 			"setup = [\"mount -o remount,size=64M /run; ! head -c 64M /dev/zero >/run/fill\"]\n",
 	} {
 		file := filepath.Join(more, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -124,7 +124,8 @@ func (b *batch) add(v verdict.Verdict, outcome Outcome) {
 func inconclusive(name string, why error) verdict.Verdict {
 	return verdict.Verdict{
 		Unit: name, Result: verdict.Inconclusive, Reason: why.Error(),
-		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{},
+		Advisories: []verdict.Evidence{},
 	}
 }
 

@@ -55,8 +55,8 @@ func hardestNames() []string {
 // any step of any demotion breaks it again.
 func TestSearchLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0, 4).Draw(t,
-			"groups")
+		group := rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID)
+		groups := rapid.SliceOfN(group, 0, 4).Draw(t, "groups")
 		in := input(hardest)
 		if rapid.Bool().Draw(t, "unprivileged") {
 			in = unprivileged()

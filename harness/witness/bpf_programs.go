@@ -67,8 +67,8 @@ type tables struct {
 	CgroupID                                       uint64
 }
 
-// enterProgram is for the raw tracepoint sys_enter, which comes after seccomp: it notes that the task has got past, and so
-// far lacked no capability.
+// enterProgram is for the raw tracepoint sys_enter, which comes after seccomp: it notes that the task has got past, and
+// so far lacked no capability.
 func enterProgram(m tables) *ebpf.ProgramSpec {
 	code := append(underCgroup(m), set(asm.RFP, varTemp, 0)...)
 	code = append(code, task(m)...)
@@ -98,8 +98,24 @@ func exitProgram(l layout, m tables) *ebpf.ProgramSpec {
 		asm.StoreMem(asm.RFP, varLacked, asm.R1, asm.DWord),
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("forget"),
 	)
+	code = append(code, wantedError(l, m)...)
+	code = append(code, reserve(m)...)
+	code = append(code, asm.StoreMem(asm.R6, eventErrno, asm.R7, asm.Word))
+	for i, offset := range l.Args {
+		code = append(code, readRegisterInto(eventArgs+8*int32(i), offset)...)
+	}
+	code = append(code, readString(wantPath, eventPathLen, eventPath, "to")...)
+	code = append(code, readString(wantTo, eventToLen, eventTo, "data")...)
+	code = append(code, readData()...)
+	code = append(code, submit("send")...)
+	return program("temper_exit", code)
+}
+
+// wantedError leaves unless the call has ended with an error that is wanted of it, and sets R9 to what is wanted and R7
+// to the error. It tells whether seccomp has answered, and whether the call is a native one.
+func wantedError(l layout, m tables) asm.Instructions {
 	// A call that was never entered and yet returns was answered by seccomp.
-	code = append(code, task(m)...)
+	code := task(m)
 	code = append(code,
 		asm.FnMapDeleteElem.Call(),
 		asm.StoreImm(asm.RFP, varFilter, 0, asm.Word),
@@ -138,16 +154,7 @@ func exitProgram(l layout, m tables) *ebpf.ProgramSpec {
 		asm.And.Imm(asm.R2, 1),
 		asm.JEq.Imm(asm.R2, 0, "out"),
 	)
-	code = append(code, reserve(m)...)
-	code = append(code, asm.StoreMem(asm.R6, eventErrno, asm.R7, asm.Word))
-	for i, offset := range l.Args {
-		code = append(code, readRegisterInto(eventArgs+8*int32(i), offset)...)
-	}
-	code = append(code, readString(wantPath, eventPathLen, eventPath, "to")...)
-	code = append(code, readString(wantTo, eventToLen, eventTo, "data")...)
-	code = append(code, readData()...)
-	code = append(code, submit("send")...)
-	return program("temper_exit", code)
+	return code
 }
 
 // signalProgram is for the raw tracepoint signal_deliver, which has the signal and its struct siginfo: a call that

@@ -13,9 +13,9 @@ const (
 	varChild = varEvent + eventCgroup
 )
 
-// capabilityProgram is for the raw tracepoint cap_capable, which has the credentials, two user namespaces, the capability
-// and the result. It notes which capabilities a call lacks, and which the services of each cgroup are granted.
-// R7 capability, R8 result.
+// capabilityProgram is for the raw tracepoint cap_capable, which has the credentials, two user namespaces, the
+// capability and the result. It notes which capabilities a call lacks, and which the services of each cgroup are
+// granted. R7 capability, R8 result.
 func capabilityProgram(m tables) *ebpf.ProgramSpec {
 	code := asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R1, 24, asm.DWord),
@@ -67,8 +67,8 @@ func addBit(none string) asm.Instructions {
 	}
 }
 
-// unlessSystemd leaves if the task is systemd's, which has its own name or the service's in parentheses until it runs the
-// program; see [Denial.bySystemd].
+// unlessSystemd leaves if the task is systemd's, which has its own name or the service's in parentheses until it runs
+// the program; see [Denial.bySystemd].
 func unlessSystemd() asm.Instructions {
 	word := func(text string) int64 { return int64(order.Uint64([]byte(text))) }
 	return asm.Instructions{

@@ -24,9 +24,9 @@ func (d Denial) Capabilities() []string {
 	return nil
 }
 
-// capabilities are those that would have made a call succeed that ended with EPERM. Of the capabilities that the table has for
-// the call the kernel tells which was lacked. Where the table has none, what was lacked is suspected, unless the call changes
-// the memory of the process: each of these asks for CAP_SYS_ADMIN, which only moves a limit.
+// capabilities are those that would have made a call succeed that ended with EPERM. Of the capabilities that the table
+// has for the call the kernel tells which was lacked. Where the table has none, what was lacked is suspected, unless
+// the call changes the memory of the process: each of these asks for CAP_SYS_ADMIN, which only moves a limit.
 func capabilities(d Denial) []string {
 	const socketIoctls = 0x89 // linux/sockios.h
 	suspected := asked[d.Syscall]
@@ -45,8 +45,8 @@ func capabilities(d Denial) []string {
 }
 
 // accessCapabilities are those that would have made a call succeed that ended with EACCES, for root the narrower first:
-// CAP_DAC_READ_SEARCH is asked for before CAP_DAC_OVERRIDE, and only where it is enough. Another user seldom has either: it
-// wants to be let in by a group.
+// CAP_DAC_READ_SEARCH is asked for before CAP_DAC_OVERRIDE, and only where it is enough. Another user seldom has
+// either: it wants to be let in by a group.
 func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
@@ -69,8 +69,8 @@ func lockCapability(d Denial) []string {
 	return d.lacked([]string{"CAP_IPC_LOCK"})
 }
 
-// lacked are those of the capabilities that the process did not have when the call asked for them; all where the kernel has
-// not told.
+// lacked are those of the capabilities that the process did not have when the call asked for them; all where the kernel
+// has not told.
 func (d Denial) lacked(names []string) []string {
 	if !d.Told {
 		return names

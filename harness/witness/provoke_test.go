@@ -124,10 +124,12 @@ var provocations = map[string]func(args []string) error{
 		return firstOf(wants(unix.ENOENT, err), wants(unix.ECONNREFUSED, err2))
 	},
 	"filter": func([]string) error {
-		if err := install(rule{unix.SYS_SOCKET, seccompErrno | uint32(unix.EAFNOSUPPORT)}, rule{unix.SYS_UNSHARE, seccompErrno | uint32(unix.EPERM)}); err != nil {
+		err := install(rule{unix.SYS_SOCKET, seccompErrno | uint32(unix.EAFNOSUPPORT)},
+			rule{unix.SYS_UNSHARE, seccompErrno | uint32(unix.EPERM)})
+		if err != nil {
 			return err
 		}
-		_, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
+		_, err = unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
 		return firstOf(
 			wants(unix.EAFNOSUPPORT, err),
 			wants(unix.EPERM, unix.Unshare(unix.CLONE_NEWUSER|unix.CLONE_NEWNET)),

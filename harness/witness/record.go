@@ -19,8 +19,9 @@ import (
 type Denial struct {
 	Syscall string // kernel's name; of a 32-bit program "x86 call 5"
 	Errno   string // "EPERM", or "SIGSYS" where the process was killed for the call
-	// Path is the file that the call was about, as the process sees it, or a socket's address: "/run/x.sock", "@abstract",
-	// "127.0.0.1:80". It is relative if the directory could not be learned, "" if the call has no such argument.
+	// Path is the file that the call was about, as the process sees it, or a socket's address: "/run/x.sock",
+	// "@abstract", "127.0.0.1:80". It is relative if the directory could not be learned, "" if the call has no such
+	// argument.
 	Path string
 	To   string // second path of a rename, a link or a mount
 	// Args has those arguments that are plain numbers, such as a socket's family; addresses and descriptors are 0. Of
@@ -85,7 +86,8 @@ func (r Record) Renamed(old, name string) Record {
 	renamed := func(list []Denial) []Denial {
 		list = slices.Clone(list)
 		for i := range list {
-			list[i].Path, list[i].To = strings.ReplaceAll(list[i].Path, old, name), strings.ReplaceAll(list[i].To, old, name)
+			list[i].Path = strings.ReplaceAll(list[i].Path, old, name)
+			list[i].To = strings.ReplaceAll(list[i].To, old, name)
 		}
 		return list
 	}

@@ -166,7 +166,10 @@ func TestWant(t *testing.T) {
 			t.Errorf("%v of connect: recorded is %v, want %v", errno, got, recorded)
 		}
 	}
-	if got := []uint32{order.Uint32(row[wantPath:]), order.Uint32(row[wantTo:]), order.Uint32(row[wantData:]), order.Uint32(row[wantSize:])}; !slices.Equal(
+	if got := []uint32{
+		order.Uint32(row[wantPath:]), order.Uint32(row[wantTo:]), order.Uint32(row[wantData:]),
+		order.Uint32(row[wantSize:]),
+	}; !slices.Equal(
 		got,
 		[]uint32{0, 0, 8, 16},
 	) {

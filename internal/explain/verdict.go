@@ -15,7 +15,8 @@ func Verdict(g *generator.Generator, d generator.Decision) (verdict.Verdict, err
 	}
 	v := verdict.Verdict{
 		Unit: d.Unit, Systemd: g.Version, Dropin: d.Text,
-		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{},
+		Advisories: []verdict.Evidence{},
 	}
 	if d.Profile != nil {
 		v.Profile = d.Profile.Name

@@ -153,7 +153,8 @@ func TestRemoveAllWhileExchanged(t *testing.T) {
 		_ = r.WriteFile("/work/a/d/sub/file", nil, 0o644)
 		_ = os.Symlink(machine, tree+"/work/a/link")
 		err := r.RemoveAll("/work")
-		for _, meanwhile := range []error{unix.ENOTEMPTY, unix.ENOTDIR, unix.EISDIR} { // it was exchanged, or made again
+		// it was exchanged, or made again
+		for _, meanwhile := range []error{unix.ENOTEMPTY, unix.ENOTDIR, unix.EISDIR} {
 			if errors.Is(err, meanwhile) {
 				err = nil
 			}

@@ -43,7 +43,8 @@ func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 		return nil, fmt.Errorf("%s: %w", u.Name, exposure.ErrMasked)
 	}
 	reading := &Reading{r: reader{
-		Version: o.Release(), Calls: calls, user: o.User, unit: u, commands: map[string]int{}, ignored: slices.Clone(u.Problems),
+		Version: o.Release(), Calls: calls, user: o.User, unit: u, commands: map[string]int{},
+		ignored: slices.Clone(u.Problems),
 	}}
 	r, s := &reading.r, &reading.Service
 	if err := r.collect(); err != nil {

@@ -45,7 +45,10 @@ func TestWalkIsOpenat2(t *testing.T) {
 		"/usr/../../../usr/lib/file", "/usr/lib/deep/../file", "/dangling/../usr", "//usr//lib/./file",
 	}
 	for _, name := range names {
-		for _, flags := range []int{unix.O_PATH, unix.O_PATH | unix.O_NOFOLLOW, unix.O_RDONLY, unix.O_RDONLY | unix.O_NOFOLLOW, unix.O_PATH | unix.O_DIRECTORY} {
+		for _, flags := range []int{
+			unix.O_PATH, unix.O_PATH | unix.O_NOFOLLOW, unix.O_RDONLY,
+			unix.O_RDONLY | unix.O_NOFOLLOW, unix.O_PATH | unix.O_DIRECTORY,
+		} {
 			flags |= unix.O_CLOEXEC
 			how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 			want, wantErr := identity(unix.Openat2(d.fd, name, &how))

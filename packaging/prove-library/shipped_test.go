@@ -67,7 +67,10 @@ func TestShipped(t *testing.T) {
 				f,
 			)
 		}
-		if s := (service{suite: shipped, unit: name, profile: p, root: true, verdict: &v}); v.Result != verdict.Proven ||
+		if s := (service{
+			suite: shipped, unit: name, profile: p, root: true,
+			verdict: &v,
+		}); v.Result != verdict.Proven ||
 			len(v.Demotions) > 0 {
 			t.Errorf("%v: %s%s %s`", s.problems(), again, shipped, v.Profile)
 		}

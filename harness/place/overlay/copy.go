@@ -58,7 +58,8 @@ func (l Layer) Cover(scratch string) error { return l.mount(scratch, "") }
 // state directory of a DynamicUser= service), and metacopy lets it chown a large tree without copying its content.
 func (l Layer) mount(scratch, target string) error {
 	upper, work := Upper(scratch), filepath.Join(scratch, "work")
-	if err := errors.Join(os.MkdirAll(upper, 0o755), os.MkdirAll(work, 0o755), copyOwnerAndMode(l.fd, upper)); err != nil {
+	err := errors.Join(os.MkdirAll(upper, 0o755), os.MkdirAll(work, 0o755), copyOwnerAndMode(l.fd, upper))
+	if err != nil {
 		return err
 	}
 	return Mount("overlay", l.fd, target, l.attributes(), [][2]string{

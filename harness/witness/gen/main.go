@@ -61,7 +61,9 @@ func write(b *bytes.Buffer, arch, path string) error {
 		numbers[strings.ToLower(m[1])] = n
 	}
 	delete(numbers, "arch_specific_syscall") // the first of a range, not a call
-	byNumber := slices.SortedFunc(maps.Keys(numbers), func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
+	byNumber := slices.SortedFunc(maps.Keys(numbers), func(a, b string) int {
+		return cmp.Compare(numbers[a], numbers[b])
+	})
 	fmt.Fprintf(b, "%q: {\n", arch)
 	for _, name := range byNumber {
 		fmt.Fprintf(b, "%d: %q,\n", numbers[name], name)
