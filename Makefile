@@ -1,13 +1,17 @@
-# make            build the programs in bin/ make test       make source, then all tests; as root also those against
-# real systemd in containers make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs
-# root make source     what is checked of the source without root or network: format, vet, staticcheck, tidy make check 
-#     the same, known vulnerabilities, and the tests with the race detector make demo       the main job, on a real
-# Debian 13 in a container; needs root make prove-library  proves every profile that we ship, on Debian 12, 13 and sid,
-# and writes down what it found; needs root make module    gives go.mod and all imports the path that MODULE below says
-# make picture    draws docs/prove.svg from a real run; needs root make bench      benchmarks make install    DESTDIR=
-# PREFIX=/usr make dist       dist/temper-VERSION.tar.xz, with all modules in it: building it needs no network make deb
-# rpm arch  packages, built in a clean Debian root without network; needs root make test-packages  the packages as they
-# are released, whole: compared, installed, broken, renewed; needs root
+# make            build the programs in bin/
+# make test       make source, then all tests; as root also those against real systemd in containers
+# make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
+# make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
+# make check      the same, known vulnerabilities, and the tests with the race detector
+# make demo       the main job, on a real Debian 13 in a container; needs root
+# make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
+# make module    gives go.mod and all imports the path that MODULE below says
+# make picture    draws docs/prove.svg from a real run; needs root
+# make bench      benchmarks
+# make install    DESTDIR= PREFIX=/usr
+# make dist       dist/temper-VERSION.tar.xz, with all modules in it: building it needs no network
+# make deb rpm arch  packages, built in a clean Debian root without network; needs root
+# make test-packages  the packages as they are released, whole: compared, installed, broken, renewed; needs root
 
 VERSION = 0.1.0
 # The path of the Go module: change it here and run "make module".
@@ -20,8 +24,8 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-arm64 check demo prove-library bench made install install-debhelper
-dist deb rpm arch quick-deb test-packages roots package-roots tools clean all: build
+.PHONY: all module picture build source test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+all: build
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
@@ -87,16 +91,15 @@ install: made
 	install -D -m 755 bin/temper $(DESTDIR)$(PREFIX)/bin/temper
 	install -D -m 755 bin/temper-generator $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/temper-generator
 	install -D -m 755 bin/temper-decide $(DESTDIR)$(PREFIX)/lib/temper/temper-decide
-	cd profiles/library && find . -name '*.toml' -exec $(INSTALL) '{}' '$(abspath
-	$(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';' $(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/systemd/system
-	packaging/systemd/* for page in dist/man/*; do $(INSTALL) -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page ||
-	exit 1; done $(INSTALL) dist/completions/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/temper
+	cd profiles/library && find . -name '*.toml' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';'
+	$(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
+	for page in dist/man/*; do $(INSTALL) -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	$(INSTALL) dist/completions/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/temper
 	$(INSTALL) dist/completions/zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_COMPLETIONS)/_temper
 	$(INSTALL) dist/completions/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/temper.fish
 	test -e $(DESTDIR)/etc/temper/temper.toml || $(INSTALL) -t $(DESTDIR)/etc/temper packaging/temper.toml
-	install -d $(DESTDIR)/etc/temper/profiles.d/base $(DESTDIR)/etc/temper/verdicts
-	$(DESTDIR)$(PREFIX)/lib/temper/verdicts for v in profiles/verdicts/*.json; do test ! -e $$v || $(INSTALL) -t
-	$(DESTDIR)$(PREFIX)/lib/temper/verdicts $$v || exit 1; done
+	install -d $(DESTDIR)/etc/temper/profiles.d/base $(DESTDIR)/etc/temper/verdicts $(DESTDIR)$(PREFIX)/lib/temper/verdicts
+	for v in profiles/verdicts/*.json; do test ! -e $$v || $(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/temper/verdicts $$v || exit 1; done
 
 # For packagers of other software: debhelper, autopkgtest.
 install-debhelper:
@@ -106,8 +109,7 @@ install-debhelper:
 	$(INSTALL) -t $(DESTDIR)$(PREFIX)/share/doc/dh-temper/examples packaging/debhelper/autopkgtest/control
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/doc/dh-temper/examples packaging/debhelper/autopkgtest/proven
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	pod2man --utf8 --center=debhelper --release=temper packaging/debhelper/dh_temper
-	$(DESTDIR)$(PREFIX)/share/man/man1/dh_temper.1
+	pod2man --utf8 --center=debhelper --release=temper packaging/debhelper/dh_temper $(DESTDIR)$(PREFIX)/share/man/man1/dh_temper.1
 
 dist:
 	packaging/make-dist $(VERSION)
@@ -119,9 +121,8 @@ deb rpm arch: dist
 quick-deb: dist
 	packaging/build deb $(VERSION) quick
 
-# The packages as they are released: the same bytes twice, the same files in all three, and what others build with them.
-# What make test tries of the Debian packages is tried here with more: the guard, other reasons to prove again, RPM,
-# autopkgtest.
+# The packages as they are released: the same bytes twice, the same files in all three, and what others build with them. What
+# make test tries of the Debian packages is tried here with more: the guard, other reasons to prove again, RPM, autopkgtest.
 test-packages: deb rpm arch package-roots
 	$(MAKE_ROOT) bed >/dev/null
 	for kind in deb rpm arch; do packaging/build $$kind $(VERSION) varied && packaging/compare $$kind || exit 1; done

@@ -95,9 +95,10 @@ func TestHouseFunctionsAreSmall(t *testing.T) {
 
 // TestHouseLinesAreShort: what a program writes or what cannot be broken (a row of a table, a string) may be longer.
 func TestHouseLinesAreShort(t *testing.T) {
-	unbreakable := regexp.MustCompile("https?://|^\\s*\\||\"|`")
-	for _, name := range tracked(t, ".go", ".md", ".sh", "Makefile", ".toml", ".in") {
-		if isGenerated(name) || strings.Contains(name, "testdata/") || name == "docs/directives.md" {
+	unbreakable := regexp.MustCompile("│|https?://|^\\s*\\||\"|`")
+	for _, name := range tracked(t, ".go", ".sh", "README.md", "architecture.md", "SECURITY.md", "CHANGELOG.md") {
+		if isGenerated(name) || strings.Contains(name, "testdata/") || strings.HasSuffix(name, "report_test.go") ||
+			strings.HasSuffix(name, "example_test.go") { // these have what is printed, as it is printed
 			continue
 		}
 		data, err := os.ReadFile(name)

@@ -20,9 +20,11 @@ func ExampleSource_Score() {
 		fmt.Println(row.Exposure, row.Name, row.Description)
 	}
 	fmt.Println(r.Ignored[0])
-	// Output: web.service 8.2 EXPOSED 0.1 RemoveIPC= Service user may leave SysV IPC objects around 0.1
-	// RootDirectory=/RootImage= Service runs within the host's root directory /usr/lib/systemd/system/web.service:5:
-	// ProtectHome=maybe is no value of it in systemd 257, which ignores it; want no, read-only, tmpfs, yes
+	// Output:
+	// web.service 8.2 EXPOSED
+	// 0.1 RemoveIPC= Service user may leave SysV IPC objects around
+	// 0.1 RootDirectory=/RootImage= Service runs within the host's root directory
+	// /usr/lib/systemd/system/web.service:5: ProtectHome=maybe is no value of it in systemd 257, which ignores it; want no, read-only, tmpfs, yes
 }
 
 func ExampleSource_Advise() {
@@ -61,6 +63,7 @@ func ExampleSource_ScoreText() {
 	}
 	fmt.Println(exposure.Points(r.Exposure), r.Level)
 	fmt.Println(r.Ignored[0])
-	// Output: 8.8 EXPOSED web.service:4: ProtectHome=maybe is no value of it in systemd 257, which ignores it; want no,
-	// read-only, tmpfs, yes
+	// Output:
+	// 8.8 EXPOSED
+	// web.service:4: ProtectHome=maybe is no value of it in systemd 257, which ignores it; want no, read-only, tmpfs, yes
 }

@@ -77,10 +77,9 @@ const worst = 10
 
 // badRows lists what adds most to an exposure, a row a line.
 func badRows(r exposure.Report) string {
-	rows := slices.SortedStableFunc(
-		slices.Values(r.Rows),
-		func(a, b exposure.Row) int { return int(b.Exposure - a.Exposure) },
-	)
+	rows := slices.SortedStableFunc(slices.Values(r.Rows), func(a, b exposure.Row) int {
+		return int(b.Exposure - a.Exposure)
+	})
 	var b strings.Builder
 	for _, row := range rows[:min(worst, len(rows))] {
 		if row.Exposure > 0 {
@@ -173,9 +172,7 @@ func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
 func (e Entry) results() []sarifResult {
 	if e.Err != nil {
 		at, _ := errors.AsType[unit.Problem](e.Err)
-		return []sarifResult{
-			{Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()}, Locations: e.location(at.Pos)},
-		}
+		return []sarifResult{{Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()}, Locations: e.location(at.Pos)}}
 	}
 	var list []sarifResult
 	if e.Judgement.Over {
@@ -189,10 +186,7 @@ func (e Entry) results() []sarifResult {
 	}
 	for _, p := range e.Report.Ignored {
 		at := unit.Position{Path: p.Path, Line: p.Line}
-		list = append(
-			list,
-			sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: e.location(at)},
-		)
+		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: e.location(at)})
 	}
 	return list
 }

@@ -91,10 +91,7 @@ func (e Entry) more() more {
 		m.Before = json.Number(exposure.Points(e.Before.Exposure))
 		for _, d := range e.Changes {
 			c := change{
-				Name:   d.After.Name,
-				Field:  d.After.JSONField,
-				Before: present(d.Before),
-				After:  present(d.After),
+				Name: d.After.Name, Field: d.After.JSONField, Before: present(d.Before), After: present(d.After),
 			}
 			if c.After == nil {
 				c.Name, c.Field = d.Before.Name, d.Before.JSONField
