@@ -222,7 +222,7 @@ func access(p properties, probe string) int {
 		if v, ok := d.Value(text, 1<<20); !d.Ordered() || !ok || v.Rank == 0 || d.Name == "PrivateTmp" || d.Name == "ProcSubset" {
 			continue
 		}
-		for _, e := range d.PathsOf([]string{text}) {
+		for _, e := range d.NamedPaths([]string{text}) {
 			put(e.Path, map[directive.PathMode]int{directive.Hidden: 0, directive.ReadOnly: 1}[e.Mode])
 		}
 	}

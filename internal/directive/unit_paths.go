@@ -263,7 +263,7 @@ func (c Context) shut(d *Directive) []closedPath {
 	var closed []closedPath
 	for _, name := range roots { // paths then have two meanings
 		if v := c.Have(name); len(v) > 0 && v[len(v)-1] != "" {
-			closed = append(closed, closedPath{path: "/", by: name + "=", replaced: true})
+			closed = append(closed, closedPath{path: "/", by: name + "=", replaced: true, writable: true})
 		}
 	}
 	for _, x := range c.covered() {
