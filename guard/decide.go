@@ -51,7 +51,7 @@ func decide(f facts) (step, string) {
 	return prove, "does not start hardened"
 }
 
-// A proof is what the proof of a unit that has failed has come to.
+// A Proof is what the proof of a unit that has failed has come to.
 type Proof int
 
 const (

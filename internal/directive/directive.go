@@ -99,15 +99,6 @@ type Mount struct {
 	Executable bool   // files in it can be executed where what is above is noexec
 }
 
-// from is mounts that a value makes, and every stronger one.
-func from(value string, mounts []Mount) []Mount {
-	mounts = slices.Clone(mounts)
-	for i := range mounts {
-		mounts[i].Value = value
-	}
-	return mounts
-}
-
 // PathMode says what a service can still do with a path.
 type PathMode int
 

@@ -6,13 +6,6 @@ import (
 	"temper/internal/directive"
 )
 
-// old and recent are the versions before and after every change of reading; between names the first of the recent ones
-// where it matters.
-const (
-	old    = 247
-	recent = 262
-)
-
 func TestRead(t *testing.T) {
 	tests := []struct {
 		name    string

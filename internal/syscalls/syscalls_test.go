@@ -12,13 +12,6 @@ import (
 	"temper/internal/values"
 )
 
-// old and recent are the versions before and after every change of reading; between names the first of the recent ones
-// where it matters.
-const (
-	old    = 247
-	recent = 262
-)
-
 func TestParseSystemCallFilter(t *testing.T) {
 	permits := func(yes string, no string) func(syscalls.Filter) error {
 		return func(f syscalls.Filter) error {
