@@ -179,10 +179,8 @@ func TestSystemdProveDisturbed(t *testing.T) {
 			if err := c.Wait(); err == nil || !strings.Contains(strings.Join(rest, "\n"), tc.says) {
 				t.Errorf("%v, said %q", err, rest)
 			}
-			if v, err := (verdict.Store{Dirs: []string{state}}).Get(tc.unit + ".service"); !errors.Is(
-				err,
-				fs.ErrNotExist,
-			) {
+			store := verdict.Store{Dirs: []string{state}}
+			if v, err := store.Get(tc.unit + ".service"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("there is a verdict: %v, %v", v, err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(state, ".*")); len(left) > 0 {
@@ -216,7 +214,7 @@ func withQuiet(t *testing.T, tree string) string {
 		"etc/temper/profiles.d/deadly.toml": "units = [\"deadly.service\"]\n\n[service]\nLockPersonality = true\n",
 		"etc/systemd/system/fills.service":  "[Service]\nExecStart=/bin/sleep infinity\n",
 		"etc/temper/profiles.d/fills.toml": "units = [\"fills.service\"]\n\n[service]\nLockPersonality = true\n\n[prove]\n" +
-			"setup = [\"mount -o remount,size=64M /run; ! head -c 64M /dev/zero >/run/fill\"]\n",
+			"setup = [\"mount -t tmpfs -o size=1M fills /run/systemd/system; ! head -c 2M /dev/zero >/run/systemd/system/fill\"]\n",
 	} {
 		file := filepath.Join(more, name)
 		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644))

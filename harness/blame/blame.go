@@ -1,9 +1,8 @@
 // Package blame finds out which directives of a plan explain what went wrong in a launch.
 //
-// [Service.Causes] reads the evidence of a launch that failed and proposes steps down. [Service.Unnoticed]
-// reads that of a launch that passed, for damage that no check noticed. Both are functions of what was seen, of
-// the plan and of the directive table: they launch nothing, and of the machine they read only which files the
-// service has.
+// [Service.Causes] reads the evidence of a launch that failed and proposes steps down. [Service.Unnoticed] reads that
+// of a launch that passed, for damage that no check noticed. Both are functions of what was seen, of the plan and of
+// the directive table: they launch nothing, and of the machine they read only which files the service has.
 package blame
 
 import (
@@ -14,7 +13,7 @@ import (
 // Seen is the evidence of one launch.
 type Seen struct {
 	Refused witness.Record   // what the kernel refused it, and no launch without hardening; see [Service.New]
-	Exit    string           // systemd's name of its exit status, such as "NAMESPACE"; empty for one of the service
+	Exit    string           // systemd's own name of its exit status, such as "NAMESPACE"; empty for a status of the service
 	Failure verdict.Evidence // the first failure
 	Log     []string         // what it logged
 }
@@ -25,9 +24,9 @@ type complaint struct {
 	evidence     verdict.Evidence
 }
 
-// Causes proposes the steps down that the evidence of a failed launch speaks for: what the kernel refused, or,
-// where that says nothing, what systemd itself failed to set up, or the paths in the log. There are none where
-// nothing is explained.
+// Causes proposes the steps down that the evidence of a failed launch speaks for: what the kernel refused, or, where
+// that says nothing, what systemd itself failed to set up, or the paths in the log. There are none where nothing is
+// explained.
 func (s Service) Causes(seen Seen, plan []Applied) []Proposal {
 	if found := s.relieve(denied(seen.Refused), plan); len(found) > 0 {
 		return found

@@ -10,8 +10,8 @@ import (
 	"temper/internal/syscalls"
 )
 
-// equivalentCalls are families of system calls that do the same. Which one a program uses depends on the C
-// library and its version, so a need of one is a need of all.
+// equivalentCalls are families of system calls that do the same. Which one a program uses depends on the C library and
+// its version, so a need of one is a need of all.
 var equivalentCalls = [][]string{
 	{"open", "openat", "openat2", "creat"},
 	{"clone", "clone3", "fork", "vfork"},

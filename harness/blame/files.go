@@ -57,8 +57,8 @@ func (s Service) Home() string {
 	return s.exceptionFor(s.home)
 }
 
-// absolute is a path of the service, as far as it is known: nobody could read the directory of a process that
-// ended at once.
+// absolute is a path of the service, as far as it is known: nobody could read the directory of a process that ended at
+// once.
 func (s Service) absolute(name string) string {
 	if path.IsAbs(name) || s.home == "" || name == "" {
 		return name
@@ -85,11 +85,10 @@ func (s Service) exceptionFor(name string) string {
 	return name
 }
 
-// sharedDirectories hold the files of many services: an exception names the file, never the whole directory,
-// unless the service makes the file.
+// sharedDirectories hold the files of many services: an exception names the file, never the whole directory, unless the
+// service makes the file.
 var sharedDirectories = []string{
-	"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool",
-	"/run", "/srv", "/opt", "/home", "/root",
+	"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root",
 }
 
 // IsShared reports whether a directory holds the files of many services.
@@ -98,10 +97,10 @@ func IsShared(dir string) bool { return slices.Contains(sharedDirectories, dir) 
 // kernelFiles matches the files that the kernel makes: nobody renames others over them.
 var kernelFiles = regexp.MustCompile(`^/(proc|sys|dev)/`)
 
-// writable returns what must be writable for a file to be written: its directory, since services replace files
-// by renaming others over them, unless the directory is shared with the rest of the system or made by the
-// kernel. Of what was not there before the first launch, it is the nearest directory that was: at boot it will
-// have to be made again. Empty is the root directory, of which nothing would be left.
+// writable returns what must be writable for a file to be written: its directory, since services replace files by
+// renaming others over them, unless the directory is shared with the rest of the system or made by the kernel. Of what
+// was not there before the first launch, it is the nearest directory that was: at boot it will have to be made again.
+// Empty is the root directory, of which nothing would be left.
 func (s Service) writable(file string) string {
 	dir := path.Dir(file)
 	info, err := s.files.Root().Stat(path.Join("/", s.root, file))

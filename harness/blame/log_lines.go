@@ -12,8 +12,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// loggedErrors are the errors that a service may log with the path that they are about, as strerror(3) words
-// them, and what each may mean.
+// loggedErrors are the errors that a service may log with the path that they are about, as strerror(3) words them, and
+// what each may mean.
 var loggedErrors = map[string][]refusal.Kind{
 	"read-only file system":     {refusal.PathReadOnly},
 	"operation not permitted":   {refusal.Device},
@@ -44,8 +44,10 @@ func (s Service) logged(log []string) []complaint {
 		for _, p := range logPatterns {
 			if m := p.FindStringSubmatch(line); m != nil {
 				file := path.Clean(strings.TrimRight(m[p.file], "."))
-				meaning := s.meaning(strings.ToLower(m[p.err]), file)
-				list = append(list, complaint{meaning, verdict.Evidence{Kind: "log", Text: line}})
+				list = append(
+					list,
+					complaint{s.meaning(strings.ToLower(m[p.err]), file), verdict.Evidence{Kind: "log", Text: line}},
+				)
 				break
 			}
 		}
@@ -53,8 +55,8 @@ func (s Service) logged(log []string) []complaint {
 	return list
 }
 
-// meaning lists what an error about a file may mean. Of a file that is not there without hardening either, only
-// that it cannot be made is a sign of the sandbox.
+// meaning lists what an error about a file may mean. Of a file that is not there without hardening either, only that it
+// cannot be made is a sign of the sandbox.
 func (s Service) meaning(text, file string) []witness.Restriction {
 	var list []witness.Restriction
 	for _, kind := range loggedErrors[text] {

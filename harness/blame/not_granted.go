@@ -20,9 +20,9 @@ type Container struct {
 	Downgrades func(capability, call string) bool
 }
 
-// NotGranted lists what the service was refused without hardening because no service of a container gets it,
-// and a directive of the plan would refuse as well: devices, and what takes a capability that the container
-// lacks. Such a directive may break the service on the machine, and that was not seen.
+// NotGranted lists what the service was refused without hardening because no service of a container gets it, and a
+// directive of the plan would refuse as well: devices, and what takes a capability that the container lacks. Such a
+// directive may break the service on the machine, and that was not seen.
 func (s Service) NotGranted(c Container, baselines []witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, record := range baselines {
@@ -34,8 +34,11 @@ func (s Service) NotGranted(c Container, baselines []witness.Record, plan []Appl
 				}
 			}
 			slices.Sort(by)
-			text := fmt.Sprintf("%s without hardening too, as in every container; "+
-				"what comes of %s where it is granted was not seen", d, strings.Join(slices.Compact(by), " and "))
+			text := fmt.Sprintf(
+				"%s without hardening too, as in every container; what comes of %s where it is granted was not seen",
+				d,
+				strings.Join(slices.Compact(by), " and "),
+			)
 			if e := (verdict.Evidence{Kind: "unseen", Text: text}); by != nil && !slices.Contains(list, e) {
 				list = append(list, e)
 			}
@@ -56,8 +59,14 @@ func (c Container) withheld(d witness.Denial) []witness.Restriction {
 		needed, ok := values.ParseCapability(name)
 		downgraded := d.Root && c.Downgrades != nil && c.Downgrades(name, d.Syscall)
 		if ok && (!c.Capabilities.Has(needed) || downgraded) {
-			list = append(list, witness.Restriction{Kind: refusal.Capability, Subject: name})
-			list = append(list, witness.Restriction{Kind: refusal.Syscall, Subject: d.Syscall})
+			list = append(
+				list,
+				witness.Restriction{
+					Kind:    refusal.Capability,
+					Subject: name,
+				},
+				witness.Restriction{Kind: refusal.Syscall, Subject: d.Syscall},
+			)
 		}
 	}
 	return list

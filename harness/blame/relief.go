@@ -19,16 +19,14 @@ import (
 type Proposal struct {
 	Directive *directive.Directive
 	Names     []string // exact exceptions to make; none = the next weaker value
-	// Refused is what the weaker value must no longer refuse; the zero Restriction if the table does not tell
-	// values apart.
-	Refused witness.Restriction
-	// Certain is set if the table has what is Refused by its name: whatever else has it refuses it too.
-	Certain  bool
+	// Refused is what the weaker value must no longer refuse; the zero Restriction if the table does not tell values
+	// apart.
+	Refused  witness.Restriction
 	Evidence verdict.Evidence
 }
 
-// relieve turns complaints into proposals: the likeliest cause of each that the plan has, exact where its
-// directive has exceptions, one value down where it has none.
+// relieve turns complaints into proposals: the likeliest cause of each that the plan has, exact where its directive has
+// exceptions, one value down where it has none.
 func (s Service) relieve(complaints []complaint, plan []Applied) []Proposal {
 	var list []Proposal
 	for _, c := range complaints {
@@ -45,16 +43,12 @@ func (s Service) relieve(complaints []complaint, plan []Applied) []Proposal {
 	return list
 }
 
-// relief is what would lift a restriction that a directive causes: an exception where there are exact ones,
-// else a step down.
+// relief is what would lift a restriction that a directive causes: an exception where there are exact ones, else a step
+// down.
 func (s Service) relief(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
 	p := Proposal{Directive: a.Directive, Evidence: why}
-	switch r.Kind {
-	case refusal.PathReadOnly, refusal.PathHidden:
+	if r.Kind == refusal.PathReadOnly || r.Kind == refusal.PathHidden {
 		p.Refused = r
-	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace:
-		names := refusedNames(a.Directive, a.Lines, s.input.Version)
-		p.Refused, p.Certain = r, slices.Contains(names, r.Subject)
 	}
 	if d, names := s.exception(a, r); len(names) > 0 {
 		p.Directive, p.Names = d, names

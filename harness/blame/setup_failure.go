@@ -11,9 +11,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// setUpAt tells for each of systemd's own exit statuses which directives it may have failed to set up: where
-// the names of systemd.exec(5), "Process Exit Codes", and their places in exec-invoke.c of systemd meet the
-// columns of the table.
+// setUpAt tells for each of systemd's own exit statuses which directives it may have failed to set up: where the names
+// of systemd.exec(5), "Process Exit Codes", and their places in exec-invoke.c of systemd meet the columns of the table.
 var setUpAt = map[string]func(d *directive.Directive) bool{
 	"ADDRESS_FAMILIES":  refusing("family"),
 	"BPF":               refusing("file-system"),
@@ -23,7 +22,7 @@ var setUpAt = map[string]func(d *directive.Directive) bool{
 	"NETWORK":           traced(network),
 	"NO_NEW_PRIVILEGES": refusing("new-privileges"),
 	"SECCOMP":           func(d *directive.Directive) bool { return d.Filters },
-	"USER":              ownUser,
+	"USER":              func(d *directive.Directive) bool { return d.Trace == users || d.Trace.Kind == directive.NotRoot },
 }
 
 // Namespaces that are set up at a step of their own; all others come with those of mounts.
@@ -31,11 +30,6 @@ var (
 	network = directive.NamespaceTrace("net")
 	users   = directive.NamespaceTrace("user")
 )
-
-// ownUser reports whether a directive gives the service users of its own.
-func ownUser(d *directive.Directive) bool {
-	return d.Trace == users || d.Trace.Kind == directive.NotRoot
-}
 
 func refusing(what refusal.Kind) func(*directive.Directive) bool {
 	return func(d *directive.Directive) bool { return len(d.Refuses) == 1 && d.Refuses[0] == what }
@@ -60,22 +54,12 @@ func mounts(d *directive.Directive) bool {
 	return len(d.Paths) > 0
 }
 
-// OwnMounts reports whether a directive that is set to lines mounts something for the service alone, and so
-// gives it a mount namespace.
-func OwnMounts(d *directive.Directive, lines []string) bool {
-	switch d.Trace.Kind {
-	case directive.OwnMount, directive.MountOption:
-		return len(lines) > 0
-	}
-	return d.Trace == directive.NamespaceTrace("mnt") || len(d.PathsOf(lines)) > 0
-}
-
-// maxNotSetUp is how many directives are stepped down at once for an exit status of systemd's own: of more,
-// bisection finds the one sooner.
+// maxNotSetUp is how many directives are stepped down at once for an exit status of systemd's own: of more, bisection
+// finds the one sooner.
 const maxNotSetUp = 3
 
-// notSetUp are the proposals of a launch in which systemd itself failed: whatever it sets up at that step, or
-// for the path that its message names. What turns out to be innocent is put back in the end.
+// notSetUp are the proposals of a launch in which systemd itself failed: whatever it sets up at that step, or for the
+// path that its message names. What turns out to be innocent is put back in the end.
 func (s Service) notSetUp(seen Seen, plan []Applied) []Proposal {
 	could := setUpAt[seen.Exit]
 	if could == nil {
@@ -103,8 +87,7 @@ func (s Service) notSetUp(seen Seen, plan []Applied) []Proposal {
 // mounting finds the path that systemd could not mount, below a directory of its own in some versions.
 var mounting = regexp.MustCompile(`mount namespacing: (?:/run/systemd/(?:unit-root|mount-rootfs))?(/[^:]*):`)
 
-// mountedIn returns the line of a log in which systemd could not mount what a directive mounts; empty if there
-// is none.
+// mountedIn returns the line of a log in which systemd could not mount what a directive mounts; empty if there is none.
 func (s Service) mountedIn(log []string, a Applied) string {
 	for _, line := range log {
 		m := mounting.FindStringSubmatch(line)
@@ -112,8 +95,11 @@ func (s Service) mountedIn(log []string, a Applied) string {
 			continue
 		}
 		file := path.Clean("/" + strings.TrimPrefix(m[1], s.root))
-		is := func(e directive.PathEffect) bool { return e.Path == file }
-		if slices.ContainsFunc(a.Directive.PathsOf(a.Lines), is) || a.Directive.Trace == directive.MountTrace(file) {
+		if slices.ContainsFunc(
+			a.Directive.PathsOf(a.Lines),
+			func(e directive.PathEffect) bool { return e.Path == file },
+		) ||
+			a.Directive.Trace == directive.MountTrace(file) {
 			return line
 		}
 	}

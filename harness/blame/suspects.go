@@ -46,31 +46,23 @@ func affects(d *directive.Directive, lines []string, file string, mode directive
 	if !path.IsAbs(file) {
 		return true
 	}
-	return slices.ContainsFunc(d.PathsOf(lines), func(e directive.PathEffect) bool {
-		return e.Mode == mode && host.Below(e.Path, file)
-	})
+	return slices.ContainsFunc(
+		d.PathsOf(lines),
+		func(e directive.PathEffect) bool { return e.Mode == mode && host.Below(e.Path, file) },
+	)
 }
 
-// refusesName reports whether a name is among those that a directive refuses. One that says nothing of names
-// refuses them all, as a user namespace does every capability.
+// refusesName reports whether a name is among those that a directive refuses: itself, or by what it implies.
 func refusesName(d *directive.Directive, lines []string, name string, version int) bool {
-	names := refusedNames(d, lines, version)
-	if d.HasExceptions() && len(names) > 0 && name == "any" {
-		return true
+	if refused := d.Exceptions(lines, version); len(refused) > 0 {
+		return slices.Contains(refused, name) || name == "any"
 	}
-	return slices.Contains(names, name) || len(d.Implies) == 0 && !d.HasExceptions()
-}
-
-// refusedNames are those that a directive refuses: itself, or by what it implies.
-func refusedNames(d *directive.Directive, lines []string, version int) []string {
-	if names := d.Exceptions(lines, version); len(names) > 0 {
-		return names
-	}
-	var names []string
 	for _, e := range d.Implies {
-		if implied, ok := directive.Lookup(e.Directive); ok {
-			names = append(names, implied.Exceptions([]string{e.Value}, version)...)
+		implied, ok := directive.Lookup(e.Directive)
+		if ok && slices.Contains(implied.Exceptions([]string{e.Value}, version), name) {
+			return true
 		}
 	}
-	return names
+	// A directive that says nothing of names refuses them all, as a user namespace does every capability.
+	return len(d.Implies) == 0 && !d.HasExceptions()
 }

@@ -9,8 +9,8 @@ import (
 	"temper/profiles"
 )
 
-// Unnoticed lists what a launch that passed was refused and those without hardening were not: damage that no
-// check noticed.
+// Unnoticed lists what a launch that passed was refused and those without hardening were not: damage that no check
+// noticed.
 func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, c := range denied(refused) {
@@ -47,9 +47,9 @@ func (s Service) remedy(r witness.Restriction, found, plan []Applied) string {
 	return text
 }
 
-// profileLine is the line of a profile that makes the exceptions of a proposal, empty if none does. It replaces
-// the line that the profile has or takes over, so it holds all that is in that, and what the search had to add.
-// The secrets of other services are not the profile's to show.
+// profileLine is the line of a profile that makes the exceptions of a proposal, empty if none does. It replaces the
+// line that the profile has or takes over, so it holds all that is in that, and what the search had to add. The secrets
+// of other services are not the profile's to show.
 func (s Service) profileLine(p Proposal, plan []Applied) string {
 	set, _ := s.input.Profile.Setting(p.Directive.Name)
 	var allowed []string

@@ -14,19 +14,14 @@ import (
 	"temper/profiles"
 )
 
-// TestUnnoticed: what a service is refused without a word comes with every directive that does so, and with
-// whole lines of its profile: one that held the new name alone would replace the rest, and a second one would
-// be a mistake.
+// TestUnnoticed: what a service is refused without a word comes with every directive that does so, and with whole lines
+// of its profile: one that held the new name alone would replace the rest, and a second one would be a mistake.
 func TestUnnoticed(t *testing.T) {
 	p := &profiles.Profile{Name: "web", Service: []profiles.Setting{
-		set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/opt"), set("ReadWritePaths", "/srv"),
-		set("CapabilityBoundingSet", "CAP_KILL"),
+		set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/opt"), set("ReadWritePaths", "/srv"), set("CapabilityBoundingSet", "CAP_KILL"),
 		set("PrivateUsers", "yes"), set("ProtectClock", "yes"), set("InaccessiblePaths", "/etc/own"),
 	}}
-	own := []unit.Assignment{{
-		Section: "Service", Name: "ReadWritePaths", Value: "/srv",
-		Pos: unit.Position{Path: "/usr/lib/systemd/system/web.service"},
-	}}
+	own := []unit.Assignment{{Section: "Service", Name: "ReadWritePaths", Value: "/srv", Pos: unit.Position{Path: "/usr/lib/systemd/system/web.service"}}}
 	in := generator.Input{
 		Unit: &unit.Unit{Name: "web.service", ID: "web.service", Assignments: own}, Profile: p, Named: true, Version: 257,
 		Secrets: []profiles.Secret{{Path: "/etc/other", Profile: "other"}},
@@ -58,8 +53,8 @@ func TestUnnoticed(t *testing.T) {
 	}
 }
 
-// TestNotGranted: what a container grants nobody says nothing about the machine, where a directive of the plan
-// may refuse it.
+// TestNotGranted: what a container grants nobody says nothing about the machine, where a directive of the plan may
+// refuse it.
 func TestNotGranted(t *testing.T) {
 	in := input(set("PrivateDevices", "yes"), set("ProtectClock", "yes"), set("CapabilityBoundingSet", "CAP_KILL"))
 	record := witness.Record{Denials: []witness.Denial{
@@ -74,15 +69,8 @@ func TestNotGranted(t *testing.T) {
 	got := service.NotGranted(container, []witness.Record{record, record}, applied(in))
 	const unseen = " without hardening too, as in every container; what comes of "
 	want := []verdict.Evidence{
-		{
-			Kind: "unseen",
-			Text: `web: openat("/dev/kvm", 0x0, 0x0): ENOENT` + unseen +
-				"PrivateDevices= and ProtectClock= where it is granted was not seen",
-		},
-		{
-			Kind: "unseen",
-			Text: `web: settimeofday(): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen",
-		},
+		{Kind: "unseen", Text: `web: openat("/dev/kvm", 0x0, 0x0): ENOENT` + unseen + "PrivateDevices= and ProtectClock= where it is granted was not seen"},
+		{Kind: "unseen", Text: `web: settimeofday(): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

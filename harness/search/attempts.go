@@ -11,8 +11,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// attempts are the launches of a search: each drop-in is tried once, and a second time before a demotion rests
-// on its failure.
+// attempts are the launches of a search: each drop-in is tried once, and a second time before a demotion rests on its
+// failure.
 type attempts struct {
 	trier     Trier
 	compare   bool                    // launches are compared with those without hardening
@@ -23,8 +23,8 @@ type attempts struct {
 
 func newAttempts(in generator.Input, trier Trier) *attempts {
 	return &attempts{
-		trier: trier, compare: in.Profile.Prove.LikeBaseline,
-		results: map[string]trial.Result{}, confirmed: map[string]bool{},
+		trier: trier, compare: in.Profile.Prove.LikeBaseline, results: map[string]trial.Result{},
+		confirmed: map[string]bool{},
 	}
 }
 
@@ -60,10 +60,9 @@ func (a *attempts) try(ctx context.Context, plan generator.Plan) (trial.Result, 
 	return r, err
 }
 
-// confirm is try for a plan that a demotion rests on if it fails: a failure by chance is not seen twice. Two
-// launches that disagree are flaky, unless a launch without hardening tells that they do not differ. A launch
-// that only differs from those without hardening is believed where it repeats an earlier one, else once there
-// are two without hardening.
+// confirm is try for a plan that a demotion rests on if it fails: a failure by chance is not seen twice. Two launches
+// that disagree are flaky, unless a launch without hardening tells that they do not differ. A launch that only differs
+// from those without hardening is believed where it repeats an earlier one, else once there are two without hardening.
 func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	text := plan.Text()
 	before, tried := a.results[text]
@@ -73,10 +72,8 @@ func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Resu
 	a.confirmed[text] = true
 	delete(a.results, text)
 	r, err := a.try(ctx, plan)
-	for err == nil && (a.mayRepeatBaseline(r) || a.mayRepeatBaseline(before)) {
-		if tried && before.OK == r.OK || !tried && a.repeated > 0 {
-			break
-		}
+	for err == nil && (a.mayRepeatBaseline(r) || a.mayRepeatBaseline(before)) &&
+		(tried && before.OK != r.OK || !tried && a.repeated == 0) {
 		err = a.repeatBaseline(ctx)
 		r, before = a.results[text], a.judge(before)
 	}
@@ -86,16 +83,16 @@ func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Resu
 	return r, err
 }
 
-// mayRepeatBaseline reports whether another launch without hardening may show that a failed launch differs in
-// nothing: one may, and two more where it differs in errors of its log, of which the journal loses some whose
-// process has ended at once.
+// mayRepeatBaseline reports whether another launch without hardening may show that a failed launch differs in nothing:
+// one may, and two more where it differs in errors of its log, of which the journal loses some whose process has ended
+// at once.
 func (a *attempts) mayRepeatBaseline(r trial.Result) bool {
 	return r.OnlyDiffers() && (a.repeated == 0 || a.repeated < 3 && r.OnlyLogsDiffer())
 }
 
-// repeatBaseline launches the service without hardening once more, and judges again what was tried: what
-// differs between two such launches is held against no directive. It is put off while evidence names a culprit,
-// whose step down and return show as much.
+// repeatBaseline launches the service without hardening once more, and judges again what was tried: what differs
+// between two such launches is held against no directive. It is put off while evidence names a culprit, whose step down
+// and return show as much.
 func (a *attempts) repeatBaseline(ctx context.Context) error {
 	a.repeated++
 	r, err := a.trier.Try(ctx, generator.Plan{})

@@ -8,8 +8,8 @@ import (
 	"temper/harness/trial"
 )
 
-// findCulprit finds the first candidate beyond low that fails together with those before it, and steps it down
-// until it passes. It returns how many candidates are then known to pass.
+// findCulprit finds the first candidate beyond low that fails together with those before it, and steps it down until it
+// passes. It returns how many candidates are then known to pass.
 func (s *search) findCulprit(ctx context.Context, failed trial.Result, low int) (int, error) {
 	high, why := len(s.candidates), failed
 	for high-low > 1 {
@@ -54,17 +54,14 @@ func (s *search) weaken(ctx context.Context, c *candidate, n int, why trial.Resu
 		}
 		if err != nil || r.OK {
 			s.suspectAlike(c)
-			if c.isOff() {
-				s.givenUp = c
-			}
 			return err
 		}
 	}
 	return nil
 }
 
-// exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be
-// needed are put back in the end.
+// exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be needed
+// are put back in the end.
 func (s *search) exempt(ctx context.Context, c *candidate, n int) (bool, error) {
 	d := blame.ExceptionsOf(c.directive)
 	if d == nil {
@@ -127,8 +124,8 @@ func (s *search) except(ctx context.Context, c *candidate, n int) (bool, error) 
 	return false, nil
 }
 
-// namesMatter refuses single names, to tell a need of some of them from a directive that breaks the service
-// whatever it refuses. Since the name may be one that is needed, there are up to three tries.
+// namesMatter refuses single names, to tell a need of some of them from a directive that breaks the service whatever it
+// refuses. Since the name may be one that is needed, there are up to three tries.
 func (s *search) namesMatter(ctx context.Context, c *candidate, n int, refused []string) (bool, error) {
 	for _, only := range slices.Compact([]int{0, len(refused) / 2, len(refused) - 1}) {
 		c.allowed = slices.Delete(slices.Clone(refused), only, only+1)

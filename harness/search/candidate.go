@@ -73,23 +73,12 @@ func (c *candidate) exceptions() []string { return append(slices.Clone(c.allowed
 // lines is what the candidate asks for now; nil when it is off.
 func (c *candidate) lines() []string {
 	switch {
-	case c.untried:
+	case c.isOff():
 		return nil
-	case c.level == 0:
-		return c.directive.Allow(c.want, c.exceptions(), c.version)
+	case c.level > 0:
+		return c.weaker[c.level-1]
 	}
-	return c.at(c.level)
-}
-
-// at is what the candidate asks for at a level, without exceptions; nil if that is off.
-func (c *candidate) at(level int) []string {
-	switch {
-	case level == 0:
-		return c.want
-	case level > len(c.weaker):
-		return nil
-	}
-	return c.weaker[level-1]
+	return c.directive.Allow(c.want, c.exceptions(), c.version)
 }
 
 // applied are candidates as far down as they are, as evidence is read for them.

@@ -9,17 +9,18 @@ import (
 	"temper/internal/offline"
 )
 
-// savings is the exposure that each directive of the full plan saves, finer than a tenth. Directives of a unit
-// that cannot be scored are all equal.
+// savings is the exposure that each directive of the full plan saves, finer than a tenth. Directives of a unit that
+// cannot be scored are all equal.
 func savings(in generator.Input) map[*directive.Directive]float64 {
 	full := generator.NewPlan(in)
 	least := exposure(in, full)
 	saved := map[*directive.Directive]float64{}
 	for _, item := range full.Items {
 		without := full
-		without.Items = slices.DeleteFunc(slices.Clone(full.Items), func(i generator.Item) bool {
-			return i.Directive == item.Directive
-		})
+		without.Items = slices.DeleteFunc(
+			slices.Clone(full.Items),
+			func(i generator.Item) bool { return i.Directive == item.Directive },
+		)
 		saved[item.Directive] = exposure(in, without) - least
 	}
 	return saved

@@ -1,14 +1,14 @@
 // Package search finds the least that must be given up of a plan for a service to work.
 //
-// [Run] knows the service only through a [Trier]. It launches the service under the whole plan. While that
-// fails, it steps down what the evidence names; see temper/harness/blame. Where the evidence names nothing, or
-// nothing that helps, it applies the directives from the most valuable on until a prefix of them fails, found
-// by bisection: the last of these is a culprit, and the cheapest one among alternatives. A culprit gets exact
-// exceptions, again by bisection, or the strongest value that works, or is left out. In the end each step down
-// is put back once: what can be put back is, and what cannot is a demotion.
+// [Run] knows the service only through a [Trier]. It launches the service under the whole plan. While that fails, it
+// steps down what the evidence names; see temper/harness/blame. Where the evidence names nothing, or nothing that
+// helps, it applies the directives from the most valuable on until a prefix of them fails, found by bisection: the last
+// of these is a culprit, and the cheapest one among alternatives. A culprit gets exact exceptions, again by bisection,
+// or the strongest value that works, or is left out. In the end each step down is put back once: what can be put back
+// is, and what cannot is a demotion.
 //
-// The search takes it that more hardening never repairs a service: what breaks under a plan breaks under a
-// stronger one.
+// The search takes it that more hardening never repairs a service: what breaks under a plan breaks under a stronger
+// one.
 package search
 
 import (
@@ -29,13 +29,13 @@ import (
 
 // A Trier launches a service.
 type Trier interface {
-	// Try launches the service once under a plan, and compares it with the Baselines. The error is set only
-	// where nothing can be said about the service.
+	// Try launches the service once under a plan, and compares it with the Baselines. The error is set only where
+	// nothing can be said about the service.
 	Try(ctx context.Context, plan generator.Plan) (trial.Result, error)
 	// Baselines are the launches without hardening that passed, so far.
 	Baselines() []trial.Result
-	// StandIn launches a program that waits in place of the service, for services that leave no process to
-	// look at, and tells what it is kept from.
+	// StandIn launches a program that waits in place of the service, for services that leave no process to look at, and
+	// tells what it is kept from.
 	StandIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error)
 }
 
@@ -54,8 +54,8 @@ var ErrFlaky = errors.New("trials of the same drop-in disagree")
 // ErrBroken says that the service fails without hardening.
 var ErrBroken = errors.New("it fails without any hardening")
 
-// Run searches for the strongest part of a plan that a service survives. The error wraps [ErrBroken] or
-// [ErrFlaky], or is one of the Trier's.
+// Run searches for the strongest part of a plan that a service survives. The error wraps [ErrBroken] or [ErrFlaky], or
+// is one of the Trier's.
 func Run(ctx context.Context, in generator.Input, files blame.Files, trier Trier) (Outcome, error) {
 	return newSearch(in, files, trier).run(ctx)
 }
@@ -68,7 +68,6 @@ type search struct {
 	attempts   *attempts
 	candidates []*candidate // the most valuable first
 	batches    []batch      // what was stepped down at once
-	givenUp    *candidate   // the last culprit that was given up, until it is known whether others share its cause
 	noEffect   map[string]string
 }
 
@@ -85,10 +84,9 @@ func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
 }
 
 func (s *search) run(ctx context.Context) (Outcome, error) {
-	phases := []func(context.Context) error{
+	for _, phase := range []func(context.Context) error{
 		s.attempts.baseline, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutIneffective,
-	}
-	for _, phase := range phases {
+	} {
 		if err := phase(ctx); err != nil {
 			return Outcome{}, err
 		}
@@ -96,8 +94,8 @@ func (s *search) run(ctx context.Context) (Outcome, error) {
 	plan := s.plan(len(s.candidates))
 	result, err := s.attempts.try(ctx, plan)
 	return Outcome{
-		Plan: plan, Demotions: demotions(s.candidates), Result: result,
-		Applied: applied(s.candidates), NoEffect: s.noEffect,
+		Plan: plan, Demotions: demotions(s.candidates), Result: result, Applied: applied(s.candidates),
+		NoEffect: s.noEffect,
 	}, err
 }
 
@@ -106,8 +104,8 @@ func (s *search) plan(n int) generator.Plan {
 	in := s.input
 	in.Demotions = demotions(s.candidates)
 	return planWithout(in, s.noEffect, func(d *directive.Directive) bool {
-		is := func(c *candidate) bool { return c.directive == d }
-		return !d.Restricts() || slices.ContainsFunc(s.candidates[:n], is)
+		return !d.Restricts() ||
+			slices.ContainsFunc(s.candidates[:n], func(c *candidate) bool { return c.directive == d })
 	})
 }
 
@@ -118,8 +116,10 @@ func planWithout(in generator.Input, noEffect map[string]string, keep func(*dire
 		return !keep(i.Directive) || noEffect[i.Directive.Name] != ""
 	})
 	for _, name := range slices.Sorted(maps.Keys(noEffect)) {
-		reason := "has no effect here: " + noEffect[name]
-		plan.LeftOut = append(plan.LeftOut, verdict.LeftOut{Directive: name, Reason: reason})
+		plan.LeftOut = append(
+			plan.LeftOut,
+			verdict.LeftOut{Directive: name, Reason: "has no effect here: " + noEffect[name]},
+		)
 	}
 	return plan
 }
@@ -168,9 +168,6 @@ func (s *search) descend(ctx context.Context) error {
 			}
 			continue
 		}
-		if ok, err := s.withoutMounts(ctx, r); ok || err != nil {
-			return err
-		}
 		if low, err = s.findCulprit(ctx, r, low); err != nil {
 			return err
 		}
@@ -179,39 +176,41 @@ func (s *search) descend(ctx context.Context) error {
 
 // follow takes the steps down that the evidence of a failed launch names. It reports whether there are any.
 func (s *search) follow(r trial.Result) bool {
-	taken := batch{matters: true}
+	var taken []step
 	weakened := map[*candidate]bool{} // one value at a time, however many refusals speak for it
 	for _, p := range s.service.Causes(s.seen(r), applied(s.candidates)) {
 		c := s.candidate(p.Directive)
 		if c.isOff() || weakened[c] {
 			continue
 		}
-		var steps []step
-		if len(p.Names) > 0 {
-			for _, n := range c.allow(p.Names) {
-				steps = append(steps, step{candidate: c, name: n})
-			}
-		} else {
+		if len(p.Names) == 0 {
 			c.stepDown(p.Refused)
 			weakened[c] = true
-			steps = append(steps, step{candidate: c, level: c.level - 1})
+			taken = append(taken, step{candidate: c, level: c.level - 1})
+		} else {
+			names := c.allow(p.Names)
+			if len(names) == 0 {
+				continue
+			}
+			for _, n := range names {
+				taken = append(taken, step{candidate: c, name: n})
+			}
 		}
-		if len(steps) > 0 {
-			c.evidence = append(c.evidence, p.Evidence)
-			taken.add(steps, p)
-		}
+		c.evidence = append(c.evidence, p.Evidence)
 	}
-	if len(taken.groups) == 0 {
-		return false
+	if len(taken) > 0 {
+		s.batches = append(s.batches, batch{steps: taken, matters: true})
 	}
-	s.batches = append(s.batches, taken)
-	return true
+	return len(taken) > 0
 }
 
 // seen is the evidence of a launch.
 func (s *search) seen(r trial.Result) blame.Seen {
-	refused := s.service.New(r.Refused, refusals(s.trier.Baselines())...)
-	seen := blame.Seen{Refused: refused, Exit: trial.ExitName(r.Status), Log: r.Log}
+	seen := blame.Seen{
+		Refused: s.service.New(r.Refused, refusals(s.trier.Baselines())...),
+		Exit:    trial.ExitName(r.Status),
+		Log:     r.Log,
+	}
 	if len(r.Failures) > 0 {
 		seen.Failure = r.Failures[0]
 	}
@@ -239,8 +238,8 @@ func (s *search) candidate(d *directive.Directive) *candidate {
 	return c
 }
 
-// leaveOutIneffective leaves out what had no effect in the launch that passed: nothing was proven of it, and
-// elsewhere it may break the service.
+// leaveOutIneffective leaves out what had no effect in the launch that passed: nothing was proven of it, and elsewhere
+// it may break the service.
 func (s *search) leaveOutIneffective(ctx context.Context) error {
 	plan := s.plan(len(s.candidates))
 	r, err := s.attempts.try(ctx, plan)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
-	"temper/harness/blame"
 	"temper/harness/confine"
 	"temper/harness/observe"
 	"temper/harness/trial"
@@ -46,13 +44,9 @@ var hardest = &profiles.Profile{Name: "hardest", Service: []profiles.Setting{
 	{Name: "RestrictNamespaces", Values: []string{"yes"}},
 }}
 
-// input is a unit that sets nothing that matters here, under a profile that names it.
+// input is a unit that sets nothing itself, under a profile that names it.
 func input(p *profiles.Profile) generator.Input {
-	u := &unit.Unit{Name: "x.service", ID: "x.service", Assignments: []unit.Assignment{{
-		Section: "Service",
-		Name:    "ExecStart", Value: "/bin/true",
-	}}}
-	return generator.Input{Unit: u, Profile: p, Named: true, Version: 257}
+	return generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: p, Named: true, Version: 257}
 }
 
 // fake is a service that is nothing but the conditions under which it breaks; the search sees of it what it sees of a
@@ -130,10 +124,7 @@ func TestRun(t *testing.T) {
 		want   map[string]string // the demotions
 	}{
 		{"survives everything", func(p generator.Plan) bool { return false }, map[string]string{}},
-		{
-			"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") },
-			map[string]string{"LockPersonality": "off"},
-		},
+		{"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") }, map[string]string{"LockPersonality": "off"}},
 		{"the first and the last", func(p generator.Plan) bool {
 			return has(p, "ProtectSystem") || has(p, "RestrictNamespaces")
 		}, map[string]string{"ProtectSystem": "off", "RestrictNamespaces": "off"}},
@@ -168,10 +159,7 @@ func TestRun(t *testing.T) {
 		}, map[string]string{"RestrictRealtime": "off"}},
 		{"two that filter by one directive, and a capability", func(p generator.Plan) bool {
 			return has(p, "ProtectKernelModules") || has(p, "ProtectKernelLogs") || !capable(p, "CAP_SYSLOG")
-		}, map[string]string{
-			"ProtectKernelModules": "off", "ProtectKernelLogs": "off",
-			"CapabilityBoundingSet": "CAP_SYSLOG",
-		}},
+		}, map[string]string{"ProtectKernelModules": "off", "ProtectKernelLogs": "off", "CapabilityBoundingSet": "CAP_SYSLOG"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,8 +203,8 @@ func (s *script) Try(_ context.Context, plan generator.Plan) (trial.Result, erro
 	return r, nil
 }
 
-// TestRunUnjudged: a service that fails without hardening, that disagrees with itself, or whose place goes
-// away, is not judged.
+// TestRunUnjudged: a service that fails without hardening, that disagrees with itself, or whose place goes away, is not
+// judged.
 func TestRunUnjudged(t *testing.T) {
 	gone := errors.New("the place is gone")
 	good, bad := trial.Result{OK: true}, trial.Result{Failures: []verdict.Evidence{{Kind: "check", Text: "no answer"}}}
@@ -229,19 +217,15 @@ func TestRunUnjudged(t *testing.T) {
 		{"a baseline that always fails", []trial.Result{bad, bad}, ErrBroken, "no answer"},
 		{"a baseline that fails without a word", []trial.Result{{}, {}}, ErrBroken, "no failure was seen"},
 		{"a baseline that fails once", []trial.Result{bad, good}, ErrFlaky, "no answer"},
-		{
-			"a plan that fails once, and passes when its last directive is put back",
-			slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky,
-			"no answer",
-		},
+		{"a plan that fails once, and passes when its last directive is put back", slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky, "no answer"},
 		{"a place that is gone at once", nil, gone, ""},
 		{"a place that goes away with the second baseline", []trial.Result{bad}, gone, ""},
 		{"a place that goes away with the whole plan", []trial.Result{good}, gone, ""},
 		{"a place that goes away in the search", []trial.Result{good, bad}, gone, ""},
 	} {
 		s := &script{results: tt.results, err: gone}
-		if _, err := Run(context.Background(), input(hardest), s, s); !errors.Is(err, tt.want) ||
-			!strings.Contains(err.Error(), tt.text) {
+		_, err := Run(context.Background(), input(hardest), s, s)
+		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -251,8 +235,7 @@ func TestRunUnjudged(t *testing.T) {
 func TestRunGone(t *testing.T) {
 	gone := errors.New("the place is gone")
 	breaks := func(p generator.Plan) bool {
-		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") || has(p,
-			"ProtectKernelModules")
+		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") || has(p, "ProtectKernelModules")
 	}
 	whole := &fake{breaks: breaks}
 	if _, err := whole.run(); err != nil {
@@ -301,7 +284,6 @@ func TestRunByChance(t *testing.T) {
 // TestRunCheapest: among alternatives the directive that saves least exposure is given up.
 func TestRunCheapest(t *testing.T) {
 	saved := savings(input(hardest))
-	tried := 0
 	for i, a := range hardest.Service {
 		for _, b := range hardest.Service[:i] {
 			da, _ := directive.Lookup(a.Name)
@@ -309,7 +291,6 @@ func TestRunCheapest(t *testing.T) {
 			if saved[da] == saved[db] {
 				continue
 			}
-			tried++
 			cheap := a.Name
 			if saved[db] < saved[da] {
 				cheap = b.Name
@@ -319,9 +300,6 @@ func TestRunCheapest(t *testing.T) {
 				t.Errorf("of %s and %s gave up %v, %v; want %s", a.Name, b.Name, brief(found.Demotions), err, cheap)
 			}
 		}
-	}
-	if tried < 50 {
-		t.Errorf("%d pairs of directives save different exposure, want at least 50", tried)
 	}
 }
 
@@ -336,8 +314,7 @@ func TestRunEvidence(t *testing.T) {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{root: host.At(root), breaks: func(p generator.Plan) bool {
 				if needed {
-					return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"),
-						"-/srv/x")
+					return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x")
 				}
 				return has(p, "LockPersonality")
 			}}
@@ -362,8 +339,8 @@ func set(name string, values ...string) profiles.Setting {
 	return profiles.Setting{Name: name, Values: values}
 }
 
-// TestRunWavering: what a service does only now and then without hardening is held against no directive; what
-// it never does is.
+// TestRunWavering: what a service does only now and then without hardening is held against no directive; what it never
+// does is.
 func TestRunWavering(t *testing.T) {
 	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes")))
 	for _, tt := range []struct {
@@ -402,14 +379,13 @@ func TestRunBaselineLater(t *testing.T) {
 			r.Seen.AddErrors("lost")
 		}
 	}
-	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) ||
-		!strings.Contains(err.Error(), "baseline") {
+	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) || !strings.Contains(err.Error(), "baseline") {
 		t.Errorf("%v, want a flaky baseline", err)
 	}
 }
 
-// TestRunExempt: what the table holds worth trying is tried before a directive is given up, and only what is
-// needed stays.
+// TestRunExempt: what the table holds worth trying is tried before a directive is given up, and only what is needed
+// stays.
 func TestRunExempt(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -432,8 +408,7 @@ func TestRunExempt(t *testing.T) {
 		{
 			"its directory", withUnit(input(profile(set("ProtectSystem", "strict"))), "WorkingDirectory", "/var/lib/x"),
 			func(p generator.Plan) bool {
-				return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"),
-					"-/var/lib/x")
+				return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/var/lib/x")
 			},
 			map[string]string{"ReadWritePaths": "/var/lib/x"},
 		},
@@ -460,11 +435,7 @@ func withUnit(in generator.Input, name, value string) generator.Input {
 
 // TestRunWeakerByName: a value that is known to refuse the same is not tried.
 func TestRunWeakerByName(t *testing.T) {
-	f := &fake{breaks: func(p generator.Plan) bool {
-		l := lines(p, "ProtectHome")
-		return l != nil &&
-			l[0] != "read-only"
-	}, root: host.At(t.TempDir())}
+	f := &fake{breaks: func(p generator.Plan) bool { l := lines(p, "ProtectHome"); return l != nil && l[0] != "read-only" }, root: host.At(t.TempDir())}
 	if err := os.MkdirAll(f.root.Dir()+"/home/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -478,7 +449,7 @@ func TestRunWeakerByName(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if f.launches > 4 {
-		t.Errorf("%d launches, want at most 4: a baseline, the whole plan, the weaker value, the stronger one again", f.launches)
+		t.Errorf("%d launches, want at most 4: without hardening, the whole plan, the weaker value, the stronger one again", f.launches)
 	}
 }
 
@@ -499,8 +470,7 @@ func TestRunNoEffect(t *testing.T) {
 			}
 		}
 		found, err := f.prove(in)
-		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") ||
-			len(found.Demotions) > 0 {
+		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") || len(found.Demotions) > 0 {
 			t.Errorf("stand-in %v: %v, %v:\n%s", standIn, err, brief(found.Demotions), found.Plan.Text())
 		}
 		if got := found.Plan.LeftOut; len(got) != 1 || got[0].Reason != "has no effect here: it is not there" {
@@ -525,14 +495,13 @@ func TestRunNamedLate(t *testing.T) {
 		}
 	}
 	found, err := f.run()
-	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"},
-		brief(found.Demotions)); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"}, brief(found.Demotions)); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
-// TestRunAlternatives: of two exceptions that the evidence names, either of which would do, the most valuable
-// is taken back.
+// TestRunAlternatives: of two exceptions that the evidence names, either of which would do, the most valuable is taken
+// back.
 func TestRunAlternatives(t *testing.T) {
 	f := &fake{root: host.At(t.TempDir()), breaks: func(p generator.Plan) bool {
 		return !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x") && !capable(p, "CAP_CHOWN")
@@ -543,71 +512,12 @@ func TestRunAlternatives(t *testing.T) {
 	f.show = func(r *trial.Result, p generator.Plan) {
 		if !r.OK {
 			r.Refused.Denials = []witness.Denial{
-				{
-					Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new",
-				}, {
-					Process: "x", Syscall: "chown",
-					Errno: "EPERM", Path: "/srv/x",
-				},
+				{Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new"}, {Process: "x", Syscall: "chown", Errno: "EPERM", Path: "/srv/x"},
 			}
 		}
 	}
 	found, err := f.prove(input(profile(set("ProtectSystem", "strict"), set("CapabilityBoundingSet", "CAP_KILL"))))
 	if diff := cmp.Diff(map[string]string{"ReadWritePaths": "/srv/x"}, brief(found.Demotions)); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-}
-
-// anyMounts reports whether a plan gives the service a mount namespace.
-func anyMounts(p generator.Plan) bool {
-	return slices.ContainsFunc(p.Items, func(i generator.Item) bool { return blame.OwnMounts(i.Directive, i.Lines) })
-}
-
-// anyBrings reports whether a plan brings along NoNewPrivileges= for a service without privileges.
-func anyBrings(p generator.Plan) bool {
-	is := func(e directive.Effect) bool { return e.Directive == "NoNewPrivileges" }
-	return slices.ContainsFunc(p.Items, func(i generator.Item) bool {
-		return i.Directive.Name == "NoNewPrivileges" || slices.ContainsFunc(i.Directive.Brings(252, true), is)
-	})
-}
-
-// unprivileged is a service whose systemd brings NoNewPrivileges= along with every filter.
-func unprivileged() generator.Input {
-	in := withUnit(input(hardest), "User", "nobody")
-	in.Version = 252
-	return in
-}
-
-// TestRunSharedCause: what enforces that which breaks the service is given up with it, in few launches and not
-// one by one.
-func TestRunSharedCause(t *testing.T) {
-	for _, tt := range []struct {
-		name     string
-		in       generator.Input
-		breaks   func(generator.Plan) bool
-		want     string
-		launches int
-	}{
-		{
-			"a mount namespace", input(hardest), anyMounts,
-			"PrivateDevices PrivateTmp ProtectHome ProtectKernelLogs ProtectKernelModules ProtectKernelTunables ProtectSystem", 12,
-		},
-		{
-			"no new privileges", unprivileged(), anyBrings,
-			"LockPersonality MemoryDenyWriteExecute NoNewPrivileges PrivateDevices ProtectKernelLogs ProtectKernelModules " +
-				"ProtectKernelTunables RestrictAddressFamilies RestrictNamespaces RestrictRealtime RestrictSUIDSGID", 19,
-		},
-	} {
-		f := &fake{breaks: tt.breaks}
-		found, err := f.prove(tt.in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Join(slices.Sorted(maps.Keys(brief(found.Demotions))), " "); got != tt.want {
-			t.Errorf("%s: gave up %s, want %s", tt.name, got, tt.want)
-		}
-		if f.launches > tt.launches {
-			t.Errorf("%s: %d launches for %d demotions, want at most %d", tt.name, f.launches, len(found.Demotions), tt.launches)
-		}
 	}
 }

@@ -5,9 +5,7 @@ import (
 	"slices"
 
 	"temper/generator"
-	"temper/harness/blame"
 	"temper/harness/trial"
-	"temper/harness/witness"
 )
 
 // A step is one part of what a candidate was taken down, and can be put back.
@@ -48,50 +46,24 @@ func (s step) putBack() (undo func()) {
 	return func() { s.candidate.level, s.candidate.allowed = level, allowed }
 }
 
-// A group is steps for which one refusal speaks: each refuses it for certain.
-type group struct {
-	refused witness.Restriction // the zero Restriction if the table is not certain
-	steps   []step
-}
-
 // A batch is what was stepped down at once, before one launch.
 type batch struct {
-	groups  []group
-	matters bool     // the evidence of a failed launch named it: something of it is needed, most likely
-	cause   property // what all of it enforces, and is suspected for
+	steps   []step
+	matters bool // the evidence of a failed launch named it: something of it is needed, most likely
 }
 
-// add adds the steps of a proposal.
-func (b *batch) add(steps []step, p blame.Proposal) {
-	g := group{steps: steps}
-	if p.Certain {
-		g.refused = p.Refused
-		same := func(o group) bool { return o.refused == p.Refused }
-		if i := slices.IndexFunc(b.groups, same); i >= 0 {
-			b.groups[i].steps = append(b.groups[i].steps, steps...)
-			return
-		}
-	}
-	b.groups = append(b.groups, g)
-}
-
-// apart are steps in a group each.
-func apart(steps []step) []group {
-	var groups []group
-	for _, s := range steps {
-		groups = append(groups, group{steps: []step{s}})
-	}
-	return groups
-}
-
-// putBackAll puts back every step that can be put back, those first that were taken in one batch: of what
-// evidence names, most does not matter to the service. The most valuable come first, so that of alternatives
-// the cheapest stays given up. What remains has been put back in a launch of its own, and broke the service; or
-// it refuses what another exception was seen to be needed for.
+// putBackAll puts back every step that can be put back, those first that were taken in one batch: of what evidence
+// names, most does not matter to the service. The most valuable come first, so that of alternatives the cheapest stays
+// given up. What remains has been put back once, in a launch of its own, and broke the service.
 func (s *search) putBackAll(ctx context.Context) error {
 	t := &strengthening{search: s, needed: map[step]bool{}}
+	order := map[*candidate]int{}
+	for i, c := range s.candidates {
+		order[c] = i
+	}
 	for _, b := range slices.Backward(s.batches) {
-		if err := t.batch(ctx, b); err != nil {
+		slices.SortStableFunc(b.steps, func(x, y step) int { return order[x.candidate] - order[y.candidate] })
+		if _, err := t.split(ctx, b.steps, b.matters); err != nil {
 			return err
 		}
 	}
@@ -105,21 +77,6 @@ func (s *search) putBackAll(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// byValue sorts groups by their most valuable step, and the steps of each.
-func (s *search) byValue(groups []group) []group {
-	order := map[*candidate]int{}
-	for i, c := range s.candidates {
-		order[c] = i
-	}
-	for _, g := range groups {
-		slices.SortStableFunc(g.steps, func(a, b step) int { return order[a.candidate] - order[b.candidate] })
-	}
-	slices.SortStableFunc(groups, func(a, b group) int {
-		return order[a.steps[0].candidate] - order[b.steps[0].candidate]
-	})
-	return groups
 }
 
 // A strengthening puts steps back, and remembers which could not be.
@@ -143,82 +100,27 @@ func (t *strengthening) strengthen(ctx context.Context, c *candidate) error {
 	return nil
 }
 
-// split puts back what it can of some groups, halves of them first. It reports whether that was all. If it is
-// known that something of them matters, they are not all put back at once.
-func (t *strengthening) split(ctx context.Context, groups []group, matters bool) (all bool, err error) {
-	groups, steps := t.left(groups)
+// split puts back what it can of some steps, halves of them first. It reports whether that was all. If it is known that
+// some step matters, they are not all put back at once.
+func (t *strengthening) split(ctx context.Context, list []step, matters bool) (all bool, err error) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s step) bool { return !s.isTaken() || t.needed[s] })
 	switch {
-	case len(groups) == 0:
+	case len(list) == 0:
 		return true, nil
-	case len(groups) == 1:
-		return t.group(ctx, groups[0])
+	case len(list) == 1:
+		return t.one(ctx, list[0])
 	case !matters:
-		if ok, err := t.together(ctx, steps, t.attempts.try); ok || err != nil {
+		if ok, err := t.together(ctx, list, t.attempts.try); ok || err != nil {
 			return ok, err
 		}
 	}
-	half := len(groups) / 2
-	first, err := t.split(ctx, groups[:half], false)
+	half := len(list) / 2
+	first, err := t.split(ctx, list[:half], false)
 	if err != nil {
 		return false, err
 	}
-	second, err := t.split(ctx, groups[half:], first)
+	second, err := t.split(ctx, list[half:], first)
 	return first && second, err
-}
-
-// batch puts back what it can of a batch.
-func (t *strengthening) batch(ctx context.Context, b batch) error {
-	groups := t.byValue(b.groups)
-	if b.cause != (property{}) {
-		_, steps := t.left(groups)
-		if ok, err := t.together(ctx, steps, t.attempts.try); ok || err != nil {
-			return err
-		}
-		b.matters = true
-		if len(steps) > minSharers {
-			if err := t.confirmCause(ctx, b.cause); err != nil {
-				return err
-			}
-		}
-	}
-	_, err := t.split(ctx, groups, b.matters)
-	return err
-}
-
-// minSharers is how many steps must be suspected for one cause for it to be tried by itself: fewer are put back
-// as soon.
-const minSharers = 2
-
-// left is what is still to be put back, and is not known to be needed.
-func (t *strengthening) left(groups []group) (left []group, steps []step) {
-	for _, g := range groups {
-		g.steps = slices.DeleteFunc(slices.Clone(g.steps), func(s step) bool { return !s.isTaken() || t.needed[s] })
-		if len(g.steps) > 0 {
-			left, steps = append(left, g), append(steps, g.steps...)
-		}
-	}
-	return left, steps
-}
-
-// group puts back what it can of the steps of one group. An exception is put back first: if the service breaks,
-// it needs just what the whole group refuses.
-func (t *strengthening) group(ctx context.Context, g group) (all bool, err error) {
-	if len(g.steps) == 1 {
-		return t.one(ctx, g.steps[0])
-	}
-	if i := slices.IndexFunc(g.steps, func(s step) bool { return s.name != "" }); i >= 0 {
-		ok, err := t.one(ctx, g.steps[i])
-		if err != nil {
-			return false, err
-		}
-		if !ok {
-			for _, s := range g.steps {
-				t.needed[s] = true
-			}
-			return false, nil
-		}
-	}
-	return t.split(ctx, apart(g.steps), false)
 }
 
 // one puts a single step back if that can be done.
@@ -231,11 +133,12 @@ func (t *strengthening) one(ctx context.Context, s step) (bool, error) {
 	return ok, err
 }
 
-// A try launches the service under a plan.
-type try func(ctx context.Context, plan generator.Plan) (trial.Result, error)
-
 // together puts steps back, all of them or, if the plan then fails, none.
-func (t *strengthening) together(ctx context.Context, list []step, try try) (bool, error) {
+func (t *strengthening) together(
+	ctx context.Context,
+	list []step,
+	try func(context.Context, generator.Plan) (trial.Result, error),
+) (bool, error) {
 	var undo []func()
 	for _, s := range list {
 		undo = append(undo, s.putBack())

@@ -21,10 +21,10 @@ type grant struct {
 	name      string
 }
 
-// A tightening finds the grants of a profile that a proof never needed. All of them are taken away at once;
-// those that the evidence names are put back until nothing fails and nothing more is refused than in the proof,
-// so that a grant whose loss only does damage that no check notices is kept too. Where the evidence names none,
-// bisection finds the one that is needed.
+// A tightening finds the grants of a profile that a proof never needed. All of them are taken away at once; those that
+// the evidence names are put back until nothing fails and nothing more is refused than in the proof, so that a grant
+// whose loss only does damage that no check notices is kept too. Where the evidence names none, bisection finds the one
+// that is needed.
 type tightening struct {
 	input  generator.Input
 	files  blame.Files
@@ -34,7 +34,11 @@ type tightening struct {
 
 // Tighten returns what the profile allows without need, after a search that has proven the service.
 func Tighten(
-	ctx context.Context, in generator.Input, files blame.Files, trier Trier, proven Outcome,
+	ctx context.Context,
+	in generator.Input,
+	files blame.Files,
+	trier Trier,
+	proven Outcome,
 ) ([]verdict.Loose, error) {
 	t := &tightening{input: in, files: files, trier: trier, proven: proven}
 	unneeded, err := t.run(ctx, t.effective(grants(in, proven.Demotions)))
@@ -92,8 +96,10 @@ func (t *tightening) plan(taken []grant) generator.Plan {
 		d, _ := directive.Lookup(setting.Name)
 		if gone := names(taken, d); len(gone) > 0 {
 			lines := d.Without(demoted(d.Name, setting.Values, t.proven.Demotions), gone, in.Version)
-			is := func(x verdict.Demotion) bool { return x.Directive == d.Name }
-			in.Demotions = slices.DeleteFunc(in.Demotions, is)
+			in.Demotions = slices.DeleteFunc(
+				in.Demotions,
+				func(x verdict.Demotion) bool { return x.Directive == d.Name },
+			)
 			in.Demotions = append(in.Demotions, verdict.Demotion{Directive: d.Name, To: verdict.Join(lines)})
 		}
 	}
@@ -111,8 +117,8 @@ func names(list []grant, d *directive.Directive) []string {
 	return names
 }
 
-// effective leaves the grants that change the drop-in: of the others, which the unit's own lines decide about,
-// nothing can be seen.
+// effective leaves the grants that change the drop-in: of the others, which the unit's own lines decide about, nothing
+// can be seen.
 func (t *tightening) effective(list []grant) []grant {
 	all := t.plan(nil).Text()
 	return slices.DeleteFunc(list, func(g grant) bool { return t.plan([]grant{g}).Text() == all })
@@ -188,10 +194,8 @@ func (t *tightening) needed(result trial.Result, taken []grant) []grant {
 // narrowest.
 func (t *tightening) closest(taken []grant, r witness.Restriction) (best grant, ok bool) {
 	for _, g := range taken {
-		if ok && len(g.name) <= len(best.name) {
-			continue
-		}
-		if t.gives(g, g.name, r) || path.IsAbs(r.Subject) && t.gives(g, realPath(t.files.Root(), g.name), r) {
+		if (!ok || len(g.name) > len(best.name)) &&
+			(t.gives(g, g.name, r) || path.IsAbs(r.Subject) && t.gives(g, realPath(t.files.Root(), g.name), r)) {
 			best, ok = g, true
 		}
 	}

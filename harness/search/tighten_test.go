@@ -43,8 +43,8 @@ func modest(hasWitness bool) *fake {
 	return f
 }
 
-// TestTighten: what is needed is found, by what the kernel refuses, links of paths resolved, or by bisection
-// where the kernel has no witness: in k log n launches, not in n.
+// TestTighten: what is needed is found, by what the kernel refuses, links of paths resolved, or by bisection where the
+// kernel has no witness: in k log n launches, not in n.
 func TestTighten(t *testing.T) {
 	root := t.TempDir()
 	if err := errors.Join(os.Mkdir(root+"/b", 0o755), os.Symlink("b", root+"/link")); err != nil {
@@ -71,22 +71,18 @@ func TestTighten(t *testing.T) {
 	}
 }
 
-// TestTightenAll: a service that needs nothing of what its profile grants, and one that needs all of what
-// demotions have left.
+// TestTightenAll: a service that needs nothing of what its profile grants, and one that needs all of what demotions
+// have left.
 func TestTightenAll(t *testing.T) {
 	f := &fake{breaks: func(generator.Plan) bool { return false }}
 	list, err := Tighten(context.Background(), input(generous), f, f, Outcome{})
-	if err != nil || len(list) != 2 || list[0].Right != "ReadWritePaths = []" ||
-		list[1].Right != "CapabilityBoundingSet = []" {
+	if err != nil || len(list) != 2 || list[0].Right != "ReadWritePaths = []" || list[1].Right != "CapabilityBoundingSet = []" {
 		t.Errorf("%v, %v", list, err)
 	}
-	down := []verdict.Demotion{{Directive: "ReadWritePaths", To: "/b"}, {
-		Directive: "CapabilityBoundingSet",
-		To:        "CAP_KILL",
-	}}
+	down := []verdict.Demotion{{Directive: "ReadWritePaths", To: "/b"}, {Directive: "CapabilityBoundingSet", To: "CAP_KILL"}}
 	f = modest(false)
-	if list, err := Tighten(context.Background(), input(generous), f, f, Outcome{Demotions: down}); err != nil ||
-		list != nil {
+	list, err = Tighten(context.Background(), input(generous), f, f, Outcome{Demotions: down})
+	if err != nil || list != nil {
 		t.Errorf("%v, %v", list, err)
 	}
 }
