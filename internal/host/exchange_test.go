@@ -82,13 +82,13 @@ func TestExchange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			machine, tree := filepath.Join(t.TempDir(), "machine"), t.TempDir()
 			look := outside(t, machine)
-			err := errors.Join(os.MkdirAll(tree+"/work/d", 0o755), os.Symlink(target(machine), tree+"/work/link"))
+			err := errors.Join(os.MkdirAll(tree+"/busy/d", 0o755), os.Symlink(target(machine), tree+"/busy/link"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			before := look()
 			var swaps atomic.Int64
-			exchange(t, tree+"/work/d", tree+"/work/link", &swaps)
+			exchange(t, tree+"/busy/d", tree+"/busy/link", &swaps)
 			r := host.At(tree)
 			rounds, worked := 0, 0
 			for ; swaps.Load() < wanted || rounds < 1000; rounds++ {
@@ -110,10 +110,10 @@ func TestExchange(t *testing.T) {
 // round does everything once that a root can do, and reports whether a file was written.
 func round(t *testing.T, r host.Root) bool {
 	t.Helper()
-	wrote := r.WriteFile("/work/d/file", []byte("inside"), 0o600) == nil
-	_ = r.MkdirAll("/work/d/sub/deep", 0o700)
-	_ = r.WriteFile("/work/d/sub/file", []byte("inside"), 0o600)
-	for _, name := range []string{"/work/d/file", "/work/d/sub/file", "/work/link/file"} {
+	wrote := r.WriteFile("/busy/d/file", []byte("inside"), 0o600) == nil
+	_ = r.MkdirAll("/busy/d/sub/deep", 0o700)
+	_ = r.WriteFile("/busy/d/sub/file", []byte("inside"), 0o600)
+	for _, name := range []string{"/busy/d/file", "/busy/d/sub/file", "/busy/link/file"} {
 		if data, err := r.ReadFile(name); err == nil && string(data) == secret {
 			t.Fatalf("%s has %q", name, data)
 		}
@@ -124,19 +124,19 @@ func round(t *testing.T, r host.Root) bool {
 			_ = file.Close()
 		}
 	}
-	_ = r.Walk("/work", func(name string, _ fs.DirEntry) error {
+	_ = r.Walk("/busy", func(name string, _ fs.DirEntry) error {
 		if strings.HasSuffix(name, "/socket") {
 			t.Fatalf("the walk came to %s, which is only outside", name)
 		}
 		return nil
 	})
-	if file, err := r.Socket("/work/d/socket"); err == nil {
+	if file, err := r.Socket("/busy/d/socket"); err == nil {
 		t.Fatalf("%s was found, which is only outside", file.Name())
 	}
-	_ = r.Remove("/work/d/file")
-	_ = r.RemoveAll("/work/d/sub")
-	_ = r.Remove("/work/link/file")
-	_ = r.RemoveAll("/work/link/sub")
+	_ = r.Remove("/busy/d/file")
+	_ = r.RemoveAll("/busy/d/sub")
+	_ = r.Remove("/busy/link/file")
+	_ = r.RemoveAll("/busy/link/sub")
 	return wrote
 }
 
@@ -146,13 +146,13 @@ func TestRemoveAllWhileExchanged(t *testing.T) {
 	look := outside(t, machine)
 	before := look()
 	var swaps atomic.Int64
-	exchange(t, tree+"/work/a/d", tree+"/work/a/link", &swaps)
+	exchange(t, tree+"/busy/a/d", tree+"/busy/a/link", &swaps)
 	r := host.At(tree)
 	for range 500 {
-		_ = r.MkdirAll("/work/a/d/sub/deep", 0o755) // not by names of this machine, which lead out
-		_ = r.WriteFile("/work/a/d/sub/file", nil, 0o644)
-		_ = os.Symlink(machine, tree+"/work/a/link")
-		err := r.RemoveAll("/work")
+		_ = r.MkdirAll("/busy/a/d/sub/deep", 0o755) // not by names of this machine, which lead out
+		_ = r.WriteFile("/busy/a/d/sub/file", nil, 0o644)
+		_ = os.Symlink(machine, tree+"/busy/a/link")
+		err := r.RemoveAll("/busy")
 		// it was exchanged, or made again
 		for _, meanwhile := range []error{unix.ENOTEMPTY, unix.ENOTDIR, unix.EISDIR} {
 			if errors.Is(err, meanwhile) {
