@@ -15,10 +15,12 @@ import (
 // mounts, units, control groups, namespaces, and the processes of services that run. Its own are not among them, nor
 // the times of /run and /tmp, in which files come and go.
 const snapshot = `
-find / /srv /var -xdev '(' -path /etc/temper -o -path /var/lib/temper -o -path '/run/*' -o -path '/proc/*' -o -path
-'/sys/*' ')' -prune -o -printf '%p %i %s %m %U %G %T@ %C@\n' | grep -v -e '^/run ' -e '^/tmp ' | sort -u cut -d' ' -f4-
-/proc/self/mountinfo | grep -v temper-run | sort systemctl list-units --all --plain --no-legend --full | grep -v
-temper-run find /sys/fs/cgroup -type d | grep -v temper-run | sort
+find / /srv /var -xdev '(' -path /etc/temper -o -path /var/lib/temper -o -path '/run/*' -o -path '/proc/*' \
+	-o -path '/sys/*' ')' -prune -o -printf '%p %i %s %m %U %G %T@ %C@\n' |
+	grep -v -e '^/run ' -e '^/tmp ' | sort -u
+cut -d' ' -f4- /proc/self/mountinfo | grep -v temper-run | sort
+systemctl list-units --all --plain --no-legend --full | grep -v temper-run
+find /sys/fs/cgroup -type d | grep -v temper-run | sort
 lsns -n -o NS,TYPE | sort
 systemctl show -p Id -p MainPID -p InvocationID -p NRestarts nginx cron`
 

@@ -55,7 +55,11 @@ func (c Container) withheld(d witness.Denial) []witness.Restriction {
 			list = append(list, r)
 		}
 	}
-	for _, name := range d.Capabilities() {
+	names := d.Capabilities()
+	if len(names) == 0 { // nothing was lacked: the container's own system call filter may have refused the call
+		names = d.SuspectedCapabilities()
+	}
+	for _, name := range names {
 		needed, ok := values.ParseCapability(name)
 		downgraded := d.Root && c.Downgrades != nil && c.Downgrades(name, d.Syscall)
 		if ok && (!c.Capabilities.Has(needed) || downgraded) {

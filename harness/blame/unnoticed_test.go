@@ -57,9 +57,12 @@ func TestUnnoticed(t *testing.T) {
 // refuse it.
 func TestNotGranted(t *testing.T) {
 	in := input(set("PrivateDevices", "yes"), set("ProtectClock", "yes"), set("CapabilityBoundingSet", "CAP_KILL"))
+	filtered := denial("clock_settime", "EPERM", "") // by a filter of the container: the kernel asked for no capability
+	filtered.Told = true
 	record := witness.Record{Denials: []witness.Denial{
 		denial("openat", "ENOENT", "/dev/kvm"), denial("openat", "ENOENT", "/dev/none"), denial("settimeofday", "EPERM", ""),
 		denial("chown", "EPERM", "/x"), // the container grants its capability
+		filtered,
 	}}
 	container := blame.Container{
 		Capabilities: values.CapabilitySet("CAP_CHOWN"),
@@ -71,6 +74,7 @@ func TestNotGranted(t *testing.T) {
 	want := []verdict.Evidence{
 		{Kind: "unseen", Text: `web: openat("/dev/kvm", 0x0, 0x0): ENOENT` + unseen + "PrivateDevices= and ProtectClock= where it is granted was not seen"},
 		{Kind: "unseen", Text: `web: settimeofday(): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
+		{Kind: "unseen", Text: `web: clock_settime(0x0): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

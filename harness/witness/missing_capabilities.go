@@ -24,6 +24,13 @@ func (d Denial) Capabilities() []string {
 	return nil
 }
 
+// SuspectedCapabilities are those that the call may have lacked as far as its name and its error tell. They are more
+// than Capabilities where the kernel was not asked: a system call filter of a container refuses a call before that.
+func (d Denial) SuspectedCapabilities() []string {
+	d.Told = false
+	return d.Capabilities()
+}
+
 // capabilities are those that would have made a call succeed that ended with EPERM. Of the capabilities that the table
 // has for the call the kernel tells which was lacked. Where the table has none, what was lacked is suspected, unless
 // the call changes the memory of the process: each of these asks for CAP_SYS_ADMIN, which only moves a limit.
