@@ -10,6 +10,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"temper/harness/place/overlay"
+	"temper/harness/place/owner"
 	"temper/internal/hint"
 	"temper/internal/host"
 )
@@ -26,7 +27,9 @@ func unused(dir string) error {
 	switch {
 	case err != nil:
 		return err
-	case len(mounts) > 0:
+	case len(mounts) > 0 || slices.ContainsFunc(othersDirectories(), func(other string) bool {
+		return host.Below(dir, other) || host.Below(other, dir)
+	}):
 		return errCovered
 	}
 	files, _ := filepath.Glob("/proc/[0-9]*/fd/*")
@@ -40,4 +43,18 @@ func unused(dir string) error {
 		}
 	}
 	return nil
+}
+
+// othersDirectories lists the directories over which living processes have recorded copies. They count also where
+// nothing is mounted: the copies may be gone and what was made for them may not, and that must not be removed from a
+// copy in place of the original.
+func othersDirectories() []string {
+	var dirs []string
+	names, _ := filepath.Glob(scratchPrefix + "*")
+	for _, name := range names {
+		if r, err := readRecord(name); err == nil && !owner.Gone(filepath.Base(name)) {
+			dirs = append(dirs, r.Dirs...)
+		}
+	}
+	return dirs
 }

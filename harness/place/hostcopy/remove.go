@@ -17,19 +17,36 @@ import (
 )
 
 // IsScratch reports whether a path is that of a directory in which copies are recorded.
-func IsScratch(name string) bool { return strings.HasPrefix(name, "/run/temper-cover-") }
+func IsScratch(name string) bool { return strings.HasPrefix(name, scratchPrefix) }
+
+const scratchPrefix = "/run/temper-cover-"
 
 // RemoveLeftovers takes away the copies that are recorded in a scratch directory whose process has ended.
 func RemoveLeftovers(scratch string) error {
 	return namespace.InMounts(1, func() error {
-		c := &Copies{scratch: scratch}
-		if data, err := os.ReadFile(filepath.Join(scratch, recordName)); err == nil {
-			if err := json.Unmarshal(data, &c.record); err != nil {
-				return fmt.Errorf("%s: %w", filepath.Join(scratch, recordName), err)
-			}
+		r, err := readRecord(scratch)
+		if err != nil {
+			return err
 		}
+		c := &Copies{scratch: scratch, record: r}
 		return c.unmountAll()
 	})
+}
+
+// readRecord reads the record in a scratch directory. It is empty where no step was taken yet.
+func readRecord(scratch string) (r record, err error) {
+	name := filepath.Join(scratch, recordName)
+	data, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return r, nil
+	case err != nil:
+		return r, err
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", name, err)
+	}
+	return r, nil
 }
 
 // unmountAll takes the copies away, and what was made for them. What does not exist is no error.
