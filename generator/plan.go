@@ -75,7 +75,7 @@ func NewPlan(in Input) Plan {
 	all := wanted(in)
 	plan.Items = make([]Item, 0, len(all))
 	for _, want := range all {
-		if reason := protected(own, want.Directive, in.Named, c); reason != "" {
+		if reason := protected(own, want.Directive); reason != "" {
 			plan.leaveOut(want, reason)
 			continue
 		}
@@ -135,7 +135,7 @@ func wanted(in Input) []Item {
 
 // addLine adds a path that nobody but its owner may see.
 func addLine(items []Item, path, owner string) []Item {
-	d, _ := directive.Lookup("InaccessiblePaths")
+	d := directive.Hiding()
 	if i := slices.IndexFunc(items, func(i Item) bool { return i.Directive == d }); i >= 0 {
 		items[i].Lines = append(slices.Clone(items[i].Lines), path)
 		return items
@@ -145,21 +145,19 @@ func addLine(items []Item, path, owner string) []Item {
 
 // context is the unit as the merge sees it, with the specifiers that files tell filled in.
 func context(u *unit.Unit, version int) directive.Context {
-	return directive.Context{Version: version, Have: func(name string) []string {
-		is := func(n string) bool { return n == name }
-		if d, ok := directive.Lookup(name); ok {
-			is = d.Is
+	lines := map[string][]string{}
+	for _, a := range u.Assignments {
+		if a.Section != "Service" {
+			continue
 		}
-		var values []string
-		for _, a := range assignments(u, is) {
-			value, err := u.Expand(a.Value)
-			if err != nil { // what is left of it the merge takes for anything
-				value = u.ExpandNames(a.Value)
-			}
-			values = append(values, value)
+		value, err := u.Expand(a.Value)
+		if err != nil { // what is left of it the merge takes for anything
+			value = u.ExpandNames(a.Value)
 		}
-		return values
-	}}
+		name := directive.Canonical(a.Name)
+		lines[name] = append(lines[name], value)
+	}
+	return directive.NewContext(version, lines)
 }
 
 // assignments returns what a service sets by a name that is meant, in order.
@@ -174,7 +172,7 @@ func assignments(u *unit.Unit, is func(name string) bool) []unit.Assignment {
 }
 
 // protected returns why a directive of a unit is not temper's to touch, or "".
-func protected(u *unit.Unit, d *directive.Directive, named bool, c directive.Context) string {
+func protected(u *unit.Unit, d *directive.Directive) string {
 	for _, a := range assignments(u, d.Is) {
 		switch {
 		case ByAdministrator(a.Pos.Path):

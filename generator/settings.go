@@ -101,9 +101,8 @@ func LoadSettings(root host.Root) (Settings, error) {
 
 // checkSecrets returns what is wrong with the table of secrets.
 func (s Settings) checkSecrets(keys tomlpos.Positions) error {
-	d, _ := directive.Lookup("InaccessiblePaths")
 	for at, owners := range s.Secrets {
-		if err := d.Check([]string{at}); err != nil || at == "/" || strings.ContainsAny(at, " \t\"'\\") {
+		if err := directive.Hiding().Check([]string{at}); err != nil || at == "/" || strings.ContainsAny(at, " \t\"'\\") {
 			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks",
 				SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, at)
 		}

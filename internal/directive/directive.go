@@ -231,6 +231,24 @@ var byName = sync.OnceValue(func() map[string]*Directive {
 	return m
 })
 
+// Canonical returns the name that a directive has now, for an older one; any other name is returned as it is.
+func Canonical(name string) string {
+	if now, ok := byAlias()[name]; ok {
+		return now
+	}
+	return name
+}
+
+var byAlias = sync.OnceValue(func() map[string]string {
+	m := map[string]string{}
+	for _, d := range table {
+		for _, alias := range d.Aliases {
+			m[alias] = d.Name
+		}
+	}
+	return m
+})
+
 // Suggest returns the directive whose name is nearest to a misspelt one, or "" if none is near.
 func Suggest(name string) string {
 	names := make([]string, len(table))

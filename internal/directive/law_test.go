@@ -143,12 +143,7 @@ func TestMergeLaws(t *testing.T) {
 				if len(want) == 0 {
 					return
 				}
-				c := directive.Context{Version: version, Have: func(name string) []string {
-					if name == d.Name {
-						return own
-					}
-					return nil
-				}}
+				c := directive.NewContext(version, map[string][]string{d.Name: own})
 				m := d.Merge(c, want)
 				result := append(slices.Clone(own), m.Lines...)
 				before, after := allowed(d, own, version), allowed(d, result, version)
@@ -164,12 +159,7 @@ func TestMergeLaws(t *testing.T) {
 				if len(after) >= len(before) {
 					t.Fatalf("%q after %q changes nothing", m.Lines, own)
 				}
-				again := d.Merge(directive.Context{Version: version, Have: func(name string) []string {
-					if name == d.Name {
-						return result
-					}
-					return nil
-				}}, want)
+				again := d.Merge(directive.NewContext(version, map[string][]string{d.Name: result}), want)
 				if again.Lines != nil {
 					t.Fatalf("%q, then %q, then again %q", own, m.Lines, again.Lines)
 				}
@@ -269,7 +259,7 @@ func TestMergePathLaws(t *testing.T) {
 				want[n] = assignments(t, d, "want "+n, true)
 			}
 		}
-		c := directive.Context{Version: 257, Have: func(name string) []string { return unit[name] }}
+		c := directive.NewContext(257, unit)
 		result := map[string][]string{}
 		for n, v := range unit {
 			result[n] = v
@@ -297,7 +287,7 @@ func TestMergeKeepsOrder(t *testing.T) {
 		if len(want) == 0 {
 			return
 		}
-		m := d.Merge(directive.Context{Version: 262, Have: func(string) []string { return nil }}, want)
+		m := d.Merge(directive.NewContext(262, nil), want)
 		if m.Lines != nil && m.Note == "" && !slices.Equal(m.Lines, want) {
 			t.Fatalf("%q became %q", want, m.Lines)
 		}

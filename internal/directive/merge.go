@@ -10,9 +10,9 @@ import (
 
 // in reports whether a unit has the assignment.
 func (x Clash) in(c Context) bool {
-	lines := c.Have(x.Directive)
+	lines := c.lines[x.Directive]
 	if d, ok := byName()[x.Directive]; ok && d.Ordered() {
-		v, _ := d.Read(lines, c.Version)
+		v, _ := d.Read(lines, c.version)
 		return v.Name == x.Value
 	}
 	return len(lines) > 0 && lines[len(lines)-1] != "" && (x.Value == "" || lines[len(lines)-1] == x.Value)
@@ -28,12 +28,21 @@ type kind interface {
 	rule() string
 }
 
-// Context is the unit into which directives are merged.
+// Context is the unit into which directives are merged. See [NewContext].
 type Context struct {
-	Version int // of systemd
-	// Have returns the unit's own assignments of a directive, in order, empty ones included; those by older names of
-	// it too.
-	Have func(name string) []string
+	version int                 // of systemd
+	lines   map[string][]string // the unit's own assignments, in order
+	values  map[*Directive]effective
+	paths   unitPaths
+}
+
+// NewContext reads the assignments of a unit: by the name that a directive has now (see [Canonical]), in order, empty
+// ones included.
+func NewContext(version int, lines map[string][]string) Context {
+	c := Context{version: version, lines: lines}
+	c.values = c.effectiveValues()
+	c.paths = c.readPaths()
+	return c
 }
 
 // Merged is the result of a merge. Without Lines nothing need or can be written, and Note says why.
@@ -46,11 +55,11 @@ type Merged struct {
 // Merge returns the assignments that, read after the unit's own, make it forbid everything that it forbade before and,
 // as far as systemd allows, everything that want forbids.
 func (d *Directive) Merge(c Context, want []string) Merged {
-	if d.Since > c.Version {
-		return Merged{Note: fmt.Sprintf("needs systemd %d, this one is %d", d.Since, c.Version)}
+	if d.Since > c.version {
+		return Merged{Note: fmt.Sprintf("needs systemd %d, this one is %d", d.Since, c.version)}
 	}
 	for _, w := range d.Widens {
-		if w.in(c.Version) && c.closes(w) {
+		if w.in(c.version) && c.closes(w) {
 			return Merged{Note: fmt.Sprintf("would open %s=%s, which the unit keeps closed", w.Directive, w.Value)}
 		}
 	}

@@ -43,10 +43,10 @@ func (openDevices) check(d *Directive, lines []string) error {
 func (openDevices) rule() string { return "only where the unit can open every device" }
 
 func (openDevices) merge(d *Directive, c Context, want []string) Merged {
-	if !c.closesDevices() {
+	if !c.closesDevices(d) {
 		return Merged{Lines: want, Adds: true}
 	}
-	have := c.devices()
+	have := c.devices(d)
 	if slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) }) {
 		return Merged{Note: "the unit already allows only its own devices"}
 	}
@@ -57,15 +57,14 @@ func isDevice(name string) bool {
 	return strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "char-") || strings.HasPrefix(name, "block-")
 }
 
-// closesDevices reports whether a unit can open only some devices.
-func (c Context) closesDevices() bool {
-	policy, _ := ordered{}.effective(byName()["DevicePolicy"], c)
-	return policy.Rank > 0 || len(c.devices()) > 0
+// closesDevices reports whether a unit can open only some devices; d is the list of those.
+func (c Context) closesDevices(d *Directive) bool {
+	return c.values[byName()[d.With]].Rank > 0 || len(c.devices(d)) > 0
 }
 
-func (c Context) devices() []string {
+func (c Context) devices(d *Directive) []string {
 	var devices []string
-	for _, v := range c.Have("DeviceAllow") {
+	for _, v := range c.lines[d.Name] {
 		if v == "" {
 			devices = nil
 			continue
@@ -75,7 +74,8 @@ func (c Context) devices() []string {
 	return devices
 }
 
-// closes reports whether a unit forbids what an effect would open.
+// closes reports whether a unit forbids what an effect would open: an exception that it does not have itself.
 func (c Context) closes(e Effect) bool {
-	return c.closesDevices() && !slices.Contains(c.devices(), e.Value)
+	d := byName()[e.Directive]
+	return c.closesDevices(d) && !slices.Contains(c.devices(d), e.Value)
 }

@@ -33,12 +33,12 @@ func (bounding) check(d *Directive, lines []string) error {
 func (bounding) rule() string { return "what both allow, as a whole list after a reset" }
 
 func (bounding) merge(d *Directive, c Context, want []string) Merged {
-	have := values.ParseCapabilityBoundingSet(c.Have(d.Name), c.Version)
-	both := have & values.ParseCapabilityBoundingSet(want, c.Version)
+	have := values.ParseCapabilityBoundingSet(c.lines[d.Name], c.version)
+	both := have & values.ParseCapabilityBoundingSet(want, c.version)
 	if both == have {
 		return Merged{Note: "the unit already has no other capability"}
 	}
-	return Merged{Lines: list(len(c.Have(d.Name)) > 0, both.Names())}
+	return Merged{Lines: list(len(c.lines[d.Name]) > 0, both.Names())}
 }
 
 func (bounding) refused(want []string, version int) []string {
@@ -79,17 +79,17 @@ func (namespaces) check(d *Directive, lines []string) error {
 func (namespaces) rule() string { return "what both allow, as a whole list after a reset" }
 
 func (k namespaces) merge(d *Directive, c Context, want []string) Merged {
-	want, unknown := k.gate(want, c.Version)
-	note := doesNotKnow(c.Version, unknown)
-	have := values.ParseRestrictNamespaces(c.Have(d.Name), c.Version)
-	both := have & values.ParseRestrictNamespaces(want, c.Version)
+	want, unknown := k.gate(want, c.version)
+	note := doesNotKnow(c.version, unknown)
+	have := values.ParseRestrictNamespaces(c.lines[d.Name], c.version)
+	both := have & values.ParseRestrictNamespaces(want, c.version)
 	switch {
 	case both == have && note != "":
 		return Merged{Note: note}
 	case both == have:
 		return Merged{Note: "the unit already allows no other namespace"}
 	}
-	return Merged{Lines: k.lines(both, len(c.Have(d.Name)) > 0), Note: note}
+	return Merged{Lines: k.lines(both, len(c.lines[d.Name]) > 0), Note: note}
 }
 
 // gate leaves out the names that a systemd version does not know: with one of them, the whole line would be void. A
@@ -156,8 +156,8 @@ func (ambient) check(d *Directive, lines []string) error { return bounding{}.che
 func (ambient) rule() string { return "of what the unit grants, what the profile grants too" }
 
 func (ambient) merge(d *Directive, c Context, want []string) Merged {
-	have := values.ParseAmbientCapabilities(c.Have(d.Name), c.Version)
-	both := have & values.ParseAmbientCapabilities(want, c.Version)
+	have := values.ParseAmbientCapabilities(c.lines[d.Name], c.version)
+	both := have & values.ParseAmbientCapabilities(want, c.version)
 	if both == have {
 		return Merged{Note: "the unit grants no other capability"}
 	}
@@ -194,9 +194,9 @@ func (architectures) parse(lines []string, version int) (names, unknown []string
 func (architectures) rule() string { return "what both allow, as a whole list after a reset" }
 
 func (k architectures) merge(d *Directive, c Context, want []string) Merged {
-	have, _ := k.parse(c.Have(d.Name), c.Version)
-	wanted, unknown := k.parse(want, c.Version)
-	note := doesNotKnow(c.Version, unknown)
+	have, _ := k.parse(c.lines[d.Name], c.version)
+	wanted, unknown := k.parse(want, c.version)
+	note := doesNotKnow(c.version, unknown)
 	if len(wanted) == 0 { // an empty list would allow all
 		return Merged{Note: note}
 	}
@@ -236,12 +236,12 @@ func (signed) rule() string {
 }
 
 func (k signed) merge(d *Directive, c Context, want []string) Merged {
-	have, wanted := parseSigned(c.Have(d.Name)), parseSigned(want)
+	have, wanted := parseSigned(c.lines[d.Name]), parseSigned(want)
 	if len(wanted.names) == 0 {
 		return Merged{Note: "the profile lists nothing"}
 	}
 	if !have.set || len(have.names) == 0 && !have.allow {
-		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want)}
+		return Merged{Lines: reset(len(c.lines[d.Name]) > 0, want)}
 	}
 	listed := func(n string) bool { return slices.Contains(have.names, n) }
 	wants := func(n string) bool { return slices.Contains(wanted.names, n) }
@@ -333,7 +333,7 @@ func (flags) rule() string { return "flags are added" }
 
 func (flags) merge(d *Directive, c Context, want []string) Merged {
 	var have []string
-	for _, v := range c.Have(d.Name) {
+	for _, v := range c.lines[d.Name] {
 		if have = append(have, strings.Fields(v)...); v == "" {
 			have = nil
 		}

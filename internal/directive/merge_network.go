@@ -37,10 +37,10 @@ func (openAddresses) check(d *Directive, lines []string) error {
 func (openAddresses) rule() string { return "only where the unit denies no address" }
 
 func (openAddresses) merge(d *Directive, c Context, want []string) Merged {
-	if len(values.ParseAddresses(c.Have(d.With))) == 0 {
+	if len(values.ParseAddresses(c.lines[d.With])) == 0 {
 		return Merged{Lines: want, Adds: true}
 	}
-	have := values.ParseAddresses(c.Have(d.Name))
+	have := values.ParseAddresses(c.lines[d.Name])
 	for _, w := range strings.Fields(strings.Join(want, " ")) {
 		if prefixes, _ := values.ParsePrefixes(w); !have.Covers(prefixes) {
 			return Merged{Note: "the unit already allows only its own addresses"}
@@ -67,12 +67,12 @@ func (openPorts) check(d *Directive, lines []string) error { return shutPorts{}.
 func (openPorts) rule() string { return "only where the unit denies no port" }
 
 func (openPorts) merge(d *Directive, c Context, want []string) Merged {
-	have := ports(c.Have(d.Name))
+	have := ports(c.lines[d.Name])
 	lines := slices.DeleteFunc(ports(want), func(w string) bool { return slices.Contains(have, w) })
 	switch {
 	case len(lines) == 0:
 		return Merged{Note: "the unit already has these"}
-	case len(ports(c.Have(d.With))) > 0:
+	case len(ports(c.lines[d.With])) > 0:
 		return Merged{Note: "the unit already allows only its own ports"}
 	}
 	return Merged{Lines: lines, Adds: true}
@@ -108,10 +108,10 @@ func (families) rule() string {
 }
 
 func (k families) merge(d *Directive, c Context, want []string) Merged {
-	have := values.ParseRestrictAddressFamilies(c.Have(d.Name), c.Version)
-	wanted := values.ParseRestrictAddressFamilies(want, c.Version)
-	unknown := k.unknown(want, c.Version)
-	note := doesNotKnow(c.Version, unknown)
+	have := values.ParseRestrictAddressFamilies(c.lines[d.Name], c.version)
+	wanted := values.ParseRestrictAddressFamilies(want, c.version)
+	unknown := k.unknown(want, c.version)
+	note := doesNotKnow(c.version, unknown)
 	var both []string
 	lost := false
 	for _, f := range values.AddressFamilies() {
@@ -128,11 +128,11 @@ func (k families) merge(d *Directive, c Context, want []string) Merged {
 	case !lost:
 		return Merged{Note: "the unit already allows no other family"}
 	case !have.Set && len(unknown) == 0 && !slices.Contains(want, values.NoFamily):
-		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want)}
+		return Merged{Lines: reset(len(c.lines[d.Name]) > 0, want)}
 	case !have.Allow && !wanted.Allow:
 		return Merged{Lines: []string{"~" + strings.Join(slices.Sorted(maps.Keys(wanted.Families)), " ")}, Note: note}
 	}
-	return Merged{Lines: reset(len(c.Have(d.Name)) > 0, k.allow(both, c.Version)), Note: note}
+	return Merged{Lines: reset(len(c.lines[d.Name]) > 0, k.allow(both, c.version)), Note: note}
 }
 
 // unknown lists the words of the assignments that a systemd version does not know.
@@ -198,7 +198,7 @@ func (shutAddresses) check(d *Directive, lines []string) error {
 func (shutAddresses) rule() string { return "addresses are added" }
 
 func (shutAddresses) merge(d *Directive, c Context, want []string) Merged {
-	have := values.ParseAddresses(c.Have(d.Name))
+	have := values.ParseAddresses(c.lines[d.Name])
 	var lines []string
 	for _, w := range strings.Fields(strings.Join(want, " ")) {
 		if prefixes, _ := values.ParsePrefixes(w); !have.Covers(prefixes) {
@@ -265,7 +265,7 @@ func (shutPorts) check(d *Directive, lines []string) error {
 func (shutPorts) rule() string { return "rules are added" }
 
 func (shutPorts) merge(d *Directive, c Context, want []string) Merged {
-	have := ports(c.Have(d.Name))
+	have := ports(c.lines[d.Name])
 	lines := slices.DeleteFunc(ports(want), func(w string) bool {
 		return slices.Contains(have, w) || slices.Contains(have, "any")
 	})

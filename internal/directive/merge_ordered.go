@@ -137,42 +137,59 @@ func (ordered) check(d *Directive, lines []string) error {
 	return nil
 }
 
-// effective is the assigned value, or a stronger one that another directive of the unit implies; by names that one.
-func (ordered) effective(d *Directive, c Context) (v Value, by string) {
-	v, _ = d.Read(c.Have(d.Name), c.Version)
-	by = d.Name
-	for _, other := range table {
-		for _, e := range other.Implies {
-			if e.Directive != d.Name || !e.in(c.Version) || !c.full(other) || e.WhenOff && v.Rank > 0 {
+// effective is what an ordered directive of a unit amounts to: the assigned value, or a stronger one that another
+// directive of the unit implies.
+type effective struct {
+	Value
+	by string // the name of the directive that says so
+}
+
+// effectiveValues returns what each ordered directive amounts to.
+func (c Context) effectiveValues() map[*Directive]effective {
+	all := make(map[*Directive]effective, len(table))
+	for _, d := range table {
+		if d.Ordered() {
+			v, _ := d.Read(c.lines[d.Name], c.version)
+			all[d] = effective{v, d.Name}
+		}
+	}
+	for _, d := range table { // none implies one that implies another
+		if all[d].Rank == 0 {
+			continue
+		}
+		for _, e := range d.Implies {
+			implied := byName()[e.Directive]
+			have, ordered := all[implied]
+			if !ordered || !e.in(c.version) || e.WhenOff && have.Rank > 0 {
 				continue
 			}
-			if w, ok := d.Value(e.Value, c.Version); ok && w.Rank > v.Rank {
-				v, by = w, other.Name
+			if v, ok := implied.Value(e.Value, c.version); ok && v.Rank > have.Rank {
+				all[implied] = effective{v, d.Name}
 			}
 		}
 	}
-	return v, by
+	return all
 }
 
 func (o ordered) merge(d *Directive, c Context, want []string) Merged {
 	wanted, _ := d.Value(want[len(want)-1], values.Newest)
-	target := o.known(d, wanted, c.Version)
+	target := o.known(d, wanted, c.version)
 	note := ""
 	if target.Name != wanted.Name {
-		note = fmt.Sprintf("%s needs systemd %d, this one is %d", wanted.Name, wanted.Since, c.Version)
+		note = fmt.Sprintf("%s needs systemd %d, this one is %d", wanted.Name, wanted.Since, c.version)
 	}
-	have, by := o.effective(d, c)
+	have := c.values[d]
 	switch {
 	case target.Rank == 0 && note != "":
 		return Merged{Note: note}
-	case have.Rank >= target.Rank && by != d.Name:
-		return Merged{Note: fmt.Sprintf("the unit already has %s through %s=", have.Name, by)}
-	case have.Rank >= target.Rank && len(c.Have(d.Name)) == 0:
+	case have.Rank >= target.Rank && have.by != d.Name:
+		return Merged{Note: fmt.Sprintf("the unit already has %s through %s=", have.Name, have.by)}
+	case have.Rank >= target.Rank && len(c.lines[d.Name]) == 0:
 		return Merged{Note: fmt.Sprintf("%s is already so by default", have.Name)}
 	case have.Rank >= target.Rank:
 		return Merged{Note: fmt.Sprintf("the unit already sets %s", have.Name)}
 	}
-	if reason := o.uncovers(d, c, have, target); reason != "" {
+	if reason := o.uncovers(d, c, have.Value, target); reason != "" {
 		return Merged{Note: reason}
 	}
 	if note != "" {
@@ -195,8 +212,8 @@ func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
 			return fmt.Sprintf("the unit's own %s= would then open %s", by, e.Path)
 		}
 	}
-	for _, m := range d.mounts(target, c.Version) {
-		if reason := m.gives(c); reason != "" && !c.mounts(m.Path) {
+	for _, m := range d.mounts(target, c.version) {
+		if reason := c.gives(m); reason != "" && !c.mounts(m.Path) {
 			return reason
 		}
 	}
@@ -210,7 +227,7 @@ func (c Context) excepted(d *Directive, p string) string {
 		if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {
 			continue
 		}
-		if slices.ContainsFunc(c.openPaths(row.Name), func(open string) bool { return host.Below(open, p) }) {
+		if slices.ContainsFunc(c.paths.lists[row], func(open string) bool { return host.Below(open, p) }) {
 			return row.Name
 		}
 	}
@@ -251,15 +268,6 @@ func valueNames(d *Directive) []string {
 	return names
 }
 
-// full reports whether a unit sets an ordered directive to a value that implies what the table says.
-func (c Context) full(d *Directive) bool {
-	if _, ok := d.kind.(ordered); !ok {
-		return false
-	}
-	v, _ := d.Read(c.Have(d.Name), c.Version)
-	return v.Rank > 0
-}
-
 // mask is the kind of UMask=: every bit that is set takes a permission away.
 type mask struct{}
 
@@ -288,7 +296,7 @@ func (mask) rule() string { return "every permission that either takes away is t
 
 func (k mask) merge(d *Directive, c Context, want []string) Merged {
 	have := uint32(defaultUMask)
-	for _, text := range c.Have(d.Name) {
+	for _, text := range c.lines[d.Name] {
 		if m, ok := k.parse(text); ok {
 			have = m
 		}
@@ -330,7 +338,7 @@ func (errno) rule() string { return "only where the unit has no filter and no er
 
 func (errno) merge(d *Directive, c Context, want []string) Merged {
 	for _, name := range []string{d.Name, d.With} {
-		if len(c.Have(name)) > 0 {
+		if len(c.lines[name]) > 0 {
 			return Merged{Note: fmt.Sprintf("the unit's own %s= decides", name)}
 		}
 	}

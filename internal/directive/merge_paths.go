@@ -100,7 +100,7 @@ func (openPaths) rule() string {
 
 // merge lets through only the exceptions for paths that the unit leaves open: any other would open what it had closed.
 func (openPaths) merge(d *Directive, c Context, want []string) Merged {
-	closed, open := c.shut(d), c.openPaths(d.Name)
+	closed, open := c.paths.shut[d.lifts()], c.paths.lists[d]
 	var lines, refused []string
 	for _, w := range pathWords(want) {
 		p := realPath(barePath(w))
@@ -108,7 +108,7 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 			continue
 		}
 		by := refuses(closed, open, p)
-		if rooted(w) && len(closed) == 1 && closed[0].by == "RootDirectory=" {
+		if rooted(w) && len(closed) == 1 && closed[0].plus {
 			by = "" // it means one path, and the unit takes none away
 		}
 		if by == "" && d.lifts() == NoExec {
@@ -134,6 +134,12 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 // shutPaths is the kind of a list of paths that takes something away below each: adding to it only restricts.
 type shutPaths struct{ mode PathMode }
 
+// Hiding returns the list of paths that a service can do nothing with.
+func Hiding() *Directive {
+	i := slices.IndexFunc(table, func(d *Directive) bool { return d.kind == shutPaths{Hidden} })
+	return table[i]
+}
+
 func (shutPaths) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		words, err := unit.Words(v)
@@ -150,7 +156,7 @@ func (shutPaths) check(d *Directive, lines []string) error {
 }
 
 func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
-	have := c.closedPaths(d.Name)
+	have := c.paths.lists[d]
 	var lines, refused []string
 	for _, w := range pathWords(want) {
 		p := realPath(barePath(w))
@@ -232,7 +238,7 @@ func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
 			Writable:   !slices.Contains(options, "ro"),
 			Executable: !slices.Contains(options, "noexec"),
 		}
-		switch reason := m.gives(c); {
+		switch reason := c.gives(m); {
 		case c.covers(m.Path), c.hides(m.Path):
 		case reason != "":
 			refused = append(refused, reason)
@@ -247,3 +253,64 @@ func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
 }
 
 func (coverPaths) rule() string { return "paths that the unit does not cover itself are added" }
+
+// pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed
+// over, as systemd does.
+func pathWords(lines []string) []string {
+	var words []string
+	for _, v := range lines {
+		if w, err := unit.Words(v); err == nil {
+			words = append(words, w...)
+		}
+	}
+	return words
+}
+
+// knownPart cuts a path before the first part that holds a specifier.
+func knownPart(p string) string {
+	if i := strings.Index(p, "%"); i >= 0 {
+		return "/" + p[:max(strings.LastIndex(p[:i], "/"), 0)]
+	}
+	return p
+}
+
+// merged are the links that every current system has at the top of its file tree; see file-hierarchy(7).
+var merged = []struct{ link, path string }{
+	{"/bin", "/usr/bin"},
+	{"/sbin", "/usr/sbin"},
+	{"/lib", "/usr/lib"},
+	{"/lib32", "/usr/lib32"},
+	{"/lib64", "/usr/lib64"},
+	{"/libx32", "/usr/libx32"},
+	{"/var/run", "/run"},
+	{"/var/lock", "/run/lock"},
+}
+
+// realPath returns a clean path with those links resolved: two names of one place must not look like two places.
+func realPath(p string) string {
+	p = path.Clean(p)
+	for _, m := range merged {
+		if host.Below(m.link, p) {
+			return m.path + p[len(m.link):]
+		}
+	}
+	return p
+}
+
+// barePath strips the prefixes "-" (may be missing) and "+" (inside the root directory of the unit).
+func barePath(word string) string { return strings.TrimLeft(word, "-+") }
+
+// rooted reports whether a word is a path inside the root directory of the unit.
+func rooted(word string) bool { return strings.HasPrefix(strings.TrimLeft(word, "-"), "+") }
+
+// optional marks a path as one that may be missing: a unit must never fail to start because a path that temper names is
+// not there.
+func optional(word string) string { return quoted("-" + strings.TrimPrefix(word, "-")) }
+
+// quoted quotes a word where systemd would split it.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \t\"'\\") {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+	}
+	return word
+}

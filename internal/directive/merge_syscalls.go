@@ -74,12 +74,12 @@ func (callFilter) rule() string {
 }
 
 func (k callFilter) merge(d *Directive, c Context, want []string) Merged {
-	want, dropped := k.gate(want, c.Version)
-	note := doesNotKnow(c.Version, dropped)
-	if len(c.Have(d.Name)) == 0 && refusesSome(want) { // most units: nothing to compare with
+	want, dropped := k.gate(want, c.version)
+	note := doesNotKnow(c.version, dropped)
+	if len(c.lines[d.Name]) == 0 && refusesSome(want) { // most units: nothing to compare with
 		return Merged{Lines: want, Note: note}
 	}
-	have, wanted := syscalls.ParseFilter(c.Have(d.Name), c.Version), syscalls.ParseFilter(want, c.Version)
+	have, wanted := syscalls.ParseFilter(c.lines[d.Name], c.version), syscalls.ParseFilter(want, c.version)
 	if !wanted.Set {
 		return Merged{Note: note}
 	}
@@ -89,7 +89,7 @@ func (k callFilter) merge(d *Directive, c Context, want []string) Merged {
 	case len(lost) == 0:
 		return Merged{Note: "the unit already allows no other system call"}
 	case !have.Set:
-		return Merged{Lines: reset(len(c.Have(d.Name)) > 0, want), Note: note}
+		return Merged{Lines: reset(len(c.lines[d.Name]) > 0, want), Note: note}
 	case have.Allow || !wanted.Allow:
 		return Merged{Lines: k.deny(lost, wanted), Note: note}
 	}
@@ -117,10 +117,10 @@ func (callFilter) deny(calls []string, by syscalls.Filter) []string {
 
 // unknown repeats what a unit denies, where systemd is newer than the tables and may know more calls by these names.
 func (callFilter) unknown(c Context, d *Directive) []string {
-	if c.Version <= slices.Max(syscalls.Versions()) {
+	if c.version <= slices.Max(syscalls.Versions()) {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(c.Have(d.Name)), func(v string) bool { return !strings.HasPrefix(v, "~") })
+	return slices.DeleteFunc(slices.Clone(c.lines[d.Name]), func(v string) bool { return !strings.HasPrefix(v, "~") })
 }
 
 // gate leaves out the groups and calls that a systemd version does not know; lines that end up empty go too.

@@ -12,15 +12,12 @@ import (
 
 // having makes a unit of "Name=value" lines.
 func having(version int, lines ...string) directive.Context {
-	return directive.Context{Version: version, Have: func(name string) []string {
-		var values []string
-		for _, l := range lines {
-			if n, v, _ := strings.Cut(l, "="); n == name {
-				values = append(values, v)
-			}
-		}
-		return values
-	}}
+	own := map[string][]string{}
+	for _, l := range lines {
+		name, value, _ := strings.Cut(l, "=")
+		own[name] = append(own[name], value)
+	}
+	return directive.NewContext(version, own)
 }
 
 func merge(t testing.TB, name string, c directive.Context, want ...string) directive.Merged {
@@ -176,6 +173,9 @@ var mergeRows = []struct {
 	{"a mount of /run: open", 252, []string{"ProtectSystem=strict", "ReadWritePaths=/run"}, "ProtectProc", []string{"invisible"}, []string{"invisible"}, ""},
 	{"a mount of /run: closed by name", 252, []string{"ProtectSystem=strict", "ReadOnlyPaths=/run"}, "ProtectProc", []string{"invisible"}, []string{"invisible"}, ""},
 	{"a mount of /run: there already", 252, []string{"ProtectSystem=strict", "ProtectKernelTunables=yes"}, "ProtectProc", []string{"invisible"}, []string{"invisible"}, ""},
+	{"a mount of /run: not in a root of its own without it", 252, []string{"RootDirectory=/srv/root", "MountAPIVFS=no", "ReadOnlyPaths=/"}, "ProtectProc", []string{"invisible"}, nil, "/run"},
+	{"a mount of /run: in a root of its own", 252, []string{"RootDirectory=/srv/root", "ReadOnlyPaths=/"}, "ProtectProc", []string{"invisible"}, []string{"invisible"}, ""},
+	{"a mount of /run: turned off", 252, []string{"MountAPIVFS=n", "ReadOnlyPaths=/"}, "ProtectProc", []string{"invisible"}, nil, "/run"},
 	{"exceptions: within a root of its own", 252, []string{"RootDirectory=/srv/root"}, "ReadWritePaths", []string{"/etc"}, nil, "RootDirectory="},
 	{"exceptions: the unit's own would open more", 252, []string{"ProtectSystem=yes", "ReadWritePaths=/usr"}, "ProtectSystem", []string{"strict"}, nil, "would then open /usr"},
 	{"exceptions: for programs", 252, []string{"NoExecPaths=/"}, "ExecPaths", []string{"/usr"}, nil, "NoExecPaths="},

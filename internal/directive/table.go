@@ -20,6 +20,16 @@ var apiMounts = []Mount{
 	{Path: "/sys/fs/cgroup", Since: 248, Writable: true},
 }
 
+// unitOnly are the directives that the merge asks about and no profile sets: see testdata/directives.tsv.
+var unitOnly = []unitDirective{
+	{name: "RootDirectory", root: true, plus: true, mounts: apiMounts, unless: "MountAPIVFS"},
+	{name: "RootImage", root: true, mounts: apiMounts, unless: "MountAPIVFS"},
+	{name: "RootMStack", root: true, mounts: apiMounts, unless: "MountAPIVFS"},
+	{name: "MountAPIVFS", mounts: apiMounts},
+	{name: "BindPaths", binds: true},
+	{name: "BindReadOnlyPaths", binds: true},
+}
+
 const (
 	manExec      = "systemd.exec(5)"
 	manResources = "systemd.resource-control(5)"

@@ -128,6 +128,9 @@ func TestTableEffects(t *testing.T) {
 			if err := other.Check([]string{e.Value}); err != nil {
 				t.Errorf("%s: %v", d.Name, err)
 			}
+			if d.Ordered() && other.Ordered() && len(other.Implies) > 0 {
+				t.Errorf("%s implies %s, which implies more: the merge follows one step", d.Name, other.Name)
+			}
 		}
 		for _, p := range d.Paths {
 			if _, ok := d.Value(p.Value, 1<<20); !ok {

@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -39,38 +40,104 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	return all
 }
 
-// mounts reports whether the unit mounts something at a path itself, as one of the table's directives would.
-func (c Context) mounts(p string) bool {
-	for _, name := range append([]string{"MountAPIVFS"}, roots...) {
-		v := c.Have(name)
-		off := []string{"", "/", "no", "false", "off", "0"}
-		isHere := func(m Mount) bool { return m.Path == p }
-		if len(v) > 0 && !slices.Contains(off, v[len(v)-1]) && slices.ContainsFunc(apiMounts, isHere) {
-			return true
-		}
-	}
-	return slices.Contains(c.mounted(), p)
+// unitPaths is what a unit does to paths itself.
+type unitPaths struct {
+	lists    map[*Directive][]string   // the paths that each list names
+	covers   []cover                   // file systems that it puts over paths
+	mounts   []string                  // where something is mounted because of directives that no profile sets
+	writable []string                  // what it mounts writable by others
+	closed   map[PathMode][]closedPath // what its lists close in one way
+	shut     map[PathMode][]closedPath // what exceptions from one way of closing would open
+	open     map[PathMode][]string     // its own exceptions
 }
 
-// mounted lists what the unit mounts writable.
-func (c Context) mounted() []string {
-	var paths []string
+// readPaths reads what a unit does to paths.
+func (c Context) readPaths() unitPaths {
+	p := unitPaths{
+		lists:  map[*Directive][]string{},
+		closed: map[PathMode][]closedPath{}, shut: map[PathMode][]closedPath{}, open: map[PathMode][]string{},
+	}
 	for _, d := range table {
+		switch k := d.kind.(type) {
+		case openPaths:
+			p.lists[d] = c.openPaths(d)
+			p.open[d.lifts()] = append(p.open[d.lifts()], p.lists[d]...)
+		case shutPaths:
+			p.lists[d] = c.closedPaths(d)
+			p.closed[k.mode] = append(p.closed[k.mode], closedBy(d.Name, p.lists[d])...)
+		case coverPaths:
+			p.covers = append(p.covers, c.coversOf(d)...)
+		}
 		if len(d.Mounts) == 0 {
 			continue
 		}
-		have, _ := ordered{}.effective(d, c)
-		for _, m := range d.mounts(have, c.Version) {
+		for _, m := range d.mounts(c.values[d].Value, c.version) {
 			if m.Writable {
-				paths = append(paths, m.Path)
+				p.writable = append(p.writable, m.Path)
 			}
 		}
 	}
-	return paths
+	for _, d := range unitOnly {
+		if !d.isMounted(c) {
+			continue
+		}
+		for _, m := range d.mounts {
+			p.mounts = append(p.mounts, m.Path)
+		}
+	}
+	for _, d := range table {
+		if _, ok := d.kind.(openPaths); ok {
+			p.shut[d.lifts()] = c.shut(p, d)
+		}
+	}
+	return p
+}
+
+// unitDirective is a directive that no profile sets and that decides, in a unit that sets it, what is at a path.
+type unitDirective struct {
+	name   string
+	root   bool    // it gives the unit another root directory: a path then has two meanings
+	plus   bool    // of a root: "+" before a path says that it is inside
+	mounts []Mount // what systemd mounts with it
+	unless string  // a boolean that decides about these mounts instead, where a unit sets it
+	binds  bool    // it lists SOURCE[:DESTINATION[:OPTIONS]] and mounts at each destination
+}
+
+// isMounted reports whether a unit has what the directive mounts.
+func (d unitDirective) isMounted(c Context) bool {
+	if on, set := c.boolean(cmp.Or(d.unless, d.name)); set || !d.root {
+		return on
+	}
+	root := c.last(d.name)
+	return path.IsAbs(root) && root != "/"
+}
+
+// last returns the assignment of a directive that holds; "" if there is none.
+func (c Context) last(name string) string {
+	lines := c.lines[name]
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
+}
+
+// boolean returns the value of a boolean directive; set is false if the unit has none, or takes it back.
+func (c Context) boolean(name string) (on, set bool) {
+	for _, text := range slices.Backward(c.lines[name]) {
+		if on, set = unit.Bool(text); set || text == "" {
+			return on, set
+		}
+	}
+	return false, false
+}
+
+// mounts reports whether the unit mounts something at a path itself, as one of the table's directives would.
+func (c Context) mounts(p string) bool {
+	return slices.Contains(c.paths.mounts, p) || slices.Contains(c.paths.writable, p)
 }
 
 // gives says what a mount would give back to a service of the unit; "" if nothing.
-func (m Mount) gives(c Context) string {
+func (c Context) gives(m Mount) string {
 	if by := c.readOnlyAbove(m.Path); m.Writable && by != "" {
 		return fmt.Sprintf("would make %s writable, which the unit keeps closed by %s", m.Path, by)
 	}
@@ -94,13 +161,13 @@ func (c Context) noExecAbove(p string) string {
 	if by := c.coveredWith(p, "noexec"); by != "" {
 		return by
 	}
-	closed := c.closedBy(NoExec)
-	for _, x := range c.covered() {
+	closed := slices.Clone(c.paths.closed[NoExec])
+	for _, x := range c.paths.covers {
 		if slices.Contains(x.options, "noexec") {
 			closed = append(closed, closedPath{path: x.path, by: x.by})
 		}
 	}
-	return onlyAbove(closed, c.exceptions(NoExec), p)
+	return onlyAbove(closed, c.paths.open[NoExec], p)
 }
 
 // wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of
@@ -108,8 +175,9 @@ func (c Context) noExecAbove(p string) string {
 // and 257, with ProtectSystem=strict and with ReadOnlyPaths=/. Where the unit names p itself, systemd makes also what
 // is mounted there read-only.
 func (c Context) wouldOpen(p string) string {
-	closed := slices.DeleteFunc(c.shut(exceptionsFrom(ReadOnly)), func(x closedPath) bool { return x.writable })
-	return onlyAbove(closed, append(c.exceptions(ReadOnly), c.mounted()...), p)
+	isWritable := func(x closedPath) bool { return x.writable }
+	closed := slices.DeleteFunc(slices.Clone(c.paths.shut[ReadOnly]), isWritable)
+	return onlyAbove(closed, slices.Concat(c.paths.open[ReadOnly], c.paths.writable), p)
 }
 
 // onlyAbove returns what closes p by a directory above it alone; "" if nothing does.
@@ -132,21 +200,18 @@ func onlyAbove(closed []closedPath, open []string, p string) string {
 // namespace.c).
 func (c Context) covers(p string) bool {
 	p = realPath(p)
-	if slices.ContainsFunc(c.covered(), func(x cover) bool { return x.path == p }) {
+	if slices.ContainsFunc(c.paths.covers, func(x cover) bool { return x.path == p }) {
 		return true
 	}
 	return slices.ContainsFunc(table, func(d *Directive) bool {
-		if d.Covers == "" {
-			return false
-		}
-		have, _ := ordered{}.effective(d, c)
-		return have.Name == d.Covers && d.hides(p, have)
+		have := c.values[d]
+		return d.Covers != "" && have.Name == d.Covers && d.hides(p, have.Value)
 	})
 }
 
 // coveredWith returns what covers exactly this path with a file system that has an option; "" if nothing does.
 func (c Context) coveredWith(p, option string) string {
-	for _, x := range c.covered() {
+	for _, x := range c.paths.covers {
 		if x.path == realPath(p) && slices.Contains(x.options, option) {
 			return x.by
 		}
@@ -154,22 +219,9 @@ func (c Context) coveredWith(p, option string) string {
 	return ""
 }
 
-// closedBy lists what the unit's lists of paths close in one way.
-func (c Context) closedBy(mode PathMode) []closedPath {
-	var closed []closedPath
-	for _, row := range table {
-		if k, ok := row.kind.(shutPaths); ok && k.mode == mode {
-			for _, p := range c.closedPaths(row.Name) {
-				closed = append(closed, closedPath{path: p, by: row.Name + "="})
-			}
-		}
-	}
-	return closed
-}
-
 // hides reports whether the unit makes p, or a directory above it, inaccessible by name.
 func (c Context) hides(p string) bool {
-	return slices.ContainsFunc(c.closedBy(Hidden), func(x closedPath) bool { return host.Below(x.path, p) })
+	return slices.ContainsFunc(c.paths.closed[Hidden], func(x closedPath) bool { return host.Below(x.path, p) })
 }
 
 // cover is a file system that a unit puts over a path, with the options of mount(8).
@@ -178,31 +230,14 @@ type cover struct {
 	options  []string
 }
 
-// covered lists the covers of a unit, PATH[:OPTIONS].
-func (c Context) covered() []cover {
+// coversOf lists the covers of a list, PATH[:OPTIONS].
+func (c Context) coversOf(d *Directive) []cover {
 	var all []cover
-	for _, row := range table {
-		if _, ok := row.kind.(coverPaths); !ok {
-			continue
-		}
-		for _, w := range c.pathWords(row.Name) {
-			p, options, _ := strings.Cut(w, ":")
-			all = append(all, cover{realPath(knownPart(p)), row.Name + "=", strings.Split(options, ",")})
-		}
+	for _, w := range c.pathWords(d.Name) {
+		p, options, _ := strings.Cut(w, ":")
+		all = append(all, cover{realPath(knownPart(p)), d.Name + "=", strings.Split(options, ",")})
 	}
 	return all
-}
-
-// bound lists the destinations of BindPaths= and BindReadOnlyPaths=, SOURCE[:DESTINATION[:OPTIONS]].
-func (c Context) bound() []string {
-	var paths []string
-	for _, name := range []string{"BindPaths", "BindReadOnlyPaths"} {
-		for _, w := range c.pathWords(name) {
-			parts := strings.Split(barePath(w), ":")
-			paths = append(paths, realPath(knownPart(parts[min(1, len(parts)-1)])))
-		}
-	}
-	return paths
 }
 
 // closedPath is a path that a unit takes away, and the directive that does so.
@@ -210,6 +245,15 @@ type closedPath struct {
 	path, by string
 	replaced bool // by a directive whose value can be replaced: what lies below an exception would open
 	writable bool // what the unit has there instead can be written
+	plus     bool // a path with "+" before it means one place all the same
+}
+
+func closedBy(name string, paths []string) []closedPath {
+	closed := make([]closedPath, len(paths))
+	for i, p := range paths {
+		closed[i] = closedPath{path: p, by: name + "="}
+	}
+	return closed
 }
 
 // refuses returns the directive that closes p, or something below p that would open with it; "" if none does. The most
@@ -227,9 +271,6 @@ func refuses(closed []closedPath, open []string, p string) string {
 	return ""
 }
 
-// roots are the directives that give a unit another root directory.
-var roots = []string{"RootDirectory", "RootImage", "RootMStack"}
-
 // lifts is what a list of exceptions lifts: the mode of the list that it is an exception from.
 func (d *Directive) lifts() PathMode {
 	if k, ok := byName()[d.With].kind.(shutPaths); ok {
@@ -238,46 +279,26 @@ func (d *Directive) lifts() PathMode {
 	return ReadOnly
 }
 
-// exceptionsFrom returns the list of exceptions from what is closed in one way.
-func exceptionsFrom(mode PathMode) *Directive {
-	i := slices.IndexFunc(table, func(row *Directive) bool {
-		_, ok := row.kind.(openPaths)
-		return ok && row.lifts() == mode
-	})
-	return table[i]
-}
-
-// exceptions lists the paths of a unit that are exceptions from what is read-only or noexec.
-func (c Context) exceptions(from PathMode) []string {
-	var paths []string
-	for _, row := range table {
-		if _, ok := row.kind.(openPaths); ok && row.lifts() == from {
-			paths = append(paths, c.openPaths(row.Name)...)
-		}
-	}
-	return paths
-}
-
 // shut lists what a unit closes and exceptions of d would open.
-func (c Context) shut(d *Directive) []closedPath {
+func (c Context) shut(p unitPaths, d *Directive) []closedPath {
 	var closed []closedPath
-	for _, name := range roots { // paths then have two meanings
-		if v := c.Have(name); len(v) > 0 && v[len(v)-1] != "" {
-			closed = append(closed, closedPath{path: "/", by: name + "=", replaced: true, writable: true})
+	for _, row := range unitOnly {
+		if row.root && c.last(row.name) != "" {
+			closed = append(closed, closedPath{path: "/", by: row.name + "=", replaced: true, writable: true, plus: row.plus})
 		}
 	}
-	for _, x := range c.covered() {
+	for _, x := range p.covers {
 		closed = append(closed, closedPath{path: x.path, by: x.by, writable: !slices.Contains(x.options, "ro")})
 	}
-	for _, p := range c.bound() {
-		closed = append(closed, closedPath{path: p, by: "BindPaths= or BindReadOnlyPaths="})
+	for _, row := range unitOnly {
+		if row.binds {
+			closed = append(closed, closedBy(row.name, c.destinations(row.name))...)
+		}
 	}
 	for _, row := range table {
 		k, lists := row.kind.(shutPaths)
 		if lists && (k.mode == NoExec) == (d.With == row.Name) {
-			for _, p := range c.closedPaths(row.Name) {
-				closed = append(closed, closedPath{path: p, by: row.Name + "="})
-			}
+			closed = append(closed, closedBy(row.Name, p.lists[row])...)
 		}
 		if row.Ordered() && d.lifts() != NoExec {
 			closed = append(closed, c.shutBy(row, d)...)
@@ -288,11 +309,14 @@ func (c Context) shut(d *Directive) []closedPath {
 
 // shutBy lists what the value of an ordered directive closes and exceptions of d would open.
 func (c Context) shutBy(row, d *Directive) []closedPath {
+	have := c.values[row].Value
+	if have.Rank == 0 {
+		return nil
+	}
 	var closed []closedPath
-	have, _ := ordered{}.effective(row, c)
 	for _, e := range row.Paths {
 		v, _ := row.Value(e.Value, values.Newest)
-		if have.Rank >= v.Rank && have.Rank > 0 && row.names(e, have) {
+		if have.Rank >= v.Rank && row.names(e, have) {
 			by := row.Name + "=" + have.Name
 			closed = append(closed, closedPath{path: realPath(e.Path), by: by, replaced: row.Name == d.With})
 		}
@@ -300,20 +324,30 @@ func (c Context) shutBy(row, d *Directive) []closedPath {
 	return closed
 }
 
-// closedPaths returns the paths that a unit's list takes something away from, an empty assignment resets. Where a
-// specifier that no file tells is part of a path, the directory above it counts.
-func (c Context) closedPaths(name string) []string {
+// destinations lists where the unit's list of SOURCE[:DESTINATION[:OPTIONS]] mounts something.
+func (c Context) destinations(name string) []string {
 	var paths []string
 	for _, w := range c.pathWords(name) {
+		parts := strings.Split(barePath(w), ":")
+		paths = append(paths, realPath(knownPart(parts[min(1, len(parts)-1)])))
+	}
+	return paths
+}
+
+// closedPaths returns the paths that a unit's list takes something away from, an empty assignment resets. Where a
+// specifier that no file tells is part of a path, the directory above it counts.
+func (c Context) closedPaths(d *Directive) []string {
+	var paths []string
+	for _, w := range c.pathWords(d.Name) {
 		paths = append(paths, realPath(knownPart(barePath(w))))
 	}
 	return paths
 }
 
 // openPaths returns the exceptions of a unit's list, without those whose path cannot be told.
-func (c Context) openPaths(name string) []string {
+func (c Context) openPaths(d *Directive) []string {
 	var paths []string
-	for _, w := range c.pathWords(name) {
+	for _, w := range c.pathWords(d.Name) {
 		if p := barePath(w); !strings.Contains(p, "%") {
 			paths = append(paths, realPath(p))
 		}
@@ -324,7 +358,7 @@ func (c Context) openPaths(name string) []string {
 // pathWords splits a unit's list of paths into words, an empty assignment resets.
 func (c Context) pathWords(name string) []string {
 	var words []string
-	for _, v := range c.Have(name) {
+	for _, v := range c.lines[name] {
 		if v == "" {
 			words = nil
 			continue
@@ -332,65 +366,4 @@ func (c Context) pathWords(name string) []string {
 		words = append(words, pathWords([]string{v})...)
 	}
 	return words
-}
-
-// pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed
-// over, as systemd does.
-func pathWords(lines []string) []string {
-	var words []string
-	for _, v := range lines {
-		if w, err := unit.Words(v); err == nil {
-			words = append(words, w...)
-		}
-	}
-	return words
-}
-
-// knownPart cuts a path before the first part that holds a specifier.
-func knownPart(p string) string {
-	if i := strings.Index(p, "%"); i >= 0 {
-		return "/" + p[:max(strings.LastIndex(p[:i], "/"), 0)]
-	}
-	return p
-}
-
-// merged are the links that every current system has at the top of its file tree; see file-hierarchy(7).
-var merged = []struct{ link, path string }{
-	{"/bin", "/usr/bin"},
-	{"/sbin", "/usr/sbin"},
-	{"/lib", "/usr/lib"},
-	{"/lib32", "/usr/lib32"},
-	{"/lib64", "/usr/lib64"},
-	{"/libx32", "/usr/libx32"},
-	{"/var/run", "/run"},
-	{"/var/lock", "/run/lock"},
-}
-
-// realPath returns a clean path with those links resolved: two names of one place must not look like two places.
-func realPath(p string) string {
-	p = path.Clean(p)
-	for _, m := range merged {
-		if host.Below(m.link, p) {
-			return m.path + p[len(m.link):]
-		}
-	}
-	return p
-}
-
-// barePath strips the prefixes "-" (may be missing) and "+" (inside the root directory of the unit).
-func barePath(word string) string { return strings.TrimLeft(word, "-+") }
-
-// rooted reports whether a word is a path inside the root directory of the unit.
-func rooted(word string) bool { return strings.HasPrefix(strings.TrimLeft(word, "-"), "+") }
-
-// optional marks a path as one that may be missing: a unit must never fail to start because a path that temper names is
-// not there.
-func optional(word string) string { return quoted("-" + strings.TrimPrefix(word, "-")) }
-
-// quoted quotes a word where systemd would split it.
-func quoted(word string) string {
-	if strings.ContainsAny(word, " \t\"'\\") {
-		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
-	}
-	return word
 }
