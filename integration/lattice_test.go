@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	sdbus "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+
 	"temper/harness/place"
 	"temper/internal/directive"
 	"temper/internal/syscalls"
@@ -19,17 +22,27 @@ type properties systemd.Properties
 
 func (p properties) state() string { return systemd.Get[string](systemd.Properties(p), "LoadState") }
 
-// load makes systemd load all copies at once, and reads what it has.
+// load makes systemd load all copies at once, and reads what it has of each service. It does not ask for what a unit of
+// any type has: for its UnitFileState= the manager reads every directory of unit files again, for each copy.
 func load(t *testing.T, p *place.Place, copies []copied) map[string]properties {
 	t.Helper()
 	command(t, p, "systemctl start keep.target") // whose ordering keeps every copy loaded
 	loaded := map[string]properties{}
 	for _, c := range copies {
-		props, err := p.Manager().Unit(t.Context(), instance(c.name))
+		var props properties
+		var state string
+		at := dbus.ObjectPath("/org/freedesktop/systemd1/unit/" + sdbus.PathBusEscape(instance(c.name)))
+		unit := p.Manager().Bus().Object("org.freedesktop.systemd1", at)
+		get := "org.freedesktop.DBus.Properties.GetAll"
+		err := unit.CallWithContext(t.Context(), get, 0, "org.freedesktop.systemd1.Service").Store(&props)
+		if err == nil {
+			err = unit.StoreProperty("org.freedesktop.systemd1.Unit.LoadState", &state)
+		}
 		if err != nil {
 			t.Fatalf("%s: %v (%v)", c.name, err, p.Err())
 		}
-		loaded[c.name] = properties(props)
+		props["LoadState"] = state
+		loaded[c.name] = props
 	}
 	return loaded
 }
