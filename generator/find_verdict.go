@@ -10,30 +10,44 @@ import (
 
 // findVerdict returns the verdict that counts for a unit: its own, or that of its template. Without one it is nil. The
 // error tells of one that cannot be read.
-func (g *Generator) findVerdict(in Input) (*verdict.Verdict, error) {
-	v, err := g.ownVerdict(in)
+func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
+	v, err = g.ownVerdict(in)
 	if v == nil && err == nil {
 		return g.templateVerdict(in)
 	}
 	return v, err
 }
 
-// ownVerdict returns the verdict on a unit by its name, nil if there is none, marked stale where its fingerprint no
-// longer matches. A stale one of this machine yields to one that a package brought since and that holds, unless this
-// machine has seen something break.
+// ownVerdict returns the verdict on a unit by its name, nil if there is none. What this machine proved comes before
+// what a package brought. But one of a package that holds comes before a copy of such, and before one that is stale and
+// has no demotions: neither tells of something that broke here.
 func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
-	v, err := g.check(in, g.Store)
-	if v == nil || !v.Stale || v.Result != verdict.Proven || len(v.Demotions) > 0 {
-		return v, err
+	own, err := g.check(in, g.Store.Own())
+	if err != nil {
+		return nil, err
 	}
-	// One that is damaged is a problem only where it is all there is.
-	if shipped, _ := g.check(in, g.Store.Shipped()); shipped != nil && !shipped.Stale {
-		return shipped, nil
+	if own != nil && !yields(own) {
+		return own, nil
 	}
-	return v, nil
+	shipped, err := g.check(in, g.Store.Shipped())
+	switch {
+	case own == nil && err == nil && shipped != nil && shipped.Stale:
+		shipped.Changes = append(shipped.Changes, verdict.NeverHere)
+	case own != nil && (shipped == nil || shipped.Stale):
+		return own, nil // one that is damaged is a problem only where it is all there is
+	case own != nil:
+		shipped.LastAttempt = own.LastAttempt
+	}
+	return shipped, err
 }
 
-// check returns the verdict of a store on a unit, as ownVerdict does.
+// yields reports whether a verdict of this machine tells of nothing that was seen here.
+func yields(v *verdict.Verdict) bool {
+	stale := v.Stale && v.Result == verdict.Proven && len(v.Demotions) == 0
+	return stale || v.Fingerprint.Shipped()
+}
+
+// check returns the verdict of a store on a unit, marked stale where its fingerprint no longer matches.
 func (g *Generator) check(in Input, store verdict.Store) (*verdict.Verdict, error) {
 	v, err := store.Get(in.Unit.ID)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,12 +60,12 @@ func (g *Generator) check(in Input, store verdict.Store) (*verdict.Verdict, erro
 	if err != nil {
 		return nil, err
 	}
-	v.StaleReason = v.Fingerprint.Differs(now)
-	v.Stale = v.StaleReason != ""
+	v.Changes, v.StaleReason = v.Fingerprint.Changes(now), v.Fingerprint.Differs(now)
+	v.Stale, v.Tried = len(v.Changes) > 0, v.Attempted(now)
 	return &v, nil
 }
 
-// templateVerdict returns the verdict on the template of an instance, if it is proven and amounts to the same for the
+// templateVerdict returns the verdict on the template of an instance, if it applies and amounts to the same for the
 // instance with the drop-ins of its own.
 func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	template := in.Unit.Template()
@@ -62,14 +76,18 @@ func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	if err != nil {
 		return nil, nil // an instance can have a file of its own and no template
 	}
-	own := in
-	in.Unit = u
-	v, err := g.ownVerdict(in)
-	if !isProven(v) {
+	of := in
+	of.Unit = u
+	v, err := g.ownVerdict(of)
+	how := g.whatApplies(v)
+	if how == nothing {
 		return nil, err
 	}
-	own.Demotions = v.Demotions
-	if !slices.Equal(NewPlan(own).Applied(), v.Applied) {
+	applied := v.Applied
+	if how != asProven {
+		applied = NewPlan(how.limit(of, v)).Applied()
+	}
+	if !slices.Equal(NewPlan(how.limit(in, v)).Applied(), applied) {
 		return nil, nil
 	}
 	return v, nil

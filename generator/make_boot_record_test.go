@@ -106,7 +106,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		written int
 	}{
 		{"nothing", func(*testing.T, string) {}, 3},
-		{"a profile changes", add(dir+"all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\n"), 0},
+		{"a profile changes", add(dir+"all.toml", "units = [\"?.service\"]\n\n[service]\nProtectSystem = true\n"), 3},
 		{
 			"another profile names a unit",
 			add(dir+"a.toml", "units = [\"a.service\"]\n\n[service]\nPrivateTmp = true\n"),
@@ -115,7 +115,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		{
 			"a profile of others gets a secret",
 			add(dir+"a.toml", "units = [\"alone.service\"]\nsecrets = [\"/etc/x\"]\n\n[service]\nPrivateTmp = true\n"),
-			0,
+			3,
 		},
 		{"a base changes", add("usr/lib/temper/profiles.d/base/x.toml", "[service]\nPrivateTmp = false\n"), 3},
 		{"a profile goes", remove(dir + "all.toml"), 0},
@@ -125,14 +125,14 @@ func TestReadyIsTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 0},
-		{"a unit changes", add(units+"a.service", "[Service]\nExecStart=/usr/sbin/daemon -x\n"), 2},
-		{"a unit gets a drop-in", add("etc/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
+		{"a unit changes", add(units+"a.service", "[Service]\nExecStart=/usr/sbin/daemon -x\n"), 3},
+		{"a unit gets a drop-in", add("etc/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 3},
 		{"a unit goes", remove(units + "a.service"), 2},
 		{"a unit is masked", link("/dev/null", "etc/systemd/system/a.service"), 2},
 		{"a unit gets an alias", link("a.service", "etc/systemd/system/z.service"), 3},
 		{"a unit's drop-in is masked", link("/dev/null", "etc/systemd/system/a.service.d/50-temper.conf"), 2},
-		{"an executable is seen", add("usr/sbin/daemon", "#!/bin/sh\n"), 0},
-		{"systemd is newer", add("usr/lib/systemd/libsystemd-shared-262.so", ""), 0},
+		{"an executable is seen", add("usr/sbin/daemon", "#!/bin/sh\n"), 3},
+		{"systemd is newer", add("usr/lib/systemd/libsystemd-shared-262.so", ""), 3},
 		{"a verdict goes", remove(store + "a.service.json"), 2},
 		{"a verdict is damaged", add(store+"a.service.json", "{"), 2},
 		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
@@ -151,8 +151,8 @@ func TestReadyIsTheSame(t *testing.T) {
 			3,
 		},
 		{"a unit is masked until reboot", link("/dev/null", "run/systemd/system/a.service"), 2},
-		{"a unit gets a drop-in until reboot", add("run/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
-		{"all units get a drop-in until reboot", add("run/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 0},
+		{"a unit gets a drop-in until reboot", add("run/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 3},
+		{"all units get a drop-in until reboot", add("run/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 3},
 		{"nobody's unit is made", add("run/systemd/generator/nobody.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
 		{"the guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard %i\n"), 3},
 		{"a unit is excluded", add("etc/temper/temper.toml", "exclude = [\"a*\"]\n"), 2},
@@ -170,19 +170,19 @@ func TestReadyIsTheSame(t *testing.T) {
 				os.Rename(file[:len(file)-8]+".new", file)); err != nil {
 				t.Fatal(err)
 			}
-		}, 2},
+		}, 3},
 		{"a unit becomes a link to another", link("/etc/own.service", units+"a.service"), 2},
-		{"all units get a drop-in", add("etc/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 0},
-		{"a unit gets a drop-in of the vendor", add(units+"a.service.d/x.conf", "[Service]\nNice=1\n"), 2},
+		{"all units get a drop-in", add("etc/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 3},
+		{"a unit gets a drop-in of the vendor", add(units+"a.service.d/x.conf", "[Service]\nNice=1\n"), 3},
 		{"a directory of drop-ins is a link", func(t *testing.T, root string) {
 			put(t, root, "srv/drop-ins/x.conf", "[Service]\nNice=1\n")
 			link("/srv/drop-ins", "etc/systemd/system/a.service.d")(t, root)
-		}, 2},
+		}, 3},
 		{"a unit is empty", add("etc/systemd/system/a.service", ""), 2},
 		{
 			"the administrator has a unit of this name",
 			add("etc/systemd/system/a.service", "[Service]\nExecStart=/x\n"),
-			2,
+			3,
 		},
 		{
 			"a base of this name comes first",

@@ -31,6 +31,7 @@ type Input struct {
 	Profile   *profiles.Profile
 	Named     bool // the profile names the unit, it does not just match a glob
 	Demotions []verdict.Demotion
+	Tried     *verdict.Verdict  // what it applied bounds the plan; nil = nothing does
 	Secrets   []profiles.Secret // sensitive paths of other services
 	Version   int               // of systemd
 }
@@ -73,6 +74,9 @@ func NewPlan(in Input) Plan {
 	plan := Plan{Unit: in.Unit.Name, Profile: in.Profile.Name}
 	c := context(own, in.Version)
 	all := wanted(in)
+	if in.Tried != nil {
+		all = plan.onlyTried(all, in)
+	}
 	plan.Items = make([]Item, 0, len(all))
 	for _, want := range all {
 		if reason := protected(own, want.Directive); reason != "" {
@@ -219,20 +223,6 @@ func (p Plan) Text() string {
 
 // escape keeps systemd from reading a specifier into a value: profiles are plain text.
 func escape(value string) string { return strings.ReplaceAll(value, "%", "%%") }
-
-// tried is the part of a plan that a proof with another systemd has tried: what had no effect there, or was not known,
-// takes nothing away here.
-func (p Plan) tried(v *verdict.Verdict) Plan {
-	p.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i Item) bool {
-		isIt := func(a verdict.Applied) bool { return a.Directive == i.Directive.Name }
-		untried := i.Directive.Restricts() && !slices.ContainsFunc(v.Applied, isIt)
-		if untried {
-			p.leaveOut(i, fmt.Sprintf("was not tried with systemd %d", v.Systemd))
-		}
-		return untried
-	})
-	return p
-}
 
 // Applied lists the assignments of the drop-in in order.
 func (p Plan) Applied() []verdict.Applied {

@@ -24,12 +24,19 @@ const (
 	Prove   = "prove"   // the unit waits for temper-prove@UNIT.service, which proves it before it starts
 )
 
+// What happens to a unit whose proof has become stale.
+const (
+	Keep = "keep" // it stays hardened; see afterChange
+	Drop = "drop" // it counts as unproven
+)
+
 // SettingsFile is where the administrator's settings are.
 const SettingsFile = "/etc/temper/temper.toml"
 
 // Settings are the contents of temper.toml(5).
 type Settings struct {
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
+	Stale    string   `toml:"stale"`    // Keep (the default) or Drop
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
 	// Secrets are paths with the units, names or globs, that may see them: they are hidden from every other that temper
 	// hardens.
@@ -58,7 +65,7 @@ const maxSettings = 64 << 10
 // LoadSettings reads the settings of a root; without a file they are the defaults. Where the error is set, what the
 // administrator wants is not known and nothing should be applied.
 func LoadSettings(root host.Root) (Settings, error) {
-	defaults := Settings{Unproven: Hold}
+	defaults := Settings{Unproven: Hold, Stale: Keep}
 	data, err := root.ReadTrusted(SettingsFile, maxSettings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaults, nil
@@ -76,7 +83,7 @@ func LoadSettings(root host.Root) (Settings, error) {
 		return defaults, tomlError(SettingsFile, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, exclude or secrets",
+		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, stale, exclude or secrets",
 			SettingsFile, keys.OfKey(unknown[0]...).Line, unknown[0])
 	}
 	switch s.Unproven {
@@ -84,6 +91,10 @@ func LoadSettings(root host.Root) (Settings, error) {
 	default:
 		return defaults, fmt.Errorf("%s:%d: unproven = %q, want %q, %q or %q",
 			SettingsFile, keys.Of("unproven").Line, s.Unproven, Hold, Enforce, Prove)
+	}
+	if s.Stale != Keep && s.Stale != Drop {
+		return defaults, fmt.Errorf("%s:%d: stale = %q, want %q or %q",
+			SettingsFile, keys.Of("stale").Line, s.Stale, Keep, Drop)
 	}
 	for _, pattern := range s.Exclude {
 		if _, err := path.Match(pattern, ""); err != nil {

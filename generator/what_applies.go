@@ -2,6 +2,7 @@ package generator
 
 import (
 	"fmt"
+	"slices"
 
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -14,13 +15,65 @@ type Decision struct {
 	Profile *profiles.Profile // nil: no profile matches
 	Named   bool
 	Verdict *verdict.Verdict // nil: there is none; Stale and StaleReason are filled in
-	Plan    Plan             // what the profile and a fresh verdict's demotions amount to
+	Plan    Plan             // what the profile and the demotions of a verdict that applies amount to
 	Text    string           // the drop-in that is written; "" = none
 	Why     string           // in words
+
+	NeedsProof bool // what is known about the unit does not hold for it as it is now
 }
 
 // Decide decides about a loaded unit. The error tells of a verdict that cannot be read, which counts as none.
 func (g *Generator) Decide(u *unit.Unit) (Decision, error) { return g.decide(u, true) }
+
+// amount says how much of what a verdict has proven applies to a unit.
+type amount int
+
+const (
+	asProven  amount = iota // the text of the verdict, byte for byte
+	asPlanned               // the plan for the unit as it is now, with the demotions of the verdict
+	asTried                 // the same, but no directive and no stronger value that was not tried
+	nothing
+)
+
+// afterChange is what applies of a proof, by what has changed since, until the unit is proven again. Of several changes
+// the one counts after which the least applies.
+var afterChange = map[verdict.Change]amount{
+	verdict.ExecutableChanged: asProven,
+	verdict.ProgramChanged:    asProven,
+	verdict.KernelChanged:     asProven,
+	verdict.UnitChanged:       asPlanned,
+	verdict.SystemdChanged:    asTried,
+	verdict.ProfileChanged:    asTried,
+	verdict.NeverHere:         nothing,
+	verdict.NoFingerprint:     nothing,
+}
+
+// whatApplies looks up how much of a verdict applies.
+func (g *Generator) whatApplies(v *verdict.Verdict) amount {
+	switch {
+	case v == nil || v.Result != verdict.Proven:
+		return nothing
+	case v.Stale && g.Settings.Stale == Drop:
+		return nothing
+	}
+	most := asProven
+	if v.Systemd != g.Version { // a packager proved it with another one
+		most = asTried
+	}
+	for _, change := range v.Changes {
+		most = max(most, afterChange[change])
+	}
+	return most
+}
+
+// limit is the input of the plan that amounts to that.
+func (a amount) limit(in Input, v *verdict.Verdict) Input {
+	in.Demotions = v.Demotions
+	if a == asTried {
+		in.Tried = v
+	}
+	return in
+}
 
 // decide makes a plan only where the text depends on it, unless explain asks for one.
 func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
@@ -32,12 +85,16 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	input := g.Input(u, d.Profile, d.Named)
 	v, err := g.findVerdict(input)
 	d.Verdict = v
-	if isProven(v) {
-		input.Demotions = v.Demotions
-		if explain || v.Systemd != g.Version {
-			d.Plan = NewPlan(input)
+	d.NeedsProof = err == nil && needsProof(u, d)
+	if how := g.whatApplies(v); how != nothing {
+		if explain || how != asProven {
+			d.Plan = NewPlan(how.limit(input, v))
 		}
-		g.applyProof(u, &d)
+		d.Text, d.Why = v.Dropin, inForce(v, g.Version)
+		if how != asProven {
+			d.Text = d.Plan.Text()
+		}
+		d.Text = g.guarded(u, d.Text)
 		return d, err
 	}
 	if explain || g.Settings.Unproven == Enforce {
@@ -47,18 +104,28 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	return d, err
 }
 
-// isProven reports whether a verdict holds for the unit as it is now.
-func isProven(v *verdict.Verdict) bool { return v != nil && !v.Stale && v.Result == verdict.Proven }
-
-// applyProof decides what a unit gets whose verdict holds: the text of the verdict as it is. Where a packager proved it
-// with another systemd, it is the plan for this one, without what that one did not try.
-func (g *Generator) applyProof(u *unit.Unit, d *Decision) {
-	if d.Verdict.Systemd == g.Version {
-		d.Text, d.Why = g.guarded(u, d.Verdict.Dropin), "proven"
-		return
+// needsProof reports whether a unit is to be proven: its verdict is stale, or it has none and its profile names it. One
+// about which nothing could be found out as it is now is not tried again before something changes.
+func needsProof(u *unit.Unit, d Decision) bool {
+	if d.Verdict != nil {
+		return d.Verdict.Stale && !d.Verdict.Tried
 	}
-	d.Plan = d.Plan.tried(d.Verdict)
-	d.Text, d.Why = g.guarded(u, d.Plan.Text()), fmt.Sprintf("proven with systemd %d", d.Verdict.Systemd)
+	return u.Fragment != "" && !unit.IsTemplate(u.ID) && slices.Contains(d.Profile.Units, u.ID)
+}
+
+// inForce says in words why a proof applies.
+func inForce(v *verdict.Verdict, systemd int) string {
+	why := "proven"
+	switch {
+	case v.Stale:
+		why = "stays as proven before, " + v.StaleReason
+	case v.Systemd != systemd:
+		why = fmt.Sprintf("proven with systemd %d", v.Systemd)
+	}
+	if v.LastAttempt != nil {
+		why += "; the last attempt was " + v.LastAttempt.Result
+	}
+	return why
 }
 
 // applyWithoutProof decides what a unit gets that has no verdict, a stale one or one that is not proven: what the

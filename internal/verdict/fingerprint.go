@@ -46,31 +46,59 @@ func digest(u *unit.Unit) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// Differs says in words what changed from the fingerprint f of a verdict to now; "" means that the verdict still holds.
-func (f Fingerprint) Differs(now Fingerprint) string {
+// A Change is something that a verdict depends on and that is no longer what it was.
+type Change string
+
+const (
+	ProfileChanged    Change = "the profile"
+	UnitChanged       Change = "the unit"
+	ExecutableChanged Change = "the executable"
+	ProgramChanged    Change = "a program that it starts"
+	SystemdChanged    Change = "systemd"
+	KernelChanged     Change = "the kernel"
+	NoFingerprint     Change = "everything"  // the verdict does not say of which profile and unit it is
+	NeverHere         Change = "the machine" // a package brought it for a unit or program that this machine never had
+)
+
+// Changes lists what changed from the fingerprint f of a verdict to now; nothing means that the verdict still holds.
+func (f Fingerprint) Changes(now Fingerprint) []Change {
 	if f.Profile == "" || f.Unit == "" {
-		return "it does not say of which profile and unit"
+		return []Change{NoFingerprint}
 	}
-	var changed []string
-	note := func(what, then, now string) {
-		if then != "" && then != now {
-			changed = append(changed, what)
+	var changes []Change
+	note := func(what Change, changed bool) {
+		if changed {
+			changes = append(changes, what)
 		}
 	}
-	note("the profile", f.Profile, now.Profile)
-	note("the unit", f.Unit, now.Unit)
-	if executableDiffers(f.Executable, now.Executable) {
-		changed = append(changed, "the executable")
+	note(ProfileChanged, f.Profile != now.Profile)
+	note(UnitChanged, f.Unit != now.Unit)
+	note(ExecutableChanged, executableDiffers(f.Executable, now.Executable))
+	note(ProgramChanged, !f.Shipped() && programsDiffer(f.Programs, now))
+	note(SystemdChanged, f.Systemd != 0 && f.Systemd != now.Systemd)
+	note(KernelChanged, f.Kernel != "" && now.Kernel != f.Kernel)
+	return changes
+}
+
+// Shipped reports whether the fingerprint is that of a verdict which a package brought, also of the copy that a machine
+// keeps of it.
+func (f Fingerprint) Shipped() bool { return f.Systemd == 0 && f.Kernel == "" }
+
+// Differs says in words what changed from the fingerprint f of a verdict to now; "" means that the verdict still holds.
+func (f Fingerprint) Differs(now Fingerprint) string {
+	var words []string
+	for _, change := range f.Changes(now) {
+		switch change {
+		case NoFingerprint:
+			return "it does not say of which profile and unit"
+		case SystemdChanged:
+			words = append(words, fmt.Sprintf("systemd (%d, now %d)", f.Systemd, now.Systemd))
+		default:
+			words = append(words, string(change))
+		}
 	}
-	if shipped := f.Systemd == 0 && f.Kernel == ""; !shipped && programsDiffer(f.Programs, now) {
-		changed = append(changed, "a program that it starts")
-	}
-	if f.Systemd != 0 && f.Systemd != now.Systemd {
-		changed = append(changed, fmt.Sprintf("systemd (%d, now %d)", f.Systemd, now.Systemd))
-	}
-	note("the kernel", f.Kernel, now.Kernel)
-	if len(changed) == 0 {
+	if len(words) == 0 {
 		return ""
 	}
-	return "changed since: " + strings.Join(changed, ", ")
+	return "changed since: " + strings.Join(words, ", ")
 }

@@ -17,6 +17,7 @@ var quotes = map[string]string{
 // verdict that is not proven quotes that, and is left out too.
 func (v Verdict) Shared() Verdict {
 	v.Reason = ""
+	v.LastAttempt = nil
 	v.Advisories = sharedEvidence(v.Advisories)
 	v.Demotions = slices.Clone(v.Demotions)
 	for i, d := range v.Demotions {

@@ -38,6 +38,9 @@ func (s Store) dirs() []string {
 	return s.Dirs
 }
 
+// Own is the verdicts of this machine.
+func (s Store) Own() Store { return Store{Root: s.Root, Dirs: s.dirs()[:1]} }
+
 // Shipped is the verdicts that packages brought.
 func (s Store) Shipped() Store { return Store{Root: s.Root, Dirs: s.dirs()[1:]} }
 

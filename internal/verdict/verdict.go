@@ -1,8 +1,8 @@
 // Package verdict is the store that the harness writes and the generator reads: what was found out about one unit under
 // one profile, and the drop-in that was proven.
 //
-// A [Verdict] holds for the [Fingerprint] it was taken under; once that no longer matches, it is stale and proves
-// nothing. The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
+// A [Verdict] holds for the [Fingerprint] it was taken under; once that no longer matches, it is stale and must be
+// proven again. The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
 package verdict
 
 import "strings"
@@ -36,6 +36,21 @@ type Verdict struct {
 	Stale       bool        `json:"stale"`
 	StaleReason string      `json:"stale_reason,omitempty"`
 	Fingerprint Fingerprint `json:"fingerprint"`
+	LastAttempt *Attempt    `json:"last_attempt,omitempty"` // to prove it again, where that proved nothing
+	Changes     []Change    `json:"-"`                      // what made it stale
+	Tried       bool        `json:"-"`                      // the last attempt was about the unit as it is now
+}
+
+// An Attempt is a proof that proved nothing. It replaces no verdict that was proven and is kept beside it.
+type Attempt struct {
+	Result      string      `json:"verdict"` // any but Proven
+	Reason      string      `json:"reason,omitempty"`
+	Fingerprint Fingerprint `json:"fingerprint"`
+}
+
+// Attempted reports whether it was tried in vain to prove the unit again as it is now.
+func (v Verdict) Attempted(now Fingerprint) bool {
+	return v.LastAttempt != nil && len(v.LastAttempt.Fingerprint.Changes(now)) == 0
 }
 
 // Exposure is the score of systemd-analyze security, 0.0 to 10.0, without and with the drop-in.

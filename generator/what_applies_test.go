@@ -1,0 +1,259 @@
+package generator_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"temper/generator"
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+)
+
+// The service of TestWhatAppliesAfterAChange, and what was proven about it with systemd 252: it does not survive
+// ProtectSystem=strict, and nothing was wrong with the rest.
+const (
+	webUnit    = "[Service]\nExecStart=/usr/sbin/web\n"
+	webProfile = "units = [\"web.service\"]\n\n[service]\nProtectSystem = \"strict\"\nReadWritePaths = [\"/var/lib/web\"]\n" +
+		"PrivateTmp = \"disconnected\"\nPrivatePIDs = true\nSystemCallFilter = [\"@system-service\"]\n"
+)
+
+// webRoot makes the root of it, with a verdict of this machine.
+func webRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	put(t, root, "usr/lib/systemd/libsystemd-shared-252.so", "")
+	put(t, root, "usr/lib/systemd/system/web.service", webUnit)
+	put(t, root, "usr/sbin/web", "version 1")
+	put(t, root, "usr/lib/temper/profiles.d/web.toml", webProfile)
+	g, u := loadWeb(t, root)
+	p, named := g.Profiles.For(u)
+	in := g.Input(u, p, named)
+	in.Demotions = []verdict.Demotion{{Directive: "ProtectSystem", From: "strict", To: "full"}}
+	plan := generator.NewPlan(in)
+	v := verdict.Verdict{
+		Unit: u.ID, Profile: p.Name, Result: verdict.Proven, Systemd: g.Version,
+		Applied: plan.Applied(), Demotions: in.Demotions, Dropin: plan.Text(),
+	}
+	var err error
+	if v.Fingerprint, err = g.Fingerprint(in); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Store.Put(v); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// TestWhatAppliesAfterAChange: what was proven once on this machine stays applied whatever changes, as the table says,
+// and asks for a proof.
+func TestWhatAppliesAfterAChange(t *testing.T) {
+	const proven = "PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service"
+	profile := func(old, new string) map[string]string {
+		return map[string]string{"usr/lib/temper/profiles.d/web.toml": strings.Replace(webProfile, old, new, 1)}
+	}
+	override := func(text string) map[string]string {
+		return map[string]string{"etc/systemd/system/web.service.d/override.conf": "[Service]\n" + text}
+	}
+	for _, tc := range []struct {
+		name    string
+		files   map[string]string // that change; "kernel" stands for the one of the verdict
+		applied string
+		changed string // as what it is told; "" = nothing
+	}{
+		{"nothing", nil, proven, ""},
+		{"the executable", map[string]string{"usr/sbin/web": "version two"}, proven, "the executable"},
+		{"the kernel", map[string]string{"kernel": "6.1.0-old"}, proven, "the kernel"},
+		{
+			"systemd: what only the new one knows was not tried",
+			map[string]string{"usr/lib/systemd/libsystemd-shared-257.so": ""},
+			proven, "systemd (252, now 257)",
+		},
+		{"an override of something else", override("Nice=1\n"), proven, "the unit"},
+		{
+			"an override: the administrator wins, and the demotion stays", override("PrivateTmp=no\n"),
+			"ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service", "the unit",
+		},
+		{
+			"a unit that forbids more by itself",
+			map[string]string{"usr/lib/systemd/system/web.service": webUnit + "SystemCallFilter=~@mount\n"},
+			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter= SystemCallFilter=@system-service", "the unit",
+		},
+		{"the profile asks for a directive more", profile("[service]\n", "[service]\nNoNewPrivileges = true\n"), proven, "the profile"},
+		{
+			"the profile asks for a stronger value", profile(`["@system-service"]`, `["@basic-io"]`),
+			proven, "the profile",
+		},
+		{"the profile has an exception less", profile("ReadWritePaths = [\"/var/lib/web\"]\n", ""), proven, "the profile"},
+		{
+			"the profile has an exception more", profile(`"/var/lib/web"`, `"/srv"`),
+			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/srv ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service",
+			"the profile",
+		},
+		{
+			"the profile asks for a weaker value", profile(`PrivateTmp = "disconnected"`, `PrivateTmp = "no"`),
+			"ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service", "the profile",
+		},
+		{
+			"the profile asks for a directive less", profile("PrivateTmp = \"disconnected\"\n", ""),
+			"ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service", "the profile",
+		},
+		{
+			"the old way",
+			map[string]string{"usr/sbin/web": "version two", "etc/temper/temper.toml": "stale = \"drop\"\n"},
+			"", "the executable",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := webRoot(t)
+			for name, text := range tc.files {
+				put(t, root, name, text)
+			}
+			g, u := loadWeb(t, root)
+			if kernel := tc.files["kernel"]; kernel != "" {
+				change(t, g.Store, func(v *verdict.Verdict) { v.Fingerprint.Kernel = kernel })
+			}
+			d, err := g.Decide(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := assigned(d.Text); got != tc.applied {
+				t.Errorf("applied\n%s, want\n%s", got, tc.applied)
+			}
+			if d.NeedsProof != (tc.changed != "") || !strings.Contains(d.Why, tc.changed) || d.Verdict.Stale != d.NeedsProof {
+				t.Errorf("%q, needs a proof: %t, want it to tell of %q", d.Why, d.NeedsProof, tc.changed)
+			}
+		})
+	}
+}
+
+// change changes the verdict of this machine.
+func change(t *testing.T, store verdict.Store, how func(v *verdict.Verdict)) {
+	t.Helper()
+	v, err := store.Get("web.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	how(&v)
+	if err := store.Put(v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// assigned is what a drop-in assigns, without comments and sections.
+func assigned(dropin string) string {
+	var list []string
+	for line := range strings.Lines(dropin) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[") {
+			list = append(list, line)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+func loadWeb(t *testing.T, root string) (*generator.Generator, *unit.Unit) {
+	t.Helper()
+	g, problems, err := generator.New(host.At(root), "")
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	u, err := g.Units.Load("web.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, u
+}
+
+// TestWhatAppliesOfOtherVerdicts: what a package brought for another program applies only where it held once; an
+// attempt that proved nothing is told, and not repeated.
+func TestWhatAppliesOfOtherVerdicts(t *testing.T) {
+	const proven = "PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service"
+	ship := func(t *testing.T, g *generator.Generator) {
+		t.Helper()
+		change(t, g.Store, func(v *verdict.Verdict) { v.Fingerprint.Systemd, v.Fingerprint.Kernel = 0, "" })
+		v, err := g.Store.Get("web.service")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Store.Shipped().PutShared(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forget := func(t *testing.T, g *generator.Generator) {
+		t.Helper()
+		if err := g.Store.Remove("web.service"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		name       string
+		do         func(t *testing.T, root string, g *generator.Generator)
+		applied    string
+		why        string
+		needsProof bool
+	}{
+		{"shipped, and it holds", func(t *testing.T, _ string, g *generator.Generator) {
+			ship(t, g)
+			forget(t, g)
+		}, proven, "proven", false},
+		{"shipped for another program", func(t *testing.T, root string, g *generator.Generator) {
+			ship(t, g)
+			forget(t, g)
+			put(t, root, "usr/sbin/web", "version two")
+		}, "", "the verdict is stale, changed since: the executable; nothing is applied until it is proven", true},
+		{"shipped, and it held here once", func(t *testing.T, root string, g *generator.Generator) {
+			ship(t, g)
+			put(t, root, "usr/sbin/web", "version two")
+		}, proven, "stays as proven before, changed since: the executable", true},
+		{"what is shipped now holds", func(t *testing.T, root string, g *generator.Generator) {
+			ship(t, g)
+			change(t, g.Store, func(v *verdict.Verdict) { v.Fingerprint.Executable, v.Dropin = "/usr/sbin/web 1 x", "old" })
+		}, proven, "proven", false},
+		{
+			"no verdict", func(t *testing.T, _ string, g *generator.Generator) { forget(t, g) },
+			"", "no verdict; nothing is applied until it is proven", true,
+		},
+		{"broken here", func(t *testing.T, root string, g *generator.Generator) {
+			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Broken })
+			put(t, root, "usr/sbin/web", "version two")
+		}, "", "the verdict is stale, changed since: the executable; nothing is applied until it is proven", true},
+		{"an attempt as it is now", func(t *testing.T, root string, g *generator.Generator) {
+			attempt(t, root, g)
+		}, proven, "stays as proven before, changed since: the executable; the last attempt was flaky", false},
+		{"an attempt as it was", func(t *testing.T, root string, g *generator.Generator) {
+			attempt(t, root, g)
+			put(t, root, "usr/sbin/web", "version three")
+		}, proven, "stays as proven before, changed since: the executable; the last attempt was flaky", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := webRoot(t)
+			g, _ := loadWeb(t, root)
+			tc.do(t, root, g)
+			g, u := loadWeb(t, root)
+			d, err := g.Decide(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := assigned(d.Text); got != tc.applied || d.Why != tc.why || d.NeedsProof != tc.needsProof {
+				t.Errorf("%q: %s, needs a proof: %t\nwant %q: %s, %t", got, d.Why, d.NeedsProof, tc.applied, tc.why, tc.needsProof)
+			}
+		})
+	}
+}
+
+// attempt replaces the program, and keeps beside the verdict that it was flaky so.
+func attempt(t *testing.T, root string, g *generator.Generator) {
+	t.Helper()
+	put(t, root, "usr/sbin/web", "version two")
+	_, u := loadWeb(t, root)
+	p, named := g.Profiles.For(u)
+	now, err := g.Fingerprint(g.Input(u, p, named))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, g.Store, func(v *verdict.Verdict) {
+		v.LastAttempt = &verdict.Attempt{Result: verdict.Flaky, Fingerprint: now}
+	})
+}
