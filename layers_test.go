@@ -14,7 +14,10 @@ import (
 // layers are the packages of the product from the bottom up: each imports only what stands above it in this list, and
 // packages of one line do not import each other. An element ending in a slash stands for all packages below it.
 var layers = [][]string{
-	{"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/elf32", "internal/refusal", "internal/tomlpos", "internal/journal", "internal/systemd"},
+	{
+		"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/elf32", "internal/refusal",
+		"internal/tomlpos", "internal/journal", "internal/systemd",
+	},
 	{"internal/ready"},
 	{"internal/host"},
 	{"internal/unit"},
@@ -94,7 +97,8 @@ func list(t *testing.T, args ...string) []listed {
 func TestImportsPointDownward(t *testing.T) {
 	for _, p := range list(t, "./...") {
 		name, ours := strings.CutPrefix(p.ImportPath, "./")
-		if !ours || name == "integration" || name == "packaging" || name == "internal/testroot" || strings.HasSuffix(name, "/gen") || strings.HasSuffix(name, "/document") {
+		if !ours || name == "integration" || name == "packaging" || name == "internal/testroot" ||
+			strings.HasSuffix(name, "/gen") || strings.HasSuffix(name, "/document") {
 			continue // tests, and what makes tables
 		}
 		mine := layer(name)
@@ -114,7 +118,8 @@ func TestImportsPointDownward(t *testing.T) {
 // TestGeneratorIsSmall: what runs on every boot knows no command line library, no bus, no HTTP and starts no process.
 func TestGeneratorIsSmall(t *testing.T) {
 	forbidden := []string{
-		"github.com/spf13/cobra", "github.com/godbus/dbus/v5", "github.com/coreos/go-systemd/v22/dbus", "net/http", "net", "os/exec",
+		"github.com/spf13/cobra", "github.com/godbus/dbus/v5", "github.com/coreos/go-systemd/v22/dbus", "net/http",
+		"net", "os/exec",
 		"./harness", "./analyzer",
 	}
 	for _, p := range list(t, "-deps", "./cmd/temper-decide") {
@@ -124,7 +129,8 @@ func TestGeneratorIsSmall(t *testing.T) {
 	}
 	allowed := []string{"./cmd/temper-generator", "./internal/kmsg", "./internal/ready", "./internal/rootdir"}
 	for _, p := range list(t, "-deps", "./cmd/temper-generator") {
-		if strings.HasPrefix(p.ImportPath, "./") && !slices.Contains(allowed, p.ImportPath) || slices.Contains([]string{"os", "fmt", "regexp"}, p.ImportPath) {
+		if strings.HasPrefix(p.ImportPath, "./") && !slices.Contains(allowed, p.ImportPath) ||
+			slices.Contains([]string{"os", "fmt", "regexp"}, p.ImportPath) {
 			t.Errorf("temper-generator imports %s, and each import costs every boot", p.ImportPath)
 		}
 	}

@@ -56,7 +56,8 @@ func ExampleSource_ScoreAll() {
 // A unit that is in no file yet, as an editor or a code generator has it.
 func ExampleSource_ScoreText() {
 	src := analyzer.Source{Options: exposure.Options{Version: 257, Arch: "x86_64"}}
-	r, err := src.ScoreText("web.service", "[Service]\nExecStart=/usr/sbin/webd\nPrivateDevices=yes\nProtectHome=maybe\n")
+	r, err := src.ScoreText("web.service",
+		"[Service]\nExecStart=/usr/sbin/webd\nPrivateDevices=yes\nProtectHome=maybe\n")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,9 +9,11 @@ import (
 // them touches it.
 var critical = []string{
 	"systemd-*", "dbus*.service", "*getty*.service", "emergency.service", "rescue.service", "user@*.service",
-	"user-runtime-dir@*.service", "initrd-*", "dracut-*", "plymouth*", "modprobe@*.service", "kmod*.service", "lvm2-*", "dm-event.service",
+	"user-runtime-dir@*.service", "initrd-*", "dracut-*", "plymouth*", "modprobe@*.service", "kmod*.service", "lvm2-*",
+	"dm-event.service",
 	"multipathd.service", "mdmonitor.service", "mdadm*", "cryptsetup*", "ifup@*.service", "networking.service",
-	"NetworkManager*.service", "wpa_supplicant*.service", "polkit.service", "display-manager.service", "temper-*", "debug-shell.service",
+	"NetworkManager*.service", "wpa_supplicant*.service", "polkit.service", "display-manager.service", "temper-*",
+	"debug-shell.service",
 	"quotacheck*.service", "fsck*", "kdump*", "auditd.service", "apparmor.service", "selinux-*",
 }
 

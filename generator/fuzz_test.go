@@ -28,7 +28,10 @@ func seeds(f *testing.F, suffix string) {
 }
 
 func FuzzCommandLine(f *testing.F) {
-	for _, s := range []string{"", "quiet temper=0", "temper.skip=a.service,b*", "temper=1 temper.skip=", "temper.skip=[", "\x00temper=off\x00"} {
+	for _, s := range []string{
+		"", "quiet temper=0", "temper.skip=a.service,b*", "temper=1 temper.skip=",
+		"temper.skip=[", "\x00temper=off\x00",
+	} {
 		f.Add(s)
 	}
 	root := f.TempDir()
@@ -93,8 +96,10 @@ func FuzzVerdict(f *testing.F) {
 	f.Add("temper ready 1\x00\x00")
 	root := f.TempDir()
 	for name, text := range map[string]string{
-		"usr/lib/systemd/libsystemd-shared-257.so": "", "usr/lib/systemd/system/web.service": "[Service]\nExecStart=/x\n",
-		"etc/temper/profiles.d/web.toml": "units = [\"web.service\"]\n\n[service]\nPrivateTmp = true\n", "etc/temper/verdicts/x": "",
+		"usr/lib/systemd/libsystemd-shared-257.so": "",
+		"usr/lib/systemd/system/web.service":       "[Service]\nExecStart=/x\n",
+		"etc/temper/profiles.d/web.toml":           "units = [\"web.service\"]\n\n[service]\nPrivateTmp = true\n",
+		"etc/temper/verdicts/x":                    "",
 	} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -105,7 +110,8 @@ func FuzzVerdict(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if err := os.WriteFile(filepath.Join(root, "etc/temper/verdicts/web.service.json"), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, "etc/temper/verdicts/web.service.json"), []byte(text),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		out := t.TempDir()

@@ -248,8 +248,10 @@ var states = []struct {
 	{"proven", nil},
 	{"prove", map[string]string{"etc/temper/temper.toml": "unproven = \"prove\"\n"}},
 	{"enforce, with secrets and a template", map[string]string{
-		"etc/temper/temper.toml":                             "unproven = \"enforce\"\n\n[secrets]\n\"/etc/x\" = [\"a.service\"]\n",
-		"etc/temper/profiles.d/t.toml":                       "units = [\"t@.service\"]\n\n[service]\nNoNewPrivileges = true\n",
+		"etc/temper/temper.toml": "unproven = \"enforce\"\n\n[secrets]\n" +
+			"\"/etc/x\" = [\"a.service\"]\n",
+		"etc/temper/profiles.d/t.toml": "units = [\"t@.service\"]\n\n[service]\n" +
+			"NoNewPrivileges = true\n",
 		"usr/lib/systemd/system/t@.service":                  "[Service]\nExecStart=/usr/sbin/daemon\n",
 		"etc/systemd/system/t@own.service.d/override.conf":   "[Service]\nNoNewPrivileges=no\n",
 		"etc/systemd/system/t@other.service.d/override.conf": "[Service]\nNice=1\n",
@@ -330,7 +332,10 @@ func TestReadyDamaged(t *testing.T) {
 
 // What temper decides may change with its programs: another one does not use what the one before has laid ready.
 func TestReadyKnowsTemper(t *testing.T) {
-	for _, program := range []string{"usr/lib/temper/temper-decide", "usr/local/lib/systemd/system-generators/temper-generator"} {
+	for _, program := range []string{
+		"usr/lib/temper/temper-decide",
+		"usr/local/lib/systemd/system-generators/temper-generator",
+	} {
 		root := readyRoot(t, map[string]string{program: "old"})
 		r, ok := ready.Load(root)
 		if !ok || !r.Holds(root) {

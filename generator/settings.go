@@ -113,7 +113,8 @@ func LoadSettings(root host.Root) (Settings, error) {
 // checkSecrets returns what is wrong with the table of secrets.
 func (s Settings) checkSecrets(keys tomlpos.Positions) error {
 	for at, owners := range s.Secrets {
-		if err := directive.Hiding().Check([]string{at}); err != nil || at == "/" || strings.ContainsAny(at, " \t\"'\\") {
+		if err := directive.Hiding().Check([]string{at}); err != nil || at == "/" ||
+			strings.ContainsAny(at, " \t\"'\\") {
 			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks",
 				SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, at)
 		}

@@ -84,7 +84,8 @@ func copyTree(t *testing.T, dir string) string {
 			if err != nil {
 				continue // a link to nowhere
 			}
-			if err := os.WriteFile(file, fillIn(t, g, data, strings.TrimSuffix(filepath.Base(file), ".json")), 0o644); err != nil {
+			if err := os.WriteFile(file, fillIn(t, g, data, strings.TrimSuffix(filepath.Base(file), ".json")),
+				0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

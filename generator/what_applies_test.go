@@ -15,7 +15,8 @@ import (
 // ProtectSystem=strict, and nothing was wrong with the rest.
 const (
 	webUnit    = "[Service]\nExecStart=/usr/sbin/web\n"
-	webProfile = "units = [\"web.service\"]\n\n[service]\nProtectSystem = \"strict\"\nReadWritePaths = [\"/var/lib/web\"]\n" +
+	webProfile = "units = [\"web.service\"]\n\n[service]\nProtectSystem = \"strict\"\n" +
+		"ReadWritePaths = [\"/var/lib/web\"]\n" +
 		"PrivateTmp = \"disconnected\"\nPrivatePIDs = true\nSystemCallFilter = [\"@system-service\"]\n"
 )
 
@@ -78,17 +79,26 @@ func TestWhatAppliesAfterAChange(t *testing.T) {
 		{
 			"a unit that forbids more by itself",
 			map[string]string{"usr/lib/systemd/system/web.service": webUnit + "SystemCallFilter=~@mount\n"},
-			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter= SystemCallFilter=@system-service", "the unit",
+			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter= " +
+				"SystemCallFilter=@system-service", "the unit",
 		},
-		{"the profile asks for a directive more", profile("[service]\n", "[service]\nNoNewPrivileges = true\n"), proven, "the profile"},
+		{
+			"the profile asks for a directive more", profile("[service]\n", "[service]\nNoNewPrivileges = true\n"),
+			proven,
+			"the profile",
+		},
 		{
 			"the profile asks for a stronger value", profile(`["@system-service"]`, `["@basic-io"]`),
 			proven, "the profile",
 		},
-		{"the profile has an exception less", profile("ReadWritePaths = [\"/var/lib/web\"]\n", ""), proven, "the profile"},
+		{
+			"the profile has an exception less", profile("ReadWritePaths = [\"/var/lib/web\"]\n", ""), proven,
+			"the profile",
+		},
 		{
 			"the profile has an exception more", profile(`"/var/lib/web"`, `"/srv"`),
-			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/srv ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service",
+			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/srv ReadWritePaths=-/var/lib/web " +
+				"SystemCallFilter=@system-service",
 			"the profile",
 		},
 		{
@@ -121,7 +131,8 @@ func TestWhatAppliesAfterAChange(t *testing.T) {
 			if got := assigned(d.Text); got != tc.applied {
 				t.Errorf("applied\n%s, want\n%s", got, tc.applied)
 			}
-			if d.NeedsProof != (tc.changed != "") || !strings.Contains(d.Why, tc.changed) || d.Verdict.Stale != d.NeedsProof {
+			if d.NeedsProof != (tc.changed != "") || !strings.Contains(d.Why, tc.changed) ||
+				d.Verdict.Stale != d.NeedsProof {
 				t.Errorf("%q, needs a proof: %t, want it to tell of %q", d.Why, d.NeedsProof, tc.changed)
 			}
 		})
@@ -145,7 +156,8 @@ func change(t *testing.T, store verdict.Store, how func(v *verdict.Verdict)) {
 func assigned(dropin string) string {
 	var list []string
 	for line := range strings.Lines(dropin) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[") {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") &&
+			!strings.HasPrefix(line, "[") {
 			list = append(list, line)
 		}
 	}
@@ -209,7 +221,10 @@ func TestWhatAppliesOfOtherVerdicts(t *testing.T) {
 		}, proven, "stays as proven before, changed since: the executable", true},
 		{"what is shipped now holds", func(t *testing.T, root string, g *generator.Generator) {
 			ship(t, g)
-			change(t, g.Store, func(v *verdict.Verdict) { v.Fingerprint.Executable, v.Dropin = "/usr/sbin/web 1 x", "old" })
+			change(t, g.Store, func(v *verdict.Verdict) {
+				v.Fingerprint.Executable, v.Dropin = "/usr/sbin/web 1 x",
+					"old"
+			})
 		}, proven, "proven", false},
 		{
 			"no verdict", func(t *testing.T, _ string, g *generator.Generator) { forget(t, g) },
@@ -237,7 +252,8 @@ func TestWhatAppliesOfOtherVerdicts(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := assigned(d.Text); got != tc.applied || d.Why != tc.why || d.NeedsProof != tc.needsProof {
-				t.Errorf("%q: %s, needs a proof: %t\nwant %q: %s, %t", got, d.Why, d.NeedsProof, tc.applied, tc.why, tc.needsProof)
+				t.Errorf("%q: %s, needs a proof: %t\nwant %q: %s, %t", got, d.Why, d.NeedsProof, tc.applied, tc.why,
+					tc.needsProof)
 			}
 		})
 	}

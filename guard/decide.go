@@ -40,7 +40,8 @@ func decide(f facts) (step, string) {
 	case !f.failed:
 		return leave, "nothing is known of a failure: its hardening stays"
 	case f.last.lasted >= f.settle && f.last.started:
-		return note, "failed " + f.last.lasted.Round(time.Millisecond).String() + " after it had started: its hardening stays"
+		return note, "failed " + f.last.lasted.Round(time.Millisecond).String() +
+			" after it had started: its hardening stays"
 	case f.good:
 		return leave, "does not start, but it has started with this hardening before: the hardening stays"
 	case f.setUp && !f.others:

@@ -20,7 +20,11 @@ func TestDecide(t *testing.T) {
 		{"it runs", facts{failed: true, last: crashed, runs: true, setUp: true}, leave},
 		{"it did not fail", facts{last: run{started: true}}, leave},
 		{"it failed later", facts{failed: true, last: lasted}, note},
-		{"it failed later, in the state that a service can bring about", facts{failed: true, last: lasted, setUp: true}, note},
+		{
+			"it failed later, in the state that a service can bring about",
+			facts{failed: true, last: lasted, setUp: true},
+			note,
+		},
 		{"it has run well before", facts{failed: true, last: crashed, good: true, setUp: true}, leave},
 		{"systemd could not set the sandbox up", facts{failed: true, last: crashed, setUp: true}, giveBack},
 		{"systemd could, a moment ago", facts{failed: true, last: crashed, setUp: true, others: true}, prove},
@@ -38,27 +42,44 @@ func TestDecide(t *testing.T) {
 // TestNeverRan: only a systemd that knows it can say that no program ran.
 func TestNeverRan(t *testing.T) {
 	at := func(started, handoff uint64) systemd.Properties {
-		return systemd.Properties{"ExecMainStartTimestampMonotonic": started, "ExecMainHandoffTimestampMonotonic": handoff}
+		return systemd.Properties{
+			"ExecMainStartTimestampMonotonic":   started,
+			"ExecMainHandoffTimestampMonotonic": handoff,
+		}
 	}
 	for _, test := range []struct {
 		name    string
 		service systemd.Service
 		want    bool
 	}{
-		{"the sandbox could not be set up", systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(5, 0)}, true},
-		{"the handoff is that of an earlier process", systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(5, 3)}, true},
+		{
+			"the sandbox could not be set up",
+			systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(5, 0)},
+			true,
+		},
+		{
+			"the handoff is that of an earlier process",
+			systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(5, 3)},
+			true,
+		},
 		{"a program called exit(226)", systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(5, 6)}, false},
 		{"another step failed", systemd.Service{Code: systemd.Exited, Status: 200, Properties: at(5, 0)}, false},
 		{"somebody killed it first", systemd.Service{Code: systemd.Killed, Status: 226, Properties: at(5, 0)}, false},
-		{"no main process was started", systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(0, 0)}, false},
+		{
+			"no main process was started",
+			systemd.Service{Code: systemd.Exited, Status: 226, Properties: at(0, 0)},
+			false,
+		},
 		{
 			"a command of the service came before", systemd.Service{
-				Code: systemd.Exited, Status: 226, Properties: at(5, 0), Commands: []systemd.Command{{Name: "ExecStartPre=/bin/x", Code: systemd.Exited}},
+				Code: systemd.Exited, Status: 226, Properties: at(5, 0),
+				Commands: []systemd.Command{{Name: "ExecStartPre=/bin/x", Code: systemd.Exited}},
 			}, false,
 		},
 		{
 			"this systemd does not know", systemd.Service{
-				Code: systemd.Exited, Status: 226, Properties: systemd.Properties{"ExecMainStartTimestampMonotonic": uint64(5)},
+				Code: systemd.Exited, Status: 226,
+				Properties: systemd.Properties{"ExecMainStartTimestampMonotonic": uint64(5)},
 			}, false,
 		},
 	} {
@@ -81,14 +102,24 @@ func TestCameUp(t *testing.T) {
 		before, after systemd.Service
 		up, failed    bool
 	}{
-		{"up for long enough", systemd.Service{}, systemd.Service{Active: "active", Properties: since(98)}, true, false},
+		{
+			"up for long enough",
+			systemd.Service{},
+			systemd.Service{Active: "active", Properties: since(98)},
+			true,
+			false,
+		},
 		{"not yet", systemd.Service{}, systemd.Service{Active: "active", Properties: since(99)}, false, false},
 		{"still starting", systemd.Service{}, systemd.Service{Active: "activating", Sub: "start"}, false, false},
 		{"failed", systemd.Service{}, systemd.Service{Active: "failed"}, false, true},
 		{"done at once", systemd.Service{}, systemd.Service{Active: "inactive"}, true, false},
 		{"failed, and waits for the next start", systemd.Service{}, waits, false, true},
 		{"waits as before", waits, waits, false, false},
-		{"failed once more than it was started", waits, systemd.Service{Active: "activating", Sub: "auto-restart", Restarts: 5}, false, true},
+		{
+			"failed once more than it was started", waits,
+			systemd.Service{Active: "activating", Sub: "auto-restart", Restarts: 5},
+			false, true,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			up, err := cameUp(test.before, test.after, 2*time.Second, now)

@@ -178,7 +178,8 @@ func TestLook(t *testing.T) {
 		},
 		{
 			"a crash burst after a good run that nobody noted",
-			func(w *world) { w.entries = append(w.entries, ran("dd", 2*time.Second)...) }, "", full, "has started with this hardening before",
+			func(w *world) { w.entries = append(w.entries, ran("dd", 2*time.Second)...) }, "", full,
+			"has started with this hardening before",
 		},
 		{
 			"the service exits with the status of a sandbox that cannot be set up",
@@ -186,16 +187,30 @@ func TestLook(t *testing.T) {
 		},
 		{
 			"and spoils its sandbox before the last start",
-			func(w *world) { neverHandedOver(w); w.entries = append(w.entries, ran("ee", time.Second/10)...) }, "prove", full, "is not at fault",
+			func(w *world) { neverHandedOver(w); w.entries = append(w.entries, ran("ee", time.Second/10)...) }, "prove",
+			full, "is not at fault",
 		},
 		{
 			"and systemd is too old to tell",
-			func(w *world) { neverHandedOver(w); delete(w.state.Properties, "ExecMainHandoffTimestampMonotonic") }, "prove", full, "is not at fault",
+			func(w *world) { neverHandedOver(w); delete(w.state.Properties, "ExecMainHandoffTimestampMonotonic") },
+			"prove", full, "is not at fault",
 		},
-		{"a local user holds the port until the guard comes", func(w *world) { w.works = never }, "prove", full, "is not at fault and stays"},
-		{"the service takes down the place it is proven in", func(w *world) { w.proof = Undecided }, "prove", full, "could not decide"},
-		{"the guard is called without a failure", func(w *world) { w.entries = nil }, "", full, "nothing is known of a failure"},
-		{"the guard is called while the unit runs", func(w *world) { w.state.Active = "active" }, "", full, "runs: its hardening stays"},
+		{
+			"a local user holds the port until the guard comes", func(w *world) { w.works = never }, "prove", full,
+			"is not at fault and stays",
+		},
+		{
+			"the service takes down the place it is proven in", func(w *world) { w.proof = Undecided }, "prove", full,
+			"could not decide",
+		},
+		{
+			"the guard is called without a failure", func(w *world) { w.entries = nil }, "", full,
+			"nothing is known of a failure",
+		},
+		{
+			"the guard is called while the unit runs", func(w *world) { w.state.Active = "active" }, "", full,
+			"runs: its hardening stays",
+		},
 		{"the unit runs when the proof is over", func(w *world) {
 			w.leaves = demoted
 			w.on = func(string) { w.state.Active = "active" }
@@ -204,7 +219,10 @@ func TestLook(t *testing.T) {
 			w.proof = NoPlace
 			w.on = func(string) { w.state.Active = "active" }
 		}, "prove", full, "it is left alone"},
-		{"without a place a client crashes it once", func(w *world) { w.proof = NoPlace }, "prove, start with everything", full, "starts hardened when it is tried again"},
+		{
+			"without a place a client crashes it once", func(w *world) { w.proof = NoPlace },
+			"prove, start with everything", full, "starts hardened when it is tried again",
+		},
 		{"without a place it is broken for another reason", func(w *world) {
 			w.proof, w.works = NoPlace, never
 		}, "prove, start with everything, start with everything, start with ", full, "is not to blame and is back"},

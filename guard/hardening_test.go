@@ -18,11 +18,12 @@ func newMachine(t *testing.T) (files, string) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"usr/lib/systemd/libsystemd-shared-257.so": "",
-		"usr/bin/web":                                        "#!",
-		"usr/lib/systemd/system/web.service":                 "[Service]\nExecStart=/usr/bin/web\n",
-		"usr/lib/systemd/system/bare.service":                "[Service]\nExecStart=/usr/bin/web\n",
-		"etc/temper/temper.toml":                             "unproven = \"enforce\"\n",
-		"etc/temper/profiles.d/web.toml":                     "units = [\"web.service\"]\n\n[service]\nNoNewPrivileges = true\n\n[prove]\nsettle = \"3s\"\n",
+		"usr/bin/web":                         "#!",
+		"usr/lib/systemd/system/web.service":  "[Service]\nExecStart=/usr/bin/web\n",
+		"usr/lib/systemd/system/bare.service": "[Service]\nExecStart=/usr/bin/web\n",
+		"etc/temper/temper.toml":              "unproven = \"enforce\"\n",
+		"etc/temper/profiles.d/web.toml": "units = [\"web.service\"]\n\n[service]\n" +
+			"NoNewPrivileges = true\n\n[prove]\nsettle = \"3s\"\n",
 		"run/systemd/generator/web.service.d/50-temper.conf": "[Service]\nNoNewPrivileges=yes\n",
 		"run/systemd/generator/x.mount.d/50-temper.conf":     "",
 	} {
@@ -58,12 +59,14 @@ func TestHardening(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	replaced := time.Now()
 	program := filepath.Join(dir, "usr/bin/web")
-	if err := errors.Join(os.WriteFile(program, []byte("#!2"), 0o755), os.Chtimes(program, begin.Add(-time.Hour), begin.Add(-time.Hour))); err != nil {
+	if err := errors.Join(os.WriteFile(program, []byte("#!2"), 0o755),
+		os.Chtimes(program, begin.Add(-time.Hour), begin.Add(-time.Hour))); err != nil {
 		t.Fatal(err)
 	}
 	now, _, err := f.hardening("web.service")
 	if err != nil || now.key() == h.key() || now.since.Before(replaced.Add(-10*time.Millisecond)) {
-		t.Errorf("in force since %s, replaced at %s, the key is the same: %t; %v", now.since, replaced, now.key() == h.key(), err)
+		t.Errorf("in force since %s, replaced at %s, the key is the same: %t; %v", now.since, replaced,
+			now.key() == h.key(), err)
 	}
 }
 
@@ -97,7 +100,8 @@ func TestPutBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, err := verdict.Store{Root: f.root}.Get("web.service")
-	if err != nil || v.Result != verdict.Broken || v.Reason != "did not start hardened on this machine: status exited 226" || len(v.Advisories) != 2 {
+	if err != nil || v.Result != verdict.Broken ||
+		v.Reason != "did not start hardened on this machine: status exited 226" || len(v.Advisories) != 2 {
 		t.Errorf("%v: %+v", err, v)
 	}
 	// With it the generator writes nothing any more, though the settings ask for what was never proven.

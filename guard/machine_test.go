@@ -34,7 +34,10 @@ func TestJournal(t *testing.T) {
 		t.Errorf("%v, %v", entries, err)
 	}
 	asked, _ := os.ReadFile(args)
-	for _, want := range []string{"_PID=1", "UNIT=web.service", "MESSAGE_ID=" + messageResult, "--reverse", "--lines=500"} {
+	for _, want := range []string{
+		"_PID=1", "UNIT=web.service", "MESSAGE_ID=" + messageResult, "--reverse",
+		"--lines=500",
+	} {
 		if !strings.Contains(string(asked)+" ", want+" ") {
 			t.Errorf("asked for %q without %s", asked, want)
 		}

@@ -39,7 +39,8 @@ func newestFirst(t *testing.T, lines ...string) []entry {
 
 func TestReadRuns(t *testing.T) {
 	exited := func(second float64, id, code, status string) string {
-		return line(second, id, messageExit, "Main process exited", fmt.Sprintf(`,"EXIT_CODE":%q,"EXIT_STATUS":%q`, code, status))
+		return line(second, id, messageExit, "Main process exited",
+			fmt.Sprintf(`,"EXIT_CODE":%q,"EXIT_STATUS":%q`, code, status))
 	}
 	const now = 100
 	for _, test := range []struct {
@@ -48,25 +49,42 @@ func TestReadRuns(t *testing.T) {
 		want  []run // without ids and times
 	}{
 		{"nothing", nil, nil},
-		{"runs on", []string{line(1, "a", messageStarting, "", ""), line(2, "a", messageStarted, "", "")}, []run{{started: true, lasted: 98 * time.Second}}},
+		{
+			"runs on",
+			[]string{line(1, "a", messageStarting, "", ""), line(2, "a", messageStarted, "", "")},
+			[]run{{started: true, lasted: 98 * time.Second}},
+		},
 		{
 			"failed before it had started",
-			[]string{line(1, "a", messageStarting, "", ""), exited(1.5, "a", "exited", "226"), line(1.5, "a", messageResult, "Failed\x1b[31m.", ""), line(1.5, "a", messageFailed, "", "")},
-			[]run{{ended: true, failed: true, lasted: 500 * time.Millisecond, exits: []exit{{"exited", "226"}}, message: "Failed [31m."}},
+			[]string{
+				line(1, "a", messageStarting, "", ""), exited(1.5, "a", "exited", "226"),
+				line(1.5, "a", messageResult, "Failed\x1b[31m.", ""), line(1.5, "a", messageFailed, "", ""),
+			},
+			[]run{{
+				ended: true, failed: true, lasted: 500 * time.Millisecond, exits: []exit{{"exited", "226"}},
+				message: "Failed [31m.",
+			}},
 		},
 		{
 			"stopped after a reload that failed",
-			[]string{line(1, "a", messageStarted, "", ""), line(61, "a", messageStopping, "", ""), line(62, "a", messageSuccess, "", "")},
+			[]string{
+				line(1, "a", messageStarted, "", ""), line(61, "a", messageStopping, "", ""),
+				line(62, "a", messageSuccess, "", ""),
+			},
 			[]run{{started: true, ended: true, lasted: time.Minute}},
 		},
 		{
 			"a good run, and a crash after the restart of which systemd 252 tells nobody",
 			[]string{
 				line(1, "a", messageStarted, "", ""), exited(31, "a", "killed", "11/SEGV"),
-				line(32, "b", messageStarted, "", ""), exited(32.1, "b", "killed", "11/SEGV"), line(32.2, "b", messageResult, "", ""),
+				line(32, "b", messageStarted, "", ""), exited(32.1, "b", "killed", "11/SEGV"),
+				line(32.2, "b", messageResult, "", ""),
 			},
 			[]run{
-				{started: true, ended: true, failed: true, lasted: 100 * time.Millisecond, exits: []exit{{"killed", "11/SEGV"}}},
+				{
+					started: true, ended: true, failed: true, lasted: 100 * time.Millisecond,
+					exits: []exit{{"killed", "11/SEGV"}},
+				},
 				{started: true, ended: true, lasted: 30 * time.Second, exits: []exit{{"killed", "11/SEGV"}}},
 			},
 		},
@@ -108,7 +126,11 @@ func TestProgramMayHaveRun(t *testing.T) {
 func TestEvidence(t *testing.T) {
 	r := run{exits: []exit{{"exited", "1"}}}
 	got := r.evidence([]entry{{message: "last\x1b[2J"}, {message: ""}, {message: "first"}})
-	want := []verdict.Evidence{{Kind: "exit", Text: "exited 1"}, {Kind: "log", Text: "first"}, {Kind: "log", Text: "last [2J"}}
+	want := []verdict.Evidence{
+		{Kind: "exit", Text: "exited 1"},
+		{Kind: "log", Text: "first"},
+		{Kind: "log", Text: "last [2J"},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

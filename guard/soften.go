@@ -63,7 +63,8 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 		return true, nil
 	}
 	g.alarm(
-		"%s did not start hardened (%s). A proof in a place has found why, and it runs with what that has left: temper show %s",
+		"%s did not start hardened (%s). A proof in a place has found why, and it runs with what that has left: "+
+			"temper show %s",
 		name,
 		last.how(),
 		name,

@@ -89,5 +89,6 @@ func (s *series) remained() []verdict.Evidence {
 		return nil
 	}
 	return []verdict.Evidence{notSeen("%s was made while it first ran, by it or another, "+
-		"and was there in all other trials: whether it starts without that, as after a boot, was not tried", some(s.remains))}
+		"and was there in all other trials: whether it starts without that, as after a boot, was not tried",
+		some(s.remains))}
 }

@@ -59,7 +59,8 @@ func TestSystemdTighten(t *testing.T) {
 			t.Fatal(err)
 		}
 		v, err := harness.Prove(t.Context(), harness.Options{
-			Place: where, Profiles: library(t), Profile: p, Unit: "loose.service", Tighten: true, Progress: func(s string) { t.Log(s) },
+			Place: where, Profiles: library(t), Profile: p, Unit: "loose.service", Tighten: true,
+			Progress: func(s string) { t.Log(s) },
 		})
 		if err != nil || v.Result != verdict.Proven || len(v.Demotions) != 1 {
 			t.Fatalf("%s %s %v: %v", v.Result, v.Reason, v.Demotions, err)
@@ -77,9 +78,18 @@ func TestSystemdTighten(t *testing.T) {
 	}
 	v, p := prove(t, looseProfile)
 	want := []verdict.Loose{
-		{Directive: "SystemCallFilter", Names: []string{"@keyring"}, Right: `SystemCallFilter = ["@system-service", "~@memlock @keyring", "@memlock"]`},
-		{Directive: "RestrictAddressFamilies", Names: []string{"AF_PACKET", "AF_UNIX"}, Right: `RestrictAddressFamilies = ["AF_INET AF_NETLINK"]`},
-		{Directive: "CapabilityBoundingSet", Names: []string{"CAP_SYS_PTRACE"}, Right: `CapabilityBoundingSet = ["CAP_CHOWN"]`},
+		{
+			Directive: "SystemCallFilter", Names: []string{"@keyring"},
+			Right: `SystemCallFilter = ["@system-service", "~@memlock @keyring", "@memlock"]`,
+		},
+		{
+			Directive: "RestrictAddressFamilies", Names: []string{"AF_PACKET", "AF_UNIX"},
+			Right: `RestrictAddressFamilies = ["AF_INET AF_NETLINK"]`,
+		},
+		{
+			Directive: "CapabilityBoundingSet", Names: []string{"CAP_SYS_PTRACE"},
+			Right: `CapabilityBoundingSet = ["CAP_CHOWN"]`,
+		},
 		{Directive: "ReadWritePaths", Names: []string{"/mnt"}, Right: `ReadWritePaths = ["-/opt/quiet", "/srv"]`},
 		{Directive: "DeviceAllow", Names: []string{"/dev/kvm rw"}, Right: `DeviceAllow = ["/dev/trap rw"]`},
 	}

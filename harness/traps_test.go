@@ -365,7 +365,8 @@ func outcome(v verdict.Verdict) string {
 var otherwise = map[string]string{
 	"ReadOnlyPaths":       "the trap read-only-paths gets an exception of ReadWritePaths=",
 	"RestrictFileSystems": "its trap shows that it has no effect in a container",
-	"KeyringMode":         "the keys of the kernel are the machine's, and withheld from a place: no service that uses them works there",
+	"KeyringMode": "the keys of the kernel are the machine's, and withheld from a place: no service that " +
+		"uses them works there",
 }
 
 // TestTrapsCoverTheTable: every directive that takes something away has a trap that breaks under it, and only that is

@@ -14,7 +14,8 @@ import (
 
 // quiet is a trap under one system call filter.
 var quiet = trap{
-	units: map[string]string{"/usr/lib/systemd/system/trap.service": "[Service]\nType=exec\nExecStart=/usr/local/bin/trap\n"},
+	units: map[string]string{"/usr/lib/systemd/system/trap.service": "[Service]\nType=exec\n" +
+		"ExecStart=/usr/local/bin/trap\n"},
 	profile: `units = ["trap.service"]
 
 [service]
@@ -31,7 +32,8 @@ tcp = { address = "127.0.0.1:7777", expect = "ok" }
 // TestSystemdUnfiltered: where systemd makes no system call filters, those of the container do not pass for them.
 func TestSystemdUnfiltered(t *testing.T) {
 	where := boot(t, "trixie", place.File{
-		Name: "/etc/systemd/system.conf.d/unfiltered.conf", Data: []byte("[Manager]\nManagerEnvironment=SYSTEMD_SECCOMP=0\n"),
+		Name: "/etc/systemd/system.conf.d/unfiltered.conf",
+		Data: []byte("[Manager]\nManagerEnvironment=SYSTEMD_SECCOMP=0\n"),
 	})
 	v := quiet.prove(t, where, harness.Prove, harness.Options{})
 	if got := outcome(v); got != "LockPersonality: no effect\n" {
@@ -53,13 +55,15 @@ func asks(t *testing.T, where *place.Place) {
 	}
 	device := "/dev/" + devices[missing].Name()
 	asking := trap{
-		units: map[string]string{"/usr/lib/systemd/system/trap.service": "[Service]\nType=exec\nExecReload=true\nExecStartPre=-date -s @0\n" +
+		units: map[string]string{"/usr/lib/systemd/system/trap.service": "[Service]\nType=exec\nExecReload=true\n" +
+			"ExecStartPre=-date -s @0\n" +
 			"ExecStart=/usr/local/bin/trap hush:open=" + device + "\n"},
 		profile: strings.Replace(quiet.profile, "LockPersonality", "PrivateDevices = true\nProtectClock", 1),
 	}
 	v := asking.prove(t, where, harness.Prove, harness.Options{})
 	for _, want := range []string{"openat(\"" + device + "\"", "clock_settime(", "a reload"} {
-		if !slices.ContainsFunc(v.Advisories, func(e verdict.Evidence) bool { return e.Kind == "unseen" && strings.Contains(e.Text, want) }) {
+		if !slices.ContainsFunc(v.Advisories,
+			func(e verdict.Evidence) bool { return e.Kind == "unseen" && strings.Contains(e.Text, want) }) {
 			t.Errorf("nothing is said of %s: %s %v", want, v.Result, v.Advisories)
 		}
 	}
@@ -73,7 +77,10 @@ func upgraded(t *testing.T, where *place.Place) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unit.Unit{Assignments: []unit.Assignment{{Section: "Service", Name: "ExecStart", Value: "/usr/local/bin/trap"}}}
+	u := &unit.Unit{Assignments: []unit.Assignment{{
+		Section: "Service", Name: "ExecStart",
+		Value: "/usr/local/bin/trap",
+	}}}
 	take := func() string {
 		f, err := verdict.Take(where.Root(), u, "", 0)
 		if err != nil {

@@ -67,9 +67,11 @@ func TestSystemdAbilities(t *testing.T) {
 			names := stageClosed(t, stage, tree)
 			p := boot(t, testroot.Path(t, tree), filesBelow(t, stage, "usr/local"))
 			command(t, p, "ln -s other@.service "+units+"/alias@.service; mkdir -p /run/lock /run/user\n"+
-				"for d in / /boot /dev/shm /etc /home /opt /root /run /run/lock /run/user /srv /tmp /var/lib /var/tmp; do "+
+				"for d in / /boot /dev/shm /etc /home /opt /root /run /run/lock /run/user /srv /tmp /var/lib "+
+				"/var/tmp; do "+
 				"cp /usr/bin/true $d/.probe-true; echo x >$d/.probe-text; done; systemctl daemon-reload")
-			machine, err := mountinfo.GetMountsFromReader(strings.NewReader(command(t, p, "cat /proc/1/mountinfo")), nil)
+			machine, err := mountinfo.GetMountsFromReader(strings.NewReader(command(t, p,
+				"cat /proc/1/mountinfo")), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +81,10 @@ func TestSystemdAbilities(t *testing.T) {
 					t.Fatalf("%s did not run: %v", name, slices.Sorted(maps.Keys(before[name].can)))
 				}
 			}
-			for _, base := range []string{"base/baseline", "base/daemon", "base/network-daemon", "base/strict", "mounts"} {
+			for _, base := range []string{
+				"base/baseline", "base/daemon", "base/network-daemon", "base/strict",
+				"mounts",
+			} {
 				texts := dropins(t, stage, base)
 				script := "rm -rf /run/systemd/system/*.service.d\n"
 				for name, text := range texts {
@@ -116,7 +121,8 @@ type ability struct {
 func run(t *testing.T, p *place.Place, names []string) map[string]ability {
 	t.Helper()
 	list := strings.Join(names, " ")
-	out := command(t, p, "rm -f /var/log/abilities-*; systemctl start "+list+" 2>/dev/null; for u in "+list+"; do echo \"@ $u\"; cat /var/log/abilities-$u; done 2>&1")
+	out := command(t, p, "rm -f /var/log/abilities-*; systemctl start "+list+" 2>/dev/null; for u in "+list+
+		"; do echo \"@ $u\"; cat /var/log/abilities-$u; done 2>&1")
 	all := map[string]ability{}
 	for part := range strings.SplitSeq(out, "@ ") {
 		name, lines, _ := strings.Cut(part, "\n")
@@ -133,7 +139,8 @@ func run(t *testing.T, p *place.Place, names []string) map[string]ability {
 				mounts.WriteString(line)
 			case strings.HasPrefix(key, "Cap") && err == nil:
 				a.capabilities[key] = n
-			case slices.Contains([]string{"write", "execute", "read", "connect", "end"}, strings.SplitN(key, " ", 2)[0]):
+			case slices.Contains([]string{"write", "execute", "read", "connect", "end"},
+				strings.SplitN(key, " ", 2)[0]):
 				a.can[key] = true
 			}
 		}
@@ -239,7 +246,8 @@ PrivateBPF            = true
 // stageClosed writes the units, and what the generator needs, into a root, and returns the names of the units that run.
 func stageClosed(t *testing.T, stage, tree string) []string {
 	t.Helper()
-	const service = "[Service]\nType=oneshot\nExecStart=/usr/local/bin/abilities %n\nStandardOutput=truncate:/var/log/abilities-%n\n"
+	const service = "[Service]\nType=oneshot\nExecStart=/usr/local/bin/abilities %n\n" +
+		"StandardOutput=truncate:/var/log/abilities-%n\n"
 	unit := func(name, text string) { write(t, filepath.Join(stage, units, name), text) }
 	names := []string{"site-wp@bar.service", "site-wp@free.service", "other@baz.service"}
 	for name, text := range closedUnits {

@@ -37,7 +37,8 @@ func again(t *testing.T, p *place.Place, tree string, o place.Options) *place.Pl
 	}
 	nspawn := parentPID.FindSubmatch(status)[1] // in whose mount namespace the written part of the overlay is
 	upper, root := filepath.Join(kept, "upper"), filepath.Join(kept, "root")
-	if out, err := exec.Command("cp", "-a", fmt.Sprintf("/proc/%s/root/run/temper/0/upper", nspawn), upper).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", fmt.Sprintf("/proc/%s/root/run/temper/0/upper", nspawn),
+		upper).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if err := p.Close(); err != nil {

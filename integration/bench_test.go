@@ -45,7 +45,10 @@ func newMachine(b *testing.B, services int, kind string) *machine {
 	if out, err := exec.Command("sh", "-ec", script, "sh", tree, root, m.fstab).CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
-	for program, to := range map[string]string{"temper-generator": m.temper, "temper-decide": "/usr/lib/temper/temper-decide"} {
+	for program, to := range map[string]string{
+		"temper-generator": m.temper,
+		"temper-decide":    "/usr/lib/temper/temper-decide",
+	} {
 		build := exec.Command("go", "build", "-trimpath", "-o", root+to, "../cmd/"+program)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
@@ -58,7 +61,8 @@ func newMachine(b *testing.B, services int, kind string) *machine {
 	b.Cleanup(func() { _ = unix.Unmount(root+"/proc", unix.MNT_DETACH) })
 	for i := range services {
 		m.write(b, fmt.Sprintf("usr/lib/systemd/system/svc%d%s", i, kind), fmt.Sprintf(
-			"[Unit]\nDescription=Service %d\nAfter=network.target\n\n[Service]\nType=notify\nExecStart=/usr/sbin/svc%d --foreground\n"+
+			"[Unit]\nDescription=Service %d\nAfter=network.target\n\n[Service]\nType=notify\n"+
+				"ExecStart=/usr/sbin/svc%d --foreground\n"+
 				"Restart=on-failure\nUser=svc\nPrivateTmp=yes\n\n[Install]\nWantedBy=multi-user.target\n",
 			i,
 			i,
@@ -86,8 +90,10 @@ func (m *machine) profiles(b *testing.B, count int) {
 	}
 	for i := range count {
 		m.write(b, fmt.Sprintf("etc/temper/profiles.d/svc%d.toml", i), fmt.Sprintf(
-			"description = \"service %d\"\nunits = [\"svc%d%s\"]\nextends = [\"base/network-daemon\"]\n\n[service]\nProtectSystem = \"strict\"\n"+
-				"ReadWritePaths = [\"/var/lib/svc%d\"]\n\n[[check]]\nname = \"answers\"\nhttp = { url = \"http://127.0.0.1/\", status = 200 }\n",
+			"description = \"service %d\"\nunits = [\"svc%d%s\"]\nextends = [\"base/network-daemon\"]\n\n[service]\n"+
+				"ProtectSystem = \"strict\"\n"+
+				"ReadWritePaths = [\"/var/lib/svc%d\"]\n\n[[check]]\nname = \"answers\"\n"+
+				"http = { url = \"http://127.0.0.1/\", status = 200 }\n",
 			i,
 			i,
 			m.kind,

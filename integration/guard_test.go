@@ -57,12 +57,15 @@ var attacks = []struct {
 		"said 'is not at fault and stays'; kept; journalctl --sync; journalctl -u $u | grep -q status=226",
 	},
 	{
-		"a local user holds what the service needs until the guard comes", "ExecStart=/usr/bin/flock -n /run/port sleep infinity", "",
-		"flock /run/port sleep 600 & echo kill $! >/run/meanwhile.$u; sleep 0.2; fails; said 'is not at fault and stays'; kept",
+		"a local user holds what the service needs until the guard comes",
+		"ExecStart=/usr/bin/flock -n /run/port sleep infinity", "",
+		"flock /run/port sleep 600 & echo kill $! >/run/meanwhile.$u; sleep 0.2; fails; said 'is not at fault and " +
+			"stays'; kept",
 	},
 	{
 		"a crash burst comes after a good run that nobody noted",
-		"Restart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c 'test ! -e /run/bad || exit 1; exec sleep infinity'", "",
+		"Restart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c 'test ! -e /run/bad || exit 1; exec sleep " +
+			"infinity'", "",
 		"sleep 2; test ! -e /var/lib/temper/started/$u.service; touch /run/bad; systemctl kill -s KILL $u; failed; " +
 			"said 'has started with this hardening before'; kept; ! grep $u /run/proofs",
 	},
@@ -75,32 +78,39 @@ var attacks = []struct {
 		"echo 1 >/run/proof.$u; fails; said 'could not decide'; kept",
 	},
 	{
-		"without a place a client crashes it once", "ExecStart=/bin/sh -c 'test -e /run/once || { touch /run/once; exit 1; }; exec sleep infinity'", "",
+		"without a place a client crashes it once",
+		"ExecStart=/bin/sh -c 'test -e /run/once || { touch /run/once; exit 1; }; exec sleep infinity'", "",
 		"echo 3 >/run/proof.$u; fails; said 'starts hardened when it is tried again'; kept; systemctl is-active $u",
 	},
 	{
 		"without a place the guard is killed in the middle",
-		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'", "NoNewPrivileges = true\n[prove]\nsettle = \"30s\"\n",
+		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'",
+		"NoNewPrivileges = true\n[prove]\nsettle = \"30s\"\n",
 		"echo 3 >/run/proof.$u; fails; wait_for 'test -e /run/systemd/system/$u.service.d/50-temper.conf'; " +
-			"wait_for 'test $(systemctl show -P ActiveState $u) = active'; kill -9 $(systemctl show -P MainPID temper-guard@$u); " +
+			"wait_for 'test $(systemctl show -P ActiveState $u) = active'; kill -9 $(systemctl show -P MainPID " +
+			"temper-guard@$u); " +
 			"wait_for 'test ! -e /run/systemd/system/$u.service.d/50-temper.conf'; wait_for kept", // its reload follows
 	},
 	{
 		"it does start only without its hardening, and there is no place",
-		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'", "NoNewPrivileges = true\n",
+		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'",
+		"NoNewPrivileges = true\n",
 		"echo 3 >/run/proof.$u; fails; said 'which it keeps'; softened; systemctl is-active $u; " +
 			"test ! -e /run/systemd/system/$u.service.d; systemctl restart $u; systemctl is-active $u",
 	},
 	{
 		"the sandbox cannot be set up", "ExecStart=/bin/sleep infinity",
 		"ProtectSystem = \"strict\"\nReadWritePaths = [\"/srv/loop\"]\n",
-		"echo 3 >/run/proof.$u; ln -s loop /srv/loop; fails; said 'which it keeps'; softened; systemctl is-active $u; " +
+		"echo 3 >/run/proof.$u; ln -s loop /srv/loop; fails; said 'which it keeps'; softened; systemctl is-active " +
+			"$u; " +
 			// What only systemd since 256 can say needs no experiment.
-			"if test $version -ge 256; then ! journalctl -u $u -o cat MESSAGE_ID=39f53479d3a045ac8e11786248231fbf | grep -c . | grep -v '^[12]$'; fi",
+			"if test $version -ge 256; then ! journalctl -u $u -o cat MESSAGE_ID=39f53479d3a045ac8e11786248231fbf | " +
+			"grep -c . | grep -v '^[12]$'; fi",
 	},
 	{
 		"a proof finds what breaks it",
-		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'", "NoNewPrivileges = true\n",
+		"ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'",
+		"NoNewPrivileges = true\n",
 		"echo \"sed -i s/NoNewPrivileges/PrivateTmp/ /etc/temper/profiles.d/$u.toml\" >/run/meanwhile.$u; " +
 			"fails; said 'has found why'; kept; systemctl is-active $u",
 	},
@@ -179,7 +189,8 @@ func TestSystemdGuard(t *testing.T) {
 							t,
 							p,
 							fmt.Sprintf(
-								"journalctl --no-pager -o short-precise -u u%[1]d -u temper-guard@u%[1]d -u temper-renew@u%[1]d | tail -n 60; systemctl cat u%[1]d",
+								"journalctl --no-pager -o short-precise -u u%[1]d -u temper-guard@u%[1]d -u "+
+									"temper-renew@u%[1]d | tail -n 60; systemctl cat u%[1]d",
 								i,
 							),
 						)
@@ -195,7 +206,10 @@ func TestSystemdGuard(t *testing.T) {
 func guardUnits(t *testing.T) []place.File {
 	t.Helper()
 	var files []place.File
-	for _, name := range []string{"temper-guard@.service", "temper-guard.service", "temper-guard.timer", "temper-renew@.service"} {
+	for _, name := range []string{
+		"temper-guard@.service", "temper-guard.service", "temper-guard.timer",
+		"temper-renew@.service",
+	} {
 		data, err := os.ReadFile(filepath.Join("../packaging/systemd", name))
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +232,8 @@ func TestSystemdGuardBounded(t *testing.T) {
 		file(
 			"/etc/systemd/system/chatty.service",
 			fmt.Sprintf(
-				"[Unit]\nOnFailure=\n\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\nExecStart=/bin/sh -c 'seq %d; exit 1'\n",
+				"[Unit]\nOnFailure=\n\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\n"+
+					"ExecStart=/bin/sh -c 'seq %d; exit 1'\n",
 				lines,
 			),
 		),
@@ -258,7 +273,8 @@ echo $most $(awk "BEGIN { print $(date +%s.%N) - $begin }") $(cat /run/said)
 	command(
 		t,
 		p,
-		"systemctl mask --runtime temper-guard@chatty.service; systemctl daemon-reload; systemctl start chatty; journalctl --sync; systemctl unmask --runtime temper-guard@chatty.service",
+		"systemctl mask --runtime temper-guard@chatty.service; systemctl daemon-reload; systemctl start chatty; "+
+			"journalctl --sync; systemctl unmask --runtime temper-guard@chatty.service",
 	)
 	if n := strings.TrimSpace(command(t, p, "journalctl -o cat -u chatty | wc -l")); n < strconv.Itoa(lines) {
 		t.Fatalf("the journal has %s lines", n)

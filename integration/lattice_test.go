@@ -160,7 +160,8 @@ func weakened(before, after properties, version int) []string {
 			report("%s lacks %v", name, less)
 		}
 	}
-	if b, a := before.strings("SystemCallArchitectures"), after.strings("SystemCallArchitectures"); len(b) > 0 && (len(a) == 0 || len(missing(a, b)) > 0) {
+	if b, a := before.strings("SystemCallArchitectures"), after.strings("SystemCallArchitectures"); len(b) > 0 &&
+		(len(a) == 0 || len(missing(a, b)) > 0) {
 		report("SystemCallArchitectures is %v, was %v", a, b)
 	}
 	for _, name := range []string{"RestrictFileSystems", "RestrictNetworkInterfaces"} {
@@ -183,14 +184,18 @@ func missing(a, b []string) []string {
 func opened(before, after properties) []string {
 	var probes []string
 	for _, p := range []properties{before, after} {
-		for _, name := range []string{"ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths"} {
+		for _, name := range []string{
+			"ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths",
+			"NoExecPaths",
+		} {
 			for _, w := range p.strings(name) {
 				bare := path.Clean(strings.TrimLeft(w, "-+"))
 				probes = append(probes, bare, bare+"/below", path.Dir(bare))
 			}
 		}
 	}
-	probes = append(probes, "/", "/etc", "/usr/lib/x", "/boot", "/home/x", "/root", "/run/user/0", "/srv", "/var/lib", "/proc/sys/x", "/sys/fs/cgroup/x")
+	probes = append(probes, "/", "/etc", "/usr/lib/x", "/boot", "/home/x", "/root", "/run/user/0", "/srv", "/var/lib",
+		"/proc/sys/x", "/sys/fs/cgroup/x")
 	slices.Sort(probes)
 	var found []string
 	for _, probe := range slices.Compact(probes) {
@@ -232,7 +237,8 @@ func access(p properties, probe string) int {
 	}
 	for _, d := range directive.All() {
 		text, _ := p.text(d.Name)
-		if v, ok := d.Value(text, 1<<20); !d.Ordered() || !ok || v.Rank == 0 || d.Name == "PrivateTmp" || d.Name == "ProcSubset" {
+		if v, ok := d.Value(text, 1<<20); !d.Ordered() || !ok || v.Rank == 0 || d.Name == "PrivateTmp" ||
+			d.Name == "ProcSubset" {
 			continue
 		}
 		for _, e := range d.NamedPaths([]string{text}) {

@@ -14,23 +14,30 @@ import (
 func TestSystemdNames(t *testing.T) {
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	const vendor, admin, profile = "/usr/lib/systemd/system/", "/etc/systemd/system/", "/etc/temper/profiles.d/"
-	const service, harden = "[Service]\nExecStart=/bin/sleep infinity\n", "\n[service]\nNoNewPrivileges = true\nProtectHostname = true\n"
+	const service, harden = "[Service]\nExecStart=/bin/sleep infinity\n",
+		"\n[service]\nNoNewPrivileges = true\nProtectHostname = true\n"
 	const reads = "[Service]\nExecStart=/bin/sh -c 'cat /etc/keys/key >/run/%n.read; exec sleep infinity'\n"
 	files := []place.File{
 		file("/etc/temper/temper.toml", "unproven = \"enforce\"\n"),
-		file(profile+"all.toml", "units = [\"nick.service\", \"my-web.service\", \"gone.service\", \"nowhere.service\", \"t@.service\", \"plain.service\"]\n"+harden),
-		file(vendor+"plain.service", service), file(vendor+"real.service", service), file(vendor+"gone.service", service),
+		file(profile+"all.toml", "units = [\"nick.service\", \"my-web.service\", \"gone.service\", "+
+			"\"nowhere.service\", \"t@.service\", \"plain.service\"]\n"+harden),
+		file(vendor+"plain.service", service), file(vendor+"real.service", service),
+		file(vendor+"gone.service", service),
 		file(vendor+"t@.service", service), file(admin+"t@own.service.d/x.conf", "[Service]\nNoNewPrivileges=no\n"),
 		file(vendor+"my-web.service", service), file(admin+"my-.service.d/x.conf", "[Service]\nNoNewPrivileges=no\n"),
 		file(admin+"service.d/x.conf", "[Service]\nProtectHostname=no\n"),
 
 		file("/etc/keys/key", "secret\n"),
-		file(profile+"keeper.toml", "units = [\"keeper.service\"]\nsecrets = [\"/etc/keys\"]\nsecrets_for = [\"friend.service\"]\n"+harden),
+		file(profile+"keeper.toml", "units = [\"keeper.service\"]\nsecrets = [\"/etc/keys\"]\n"+
+			"secrets_for = [\"friend.service\"]\n"+harden),
 		file(profile+"others.toml", "units = [\"friend.service\", \"stranger.service\"]\n"+harden),
-		file(vendor+"keeper.service", reads), file(vendor+"friend.service", reads), file(vendor+"stranger.service", reads),
+		file(vendor+"keeper.service", reads), file(vendor+"friend.service", reads),
+		file(vendor+"stranger.service", reads),
 
-		file(profile+"closed.toml", "units = [\"closed.service\"]\n\n[service]\nNoExecPaths = [\"/srv\"]\nPrivateTmp = true\n"),
-		file(vendor+"closed.service", "[Service]\nProtectSystem=strict\nReadWritePaths=/run\nExecStart=/bin/sh -c 'touch /srv/open; echo done >/run/closed; exec sleep infinity'\n"),
+		file(profile+"closed.toml", "units = [\"closed.service\"]\n\n[service]\nNoExecPaths = [\"/srv\"]\n"+
+			"PrivateTmp = true\n"),
+		file(vendor+"closed.service", "[Service]\nProtectSystem=strict\nReadWritePaths=/run\n"+
+			"ExecStart=/bin/sh -c 'touch /srv/open; echo done >/run/closed; exec sleep infinity'\n"),
 	}
 	// NoNewPrivileges= and ProtectHostname=. Where a unit or a prefix has an x.conf, that of all services is hidden by
 	// it.
@@ -52,7 +59,11 @@ closed done
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			tree := testroot.Path(t, suite)
-			p, err := place.Container(t.Context(), place.Options{Trusted: true, Image: tree, Files: slices.Concat(files, installed), Unit: "multi-user.target"})
+			p, err := place.Container(t.Context(),
+				place.Options{
+					Trusted: true, Image: tree, Files: slices.Concat(files, installed),
+					Unit: "multi-user.target",
+				})
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}

@@ -65,8 +65,10 @@ func later() []place.File {
 		return file("/etc/systemd/system/"+where+".mount", "[Mount]\nWhere=/"+where+"\n"+what+"\n")
 	}
 	return []place.File{
-		mount("opt", "What=/srv/opt\nType=none\nOptions=bind"), mount("var", "What=tmpfs\nType=tmpfs"), mount("home", "What=tmpfs\nType=tmpfs"),
-		file("/etc/systemd/system/local-fs.target.d/later.conf", "[Unit]\nRequires=opt.mount var.mount home.mount\nAfter=opt.mount var.mount home.mount\n"),
+		mount("opt", "What=/srv/opt\nType=none\nOptions=bind"), mount("var", "What=tmpfs\nType=tmpfs"),
+		mount("home", "What=tmpfs\nType=tmpfs"),
+		file("/etc/systemd/system/local-fs.target.d/later.conf",
+			"[Unit]\nRequires=opt.mount var.mount home.mount\nAfter=opt.mount var.mount home.mount\n"),
 		{Name: "/srv/opt/daemon", Data: []byte("#!/bin/sh\nexec /bin/sleep infinity\n"), Mode: 0o755},
 	}
 }
@@ -86,7 +88,10 @@ printf '[Service]\nLimitNOFILE=1000\n' >"$1/passes.service.d/60-limit.conf"
 // One service has its program on a file system that is not there yet when generators run, one is made by another
 // generator.
 func TestSystemdProveAtBoot(t *testing.T) {
-	base := append(programs(t), place.File{Name: "/etc/dbus-1/system.d/named.conf", Data: []byte(`<busconfig><policy user="root"><allow own="com.example.Named"/></policy></busconfig>`)})
+	base := append(programs(t), place.File{
+		Name: "/etc/dbus-1/system.d/named.conf",
+		Data: []byte(`<busconfig><policy user="root"><allow own="com.example.Named"/></policy></busconfig>`),
+	})
 	for _, name := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,17 +110,25 @@ func TestSystemdProveAtBoot(t *testing.T) {
 				}
 				files = append(files,
 					file("/etc/systemd/system/multi-user.target.d/"+name+".conf", "[Unit]\nWants="+name+".service\n"),
-					file("/etc/temper/profiles.d/"+name+".toml", "units = [\""+name+".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
-						"ProtectSystem = \"strict\"\n\n[prove]\nsettle = \"300ms\"\ntimeout = \""+timeout+"\"\n"+profile))
+					file("/etc/temper/profiles.d/"+name+".toml", "units = [\""+name+
+						".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
+						"ProtectSystem = \"strict\"\n\n[prove]\nsettle = \"300ms\"\ntimeout = \""+timeout+"\"\n"+
+						profile))
 			}
-			service("passes", "StateDirectory=passes\nExecStart=/bin/sh -c 'echo started >>/var/lib/passes/log; exec sleep infinity'", "state = \"restore\"\n")
+			service("passes", "StateDirectory=passes\nExecStart=/bin/sh -c 'echo started >>/var/lib/passes/log; exec "+
+				"sleep infinity'", "state = \"restore\"\n")
 			service("demoted", "ExecStart=/bin/sh -c 'touch /srv/x && exec sleep infinity'", "")
-			service("broken", "ExecStart=/bin/sleep infinity", "\n[[check]]\nname = \"never\"\nexec = [\"/bin/false\"]\nretry = \"100ms\"\n")
+			service("broken", "ExecStart=/bin/sleep infinity",
+				"\n[[check]]\nname = \"never\"\nexec = [\"/bin/false\"]\nretry = \"100ms\"\n")
 			service("hangs", "Type=notify\nTimeoutStartSec=2s\nExecStart=/bin/sleep infinity", "")
-			service("named", "Type=dbus\nBusName=com.example.Named\nExecStart=/usr/local/bin/trap sleep=300ms bus=com.example.Named\nExecStartPost=busctl status com.example.Named", "")
+			service("named", "Type=dbus\nBusName=com.example.Named\nExecStart=/usr/local/bin/trap sleep=300ms "+
+				"bus=com.example.Named\nExecStartPost=busctl status com.example.Named", "")
 			service("far", "ExecStart=/opt/daemon", "")
 			service("made", "", "")
-			options := place.Options{Trusted: true, Image: testroot.Path(t, name), Files: files, Unit: "multi-user.target", Timeout: 3 * time.Minute}
+			options := place.Options{
+				Trusted: true, Image: testroot.Path(t, name), Files: files,
+				Unit: "multi-user.target", Timeout: 3 * time.Minute,
+			}
 			p, err := place.Container(t.Context(), options)
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
@@ -127,7 +140,8 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			}
 			p = again(t, p, testroot.Path(t, name), options)
 			started(t, p)
-			if out := command(t, p, "cat /run/opt; systemctl show -P InactiveExitTimestampMonotonic 'temper-prove@*' | grep -v '^0$'; true"); out != "unseen\n" {
+			if out := command(t, p, "cat /run/opt; systemctl show -P InactiveExitTimestampMonotonic 'temper-prove@*' "+
+				"| grep -v '^0$'; true"); out != "unseen\n" {
 				t.Errorf("the second boot proved again, or its generators could see /opt: %s", out)
 			}
 		})
@@ -137,12 +151,15 @@ func TestSystemdProveAtBoot(t *testing.T) {
 // started finds each service hardened as it was proven, or as its vendor wrote it, and nothing in its data from trials.
 func started(t *testing.T, p *place.Place) {
 	t.Helper()
-	out := command(t, p, "for u in passes demoted broken hangs named far made; do for p in ActiveState NoNewPrivileges ProtectSystem ReadWritePaths; do "+
+	out := command(t, p, "for u in passes demoted broken hangs named far made; do for p in ActiveState "+
+		"NoNewPrivileges ProtectSystem ReadWritePaths; do "+
 		"systemctl show -P $p $u; done | xargs echo $u; done")
 	out += command(t, p, "cat /var/lib/passes/log")
-	want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "broken active no no\n" + "hangs failed no no\n" +
+	want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "broken active no no\n" +
+		"hangs failed no no\n" +
 		"named active yes strict\n" + "far active yes strict\n" + "made active yes strict\n" + "started\n"
 	if diff := cmp.Diff(want, out); diff != "" {
-		t.Errorf("after the boot (-want +got):\n%s\n%s", diff, command(t, p, "journalctl -b --no-pager -t temper | tail -60"))
+		t.Errorf("after the boot (-want +got):\n%s\n%s", diff,
+			command(t, p, "journalctl -b --no-pager -t temper | tail -60"))
 	}
 }

@@ -40,22 +40,27 @@ func TestSystemdRestore(t *testing.T) {
 			)
 			service(
 				"moves",
-				"DynamicUser=yes\nStateDirectory=moves\nExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec sleep infinity'\n",
+				"DynamicUser=yes\nStateDirectory=moves\nExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec "+
+					"sleep infinity'\n",
 			)
 			service("nests", "ExecStart=/bin/sleep infinity\nStateDirectory=nests nests/sub\n")
 			service("binds", "BindPaths=/srv/real:/srv/shown\nReadWritePaths=/srv/link\n"+
 				"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
 			service(
 				"within",
-				"StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; sleep 0.1; done'\n",
+				"StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; "+
+					"sleep 0.1; done'\n",
 			)
 			service(
 				"begins",
-				"StateDirectory=begins\nExecStart=/bin/sleep infinity\nExecStartPre=/bin/sh -c 'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && mv new key; }'\n",
+				"StateDirectory=begins\nExecStart=/bin/sleep infinity\n"+
+					"ExecStartPre=/bin/sh -c 'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && "+
+					"mv new key; }'\n",
 			)
 			file(
 				"/etc/temper/profiles.d/begins.toml",
-				"units = [\"begins.service\"]\n\n[service]\nCapabilityBoundingSet = \"\"\n\n[prove]\nstate = \"restore\"\nsettle = \"300ms\"\n",
+				"units = [\"begins.service\"]\n\n[service]\nCapabilityBoundingSet = \"\"\n\n[prove]\n"+
+					"state = \"restore\"\nsettle = \"300ms\"\n",
 			)
 			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
 			service("leaves", "ExecStart=/bin/sh -c 'mkdir -p /run/leaves; exec sleep infinity'\n")
@@ -102,20 +107,23 @@ func TestSystemdRestore(t *testing.T) {
 				!strings.Contains(out, "status 0") {
 				t.Errorf("a first start leaves what no boot finds: %s", out)
 			}
-			if out := command(t, p, "temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; a=$?; wait $!; echo status $a $?"); !strings.Contains(
+			if out := command(t, p, "temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; "+
+				"a=$?; wait $!; echo status $a $?"); !strings.Contains(
 				out,
 				"status 0 0",
 			) {
 				t.Errorf("data of one below that of another: %s", out)
 			}
-			if out := command(t, p, "sleep 100 >/var/lib/busy/log & temper prove --place host busy 2>&1; echo status $?; kill $!; rm /var/lib/busy/log"); !strings.Contains(
+			if out := command(t, p, "sleep 100 >/var/lib/busy/log & temper prove --place host busy 2>&1; echo status "+
+				"$?; kill $!; rm /var/lib/busy/log"); !strings.Contains(
 				out,
 				"(sleep) uses it",
 			) ||
 				!strings.Contains(out, "status 3") {
 				t.Errorf("data that another process writes: %s", out)
 			}
-			if out := command(t, p, "systemctl start other; temper prove --place host busy 2>&1; echo status $?; systemctl stop other; rmdir /var/lib/busy/of-other"); !strings.Contains(
+			if out := command(t, p, "systemctl start other; temper prove --place host busy 2>&1; echo status $?; "+
+				"systemctl stop other; rmdir /var/lib/busy/of-other"); !strings.Contains(
 				out,
 				"other.service",
 			) ||
@@ -134,7 +142,8 @@ func TestSystemdRestore(t *testing.T) {
 				t.Errorf("a directory of many services: %s", out)
 			}
 			if out := command(t, p, "temper prove --place host plain & "+
-				"until [ $(systemctl list-units --no-legend --plain --state=active 'temper-trial-*' | wc -l) = 2 ]; do sleep 0.05; done; kill -9 $!; "+
+				"until [ $(systemctl list-units --no-legend --plain --state=active 'temper-trial-*' | wc -l) = 2 ]; "+
+				"do sleep 0.05; done; kill -9 $!; "+
 				" systemctl start plain; systemctl is-active plain 'temper-trial-*'"); out != "active\n" {
 				t.Errorf("a trial that outlives its proof runs beside the service: %s", out)
 			}
@@ -166,17 +175,21 @@ func traces(t *testing.T, p *place.Place) string {
 	return command(
 		t,
 		p,
-		"find /var/lib/keeps /var/cache/keeps /var/lib/moves /var/lib/private /srv /var/lib/busy /run/temper-cover-* /run/systemd/system 2>/dev/null "+
-			"| sort | while read f; do echo $f; [ ! -f $f ] || cat $f; done; cut -d' ' -f5 /proc/self/mountinfo | sort; systemctl list-units --plain --no-legend --all 'temper-trial*'",
+		"find /var/lib/keeps /var/cache/keeps /var/lib/moves /var/lib/private /srv /var/lib/busy /run/temper-cover-* "+
+			"/run/systemd/system 2>/dev/null "+
+			"| sort | while read f; do echo $f; [ ! -f $f ] || cat $f; done; cut -d' ' -f5 /proc/self/mountinfo | "+
+			"sort; systemctl list-units --plain --no-legend --all 'temper-trial*'",
 	)
 }
 
 // killed kills a proof that runs in a session and one that runs in a service while data is covered.
 func killed(t *testing.T, p *place.Place) {
 	t.Helper()
-	const covered, free = "until mountpoint -q /var/lib/keeps; do sleep 0.01; done; ", "while mountpoint -q /var/lib/keeps; do sleep 0.01; done; "
+	const covered, free = "until mountpoint -q /var/lib/keeps; do sleep 0.01; done; ",
+		"while mountpoint -q /var/lib/keeps; do sleep 0.01; done; "
 	if out := command(t, p, "systemd-run -q --scope temper prove --place host keeps >/dev/null 2>&1 & "+covered+
-		"kill -9 $!; mountpoint /var/lib/keeps; systemctl start keeps; mountpoint /var/lib/keeps; sleep 0.2; systemctl stop keeps"); out !=
+		"kill -9 $!; mountpoint /var/lib/keeps; systemctl start keeps; mountpoint /var/lib/keeps; sleep 0.2; "+
+		"systemctl stop keeps"); out !=
 		"/var/lib/keeps is a mountpoint\n/var/lib/keeps is not a mountpoint\n" {
 		t.Errorf("a service that starts after a proof in a session was killed: %s", out)
 	}

@@ -23,7 +23,8 @@ func TestSystemdRunStaysClosed(t *testing.T) {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
 			defer p.Close()
-			script := "exec 2>/dev/null; r() { systemd-run -q --wait --pipe -p ProtectSystem=strict -p \"$1=$2\" sh -c 'echo >/run/x' && echo \"$1=$2\"; }\n"
+			script := "exec 2>/dev/null; r() { systemd-run -q --wait --pipe -p ProtectSystem=strict -p \"$1=$2\" sh " +
+				"-c 'echo >/run/x' && echo \"$1=$2\"; }\n"
 			var want []string
 			for _, d := range directive.All() {
 				if !d.Ordered() || !d.Restricts() || d.Since > version || d.Name == "ProtectSystem" {

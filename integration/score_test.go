@@ -44,7 +44,8 @@ func scores(t *testing.T, p *place.Place, copies []copied, version int) {
 		if err := p.WriteFile("/run/ask", []byte(strings.Join(part, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		out += command(t, p, "xargs -P2 -n 50 systemd-analyze security --no-pager "+flags+" </run/ask 2>&1 | grep Overall; true")
+		out += command(t, p, "xargs -P2 -n 50 systemd-analyze security --no-pager "+flags+
+			" </run/ask 2>&1 | grep Overall; true")
 	}
 	exposure := map[string]int{}
 	for _, m := range overall.FindAllStringSubmatch(out, -1) {
@@ -94,7 +95,8 @@ func complaints(t *testing.T, p *place.Place, copies []copied) {
 	for _, c := range copies {
 		for text, n := range hard[c.name] {
 			if n > plain[text] {
-				t.Errorf("%s with %s: systemd says %q %d times, of the plain unit %d times\n%s", c.of, c.from, text, n, plain[text], c.text)
+				t.Errorf("%s with %s: systemd says %q %d times, of the plain unit %d times\n%s", c.of, c.from, text, n,
+					plain[text], c.text)
 			}
 		}
 	}

@@ -35,7 +35,11 @@ func TestSystemdShipped(t *testing.T) {
 	if len(units) == 0 {
 		t.Fatalf("no verdict on any service of it")
 	}
-	p, err := place.Container(t.Context(), place.Options{Trusted: true, Image: tree, Files: append(programs(t), packaged(t, units)...), Unit: "basic.target"})
+	p, err := place.Container(t.Context(),
+		place.Options{
+			Trusted: true, Image: tree, Files: append(programs(t), packaged(t, units)...),
+			Unit: "basic.target",
+		})
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}
@@ -58,7 +62,8 @@ func TestSystemdShipped(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := v.Dropin
-		if why := v.Fingerprint.Differs(now); why != "" { // the tree can have a newer package than the one that was proven
+		// the tree can have a newer package than the one that was proven
+		if why := v.Fingerprint.Differs(now); why != "" {
 			t.Logf("%s: %s", name, why)
 			want = ""
 		} else {

@@ -36,7 +36,8 @@ func TestSystemdProveLeavesNoTrace(t *testing.T) {
 	file(
 		"/etc/systemd/system/srv-fill.service",
 		"[Unit]\nRequiresMountsFor=/srv /var\nDefaultDependencies=no\nBefore=nginx.service\n"+
-			"[Service]\nType=oneshot\nExecStart=sh -c 'echo kept >/srv/kept; mkdir -p /var/log/nginx /var/lib/nginx /var/spool/cron/crontabs /var/tmp /var/www/html; echo Welcome to nginx! >/var/www/html/index.html'\n",
+			"[Service]\nType=oneshot\nExecStart=sh -c 'echo kept >/srv/kept; mkdir -p /var/log/nginx /var/lib/nginx "+
+			"/var/spool/cron/crontabs /var/tmp /var/www/html; echo Welcome to nginx! >/var/www/html/index.html'\n",
 	)
 	file("/etc/systemd/system/nginx.service.d/fill.conf", "[Unit]\nRequires=srv-fill.service\nAfter=srv-fill.service\n")
 	file("/etc/systemd/system/quiet.service", "[Service]\nExecStart=/bin/sleep infinity\n")
@@ -82,7 +83,8 @@ func alone(t *testing.T, p *place.Place) {
 	out := command(
 		t,
 		p,
-		"for where in host host 'container --trusted'; do { temper prove --place $where quiet 2>&1; echo status $?; } & done; wait",
+		"for where in host host 'container --trusted'; do { temper prove --place $where quiet 2>&1; echo status $?; "+
+			"} & done; wait",
 	)
 	if strings.Count(out, "status 0") != 3 || strings.Count(out, "waits for another proof of it") != 2 {
 		t.Error(out)

@@ -27,7 +27,8 @@ var words = map[string]struct {
 	known func(word string, version int) bool
 }{
 	"RestrictAddressFamilies": {append(values.AddressFamilies(), "none"), func(w string, version int) bool {
-		return values.KnownFamily(strings.TrimPrefix(w, "~"), version) || w == values.NoFamily && version >= values.SinceNoFamily
+		return values.KnownFamily(strings.TrimPrefix(w, "~"), version) || w == values.NoFamily &&
+			version >= values.SinceNoFamily
 	}},
 	"RestrictNamespaces": {values.NamespaceNames(), func(w string, version int) bool {
 		return values.KnownNamespace(strings.TrimPrefix(w, "~"), version)
@@ -40,7 +41,10 @@ var words = map[string]struct {
 		return of.Known(w) || slices.Contains(of.Groups(), w)
 	}},
 	"SystemCallErrorNumber": {[]string{"EPERM", "ENOSYS", "kill"}, always},
-	"SecureBits":            {[]string{"noroot", "noroot-locked", "keep-caps-locked", "no-setuid-fixup-locked"}, always},
+	"SecureBits": {
+		[]string{"noroot", "noroot-locked", "keep-caps-locked", "no-setuid-fixup-locked"},
+		always,
+	},
 }
 
 func always(string, int) bool { return true }
@@ -87,7 +91,8 @@ func table(t *testing.T, p *place.Place, version int) {
 	const head = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/true\n"
 	root := t.TempDir()
 	dir := filepath.Join(root, "usr/lib/systemd/system")
-	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "bare.service"), []byte(head), 0o644)); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o755),
+		os.WriteFile(filepath.Join(dir, "bare.service"), []byte(head), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	bare, err := (&unit.Loader{Root: host.At(root), Version: version}).Load("bare.service")
@@ -132,7 +137,8 @@ func table(t *testing.T, p *place.Place, version int) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(at, "raw-"), ":")
 		d, _ := directive.Lookup(name)
 		if why, bad := warns[at]; bad == knows(d, value, version) {
-			t.Errorf("%s=%s: the table says that systemd %d knows it: %t; systemd says %q", name, value, version, bad, why)
+			t.Errorf("%s=%s: the table says that systemd %d knows it: %t; systemd says %q", name, value, version,
+				bad, why)
 		}
 	}
 	t.Logf("%d values, %d of them unknown to systemd %d", asked, unknown, version)

@@ -60,7 +60,8 @@ func TestSystemdNeverWeaker(t *testing.T) {
 			for _, c := range copies {
 				before, after := loaded[c.plain], loaded[c.name]
 				if before.state() != after.state() {
-					t.Errorf("%s with %s: load state %q, was %q\n%s", c.of, c.from, after.state(), before.state(), c.text)
+					t.Errorf("%s with %s: load state %q, was %q\n%s", c.of, c.from, after.state(), before.state(),
+						c.text)
 				}
 				if before.state() != "loaded" {
 					refused++
@@ -71,7 +72,8 @@ func TestSystemdNeverWeaker(t *testing.T) {
 					weaker++
 				}
 			}
-			t.Logf("%d units, %d with a drop-in, %d that systemd refuses; %d weaker", len(originals), len(copies)-len(originals), refused, weaker)
+			t.Logf("%d units, %d with a drop-in, %d that systemd refuses; %d weaker", len(originals),
+				len(copies)-len(originals), refused, weaker)
 			if len(originals) < 200 || len(copies) < 3*len(originals) {
 				t.Errorf("only %d units in %d copies", len(originals), len(copies))
 			}
@@ -91,7 +93,10 @@ func TestSystemdNeverWeaker(t *testing.T) {
 func stageUnits(t *testing.T, stage string, tree, daemons string) []string {
 	t.Helper()
 	var names []string
-	for _, dir := range []string{filepath.Join(tree, "usr/lib/systemd/system"), filepath.Join(tree, "lib/systemd/system"), daemons} {
+	for _, dir := range []string{
+		filepath.Join(tree, "usr/lib/systemd/system"),
+		filepath.Join(tree, "lib/systemd/system"), daemons,
+	} {
 		files, _ := filepath.Glob(filepath.Join(dir, "*.service"))
 		for _, file := range files {
 			name := filepath.Base(file)
@@ -253,7 +258,8 @@ func filesOf(t *testing.T, stage string, copies []copied) []place.File {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data = busName.ReplaceAll(data, []byte("${0}.n"+strconv.Itoa(i))) // of two units with one name systemd refuses the second
+		// of two units with one name systemd refuses the second
+		data = busName.ReplaceAll(data, []byte("${0}.n"+strconv.Itoa(i)))
 		files = append(files, place.File{Name: units + "/" + c.name, Data: data})
 		dropins, _ := filepath.Glob(filepath.Join(stage, units, c.plain+".d", "*.conf"))
 		for _, d := range dropins {
@@ -264,7 +270,10 @@ func filesOf(t *testing.T, stage string, copies []copied) []place.File {
 			files = append(files, place.File{Name: units + "/" + c.name + ".d/" + filepath.Base(d), Data: data})
 		}
 		if c.text != "" {
-			files = append(files, place.File{Name: "/run/systemd/generator/" + c.name + ".d/" + generator.Dropin, Data: []byte(c.text)})
+			files = append(files, place.File{
+				Name: "/run/systemd/generator/" + c.name + ".d/" + generator.Dropin,
+				Data: []byte(c.text),
+			})
 			files[len(files)-1].Name = units + "/" + c.name + ".d/" + generator.Dropin
 		}
 	}
@@ -341,17 +350,20 @@ func warnings(t *testing.T, p *place.Place, copies []copied) {
 	n := 0
 	for text := range texts {
 		n++
-		fmt.Fprintf(&script, "mkdir w%d.service.d; printf '[Unit]\\nDefaultDependencies=no\\n[Service]\\nExecStart=/bin/true\\n' >w%d.service\n"+
+		fmt.Fprintf(&script, "mkdir w%d.service.d; printf "+
+			"'[Unit]\\nDefaultDependencies=no\\n[Service]\\nExecStart=/bin/true\\n' >w%d.service\n"+
 			"cat >w%d.service.d/50-temper.conf <<'END'\n%sEND\n", n, n, n, text)
 	}
 	if err := p.WriteFile("/run/verify.sh", script.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out := command(t, p, "sh /run/verify.sh && cd /run/verify && systemd-analyze verify --man=no ./w*.service 2>&1 | grep -E 'w[0-9]+[.]service' | head -20; true")
+	out := command(t, p, "sh /run/verify.sh && cd /run/verify && systemd-analyze verify --man=no ./w*.service 2>&1 | "+
+		"grep -E 'w[0-9]+[.]service' | head -20; true")
 	if out != "" {
 		t.Errorf("systemd-analyze verify warns:\n%s", out)
 	}
-	if control := command(t, p, "cd /run/verify; echo Bogus=1 >>w1.service.d/50-temper.conf; systemd-analyze verify --man=no ./w1.service 2>&1; true"); !strings.Contains(control, "Bogus") {
+	if control := command(t, p, "cd /run/verify; echo Bogus=1 >>w1.service.d/50-temper.conf; systemd-analyze verify "+
+		"--man=no ./w1.service 2>&1; true"); !strings.Contains(control, "Bogus") {
 		t.Errorf("it does not warn where it must: %s", control)
 	}
 	t.Logf("%d texts verified", n)

@@ -62,7 +62,10 @@ func TestDebhelperShipsNoLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{module: debhelper, filepath.Join(dir, "debian/web.temper.verdict"): string(data) + "\n"} {
+	for name, text := range map[string]string{
+		module: debhelper,
+		filepath.Join(dir, "debian/web.temper.verdict"): string(data) + "\n",
+	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}

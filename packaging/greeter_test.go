@@ -27,12 +27,14 @@ func buildGreeters() ([]place.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := place.Container(context.Background(), place.Options{Trusted: true, Image: testroot.Tree("builder"), Files: append(source, under("/build", debs)...)})
+	p, err := place.Container(context.Background(),
+		place.Options{Trusted: true, Image: testroot.Tree("builder"), Files: append(source, under("/build", debs)...)})
 	if err != nil {
 		return nil, err
 	}
 	defer p.Close()
-	r, err := p.Run(context.Background(), place.Command{Args: []string{"sh", "-euc", building}, Timeout: 2 * time.Minute})
+	r, err := p.Run(context.Background(),
+		place.Command{Args: []string{"sh", "-euc", building}, Timeout: 2 * time.Minute})
 	if err == nil && r.Status != 0 {
 		err = fmt.Errorf("status %d: %s%s", r.Status, r.Stdout, r.Stderr)
 	}

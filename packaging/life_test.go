@@ -33,7 +33,8 @@ func runs(name string, with int) string {
 
 // provedFirst is a command line that proves a service before it starts, as at boot, and starts it.
 func provedFirst(name string) string {
-	return "systemctl stop " + name + "; systemctl reset-failed " + name + "; systemctl start temper-prove@" + name + ".service && systemctl start " + name + " && sleep 1 && " + hardened(name)
+	return "systemctl stop " + name + "; systemctl reset-failed " + name + "; systemctl start temper-prove@" + name +
+		".service && systemctl start " + name + " && sleep 1 && " + hardened(name)
 }
 
 // whole is set where everything is tried that packages are released after: see rpm_test.go.
@@ -73,7 +74,8 @@ func TestSystemdLife(t *testing.T) {
 			b = reboot(ship(b, proven, suite == "trixie"), "nginx.service", "greeter.service")
 			upgrade(b)
 			renews(b)
-			b.run("rm /usr/lib/temper/verdicts/greeter.service.json && dpkg --install --force-downgrade /srv/greeter_1_all.deb")
+			b.run("rm /usr/lib/temper/verdicts/greeter.service.json && dpkg --install --force-downgrade " +
+				"/srv/greeter_1_all.deb")
 			// The profile of nginx plants a site where, as here, all is thrown away.
 			b.run("rm -r /home/temper-check /etc/nginx/conf.d/temper-check.conf")
 			purge(b, was, "/var/lib/greeter", "/var/lib/systemd/deb-systemd-helper-enabled/greeter.service.dsh-also")
@@ -110,7 +112,8 @@ func prove(b *boot) []verdict.Verdict {
 func asleep(b *boot, was look) {
 	b.t.Helper()
 	const debs = "/srv/temper_*.deb /srv/temper-profiles_*.deb"
-	b.run("mount --bind / /mnt && chroot /mnt sh -euxc '! test -e /run/systemd; dpkg --install " + debs + "; dpkg --remove temper temper-profiles; " +
+	b.run("mount --bind / /mnt && chroot /mnt sh -euxc '! test -e /run/systemd; dpkg --install " + debs +
+		"; dpkg --remove temper temper-profiles; " +
 		"dpkg --install " + debs + "; dpkg --purge temper temper-profiles'; status=$?; umount /mnt; exit $status")
 	if files := without(differences(was.files, b.files()), restless); len(files) > 0 {
 		b.t.Errorf("left over or changed where systemd did not run: %q", files)
@@ -123,7 +126,8 @@ func guard(b *boot) {
 	log := func(name, text string) {
 		b.wait("journalctl --sync; journalctl -u temper-guard@" + name + " | grep -q '" + text + "'")
 	}
-	elsewhere := "mkdir -p /srv/logs && echo 'access_log /srv/logs/access.log;' >/etc/nginx/conf.d/log.conf && systemctl restart nginx"
+	elsewhere := "mkdir -p /srv/logs && echo 'access_log /srv/logs/access.log;' >/etc/nginx/conf.d/log.conf && " +
+		"systemctl restart nginx"
 	if status, _ := b.try(elsewhere); status == 0 {
 		b.t.Fatal("a hardened nginx starts though it may not write its log")
 	}
@@ -131,12 +135,14 @@ func guard(b *boot) {
 	b.wait("systemctl is-active --quiet nginx && " + hardened("nginx"))
 	b.wait("journalctl --sync; journalctl -p warning -u temper-guard@nginx | grep 'has found why'")
 	if v := b.verdict("nginx.service"); v.Result != verdict.Proven || v.Place != "container" || len(v.Demotions) == 0 {
-		b.t.Errorf("the verdict is %s in the place %s with %d demotions, want proven in a container with some", v.Result, v.Place, len(v.Demotions))
+		b.t.Errorf("the verdict is %s in the place %s with %d demotions, want proven in a container with some",
+			v.Result, v.Place, len(v.Demotions))
 	}
 
 	// What has started well once stays hardened, however it fails.
 	again := "rm -f /etc/nginx/conf.d/log.conf; " + provedFirst("nginx")
-	b.run(again + " && sleep 1.5 && systemctl start temper-guard.service && test -e /var/lib/temper/started/nginx.service")
+	b.run(again + " && sleep 1.5 && systemctl start temper-guard.service && test -e " +
+		"/var/lib/temper/started/nginx.service")
 	b.run("kill -9 $(systemctl show -P MainPID nginx)")
 	log("nginx", "after it had started; its hardening stays")
 	b.run("systemctl start nginx && " + hardened("nginx"))
@@ -158,8 +164,10 @@ func guard(b *boot) {
 	}
 
 	// A service that is started again and again has never failed for good: before systemd 254 nobody is told of it.
-	b.run("rm -f /var/lib/temper/started/greeter.service; mkdir /srv/greeter && echo /srv/greeter/count >/etc/greeter.conf && systemctl restart greeter; sleep 1; systemctl start temper-guard.service")
-	b.wait("journalctl --sync; journalctl -u 'temper-guard*' | grep -q 'greeter.service did not start hardened.*has found why'")
+	b.run("rm -f /var/lib/temper/started/greeter.service; mkdir /srv/greeter && echo /srv/greeter/count " +
+		">/etc/greeter.conf && systemctl restart greeter; sleep 1; systemctl start temper-guard.service")
+	b.wait("journalctl --sync; journalctl -u 'temper-guard*' | grep -q 'greeter.service did not start hardened.*has " +
+		"found why'")
 	b.wait("systemctl is-active --quiet greeter && " + hardened("greeter"))
 	b.run("rm /etc/greeter.conf && " + provedFirst("greeter"))
 }
@@ -171,7 +179,8 @@ func ship(b *boot, proven []verdict.Verdict, holds bool) *machine {
 	b.run("rm -rf /etc/temper/verdicts/* /var/lib/temper/started")
 	fresh := b.fresh()
 	if _, ok := fresh["nginx.service"]; ok != holds {
-		b.t.Errorf("that the verdict on nginx in temper-profiles holds is %t, want %t; if its package is another now: testdata/library/prove -record trixie", ok, holds)
+		b.t.Errorf("that the verdict on nginx in temper-profiles holds is %t, want %t; if its package is another "+
+			"now: testdata/library/prove -record trixie", ok, holds)
 	}
 	m := b.keep()
 	for _, v := range proven {
@@ -204,7 +213,8 @@ func provenAgain(b *boot, name, line string) {
 // proven again in the background.
 func upgrade(b *boot) {
 	b.t.Helper()
-	provenAgain(b, "greeter", "dpkg --install /srv/greeter_2_all.deb && temper status greeter | grep 'stale.*executable' && "+vendors("greeter"))
+	provenAgain(b, "greeter", "dpkg --install /srv/greeter_2_all.deb && temper status greeter | grep "+
+		"'stale.*executable' && "+vendors("greeter"))
 	b.run(runs("greeter", 0)) // until it is started again
 	b.run("systemctl restart greeter")
 	b.wait(hardened("greeter"))
@@ -217,17 +227,21 @@ func upgrade(b *boot) {
 func renews(b *boot) {
 	b.t.Helper()
 	stored := "/etc/temper/verdicts/greeter.service.json"
-	provenAgain(b, "greeter", "sed s/2s/2100ms/ /usr/lib/temper/profiles.d/greeter.toml >/etc/temper/profiles.d/greeter.toml")
+	provenAgain(b, "greeter", "sed s/2s/2100ms/ /usr/lib/temper/profiles.d/greeter.toml "+
+		">/etc/temper/profiles.d/greeter.toml")
 	provenAgain(b, "greeter", "rm /etc/temper/profiles.d/greeter.toml")
 	if !whole {
 		return
 	}
 	// Another systemd comes as a package.
-	provenAgain(b, "greeter", `sed -i 's/"systemd": [0-9]*/"systemd": 1/' `+stored+" && temper status greeter | grep stale.*systemd && "+
+	provenAgain(b, "greeter", `sed -i 's/"systemd": [0-9]*/"systemd": 1/' `+stored+
+		" && temper status greeter | grep stale.*systemd && "+
 		"cp /var/lib/dpkg/status /var/lib/dpkg/status-new && mv /var/lib/dpkg/status-new /var/lib/dpkg/status")
 	// Another kernel has been booted: the timer looks five minutes later.
-	b.run("mkdir /run/systemd/system/temper-prove.timer.d && printf '[Timer]\nOnActiveSec=\nOnActiveSec=1s\n' >/run/systemd/system/temper-prove.timer.d/soon.conf")
-	provenAgain(b, "greeter", `sed -i 's/"kernel": "[^"]*"/"kernel": "1"/' `+stored+" && temper status greeter | grep stale.*kernel && "+
+	b.run("mkdir /run/systemd/system/temper-prove.timer.d && printf '[Timer]\nOnActiveSec=\nOnActiveSec=1s\n" +
+		"' >/run/systemd/system/temper-prove.timer.d/soon.conf")
+	provenAgain(b, "greeter", `sed -i 's/"kernel": "[^"]*"/"kernel": "1"/' `+stored+
+		" && temper status greeter | grep stale.*kernel && "+
 		"systemctl daemon-reload && systemctl restart temper-prove.timer")
 	b.run("rm -r /run/systemd/system/temper-prove.timer.d")
 }

@@ -79,7 +79,8 @@ func (b *boot) run(line string) string {
 	b.t.Helper()
 	status, out := b.try(line)
 	if status != 0 {
-		_, log := b.try("systemctl --no-pager status temper-prove.path temper-prove.service; journalctl --no-pager -b -n 60 -u 'temper-prove*' -u 'temper-guard*' -u nginx -u greeter")
+		_, log := b.try("systemctl --no-pager status temper-prove.path temper-prove.service; journalctl --no-pager " +
+			"-b -n 60 -u 'temper-prove*' -u 'temper-guard*' -u nginx -u greeter")
 		b.t.Fatalf("%s: status %d\n%s\n%s", line, status, out, log)
 	}
 	return out
@@ -135,7 +136,8 @@ func differences(before, after map[string]string) []string {
 // without leaves out the names of others and of what is below them.
 func without(names, others []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool {
-		return slices.ContainsFunc(others, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
+		return slices.ContainsFunc(others,
+			func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
 	})
 }
 

@@ -78,13 +78,16 @@ func (b *boot) look() look {
 // restless are files that change while a machine runs, and what dpkg keeps for itself. What it knows of packages is
 // compared by what it says.
 var restless = []string{
-	"/var/log", "/var/cache", "/var/tmp", "/var/lib/dpkg", "/var/lib/systemd/timers", "/var/lib/systemd/random-seed", "/srv",
-	"/etc/systemd/system.conf.d", "/etc/systemd/journald.conf.d", "/etc/systemd/system/temper-place.target", // of the place
+	"/var/log", "/var/cache", "/var/tmp", "/var/lib/dpkg", "/var/lib/systemd/timers", "/var/lib/systemd/random-seed",
+	"/srv",
+	// of the place
+	"/etc/systemd/system.conf.d", "/etc/systemd/journald.conf.d", "/etc/systemd/system/temper-place.target",
 }
 
 const known = "dpkg-query --show --showformat '${Package} ${Version} ${Status}\n'; ls /var/lib/dpkg/info"
 
-const ownUnits = "temper-prove.path temper-prove.service temper-prove.timer temper-prove@nginx.service temper-guard.service temper-guard.timer temper-guard@nginx.service temper-renew@nginx.service"
+const ownUnits = "temper-prove.path temper-prove.service temper-prove.timer temper-prove@nginx.service " +
+	"temper-guard.service temper-guard.timer temper-guard@nginx.service temper-renew@nginx.service"
 
 // install installs temper: what runs runs on, and nothing but temper's own files is new.
 func install(b *boot, was look) {
@@ -92,8 +95,12 @@ func install(b *boot, was look) {
 	b.run(known + " >/srv/known")
 	b.run("dpkg --install /srv/temper_*.deb /srv/temper-profiles_*.deb && temper --version")
 	b.run("systemctl is-active temper-prove.path temper-prove.timer temper-guard.timer")
-	b.run("systemd-analyze security --no-pager --threshold=38 temper-prove@nginx.service temper-guard@nginx.service temper-guard.service")
-	for _, line := range []string{"systemd-analyze verify --man=no " + ownUnits + " 2>&1", "dpkg --verify temper temper-profiles"} {
+	b.run("systemd-analyze security --no-pager --threshold=38 temper-prove@nginx.service temper-guard@nginx.service " +
+		"temper-guard.service")
+	for _, line := range []string{
+		"systemd-analyze verify --man=no " + ownUnits + " 2>&1",
+		"dpkg --verify temper temper-profiles",
+	} {
 		if out := b.run(line); out != "" {
 			b.t.Errorf("%s:\n%s", line, out)
 		}
@@ -103,12 +110,22 @@ func install(b *boot, was look) {
 		b.t.Errorf("what ran (-before +after):\n%s", diff)
 	}
 	own := strings.Fields(b.run("dpkg --listfiles temper temper-profiles | grep -v ^$ | sort -u"))
-	for _, unit := range []string{"paths.target.wants/temper-prove.path", "timers.target.wants/temper-prove.timer", "timers.target.wants/temper-guard.timer"} {
+	for _, unit := range []string{
+		"paths.target.wants/temper-prove.path", "timers.target.wants/temper-prove.timer",
+		"timers.target.wants/temper-guard.timer",
+	} {
 		own = append(own, "/etc/systemd/system/"+unit)
 	}
 	// What is proven in the background may be there already.
-	files := without(differences(was.files, is.files), slices.Concat(restless, []string{"/var/lib/systemd/deb-systemd-helper-enabled", "/etc/temper/verdicts", "/var/lib/temper"}))
-	if files = slices.DeleteFunc(files, func(name string) bool { return slices.Contains(own, name) || strings.HasSuffix(name, ".target.wants") }); len(files) > 0 {
+	files := without(differences(was.files, is.files),
+		slices.Concat(restless, []string{
+			"/var/lib/systemd/deb-systemd-helper-enabled", "/etc/temper/verdicts",
+			"/var/lib/temper",
+		}))
+	if files = slices.DeleteFunc(files, func(name string) bool {
+		return slices.Contains(own, name) ||
+			strings.HasSuffix(name, ".target.wants")
+	}); len(files) > 0 {
 		b.t.Errorf("the installation changed %q", files)
 	}
 }
@@ -134,7 +151,8 @@ func reboot(m *machine, names ...string) *boot {
 	for _, name := range slices.Sorted(maps.Keys(fresh)) {
 		written = append(written, dropin(name))
 		text := b.run("cat " + dropin(name))
-		if proven, _, _ := strings.Cut(text, "\n[Unit]\n"); strings.TrimSpace(proven) != strings.TrimSpace(fresh[name]) {
+		if proven, _, _ := strings.Cut(text,
+			"\n[Unit]\n"); strings.TrimSpace(proven) != strings.TrimSpace(fresh[name]) {
 			b.t.Errorf("%s was proven with\n%s\nand boots with\n%s", name, fresh[name], text)
 		}
 		if !slices.Contains(names, name) {
@@ -148,10 +166,12 @@ func reboot(m *machine, names ...string) *boot {
 	}
 	b.run("temper status") // and nothing is wrong
 	// Nothing else is touched, nothing fails, and nothing is proven on the way.
-	if diff := cmp.Diff(written, strings.Fields(b.run("find /run/systemd/generator* -name '*temper*' | sort"))); diff != "" {
+	again := strings.Fields(b.run("find /run/systemd/generator* -name '*temper*' | sort"))
+	if diff := cmp.Diff(written, again); diff != "" {
 		b.t.Errorf("what temper wrote (-want +got):\n%s", diff)
 	}
-	b.run("systemctl is-active temper-prove.path && test $(systemctl show -P InactiveExitTimestampMonotonic temper-prove.service) = 0")
+	b.run("systemctl is-active temper-prove.path && test $(systemctl show -P InactiveExitTimestampMonotonic " +
+		"temper-prove.service) = 0")
 	if out := b.run("systemctl --failed --plain --no-legend list-units"); out != "" {
 		b.t.Errorf("failed units:\n%s", out)
 	}
@@ -196,7 +216,8 @@ func purge(b *boot, was look, others ...string) {
 	if files := without(differences(was.files, is.files), slices.Concat(others, restless)); len(files) > 0 {
 		b.t.Errorf("left over or changed: %q", files)
 	}
-	out := b.run("systemctl list-units --all --plain --no-legend 'temper*' | grep -v temper-run-; find /run /tmp /var/tmp /var/cache -name '*temper*' -not -name '*temper-run-*'")
+	out := b.run("systemctl list-units --all --plain --no-legend 'temper*' | grep -v temper-run-; find /run /tmp " +
+		"/var/tmp /var/cache -name '*temper*' -not -name '*temper-run-*'")
 	if strings.TrimSpace(out) != "" {
 		b.t.Errorf("left over:\n%s", out)
 	}

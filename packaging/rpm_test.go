@@ -29,7 +29,8 @@ func TestSystemdRPM(t *testing.T) {
 	b.run("mkdir -p /var/lib/rpm && rpm --initdb && rm /srv/*.src.rpm")
 	before := b.files()
 
-	b.run("rpm --install --nodeps /srv/temper*.rpm && temper --version && rpm --verify --nodeps temper temper-profiles temper-rpm-macros")
+	b.run("rpm --install --nodeps /srv/temper*.rpm && temper --version && rpm --verify --nodeps temper " +
+		"temper-profiles temper-rpm-macros")
 	if diff := cmp.Diff(linked(t), b.run("rpm --query --provides temper | grep ^bundled | LC_ALL=C sort")); diff != "" {
 		t.Errorf("Go modules in the package (-want +got):\n%s", diff)
 	}
@@ -44,8 +45,10 @@ func TestSystemdRPM(t *testing.T) {
 	b.run("systemctl start greeter && " + vendors("greeter"))
 	b.run(provedFirst("greeter"))
 
-	b.run("echo '# This is the second version.' >>/build/greeter/greeter && " + build + "--define 'version_to_build 2' /build/greeter/greeter.spec")
-	b.run("rpm --upgrade --nodeps /build/rpm/RPMS/noarch/greeter-2-1.noarch.rpm && temper status greeter | grep 'stale.*executable'")
+	b.run("echo '# This is the second version.' >>/build/greeter/greeter && " + build +
+		"--define 'version_to_build 2' /build/greeter/greeter.spec")
+	b.run("rpm --upgrade --nodeps /build/rpm/RPMS/noarch/greeter-2-1.noarch.rpm && temper status greeter | grep " +
+		"'stale.*executable'")
 	b.wait("journalctl --sync; journalctl -u temper-prove.service | grep -q 'greeter.service: proven'")
 	b.run("systemctl restart greeter")
 	b.wait(hardened("greeter"))
@@ -53,13 +56,16 @@ func TestSystemdRPM(t *testing.T) {
 		t.Errorf("after the upgrade greeter is %s in the place %s, want proven in a container", v.Result, v.Place)
 	}
 
-	status, out := b.try("sed -i s/ProtectSystem/ProtectSytem/ /build/greeter/debian/greeter.temper.toml; " + build + "/build/greeter/greeter.spec 2>&1")
+	status, out := b.try("sed -i s/ProtectSystem/ProtectSytem/ /build/greeter/debian/greeter.temper.toml; " + build +
+		"/build/greeter/greeter.spec 2>&1")
 	if status == 0 || !strings.Contains(out, "ProtectSytem") {
 		t.Errorf("a profile with a mistake is packaged, or the mistake not named: status %d\n%s", status, out)
 	}
 
 	b.run("systemctl stop greeter && rpm --erase greeter && rpm --erase temper temper-profiles temper-rpm-macros")
-	if left := without(differences(before, b.files()), append(restless, "/var/lib/rpm", "/var/lib/greeter", "/usr/share/licenses", "/usr/share/zsh/site-functions", "/var/tmp", "/build", "/root")); len(left) > 0 {
+	if left := without(differences(before, b.files()),
+		append(restless, "/var/lib/rpm", "/var/lib/greeter", "/usr/share/licenses", "/usr/share/zsh/site-functions",
+			"/var/tmp", "/build", "/root")); len(left) > 0 {
 		t.Errorf("left over or changed: %q", left)
 	}
 }
@@ -67,7 +73,9 @@ func TestSystemdRPM(t *testing.T) {
 // linked are the Go modules of which the programs are made, as Fedora wants a package to provide them: a line each.
 func linked(t *testing.T) string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{if .Version}}bundled(golang({{.Path}})) = {{slice .Version 1}}{{end}}{{end}}`, "../cmd/...").Output()
+	out, err := exec.Command("go", "list", "-deps", "-f",
+		`{{with .Module}}{{if .Version}}bundled(golang({{.Path}})) = {{slice .Version 1}}{{end}}{{end}}`,
+		"../cmd/...").Output()
 	must(t, err)
 	return strings.Join(slices.Compact(slices.Sorted(strings.Lines(string(out)))), "")
 }

@@ -33,7 +33,8 @@ func TestLoadFile(t *testing.T) {
 		return strings.TrimSpace(b.String())
 	}
 	for _, row := range []struct{ file, name, want string }{
-		{"nginx.toml", "nginx", "ProtectHome=yes (base/web) PrivateTmp=yes (nginx) ProtectSystem=strict (base/here) UMask=0077 (nginx)"},
+		{"nginx.toml", "nginx", "ProtectHome=yes (base/web) PrivateTmp=yes (nginx) ProtectSystem=strict (base/here) " +
+			"UMask=0077 (nginx)"},
 		{"base/up.toml", "base/up", "ProtectSystem=strict (base/here)"},
 	} {
 		p, err := profiles.LoadFile(filepath.Join(tmp, row.file), set)

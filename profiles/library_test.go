@@ -44,7 +44,10 @@ func TestLibrary(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range []string{"base/baseline", "base/daemon", "base/network-daemon", "base/strict", "nginx", "redis-server", "cron", "ssh"} {
+	for _, name := range []string{
+		"base/baseline", "base/daemon", "base/network-daemon", "base/strict", "nginx",
+		"redis-server", "cron", "ssh",
+	} {
 		if _, ok := set.Get(name); !ok {
 			t.Errorf("%s is missing", name)
 		}
@@ -60,9 +63,11 @@ func TestSessionsStayOpen(t *testing.T) {
 		p, _ := set.Get(name)
 		for _, s := range p.Service {
 			switch s.Name {
-			case "RestrictRealtime", "LockPersonality", "SystemCallErrorNumber", "SystemCallFilter", "RestrictAddressFamilies":
+			case "RestrictRealtime", "LockPersonality", "SystemCallErrorNumber", "SystemCallFilter",
+				"RestrictAddressFamilies":
 			default:
-				t.Errorf("%v: %s= reaches into jobs and sessions: add it to this list if none can miss what it takes", s.Pos, s.Name)
+				t.Errorf("%v: %s= reaches into jobs and sessions: add it to this list if none can miss what it takes",
+					s.Pos, s.Name)
 			}
 		}
 	}
@@ -71,7 +76,8 @@ func TestSessionsStayOpen(t *testing.T) {
 // TestBuiltin: what is compiled in is used last, and an administrator can change or mask it.
 func TestBuiltin(t *testing.T) {
 	root := t.TempDir()
-	write(t, root+"/etc/temper/profiles.d/nginx.toml", "extends = ['nginx']\nunits = ['nginx.service']\n[service]\nPrivateTmp = false")
+	write(t, root+"/etc/temper/profiles.d/nginx.toml",
+		"extends = ['nginx']\nunits = ['nginx.service']\n[service]\nPrivateTmp = false")
 	write(t, root+"/etc/temper/profiles.d/cron.toml", "-> /dev/null")
 	set, errs := profiles.Load(host.At(root), append(slices.Clone(profiles.SearchPath), profiles.Builtin))
 	if len(errs) > 0 {
@@ -83,7 +89,8 @@ func TestBuiltin(t *testing.T) {
 	}
 	s, _ := p.Setting("PrivateTmp")
 	home, _ := p.Setting("ProtectHome")
-	if s.Values[0] != "no" || home.Values[0] != "read-only" || home.Pos.Path != "builtin:nginx.toml" || p.Path != "/etc/temper/profiles.d/nginx.toml" {
+	if s.Values[0] != "no" || home.Values[0] != "read-only" || home.Pos.Path != "builtin:nginx.toml" ||
+		p.Path != "/etc/temper/profiles.d/nginx.toml" {
 		t.Errorf("%+v, %+v, %s", s, home, p.Path)
 	}
 	if _, ok := set.Get("cron"); ok {

@@ -130,7 +130,8 @@ func dump(set *profiles.Set) []byte {
 			fmt.Fprintf(&b, "  prove %+v\n", p.Prove)
 		}
 		for _, c := range p.Checks {
-			fmt.Fprintf(&b, "  check %q %s required=%t timeout=%v retry=%v phase=%q (%v)\n", c.Name, c.Kind(), c.Required, c.Timeout, c.Retry, c.Phase, c.Pos)
+			fmt.Fprintf(&b, "  check %q %s required=%t timeout=%v retry=%v phase=%q (%v)\n", c.Name, c.Kind(),
+				c.Required, c.Timeout, c.Retry, c.Phase, c.Pos)
 			fmt.Fprintf(&b, "    %s\n", body(c))
 		}
 	}

@@ -59,7 +59,11 @@ func TestFor(t *testing.T) {
 		{"by alias", unit.Unit{Name: "x.service", ID: "x.service", Aliases: []string{"web.service"}}, "web", true},
 		{"asked for by alias", unit.Unit{Name: "web.service", ID: "x.service"}, "web", true},
 		{"a longer glob beats a shorter one", unit.Unit{Name: "ngx.service", ID: "ngx.service"}, "ng", false},
-		{"glob on an alias", unit.Unit{Name: "x.service", ID: "x.service", Aliases: []string{"db-1.service"}}, "classes", false},
+		{
+			"glob on an alias",
+			unit.Unit{Name: "x.service", ID: "x.service", Aliases: []string{"db-1.service"}},
+			"classes", false,
+		},
 		{"outside the class", unit.Unit{Name: "db-x.service", ID: "db-x.service"}, "ng-also", false},
 		{"shortest glob", unit.Unit{Name: "x.service", ID: "x.service"}, "everything", false},
 		{"instance", unit.Unit{Name: "php@8.service", ID: "php@8.service"}, "instance", true},
@@ -124,7 +128,8 @@ func TestForLaws(t *testing.T) {
 
 func TestSecretsFor(t *testing.T) {
 	set := setOf(t, map[string]string{
-		"nginx.toml":    "units = ['nginx.service']\nsecrets = ['/etc/letsencrypt', '/etc/nginx/keys']\nsecrets_for = ['certbot.service', 'acme-*.service']",
+		"nginx.toml": "units = ['nginx.service']\nsecrets = ['/etc/letsencrypt', '/etc/nginx/keys']\n" +
+			"secrets_for = ['certbot.service', 'acme-*.service']",
 		"apache.toml":   "units = ['apache2.service']\nextends = ['base/web']\nsecrets = ['/etc/apache2/keys']",
 		"base/web.toml": "secrets = ['/etc/letsencrypt']",
 		"live.toml":     "units = ['live@.service']\nsecrets = ['/etc/letsencrypt/live']",
@@ -135,12 +140,27 @@ func TestSecretsFor(t *testing.T) {
 		want  []profiles.Secret
 	}{
 		{[]string{"cron.service"}, []profiles.Secret{
-			{"/etc/apache2/keys", "apache"}, {"/etc/letsencrypt", "apache"}, {"/etc/letsencrypt/live", "live"}, {"/etc/nginx/keys", "nginx"},
+			{"/etc/apache2/keys", "apache"},
+			{"/etc/letsencrypt", "apache"},
+			{"/etc/letsencrypt/live", "live"},
+			{"/etc/nginx/keys", "nginx"},
 		}},
-		{[]string{"nginx.service"}, []profiles.Secret{{"/etc/apache2/keys", "apache"}, {"/etc/letsencrypt/live", "live"}}},
-		{[]string{"www.service", "apache2.service"}, []profiles.Secret{{"/etc/letsencrypt/live", "live"}, {"/etc/nginx/keys", "nginx"}}},
-		{[]string{"acme-x.service"}, []profiles.Secret{{"/etc/apache2/keys", "apache"}, {"/etc/letsencrypt/live", "live"}}},
-		{[]string{"live@a.service", "live@.service"}, []profiles.Secret{{"/etc/apache2/keys", "apache"}, {"/etc/nginx/keys", "nginx"}}},
+		{[]string{"nginx.service"}, []profiles.Secret{
+			{"/etc/apache2/keys", "apache"},
+			{"/etc/letsencrypt/live", "live"},
+		}},
+		{
+			[]string{"www.service", "apache2.service"},
+			[]profiles.Secret{{"/etc/letsencrypt/live", "live"}, {"/etc/nginx/keys", "nginx"}},
+		},
+		{[]string{"acme-x.service"}, []profiles.Secret{
+			{"/etc/apache2/keys", "apache"},
+			{"/etc/letsencrypt/live", "live"},
+		}},
+		{
+			[]string{"live@a.service", "live@.service"},
+			[]profiles.Secret{{"/etc/apache2/keys", "apache"}, {"/etc/nginx/keys", "nginx"}},
+		},
 	} {
 		if diff := cmp.Diff(row.want, set.SecretsFor(row.names...)); diff != "" {
 			t.Errorf("SecretsFor(%q): -want +got\n%s", row.names, diff)

@@ -88,7 +88,8 @@ func parse(name, path string, data []byte) *own {
 	var deep int
 	if r.positions, deep = tomlpos.Locate(doc); deep > 0 {
 		r.findings = append(r.findings, Finding{
-			ID: IDSyntax, Path: path, Line: deep, Message: fmt.Sprintf("keys nest deeper than %d", tomlpos.MaxDepth), Fix: "a profile needs four",
+			ID: IDSyntax, Path: path, Line: deep, Message: fmt.Sprintf("keys nest deeper than %d", tomlpos.MaxDepth),
+			Fix: "a profile needs four",
 		})
 		return o
 	}

@@ -77,7 +77,8 @@ func FuzzParse(f *testing.F) {
 				t.Error(err)
 			}
 			for _, v := range s.Values {
-				if strings.ContainsFunc(v, unicode.IsControl) || strings.HasSuffix(v, `\`) || v != strings.TrimSpace(v) {
+				if strings.ContainsFunc(v, unicode.IsControl) || strings.HasSuffix(v, `\`) ||
+					v != strings.TrimSpace(v) {
 					t.Errorf("%s = %q", s.Name, v)
 				}
 			}
@@ -211,8 +212,12 @@ func TestSend(t *testing.T) {
 		`'\x0g \x \\x41'`:    `\x0g \x \A`,
 		`"\xff is a letter"`: "ÿ is a letter",
 	} {
-		for _, kind := range []string{"tcp = { address = '127.0.0.1:1', ", "udp = { address = '127.0.0.1:1', ", "unix = { path = '/run/a', "} {
-			p, findings := profiles.Parse([]byte("units = ['a.service']\n[[check]]\nname = 'a'\n" + kind + "send = " + value + " }\n"))
+		for _, kind := range []string{
+			"tcp = { address = '127.0.0.1:1', ", "udp = { address = '127.0.0.1:1', ",
+			"unix = { path = '/run/a', ",
+		} {
+			p, findings := profiles.Parse([]byte("units = ['a.service']\n[[check]]\nname = 'a'\n" + kind + "send = " +
+				value + " }\n"))
 			if len(findings) > 0 {
 				t.Errorf("%s%s: %v", kind, value, findings)
 				continue
@@ -225,7 +230,8 @@ func TestSend(t *testing.T) {
 			}
 		}
 	}
-	_, findings := profiles.Parse([]byte("units = ['a.service']\n[[check]]\nname = 'a'\nhttp = { url = 'http://a/', body = \"\\u0000\" }\n"))
+	_, findings := profiles.Parse([]byte("units = ['a.service']\n[[check]]\nname = 'a'\n" +
+		"http = { url = 'http://a/', body = \"\\u0000\" }\n"))
 	if len(findings) == 0 {
 		t.Error("a pattern can hold a NUL character")
 	}

@@ -56,13 +56,32 @@ func TestTrust(t *testing.T) {
 	}{
 		{"as it should be", chmod(file, 0o600), ""},
 		{"group of a user's tree", chmod(file, 0o664), ""},
-		{"writable by all", chmod(file, 0o646), "/etc/temper/profiles.d/a.toml: others can write it (mode 0646): chmod go-w /etc/temper/profiles.d/a.toml"},
-		{"another owner", chown(file), "/etc/temper/profiles.d/a.toml: belongs to user 4711: chown root /etc/temper/profiles.d/a.toml"},
-		{"directory writable by all", chmod(dir, 0o777), "/etc/temper/profiles.d: others can write it (mode 0777): chmod go-w /etc/temper/profiles.d"},
-		{"directory of another", chown(dir), "/etc/temper/profiles.d: belongs to user 4711: chown root /etc/temper/profiles.d"},
-		{"FIFO", replace(file, func(p string) error { return syscall.Mkfifo(p, 0o600) }), "/etc/temper/profiles.d/a.toml: is a FIFO, want a regular file"},
-		{"directory", replace(file, func(p string) error { return os.Mkdir(p, 0o755) }), "/etc/temper/profiles.d/a.toml: is a directory, want a regular file"},
-		{"device", replace(file, func(p string) error { return os.Symlink("/dev/zero", p) }), "/etc/temper/profiles.d/a.toml: is a link out of the search path: copy the file"},
+		{
+			"writable by all", chmod(file, 0o646),
+			"/etc/temper/profiles.d/a.toml: others can write it (mode 0646): chmod go-w /etc/temper/profiles.d/a.toml",
+		},
+		{"another owner", chown(file), "/etc/temper/profiles.d/a.toml: belongs to user 4711: chown root " +
+			"/etc/temper/profiles.d/a.toml"},
+		{
+			"directory writable by all", chmod(dir, 0o777),
+			"/etc/temper/profiles.d: others can write it (mode 0777): chmod go-w /etc/temper/profiles.d",
+		},
+		{
+			"directory of another", chown(dir),
+			"/etc/temper/profiles.d: belongs to user 4711: chown root /etc/temper/profiles.d",
+		},
+		{
+			"FIFO", replace(file, func(p string) error { return syscall.Mkfifo(p, 0o600) }),
+			"/etc/temper/profiles.d/a.toml: is a FIFO, want a regular file",
+		},
+		{
+			"directory", replace(file, func(p string) error { return os.Mkdir(p, 0o755) }),
+			"/etc/temper/profiles.d/a.toml: is a directory, want a regular file",
+		},
+		{
+			"device", replace(file, func(p string) error { return os.Symlink("/dev/zero", p) }),
+			"/etc/temper/profiles.d/a.toml: is a link out of the search path: copy the file",
+		},
 		{"too large", replace(file, func(p string) error {
 			return os.WriteFile(p, []byte(strings.Repeat("# comment\n", profiles.MaxSize/10+1)), 0o644)
 		}), "/etc/temper/profiles.d/a.toml: has 65540 bytes, want at most 65536"},
@@ -73,17 +92,29 @@ func TestTrust(t *testing.T) {
 			}
 			return err
 		}), "/etc/temper/profiles.d/a.toml: has 104857600 bytes, want at most 65536"},
-		{"base is a link", replace(dir+"/base", func(p string) error { return os.Symlink("/tmp", p) }), "/etc/temper/profiles.d/base: is a link: make it a directory"},
+		{
+			"base is a link", replace(dir+"/base", func(p string) error { return os.Symlink("/tmp", p) }),
+			"/etc/temper/profiles.d/base: is a link: make it a directory",
+		},
 		{"link into a directory that all can write", func(t *testing.T, root string) {
 			write(t, filepath.Join(root, "usr/local/lib/temper/profiles.d/b.toml"), "")
 			chmod("usr/local/lib/temper/profiles.d", 0o777)(t, root)
-			replace(file, func(p string) error { return os.Symlink("/usr/local/lib/temper/profiles.d/b.toml", p) })(t, root)
-		}, "/etc/temper/profiles.d/a.toml: others can write it (mode 0777): chmod go-w /usr/local/lib/temper/profiles.d\n" +
-			"/usr/local/lib/temper/profiles.d: others can write it (mode 0777): chmod go-w /usr/local/lib/temper/profiles.d"},
+			replace(file, func(p string) error {
+				return os.Symlink("/usr/local/lib/temper/profiles.d/b.toml",
+					p)
+			})(t, root)
+		}, "/etc/temper/profiles.d/a.toml: others can write it (mode 0777): chmod go-w " +
+			"/usr/local/lib/temper/profiles.d\n" +
+			"/usr/local/lib/temper/profiles.d: others can write it (mode 0777): chmod go-w " +
+			"/usr/local/lib/temper/profiles.d"},
 		{"a name that would forge a line of the log", replace(file, func(p string) error {
 			return os.WriteFile(filepath.Join(filepath.Dir(p), "a\n<0>b.toml"), nil, 0o644)
 		}), `/etc/temper/profiles.d/a <0>b.toml: "a\n<0>b" is no name of a profile: want one such as "nginx" or "base/daemon"`},
-		{"a file where the directory should be", replace(dir, func(p string) error { return os.WriteFile(p, nil, 0o644) }), "/etc/temper/profiles.d: open: not a directory"},
+		{
+			"a file where the directory should be",
+			replace(dir, func(p string) error { return os.WriteFile(p, nil, 0o644) }),
+			"/etc/temper/profiles.d: open: not a directory",
+		},
 	} {
 		t.Run(row.about, func(t *testing.T) {
 			root := t.TempDir()

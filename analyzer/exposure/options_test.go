@@ -9,7 +9,10 @@ import (
 // TestAssess scores what is known of a service, without any files.
 func TestAssess(t *testing.T) {
 	service := func() exposure.Service {
-		return exposure.Service{Unit: "x.service", Values: map[string]string{"KeyringMode": "private"}, Bounding: 1<<41 - 1}
+		return exposure.Service{
+			Unit: "x.service", Values: map[string]string{"KeyringMode": "private"},
+			Bounding: 1<<41 - 1,
+		}
 	}
 	root, other, user := service(), service(), exposure.Options{Version: 262, Arch: "x86_64", User: true}
 	other.User = "web"
@@ -21,10 +24,20 @@ func TestAssess(t *testing.T) {
 		want    string
 	}{
 		{"root", root, exposure.Options{Arch: "x86_64"}, "UserOrDynamicUser", "Service runs as root user"},
-		{"another", other, exposure.Options{Arch: "x86_64"}, "UserOrDynamicUser", "Service runs under a static non-root user identity"},
+		{
+			"another", other,
+			exposure.Options{Arch: "x86_64"},
+			"UserOrDynamicUser",
+			"Service runs under a static non-root user identity",
+		},
 		{"of a user", root, user, "UserOrDynamicUser", "Service runs under the calling user's identity"},
 		{"of a user", root, user, "RemoveIPC", "RemoveIPC= has no effect on per-user services"},
-		{"of a user, before", root, exposure.Options{Version: 257, Arch: "x86_64", User: true}, "UserOrDynamicUser", "Service runs as root user"},
+		{
+			"of a user, before", root,
+			exposure.Options{Version: 257, Arch: "x86_64", User: true},
+			"UserOrDynamicUser",
+			"Service runs as root user",
+		},
 	}
 	for _, tt := range tests {
 		r, err := exposure.Assess(tt.service, tt.options)

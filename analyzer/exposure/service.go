@@ -69,7 +69,8 @@ func isRoot(user string) bool { return user == "root" || user == "0" }
 
 // mounting are the directives that give a service its own mounts.
 var mounting = []string{
-	"PrivateDevices", "PrivateTmp", "ProtectControlGroups", "ProtectKernelTunables", "ProtectKernelModules", "ProtectHome",
+	"PrivateDevices", "PrivateTmp", "ProtectControlGroups", "ProtectKernelTunables", "ProtectKernelModules",
+	"ProtectHome",
 	"ProtectSystem",
 }
 

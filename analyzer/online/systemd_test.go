@@ -62,7 +62,8 @@ func boot(t *testing.T, name string) (*place.Place, []string) {
 			units = append(units, f.Name)
 		}
 	}
-	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, name), ID: "online" + name, Files: files})
+	p, err := place.Container(t.Context(),
+		place.Options{Image: testroot.Path(t, name), ID: "online" + name, Files: files})
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}
@@ -103,7 +104,8 @@ func compareOverview(t *testing.T, p *place.Place, o exposure.Options) {
 		got = append(got, line{r.Unit, exposure.Points(r.Exposure), r.Level})
 	}
 	var want []line
-	for _, m := range regexp.MustCompile(`(?m)^(\S+\.service) +(\S+) +([A-Z]+)`).FindAllStringSubmatch(analyze(t, p), -1) {
+	row := regexp.MustCompile(`(?m)^(\S+\.service) +(\S+) +([A-Z]+)`)
+	for _, m := range row.FindAllStringSubmatch(analyze(t, p), -1) {
 		want = append(want, line{m[1], m[2], m[3]})
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
@@ -226,7 +228,9 @@ func textRows(_ *testing.T, r exposure.Report) []string {
 		if row.Set != nil {
 			mark = map[bool]string{true: "✓ ", false: "✗ "}[*row.Set]
 		}
-		lines = append(lines, strings.Join(strings.Fields(mark+row.Name+" "+row.Description+" "+row.Exposure.String()), " "))
+		lines = append(lines, strings.Join(strings.Fields(mark+row.Name+" "+row.Description+" "+
+			row.Exposure.String()), " "))
 	}
-	return append(lines, fmt.Sprintf("→ Overall exposure level for %s: %s %s", r.Unit, exposure.Points(r.Exposure), r.Level))
+	return append(lines, fmt.Sprintf("→ Overall exposure level for %s: %s %s", r.Unit, exposure.Points(r.Exposure),
+		r.Level))
 }

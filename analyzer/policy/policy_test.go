@@ -98,15 +98,21 @@ func TestJudge(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"syntax":        {"threshold = 5\nunits = [", "/p.toml:2: "},
-		"threshold":     {"threshold = 5.55", "/p.toml:1: threshold: 5.55 has more than one digit"},
-		"tenths":        {"threshold = 101", `/p.toml:1: threshold: "101" is no threshold`},
-		"not a number":  {`threshold = "x"`, "/p.toml:1: threshold: want a number"},
-		"of a unit":     {"[units]\n\"a.service\" = -1", `/p.toml:2: a.service: "-1" is no threshold`},
-		"glob":          {"[units]\n\"[\" = 1", `/p.toml:2: "[" is no unit name or glob`},
-		"unknown key":   {"treshold = 1", "/p.toml:1: treshold is no key"},
-		"no reason":     {"\n[[waiver]]\nunit=\"a.service\"\nuntil=\"2026-01-01\"", "/p.toml:2: waiver: a.service has no reason"},
-		"no day":        {"[[waiver]]\nunit=\"a.service\"\nreason=\"x\"\nuntil=\"1.1.2026\"", `/p.toml:1: waiver: until is "1.1.2026"`},
+		"syntax":       {"threshold = 5\nunits = [", "/p.toml:2: "},
+		"threshold":    {"threshold = 5.55", "/p.toml:1: threshold: 5.55 has more than one digit"},
+		"tenths":       {"threshold = 101", `/p.toml:1: threshold: "101" is no threshold`},
+		"not a number": {`threshold = "x"`, "/p.toml:1: threshold: want a number"},
+		"of a unit":    {"[units]\n\"a.service\" = -1", `/p.toml:2: a.service: "-1" is no threshold`},
+		"glob":         {"[units]\n\"[\" = 1", `/p.toml:2: "[" is no unit name or glob`},
+		"unknown key":  {"treshold = 1", "/p.toml:1: treshold is no key"},
+		"no reason": {
+			"\n[[waiver]]\nunit=\"a.service\"\nuntil=\"2026-01-01\"",
+			"/p.toml:2: waiver: a.service has no reason",
+		},
+		"no day": {
+			"[[waiver]]\nunit=\"a.service\"\nreason=\"x\"\nuntil=\"1.1.2026\"",
+			`/p.toml:1: waiver: until is "1.1.2026"`,
+		},
 		"no unit":       {"[[waiver]]\nreason=\"x\"\nuntil=\"2026-01-01\"", `/p.toml:1: waiver: unit is ""`},
 		"missing rows":  {`rows = "x"`, "/p.toml:1: rows: "},
 		"systemd range": {`{"PrivateNetwork": {"weight": -1, "range": 0}}`, "/p.toml: PrivateNetwork: range is 0"},
@@ -147,7 +153,8 @@ func TestSkipped(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if c := p.Rows["PrivateNetwork"]; len(p.Rows) != 1 || c.Weight != nil || c.Range != nil || c.Bad != nil || *c.Good != "good" {
+	if c := p.Rows["PrivateNetwork"]; len(p.Rows) != 1 || c.Weight != nil || c.Range != nil || c.Bad != nil ||
+		*c.Good != "good" {
 		t.Errorf("got %+v", p.Rows)
 	}
 }

@@ -172,12 +172,16 @@ func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
 func (e Entry) results() []sarifResult {
 	if e.Err != nil {
 		at, _ := errors.AsType[unit.Problem](e.Err)
-		return []sarifResult{{Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()}, Locations: e.location(at.Pos)}}
+		return []sarifResult{{
+			Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()},
+			Locations: e.location(at.Pos),
+		}}
 	}
 	var list []sarifResult
 	if e.Judgement.Over {
 		r := sarifResult{
-			Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()}, Locations: e.location(e.fragment()),
+			Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()},
+			Locations: e.location(e.fragment()),
 		}
 		if !e.Judgement.Fails() {
 			r.Suppressions = []sarifSuppression{{"external", e.Judgement.Waiver.Reason}}
@@ -186,7 +190,10 @@ func (e Entry) results() []sarifResult {
 	}
 	for _, p := range e.Report.Ignored {
 		at := unit.Position{Path: p.Path, Line: p.Line}
-		list = append(list, sarifResult{Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message}, Locations: e.location(at)})
+		list = append(list, sarifResult{
+			Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message},
+			Locations: e.location(at),
+		})
 	}
 	return list
 }

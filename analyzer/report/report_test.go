@@ -34,7 +34,10 @@ func entry(t *testing.T, name, lines string, threshold int) report.Entry {
 	if err != nil {
 		return report.Entry{Unit: name, Err: err}
 	}
-	p := policy.Policy{Waivers: []policy.Waiver{{Pattern: "old*", Reason: "on its way out", Until: time.Date(2030, 1, 31, 0, 0, 0, 0, time.UTC)}}}
+	p := policy.Policy{Waivers: []policy.Waiver{{
+		Pattern: "old*", Reason: "on its way out",
+		Until: time.Date(2030, 1, 31, 0, 0, 0, 0, time.UTC),
+	}}}
 	if threshold > 0 {
 		p.Threshold = &threshold
 	}
@@ -69,10 +72,14 @@ a-service-with-a-…       9.2  UNSAFE
 b.service                8.6  EXPOSED    over its threshold…
 old.service              9.4  UNSAFE     over its threshold…
 `},
-		{"in colour", report.Style{Color: true, Width: 80}, "\nUNIT                       EXPOSURE  PREDICATE  HAPPY  POLICY\n" +
-			"a-service-with-a-long-na…       9.2  \x1b[0;1;31mUNSAFE\x1b[0m     😨\n" +
-			"b.service                       8.6  \x1b[0;1;33mEXPOSED\x1b[0m    🙁     over its threshold of 5.0\n" +
-			"old.service                     9.4  \x1b[0;1;31mUNSAFE\x1b[0m     😨     over its threshold of 5.…\n"},
+		{
+			"in colour",
+			report.Style{Color: true, Width: 80},
+			"\nUNIT                       EXPOSURE  PREDICATE  HAPPY  POLICY\n" +
+				"a-service-with-a-long-na…       9.2  \x1b[0;1;31mUNSAFE\x1b[0m     😨\n" +
+				"b.service                       8.6  \x1b[0;1;33mEXPOSED\x1b[0m    🙁     over its threshold of 5.0\n" +
+				"old.service                     9.4  \x1b[0;1;31mUNSAFE\x1b[0m     😨     over its threshold of 5.…\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +97,10 @@ old.service              9.4  UNSAFE     over its threshold…
 // TestDetailsFit prints the rows of a unit at many widths: no line is longer, and the exposures stand below each other.
 func TestDetailsFit(t *testing.T) {
 	e := entry(t, "b.service", "User=b\nPrivateNetwork=yes\n", 50)
-	e.Next = []report.Next{{Advice: exposure.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18, Forbids: "see others", Breaks: "sharing"}}}
+	e.Next = []report.Next{{Advice: exposure.Advice{
+		Directive: "PrivateTmp", Value: "yes", Saves: 0.18,
+		Forbids: "see others", Breaks: "sharing",
+	}}}
 	for width := 50; width <= 160; width += 10 {
 		var out bytes.Buffer
 		if err := (report.Text{Out: &out, Style: report.Style{Width: width}}).Details(e); err != nil {
@@ -105,7 +115,8 @@ func TestDetailsFit(t *testing.T) {
 				t.Errorf("%d columns: the exposure is cut: %s", width, line)
 			}
 		}
-		for _, want := range []string{"→ Overall exposure level for b.service: 8.6 EXPOSED\n  over its threshold of 5.0\n", " 0.18  PrivateT"} {
+		for _, want := range []string{"→ Overall exposure level for b.service: 8.6 EXPOSED\n" +
+			"  over its threshold of 5.0\n", " 0.18  PrivateT"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%d columns: there is no %q", width, want)
 			}
@@ -115,7 +126,10 @@ func TestDetailsFit(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	list := entries(t)
-	list[1].Next = []report.Next{{Advice: exposure.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18}, Profile: "b", Sets: "yes", Demotion: "needs it"}}
+	list[1].Next = []report.Next{{
+		Advice:  exposure.Advice{Directive: "PrivateTmp", Value: "yes", Saves: 0.18},
+		Profile: "b", Sets: "yes", Demotion: "needs it",
+	}}
 	list[2].Before, list[2].Changes = &list[0].Report, exposure.Compare(list[0].Report, list[2].Report)
 	var out bytes.Buffer
 	if err := report.JSON(&out, slices.Values(list)); err != nil {
@@ -148,8 +162,10 @@ func TestJSON(t *testing.T) {
 		t.Fatalf("%v: %.300s", err, out.String())
 	}
 	lines := []string{
-		fmt.Sprintf("%d %d %s %s %s %q", len(got), len(got[0].Rows), got[0].Unit, got[0].Exposure, got[0].Level, got[0].Threshold),
-		fmt.Sprintf("%s %s %v %v %v %s", got[1].Exposure, got[1].Threshold, got[1].Over, got[1].Ignored, got[1].Next[0].Saves, got[1].Next[0].Demotion),
+		fmt.Sprintf("%d %d %s %s %s %q", len(got), len(got[0].Rows), got[0].Unit, got[0].Exposure, got[0].Level,
+			got[0].Threshold),
+		fmt.Sprintf("%s %s %v %v %v %s", got[1].Exposure, got[1].Threshold, got[1].Over, got[1].Ignored,
+			got[1].Next[0].Saves, got[1].Next[0].Demotion),
 		fmt.Sprintf("%v %s %v", got[2].Waiver, got[2].Before, got[2].Changes),
 		fmt.Sprint(got[3].Unit, ": ", got[3].Error),
 	}
@@ -157,7 +173,8 @@ func TestJSON(t *testing.T) {
 		"4 81 a-service-with-a-long-name.service 9.2 UNSAFE \"\"",
 		"8.6 5.0 true [{/usr/lib/systemd/system/b.service 4}] 0.18 needs it",
 		"{on its way out 2030-01-31 false} 9.2 [{PrivateTmp=}]",
-		"refused.service: /usr/lib/systemd/system/refused.service:3: User=a:b is no valid name or number: systemd refuses the unit",
+		"refused.service: /usr/lib/systemd/system/refused.service:3: User=a:b is no valid name or number: systemd " +
+			"refuses the unit",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
@@ -189,7 +206,8 @@ func TestJUnit(t *testing.T) {
 	if suite.Tests != 4 || suite.Failures != 1 || suite.Errors != 1 || suite.Skipped != 1 {
 		t.Errorf("got %+v", suite)
 	}
-	if f := suite.Cases[1].Failure; f == nil || f.Message != "exposure 8.6 EXPOSED, over its threshold of 5.0" || !strings.HasPrefix(f.Details, "0.3 ") {
+	if f := suite.Cases[1].Failure; f == nil || f.Message != "exposure 8.6 EXPOSED, over its threshold of 5.0" ||
+		!strings.HasPrefix(f.Details, "0.3 ") {
 		t.Errorf("the failure is %+v", f)
 	}
 	if suite.Cases[2].Skipped == nil || suite.Cases[3].Error == nil || suite.Cases[3].Name != "refused.service" {
@@ -231,7 +249,8 @@ func TestSARIF(t *testing.T) {
 	var got []string
 	for _, r := range run.Results {
 		at := r.Locations[0].PhysicalLocation
-		got = append(got, fmt.Sprint(r.RuleID, " ", r.Level, " ", at.ArtifactLocation.URI, ":", at.Region.StartLine, " ", r.Suppressions))
+		got = append(got, fmt.Sprint(r.RuleID, " ", r.Level, " ", at.ArtifactLocation.URI, ":", at.Region.StartLine,
+			" ", r.Suppressions))
 		known := func(rule struct{ ID string }) bool { return rule.ID == r.RuleID }
 		if !slices.ContainsFunc(run.Tool.Driver.Rules, known) {
 			t.Errorf("%s is no rule", r.RuleID)
@@ -250,15 +269,18 @@ func TestSARIF(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	before, after := entry(t, "b.service", "PrivateTmp=yes\n", 0), entry(t, "b.service", "User=b\nPrivateNetwork=yes\n", 0)
+	before, after := entry(t, "b.service", "PrivateTmp=yes\n", 0),
+		entry(t, "b.service", "User=b\nPrivateNetwork=yes\n", 0)
 	after.Before, after.Changes = &before.Report, exposure.Compare(before.Report, after.Report)
 	var out bytes.Buffer
 	if err := (report.Text{Out: &out}).Diff(after); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"User=/DynamicUser=    Service runs as root user                                  0.4  Service runs under a static non-root user identity\n",
-		"PrivateTmp=           Service has no access to other software's temporary files       Service has access to other software's temporary files  0.2\n",
+		"User=/DynamicUser=    Service runs as root user                                  0.4  Service runs under a " +
+			"static non-root user identity\n",
+		"PrivateTmp=           Service has no access to other software's temporary files       Service has access to " +
+			"other software's temporary files  0.2\n",
 		"\nb.service 9.2 UNSAFE → b.service 8.6 EXPOSED\n",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -164,7 +164,11 @@ func (t Text) next(list []Next) error {
 	var rows [][]cell
 	for _, n := range list {
 		rows = append(rows, []cell{
-			{text: fmt.Sprintf("%.2f", n.Saves)}, {text: n.Assignment()}, {text: n.forbids()}, {text: n.Breaks}, {text: n.state()},
+			{text: fmt.Sprintf("%.2f", n.Saves)},
+			{text: n.Assignment()},
+			{text: n.forbids()},
+			{text: n.Breaks},
+			{text: n.state()},
 		})
 	}
 	return t.table(columns, rows)

@@ -43,7 +43,8 @@ func root(t *testing.T) string {
 	put(t, dir, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
 	for _, name := range []string{"good", "bad"} {
 		put(t, dir, "usr/lib/systemd/system/"+name+".service", "[Service]\nExecStart=/bin/true\n")
-		put(t, dir, "etc/temper/profiles.d/"+name+".toml", "units = [\""+name+".service\"]\n\n[service]\nPrivateTmp = true\n")
+		put(t, dir, "etc/temper/profiles.d/"+name+".toml", "units = [\""+name+
+			".service\"]\n\n[service]\nPrivateTmp = true\n")
 	}
 	return dir
 }
@@ -141,8 +142,14 @@ func TestSurvives(t *testing.T) {
 		}, profile, true},
 		{"100 MiB of profile", huge(profile), "has 104857600 bytes", true},
 		{"100 MiB of unit", huge(service), "bad.service: has 104857600 bytes", true},
-		{"4 MB of brackets for the settings", write("etc/temper/temper.toml", brackets(4<<20)), "want at most 65536", false},
-		{"64 KiB of brackets for the settings", write("etc/temper/temper.toml", brackets(64<<10)), "temper.toml:1: ", false},
+		{
+			"4 MB of brackets for the settings", write("etc/temper/temper.toml", brackets(4<<20)), "want at most 65536",
+			false,
+		},
+		{
+			"64 KiB of brackets for the settings", write("etc/temper/temper.toml", brackets(64<<10)), "temper.toml:1: ",
+			false,
+		},
 		{"4 MB of brackets for a profile", write(profile, brackets(4<<20)), "want at most 65536", true},
 		{"64 KiB of brackets for a profile", write(profile, brackets(64<<10)), profile + ":1: ", true},
 		{"garbage for a profile", write(profile, garbage), profile + ":1: ", true},
@@ -154,8 +161,16 @@ func TestSurvives(t *testing.T) {
 		{"a profile that leads out", link("/etc/passwd", profile), "link out of the search path", true},
 		{"a profile that anybody can write", mode(profile, 0o666), "others can write it", true},
 		{"settings that anybody can write", mode("etc/temper/temper.toml", 0o666), "others can write it", false},
-		{"a profile that smuggles a line", write(profile, "units = [\"bad.service\"]\n\n[service]\nReadOnlyPaths = [\"/srv\\nExecStartPre=/bin/evil\"]\n"), "control character", true},
-		{"a profile that sets more than a sandbox", write(profile, "units = [\"bad.service\"]\n\n[service]\nExecStart = \"/bin/evil\"\n"), "no sandboxing directive", true},
+		{
+			"a profile that smuggles a line",
+			write(profile, "units = [\"bad.service\"]\n\n[service]\nReadOnlyPaths = "+
+				"[\"/srv\\nExecStartPre=/bin/evil\"]\n"), "control character", true,
+		},
+		{
+			"a profile that sets more than a sandbox",
+			write(profile, "units = [\"bad.service\"]\n\n[service]\nExecStart = \"/bin/evil\"\n"),
+			"no sandboxing directive", true,
+		},
 		{"no systemd", func(t *testing.T, root string) {
 			if err := os.RemoveAll(filepath.Join(root, "usr/lib/systemd/libsystemd-shared-257.so")); err != nil {
 				t.Fatal(err)
@@ -167,7 +182,8 @@ func TestSurvives(t *testing.T) {
 			dir := root(t)
 			tt.damage(t, dir)
 			code, said, units := run(t, dir, t.TempDir())
-			if code != 1 || !strings.Contains(said, tt.says) || strings.Contains(said, "bug") || strings.Count(said, "\n") != 1 {
+			if code != 1 || !strings.Contains(said, tt.says) || strings.Contains(said, "bug") ||
+				strings.Count(said, "\n") != 1 {
 				t.Errorf("exit status %d: %s", code, said)
 			}
 			want := "[good.service.d]"
@@ -218,7 +234,8 @@ func TestKernelLog(t *testing.T) {
 	if err := os.WriteFile(log, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("unshare", "--mount", "sh", "-ec", `mount --bind "$1" /dev/kmsg; shift; exec "$@"`, "sh", log, program, t.TempDir(), "early", "late")
+	c := exec.Command("unshare", "--mount", "sh", "-ec", `mount --bind "$1" /dev/kmsg; shift; exec "$@"`, "sh", log,
+		program, t.TempDir(), "early", "late")
 	c.Env = append(os.Environ(), "TEMPER_ROOT="+dir, "SYSTEMD_IN_INITRD=0", "SYSTEMD_SCOPE=system")
 	if out, _ := c.CombinedOutput(); len(out) > 0 || c.ProcessState.ExitCode() != 1 {
 		t.Errorf("exit status %d: %s", c.ProcessState.ExitCode(), out)
@@ -266,7 +283,8 @@ func TestReadyAndDisabled(t *testing.T) {
 		t.Errorf("exit status %d, %q, %v", code, said, units)
 	}
 	put(t, dir, "etc/temper/disabled", "")
-	if code, said, units := run(t, dir, t.TempDir()); code != 0 || !strings.Contains(said, "disabled exists") || units != nil {
+	if code, said, units := run(t, dir, t.TempDir()); code != 0 || !strings.Contains(said, "disabled exists") ||
+		units != nil {
 		t.Errorf("exit status %d, %q, %v", code, said, units)
 	}
 }
@@ -280,7 +298,8 @@ func TestAlone(t *testing.T) {
 	whole := program
 	program = alone
 	defer func() { program = whole }()
-	if code, said, units := run(t, root(t), t.TempDir()); code != 1 || !strings.Contains(said, "temper-decide does not run") || units != nil {
+	if code, said, units := run(t, root(t), t.TempDir()); code != 1 ||
+		!strings.Contains(said, "temper-decide does not run") || units != nil {
 		t.Errorf("exit status %d, %q, %v", code, said, units)
 	}
 }
@@ -299,7 +318,8 @@ func TestUsage(t *testing.T) {
 func TestOutOfDescriptors(t *testing.T) {
 	for limit := 3; limit < 9; limit++ {
 		out := t.TempDir()
-		c := exec.Command("sh", "-c", `ulimit -n "$1"; shift; exec "$@"`, "sh", strconv.Itoa(limit), program, out, "early", "late")
+		c := exec.Command("sh", "-c", `ulimit -n "$1"; shift; exec "$@"`, "sh", strconv.Itoa(limit), program, out,
+			"early", "late")
 		c.Env = []string{"TEMPER_ROOT=" + root(t), "SYSTEMD_IN_INITRD=0", "PATH=" + os.Getenv("PATH")}
 		said, err := c.CombinedOutput()
 		if strings.Contains(string(said), "exists") {

@@ -46,8 +46,9 @@ or one of systemd-analyze's own JSON files. Without units, services that run or 
 template is not.
 
 Exit status: 0 clean, 1 where a unit is over its threshold or is not scored, 2 wrong usage, 3 could not run.`,
-		Example: "  temper analyze nginx.service\n  temper analyze --root /srv/trees/trixie --sort exposure --threshold 5.0",
-		RunE:    func(c *cobra.Command, units []string) error { return f.run(c.Context(), c, units) },
+		Example: "  temper analyze nginx.service\n  temper analyze --root /srv/trees/trixie --sort exposure " +
+			"--threshold 5.0",
+		RunE: func(c *cobra.Command, units []string) error { return f.run(c.Context(), c, units) },
 	}
 	f.define(c)
 	return c

@@ -52,7 +52,10 @@ var matrix = []struct {
 		{args: "--offline=yes systemd-journald.service"},
 		{args: "--offline=yes /elsewhere/testfile.service"},
 		{args: "--offline=yes /two/testfile.service"},
-		{args: "--offline=yes /ut/testfile.service /two/testfile.service", why: "temper scores each of two files of one name"},
+		{
+			args: "--offline=yes /ut/testfile.service /two/testfile.service",
+			why:  "temper scores each of two files of one name",
+		},
 		{args: "--offline=yes masked.service"},
 		{args: "--offline=yes refused.service"},
 		{args: "--offline=yes dropin.service"},
@@ -62,10 +65,14 @@ var matrix = []struct {
 		{args: "--offline=yes /ut/"},
 		{args: "--offline=yes 'test file.service'"},
 		{args: "--offline=yes 'systemd-*.service'"},
-		{args: "--offline=yes testfile", why: "temper completes a name without a suffix, as systemd-analyze does without --offline"},
+		{
+			args: "--offline=yes testfile",
+			why:  "temper completes a name without a suffix, as systemd-analyze does without --offline",
+		},
 		{args: "--offline=yes x.socket", why: "temper scores services only, as systemd-analyze does without --offline"},
 		{args: "--offline=yes x.target", why: "temper scores services only, as systemd-analyze does without --offline"},
-		{args: "--offline=yes", why: "temper scores all services of the machine; systemd-analyze scores nothing or refuses"},
+		{args: "--offline=yes", why: "temper scores all services of the machine; systemd-analyze scores nothing or " +
+			"refuses"},
 		{args: "systemd-journald.service", why: "temper reads the unit files where no manager runs"},
 	}},
 	{"offline", []invocation{
@@ -76,7 +83,10 @@ var matrix = []struct {
 		{args: "--offline= testfile.service"},
 		{args: "testfile.service --offline=yes"},
 		{args: "--offline=no none.service"},
-		{args: "--offline yes testfile.service", why: "a value of --offline stands behind =, since temper takes it without one too"},
+		{
+			args: "--offline yes testfile.service",
+			why:  "a value of --offline stands behind =, since temper takes it without one too",
+		},
 		{args: "--offline testfile.service", why: "temper takes --offline without a value"},
 	}},
 	{"json", []invocation{
@@ -153,7 +163,10 @@ var matrix = []struct {
 		{args: "--offline=yes --image=/none testfile.service"},
 		{args: "--offline=yes --image=/img testfile.service"},
 		{args: "--offline=yes --root=/img --image=/none testfile.service"},
-		{args: "--offline=yes --root=/img /ut/inside.service", why: "with --root temper takes a path for one inside the root"},
+		{
+			args: "--offline=yes --root=/img /ut/inside.service",
+			why:  "with --root temper takes a path for one inside the root",
+		},
 		{args: "--root=/img testfile.service", why: "--root reads unit files without --offline too"},
 	}},
 	{"scope", []invocation{
@@ -177,19 +190,55 @@ var matrix = []struct {
 		{args: "-H box testfile.service"},
 	}},
 	{"portable profile", []invocation{
-		{args: "--offline=yes --profile=strict testfile.service", ours: "--offline=yes --portable-profile=strict testfile.service"},
-		{args: "--offline=yes --profile=mine testfile.service", ours: "--offline=yes --portable-profile=mine testfile.service"},
-		{args: "--offline=yes --profile=./mine.conf testfile.service", ours: "--offline=yes --portable-profile=./mine.conf testfile.service"},
-		{args: "--offline=yes --profile=/ut/mine.conf foo@.service", ours: "--offline=yes --portable-profile=/ut/mine.conf foo@.service"},
-		{args: "--offline=yes --profile=strict before.service", ours: "--offline=yes --portable-profile=strict before.service"},
-		{args: "--offline=yes --profile=strict behind.service", ours: "--offline=yes --portable-profile=strict behind.service"},
-		{args: "--offline=yes --profile=strict same.service", ours: "--offline=yes --portable-profile=strict same.service"},
-		{args: "--offline=yes --profile=strict --root=/img testfile.service", ours: "--offline=yes --portable-profile=strict --root=/img testfile.service"},
-		{args: "--offline=yes --profile=mine.conf testfile.service", ours: "--offline=yes --portable-profile=mine.conf testfile.service"},
-		{args: "--offline=yes --profile=none testfile.service", ours: "--offline=yes --portable-profile=none testfile.service"},
-		{args: "--offline=yes --profile=/none testfile.service", ours: "--offline=yes --portable-profile=/none testfile.service"},
+		{
+			args: "--offline=yes --profile=strict testfile.service",
+			ours: "--offline=yes --portable-profile=strict testfile.service",
+		},
+		{
+			args: "--offline=yes --profile=mine testfile.service",
+			ours: "--offline=yes --portable-profile=mine testfile.service",
+		},
+		{
+			args: "--offline=yes --profile=./mine.conf testfile.service",
+			ours: "--offline=yes --portable-profile=./mine.conf testfile.service",
+		},
+		{
+			args: "--offline=yes --profile=/ut/mine.conf foo@.service",
+			ours: "--offline=yes --portable-profile=/ut/mine.conf foo@.service",
+		},
+		{
+			args: "--offline=yes --profile=strict before.service",
+			ours: "--offline=yes --portable-profile=strict before.service",
+		},
+		{
+			args: "--offline=yes --profile=strict behind.service",
+			ours: "--offline=yes --portable-profile=strict behind.service",
+		},
+		{
+			args: "--offline=yes --profile=strict same.service",
+			ours: "--offline=yes --portable-profile=strict same.service",
+		},
+		{
+			args: "--offline=yes --profile=strict --root=/img testfile.service",
+			ours: "--offline=yes --portable-profile=strict --root=/img testfile.service",
+		},
+		{
+			args: "--offline=yes --profile=mine.conf testfile.service",
+			ours: "--offline=yes --portable-profile=mine.conf testfile.service",
+		},
+		{
+			args: "--offline=yes --profile=none testfile.service",
+			ours: "--offline=yes --portable-profile=none testfile.service",
+		},
+		{
+			args: "--offline=yes --profile=/none testfile.service",
+			ours: "--offline=yes --portable-profile=/none testfile.service",
+		},
 		{args: "--offline=yes --profile= testfile.service", ours: "--offline=yes --portable-profile= testfile.service"},
-		{args: "--offline=yes --profile=strict testfile.service", why: "--profile is a profile of temper, --portable-profile one of portable services"},
+		{
+			args: "--offline=yes --profile=strict testfile.service",
+			why:  "--profile is a profile of temper, --portable-profile one of portable services",
+		},
 	}},
 	{"the rest", []invocation{
 		{args: "--offline=yes -q testfile.service"},
@@ -198,7 +247,10 @@ var matrix = []struct {
 		{args: "--offline=yes --bogus testfile.service"},
 		{args: "--offline=yes --table testfile.service"},
 		{args: "--offline=yes --unit=x.service testfile.service"},
-		{args: "--offline=yes --no-legend testfile.service", versions: []int{252, 257}, why: "--no-legend is taken as 262 takes it: it changes nothing"},
+		{
+			args: "--offline=yes --no-legend testfile.service", versions: []int{252, 257},
+			why: "--no-legend is taken as 262 takes it: it changes nothing",
+		},
 		{args: "--offline=yes --instance=zz foo@.service", versions: []int{252}, why: "--instance came with 257"},
 		{args: "--offline=yes --instance=zz testfile.service", versions: []int{252}, why: "--instance came with 257"},
 		{args: "--offline=yes --man=no testfile.service", why: "options of other verbs are refused"},
@@ -226,7 +278,8 @@ func TestSystemdAnalyzeMatrix(t *testing.T) {
 					diff := compareRuns(theirs, ours)
 					switch {
 					case diff != "" && !deviates:
-						t.Errorf("%s: %s\n%s\nsystemd-analyze: %s\ntemper: %s", group.name, i.args, diff, theirs.stderr, ours.stderr)
+						t.Errorf("%s: %s\n%s\nsystemd-analyze: %s\ntemper: %s", group.name, i.args, diff, theirs.stderr,
+							ours.stderr)
 					case diff == "" && deviates:
 						t.Errorf("%s: %s: the two do the same, although %s", group.name, i.args, i.why)
 					case ours.status != 0 && ours.stderr == "":
@@ -302,7 +355,8 @@ func runMatrix(t *testing.T, tree, files string) []result {
 	t.Helper()
 	out := t.TempDir()
 	var script strings.Builder
-	script.WriteString("cd /ut; mkdir -p /run/user/0; export HOME=/root XDG_RUNTIME_DIR=/run/user/0 LANG=C.UTF-8 SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0\n")
+	script.WriteString("cd /ut; mkdir -p /run/user/0; export HOME=/root XDG_RUNTIME_DIR=/run/user/0 LANG=C.UTF-8 " +
+		"SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0\n")
 	n := 0
 	for _, group := range matrix {
 		for _, i := range group.list {
@@ -311,7 +365,8 @@ func runMatrix(t *testing.T, tree, files string) []result {
 				ours = i.ours
 			}
 			for _, command := range []string{"systemd-analyze security " + i.args, "temper analyze " + ours} {
-				fmt.Fprintf(&script, "%s </dev/null >/out/%d.out 2>/out/%d.err; echo $? >/out/%d.status\n", command, n, n, n)
+				fmt.Fprintf(&script, "%s </dev/null >/out/%d.out 2>/out/%d.err; echo $? >/out/%d.status\n", command,
+					n, n, n)
 				n++
 			}
 		}

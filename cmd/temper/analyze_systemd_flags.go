@@ -75,7 +75,8 @@ var systemdFlags = []struct {
 		instead: "systemd-dissect --mount IMAGE DIR, then temper analyze --root DIR",
 	},
 	{
-		name: "machine", shorthand: "M", takes: true, offline: true, why: "temper asks the manager of this machine only",
+		name: "machine", shorthand: "M", takes: true, offline: true,
+		why:     "temper asks the manager of this machine only",
 		instead: "run temper there, or temper analyze --root with the directory of the container",
 	},
 	{

@@ -26,15 +26,21 @@ func TestSystemdAnalyze(t *testing.T) {
 		t.Errorf("the tables of systemd-analyze (-) and temper (+) differ:\n%s", diff)
 	}
 	for _, how := range []string{
-		"nginx.service", "nginx", "mounts.service", "container-getty@.service", "--json=short nginx", "--json=short", "--json=pretty", "--json=off nginx", "-q nginx", "--threshold=100 nginx",
+		"nginx.service", "nginx", "mounts.service", "container-getty@.service", "--json=short nginx", "--json=short",
+		"--json=pretty", "--json=off nginx", "-q nginx", "--threshold=100 nginx",
 	} {
-		want, got := printed(run("env SYSTEMD_EMOJI=1 systemd-analyze security --no-pager "+how)), printed(run("temper analyze "+how))
+		want, got := printed(run("env SYSTEMD_EMOJI=1 systemd-analyze security --no-pager "+how)),
+			printed(run("temper analyze "+how))
 		if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
 			t.Errorf("%s: systemd-analyze (-) and temper (+) differ:\n%s", how, diff)
 		}
 	}
-	files := printed(run("env SYSTEMD_EMOJI=1 systemd-analyze security --no-pager --offline=yes /etc/systemd/system/mounts.service"))
-	for _, how := range []string{"--offline mounts.service", "/etc/systemd/system/mounts.service", "--systemd-version 257 mounts"} {
+	files := printed(run("env SYSTEMD_EMOJI=1 systemd-analyze security --no-pager --offline=yes " +
+		"/etc/systemd/system/mounts.service"))
+	for _, how := range []string{
+		"--offline mounts.service", "/etc/systemd/system/mounts.service",
+		"--systemd-version 257 mounts",
+	} {
 		if diff := cmp.Diff(files, printed(run("temper analyze "+how))); diff != "" || len(files) == 0 {
 			t.Errorf("%s: systemd-analyze (-) and temper (+) differ:\n%s", how, diff)
 		}
@@ -64,11 +70,15 @@ func bootWithTemper(t *testing.T) func(command string) (stdout string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := place.Container(t.Context(), place.Options{Image: testroot.Path(t, "trixie"), ID: "analyze", Files: []place.File{
-		{Name: "/usr/bin/temper", Data: data, Mode: 0o755},
-		// PrivateMounts=no counts for a file; a manager knows that PrivateTmp=yes implies it.
-		{Name: "/etc/systemd/system/mounts.service", Data: []byte("[Service]\nExecStart=/bin/true\nPrivateTmp=yes\nPrivateMounts=no\n")},
-	}})
+	p, err := place.Container(t.Context(),
+		place.Options{Image: testroot.Path(t, "trixie"), ID: "analyze", Files: []place.File{
+			{Name: "/usr/bin/temper", Data: data, Mode: 0o755},
+			// PrivateMounts=no counts for a file; a manager knows that PrivateTmp=yes implies it.
+			{
+				Name: "/etc/systemd/system/mounts.service",
+				Data: []byte("[Service]\nExecStart=/bin/true\nPrivateTmp=yes\nPrivateMounts=no\n"),
+			},
+		}})
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 	}
@@ -79,7 +89,10 @@ func bootWithTemper(t *testing.T) func(command string) (stdout string) {
 	})
 	return func(command string) string {
 		t.Helper()
-		r, err := p.Run(t.Context(), place.Command{Args: strings.Fields(command), Env: []string{"LANG=C.UTF-8"}, Timeout: time.Minute})
+		r, err := p.Run(t.Context(), place.Command{
+			Args: strings.Fields(command), Env: []string{"LANG=C.UTF-8"},
+			Timeout: time.Minute,
+		})
 		if err != nil || r.Status != 0 || r.Stderr != "" {
 			t.Fatalf("%s: %+v, %v", command, r, err)
 		}

@@ -39,7 +39,8 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		return usageError{hint.With(err, c.CommandPath()+" --help")}
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
-	root.PersistentFlags().StringVar(&a.format, "format", "text", "print results as `text|json`; prove also as junit or tap, analyze as junit or sarif")
+	root.PersistentFlags().StringVar(&a.format, "format", "text",
+		"print results as `text|json`; prove also as junit or tap, analyze as junit or sarif")
 	root.AddCommand(
 		a.prove(),
 		a.status(),
@@ -118,7 +119,8 @@ func (a *app) completes(c *cobra.Command) {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	for name, kind := range map[string][]string{
-		"root": nil, "image": nil, "state": nil, "output": nil, "format": {"text", "json"}, "place": {"auto", "host", "container"},
+		"root": nil, "image": nil, "state": nil, "output": nil, "format": {"text", "json"},
+		"place": {"auto", "host", "container"},
 	} {
 		if c.Flag(name) == nil {
 			continue

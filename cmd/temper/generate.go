@@ -19,8 +19,9 @@ func (a *app) generate() *cobra.Command {
 --dry-run, which prints each drop-in under its name, or --output, which writes them below a directory.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
-		Example: "  temper generate --dry-run\n  temper generate --root /srv/image --output /srv/image/run/systemd/generator",
-		Args:    cobra.NoArgs,
+		Example: "  temper generate --dry-run\n  temper generate --root /srv/image --output " +
+			"/srv/image/run/systemd/generator",
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if dryRun == (output != "") {
 				return usageError{errors.New("want --dry-run or --output DIR")}

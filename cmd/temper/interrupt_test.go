@@ -134,13 +134,19 @@ func TestSystemdProveDisturbed(t *testing.T) {
 		disturb    func(t *testing.T, pid int, state string)
 		says       string
 	}{
-		{"container", "quiet", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") }, "the container has ended"},
+		{
+			"container", "quiet", func(t *testing.T, pid int, _ string) { kill(t, pid, "systemd") },
+			"the container has ended",
+		},
 		{"again", "nginx", func(t *testing.T, pid int, _ string) {
 			if !killSoon(t, pid, "systemd") {
 				t.Fatal("no second place was booted")
 			}
 		}, "a place in which nginx.service never ran: boot "},
-		{"bus", "quiet", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") }, "the system bus of the container has gone"},
+		{
+			"bus", "quiet", func(t *testing.T, pid int, _ string) { kill(t, pid, "dbus-daemon") },
+			"the system bus of the container has gone",
+		},
 		{"memory", "quiet", func(t *testing.T, pid int, _ string) {
 			if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
 				t.Fatal(err)
@@ -208,13 +214,16 @@ func withQuiet(t *testing.T, tree string) string {
 	t.Helper()
 	more, merged := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
-		"etc/systemd/system/quiet.service":  "[Service]\nExecStart=/bin/sleep infinity\n",
-		"etc/temper/profiles.d/quiet.toml":  "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
-		"etc/systemd/system/deadly.service": "[Service]\nExecStart=/bin/sh -c 'kill -48 1; sleep infinity'\n", // SIGRTMIN+14: systemd(1)
+		"etc/systemd/system/quiet.service": "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/temper/profiles.d/quiet.toml": "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
+		// SIGRTMIN+14: systemd(1)
+		"etc/systemd/system/deadly.service": "[Service]\nExecStart=/bin/sh -c 'kill -48 1; sleep infinity'\n",
 		"etc/temper/profiles.d/deadly.toml": "units = [\"deadly.service\"]\n\n[service]\nLockPersonality = true\n",
 		"etc/systemd/system/fills.service":  "[Service]\nExecStart=/bin/sleep infinity\n",
-		"etc/temper/profiles.d/fills.toml": "units = [\"fills.service\"]\n\n[service]\nLockPersonality = true\n\n[prove]\n" +
-			"setup = [\"mount -t tmpfs -o size=1M fills /run/systemd/system; ! head -c 2M /dev/zero >/run/systemd/system/fill\"]\n",
+		"etc/temper/profiles.d/fills.toml": "units = [\"fills.service\"]\n\n[service]\nLockPersonality = true\n\n" +
+			"[prove]\n" +
+			"setup = [\"mount -t tmpfs -o size=1M fills /run/systemd/system; ! head -c 2M /dev/zero " +
+			">/run/systemd/system/fill\"]\n",
 	} {
 		file := filepath.Join(more, name)
 		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644))

@@ -53,7 +53,10 @@ func TestEveryVerbAndFlagHasAPage(t *testing.T) {
 		}
 		c.NonInheritedFlags().VisitAll(check)
 		c.InheritedFlags().VisitAll(check)
-		for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"} {
+		for _, section := range []string{
+			"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES",
+			"SEE ALSO",
+		} {
 			if !strings.Contains(page, "\n.SH "+section+"\n") {
 				t.Errorf("%s has no section %s", manual.PageName(c), section)
 			}

@@ -58,16 +58,20 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 		Example: "  sudo temper prove nginx.service\n  sudo temper prove --image /srv/trees/trixie --state ./verdicts",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runProve(c.Context(), f, units) },
 	}
-	c.Flags().StringVar(&f.image, "image", "", "boot a copy of the root `DIR` instead of this machine's; verdicts go there")
+	c.Flags().StringVar(&f.image, "image", "",
+		"boot a copy of the root `DIR` instead of this machine's; verdicts go there")
 	c.Flags().StringVar(&f.where, "place", batch.Auto, "where trials run: `auto|host|container`")
-	c.Flags().BoolVar(&f.trusted, "trusted", false, "trust the services as root: their containers have all that root has")
+	c.Flags().BoolVar(&f.trusted, "trusted", false,
+		"trust the services as root: their containers have all that root has")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
 	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
 	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, and over the exposure that the profile allows")
-	c.Flags().BoolVar(&f.tighten, "tighten", false, "report what the profile allows and this proof never needed; fail on any")
-	c.Flags().BoolVar(&f.noRegress, "no-regress", false, "fail on a result that is weaker than the stored one; keep the stored one")
+	c.Flags().BoolVar(&f.tighten, "tighten", false,
+		"report what the profile allows and this proof never needed; fail on any")
+	c.Flags().BoolVar(&f.noRegress, "no-regress", false,
+		"fail on a result that is weaker than the stored one; keep the stored one")
 	return c
 }
 

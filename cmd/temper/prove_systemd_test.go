@@ -68,8 +68,12 @@ func TestSystemdProveDeadly(t *testing.T) {
 func TestSystemdUntried(t *testing.T) {
 	var out, talk bytes.Buffer
 	state := t.TempDir()
-	code := execute(t.Context(), []string{"prove", "--image", testroot.Path(t, "trixie"), "--state", state, "--format", "tap", "gone"}, &out, &talk)
-	if want := "TAP version 13\n1..1\nnot ok 1 - gone.service: works hardened\n# inconclusive\n"; code != exitFailed || !strings.HasPrefix(out.String(), want) {
+	code := execute(t.Context(), []string{
+		"prove", "--image", testroot.Path(t, "trixie"), "--state", state, "--format",
+		"tap", "gone",
+	}, &out, &talk)
+	if want := "TAP version 13\n1..1\nnot ok 1 - gone.service: works hardened\n# inconclusive\n"; code != exitFailed ||
+		!strings.HasPrefix(out.String(), want) {
 		t.Errorf("exit code %d, printed %q, said %q", code, out.String(), talk.String())
 	}
 	if files, err := os.ReadDir(state); err != nil || len(files) > 0 {

@@ -42,8 +42,10 @@ Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wron
 		},
 	}
 	c.Flags().BoolVar(&trials, "trials", false, "print the log of every trial of the last proof")
-	c.Flags().StringVar(&reproduce, "reproduce", "", "print the commands that show by hand what a demoted `DIRECTIVE` breaks")
-	c.Flags().StringVar(&state, "state", "", "with --trials or --reproduce: verdicts are in `DIR`, where prove --state has put them")
+	c.Flags().StringVar(&reproduce, "reproduce", "",
+		"print the commands that show by hand what a demoted `DIRECTIVE` breaks")
+	c.Flags().StringVar(&state, "state", "",
+		"with --trials or --reproduce: verdicts are in `DIR`, where prove --state has put them")
 	return c
 }
 

@@ -36,8 +36,17 @@ func TestNoRegress(t *testing.T) {
 		{"better", proven(2.1, 1), proven(1.9, 0), ""},
 		{"more exposed", proven(2.1, 1), proven(2.4, 1), "exposure 2.4, was 2.1"},
 		{"more demotions", proven(2.1, 1), proven(2.1, 2), "demotions are 2, were 1"},
-		{"not proven any more", proven(2.1, 1), verdict.Verdict{Unit: "web.service", Result: verdict.Flaky}, "flaky, was proven"},
-		{"never proven", verdict.Verdict{Unit: "web.service", Result: verdict.Flaky}, verdict.Verdict{Unit: "web.service", Result: verdict.BrokenBaseline}, ""},
+		{
+			"not proven any more", proven(2.1, 1),
+			verdict.Verdict{Unit: "web.service", Result: verdict.Flaky},
+			"flaky, was proven",
+		},
+		{
+			"never proven",
+			verdict.Verdict{Unit: "web.service", Result: verdict.Flaky},
+			verdict.Verdict{Unit: "web.service", Result: verdict.BrokenBaseline},
+			"",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var said bytes.Buffer

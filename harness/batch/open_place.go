@@ -10,7 +10,8 @@ import (
 
 // Where trials run.
 const (
-	Auto      = "auto" // the host while this machine boots, when units are tried before their first start; else a container
+	// the host while this machine boots, when units are tried before their first start; else a container
+	Auto      = "auto"
 	Host      = "host"
 	Container = "container"
 )

@@ -21,7 +21,8 @@ func TestStartable(t *testing.T) {
 		"usr/lib/systemd/system/masked.service":    service,
 		"usr/lib/systemd/system/template@.service": "[Unit]\nAssertPathExists=/etc/template/%i.conf\n" + service,
 		"etc/template/good.conf":                   "",
-		"etc/temper/profiles.d/a.toml": "units = [\"gone.service\", \"here.service\", \"masked.service\", \"template@.service\", " +
+		"etc/temper/profiles.d/a.toml": "units = [\"gone.service\", \"here.service\", \"masked.service\", " +
+			"\"template@.service\", " +
 			"\"template@good.service\", \"template@bad.service\"]\n\n[service]\nPrivateTmp = true\n",
 		"etc/temper/profiles.d/b.toml": "units = [\"here.service\"]\n\n[service]\nPrivateTmp = true\n",
 	} {

@@ -12,8 +12,9 @@ import (
 
 // Seen is the evidence of one launch.
 type Seen struct {
-	Refused witness.Record   // what the kernel refused it, and no launch without hardening; see [Service.New]
-	Exit    string           // systemd's own name of its exit status, such as "NAMESPACE"; empty for a status of the service
+	Refused witness.Record // what the kernel refused it, and no launch without hardening; see [Service.New]
+	// systemd's own name of its exit status, such as "NAMESPACE"; empty for a status of the service
+	Exit    string
 	Failure verdict.Evidence // the first failure
 	Log     []string         // what it logged
 }

@@ -41,7 +41,8 @@ func set(name string, values ...string) profiles.Setting {
 // input is a service without any settings of its own, and what a profile that names it asks for.
 func input(settings ...profiles.Setting) generator.Input {
 	return generator.Input{
-		Unit: &unit.Unit{Name: "web.service", ID: "web.service"}, Profile: &profiles.Profile{Name: "web", Service: settings}, Named: true, Version: 257,
+		Unit:    &unit.Unit{Name: "web.service", ID: "web.service"},
+		Profile: &profiles.Profile{Name: "web", Service: settings}, Named: true, Version: 257,
 	}
 }
 
@@ -92,20 +93,56 @@ func TestCausesRefused(t *testing.T) {
 		setting []profiles.Setting
 		want    []string
 	}{
-		{"a directory", denial("mkdir", "EROFS", "/srv/web/new"), []profiles.Setting{set("ProtectSystem", "strict")}, []string{"ReadWritePaths: /srv/web"}},
-		{"a path of nobody's", denial("mkdir", "EROFS", "/new/dir"), []profiles.Setting{set("ProtectSystem", "strict")}, []string{"ProtectSystem"}},
-		{"a relative path", denial("mkdir", "EROFS", "new"), []profiles.Setting{set("ProtectSystem", "strict")}, []string{"ProtectSystem"}},
-		{"a directive that leaves the path", denial("mkdir", "EROFS", "/srv/web/new"), []profiles.Setting{set("ProtectSystem", "full")}, nil},
-		{"a hidden path", denial("chdir", "EACCES", "/home/x"), []profiles.Setting{set("ProtectHome", "yes")}, []string{"ProtectHome"}},
+		{
+			"a directory", denial("mkdir", "EROFS", "/srv/web/new"),
+			[]profiles.Setting{set("ProtectSystem", "strict")},
+			[]string{"ReadWritePaths: /srv/web"},
+		},
+		{
+			"a path of nobody's", denial("mkdir", "EROFS", "/new/dir"),
+			[]profiles.Setting{set("ProtectSystem", "strict")},
+			[]string{"ProtectSystem"},
+		},
+		{
+			"a relative path", denial("mkdir", "EROFS", "new"),
+			[]profiles.Setting{set("ProtectSystem", "strict")},
+			[]string{"ProtectSystem"},
+		},
+		{
+			"a directive that leaves the path", denial("mkdir", "EROFS", "/srv/web/new"),
+			[]profiles.Setting{set("ProtectSystem", "full")},
+			nil,
+		},
+		{
+			"a hidden path", denial("chdir", "EACCES", "/home/x"),
+			[]profiles.Setting{set("ProtectHome", "yes")},
+			[]string{"ProtectHome"},
+		},
 		{
 			"an element of a list", denial("chdir", "EACCES", "/etc/own/x"),
 			[]profiles.Setting{set("InaccessiblePaths", "/etc/own", "/etc/other")},
 			[]string{"InaccessiblePaths: /etc/own"},
 		},
-		{"a program", denial("execve", "EACCES", "/srv/web/run"), []profiles.Setting{set("NoExecPaths", "/srv")}, []string{"ExecPaths: /srv/web/run"}},
-		{"a device", denial("openat", "EPERM", "/dev/kvm"), []profiles.Setting{set("DevicePolicy", "closed")}, []string{"DeviceAllow: /dev/kvm rw"}},
-		{"an address", denial("connect", "EPERM", "10.0.0.1:80"), []profiles.Setting{set("IPAddressDeny", "any")}, []string{"IPAddressAllow: 10.0.0.1"}},
-		{"an address without a port", denial("connect", "EPERM", "10.0.0.1"), []profiles.Setting{set("IPAddressDeny", "any")}, []string{"IPAddressAllow: 10.0.0.1"}},
+		{
+			"a program", denial("execve", "EACCES", "/srv/web/run"),
+			[]profiles.Setting{set("NoExecPaths", "/srv")},
+			[]string{"ExecPaths: /srv/web/run"},
+		},
+		{
+			"a device", denial("openat", "EPERM", "/dev/kvm"),
+			[]profiles.Setting{set("DevicePolicy", "closed")},
+			[]string{"DeviceAllow: /dev/kvm rw"},
+		},
+		{
+			"an address", denial("connect", "EPERM", "10.0.0.1:80"),
+			[]profiles.Setting{set("IPAddressDeny", "any")},
+			[]string{"IPAddressAllow: 10.0.0.1"},
+		},
+		{
+			"an address without a port", denial("connect", "EPERM", "10.0.0.1"),
+			[]profiles.Setting{set("IPAddressDeny", "any")},
+			[]string{"IPAddressAllow: 10.0.0.1"},
+		},
 		{
 			"a port", denial("bind", "EPERM", "0.0.0.0:80"),
 			[]profiles.Setting{set("SocketBindDeny", "any")},
@@ -123,17 +160,32 @@ func TestCausesRefused(t *testing.T) {
 			[]profiles.Setting{set("SystemCallFilter", "~@memlock")},
 			[]string{"SystemCallFilter: mlockall"},
 		},
-		{"a capability", denial("settimeofday", "EPERM", ""), []profiles.Setting{set("CapabilityBoundingSet", "")}, []string{"CapabilityBoundingSet: CAP_SYS_TIME"}},
+		{
+			"a capability", denial("settimeofday", "EPERM", ""),
+			[]profiles.Setting{set("CapabilityBoundingSet", "")},
+			[]string{"CapabilityBoundingSet: CAP_SYS_TIME"},
+		},
 		{
 			"a capability that a directive implies to take", denial("settimeofday", "EPERM", ""),
 			[]profiles.Setting{set("ProtectClock", "yes")},
 			[]string{"ProtectClock"},
 		},
-		{"a capability that it leaves", denial("chown", "EPERM", "/srv/web"), []profiles.Setting{set("ProtectClock", "yes")}, nil},
-		{"every capability", denial("chown", "EPERM", "/srv/web"), []profiles.Setting{set("PrivateUsers", "yes")}, []string{"PrivateUsers"}},
+		{
+			"a capability that it leaves", denial("chown", "EPERM", "/srv/web"),
+			[]profiles.Setting{set("ProtectClock", "yes")},
+			nil,
+		},
+		{
+			"every capability", denial("chown", "EPERM", "/srv/web"),
+			[]profiles.Setting{set("PrivateUsers", "yes")},
+			[]string{"PrivateUsers"},
+		},
 		{
 			"a family",
-			witness.Denial{Process: "web", Syscall: "socket", Errno: "EAFNOSUPPORT", Args: [6]uint64{2}, Filtered: true},
+			witness.Denial{
+				Process: "web", Syscall: "socket", Errno: "EAFNOSUPPORT", Args: [6]uint64{2},
+				Filtered: true,
+			},
 			[]profiles.Setting{set("RestrictAddressFamilies", "AF_UNIX")},
 			[]string{"RestrictAddressFamilies: AF_INET"},
 		},
@@ -149,7 +201,11 @@ func TestCausesRefused(t *testing.T) {
 			[]profiles.Setting{set("LockPersonality", "yes")},
 			[]string{"LockPersonality"},
 		},
-		{"an error that is no refusal", denial("openat", "EIO", "/srv/web"), []profiles.Setting{set("ProtectSystem", "strict")}, nil},
+		{
+			"an error that is no refusal", denial("openat", "EIO", "/srv/web"),
+			[]profiles.Setting{set("ProtectSystem", "strict")},
+			nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,9 +254,12 @@ func TestRefusesWeaker(t *testing.T) {
 // TestCausesNotSetUp: an exit status of systemd's own names what it could not set up, where that is little enough.
 func TestCausesNotSetUp(t *testing.T) {
 	in := input(
-		set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("PrivateTmp", "yes"), set("ProtectKernelTunables", "yes"),
-		set("ProtectKernelModules", "yes"), set("ProtectKernelLogs", "yes"), set("PrivateDevices", "yes"), set("RestrictAddressFamilies", "AF_UNIX"),
-		set("NoNewPrivileges", "yes"), set("CapabilityBoundingSet", ""), set("LockPersonality", "yes"), set("MemoryDenyWriteExecute", "yes"),
+		set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("PrivateTmp", "yes"),
+		set("ProtectKernelTunables", "yes"),
+		set("ProtectKernelModules", "yes"), set("ProtectKernelLogs", "yes"), set("PrivateDevices", "yes"),
+		set("RestrictAddressFamilies", "AF_UNIX"),
+		set("NoNewPrivileges", "yes"), set("CapabilityBoundingSet", ""), set("LockPersonality", "yes"),
+		set("MemoryDenyWriteExecute", "yes"),
 		set("RestrictRealtime", "yes"), set("RestrictFileSystems", "~tmpfs"), set("ReadWritePaths", "/srv"),
 	)
 	exit := verdict.Evidence{Kind: "exit", Text: "start: job failed"}
@@ -213,14 +272,40 @@ func TestCausesNotSetUp(t *testing.T) {
 		{"capabilities", in, blame.Seen{Exit: "CAPABILITIES"}, []string{"CapabilityBoundingSet"}},
 		{"privileges", in, blame.Seen{Exit: "NO_NEW_PRIVILEGES"}, []string{"NoNewPrivileges"}},
 		{"families", in, blame.Seen{Exit: "ADDRESS_FAMILIES"}, []string{"RestrictAddressFamilies"}},
-		{"keyring", with(input(set("KeyringMode", "private")), "KeyringMode", "shared"), blame.Seen{Exit: "KEYRING"}, []string{"KeyringMode"}},
+		{
+			"keyring", with(input(set("KeyringMode", "private")), "KeyringMode", "shared"),
+			blame.Seen{Exit: "KEYRING"},
+			[]string{"KeyringMode"},
+		},
 		{"file systems", in, blame.Seen{Exit: "BPF"}, []string{"RestrictFileSystems"}},
-		{"network", input(set("PrivateNetwork", "yes"), set("PrivateTmp", "yes")), blame.Seen{Exit: "NETWORK"}, []string{"PrivateNetwork"}},
-		{"users", input(set("PrivateUsers", "yes"), set("PrivateTmp", "yes")), blame.Seen{Exit: "USER"}, []string{"PrivateUsers"}},
-		{"namespaces", input(set("PrivateUsers", "yes"), set("PrivateIPC", "yes"), set("PrivateTmp", "yes")), blame.Seen{Exit: "NAMESPACE"}, []string{"PrivateTmp", "PrivateIPC"}},
+		{
+			"network", input(set("PrivateNetwork", "yes"), set("PrivateTmp", "yes")),
+			blame.Seen{Exit: "NETWORK"},
+			[]string{"PrivateNetwork"},
+		},
+		{
+			"users", input(set("PrivateUsers", "yes"), set("PrivateTmp", "yes")),
+			blame.Seen{Exit: "USER"},
+			[]string{"PrivateUsers"},
+		},
+		{
+			"namespaces", input(set("PrivateUsers", "yes"), set("PrivateIPC", "yes"), set("PrivateTmp", "yes")),
+			blame.Seen{Exit: "NAMESPACE"},
+			[]string{"PrivateTmp", "PrivateIPC"},
+		},
 		{"too many filters", in, blame.Seen{Exit: "SECCOMP"}, nil},
-		{"too many mounts", in, blame.Seen{Exit: "NAMESPACE", Log: []string{"mount namespacing: /mnt: Invalid argument"}}, nil},
-		{"what is mounted", in, blame.Seen{Exit: "NAMESPACE", Log: []string{"hello", "mount namespacing: /run/systemd/mount-rootfs/home: Invalid argument"}}, []string{"ProtectHome"}},
+		{"too many mounts", in, blame.Seen{
+			Exit: "NAMESPACE",
+			Log:  []string{"mount namespacing: /mnt: Invalid argument"},
+		}, nil},
+		{
+			"what is mounted", in,
+			blame.Seen{
+				Exit: "NAMESPACE",
+				Log:  []string{"hello", "mount namespacing: /run/systemd/mount-rootfs/home: Invalid argument"},
+			},
+			[]string{"ProtectHome"},
+		},
 		{
 			"what is mounted in a root of its own", with(in, "RootDirectory", "/srv/jail"),
 			blame.Seen{Exit: "NAMESPACE", Log: []string{"mount namespacing: /srv/jail/dev: No such file or directory"}},
@@ -277,8 +362,9 @@ func TestCausesInOrder(t *testing.T) {
 	in := input(set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("NoNewPrivileges", "yes"))
 	service := blame.NewService(in, files{root: t.TempDir()})
 	seen := blame.Seen{
-		Refused: witness.Record{Denials: []witness.Denial{denial("chdir", "EACCES", "/home/x")}}, Exit: "NO_NEW_PRIVILEGES",
-		Log: []string{"/new: read-only file system"},
+		Refused: witness.Record{Denials: []witness.Denial{denial("chdir", "EACCES", "/home/x")}},
+		Exit:    "NO_NEW_PRIVILEGES",
+		Log:     []string{"/new: read-only file system"},
 	}
 	for _, want := range []string{"ProtectHome", "NoNewPrivileges", "ProtectSystem"} {
 		if got := brief(service.Causes(seen, applied(in))); !slices.Equal(got, []string{want}) {
@@ -297,7 +383,8 @@ func TestNew(t *testing.T) {
 	if err := os.MkdirAll(root+"/srv", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	always, nowhere, news := denial("chown", "EPERM", "/srv"), denial("openat", "ENOENT", "/none"), denial("openat", "ENOENT", "/srv")
+	always, nowhere, news := denial("chown", "EPERM", "/srv"), denial("openat", "ENOENT", "/none"),
+		denial("openat", "ENOENT", "/srv")
 	got := blame.NewService(input(), files{root: root}).New(
 		witness.Record{Denials: []witness.Denial{always, nowhere, news}}, witness.Record{},
 		witness.Record{Denials: []witness.Denial{always}})
@@ -314,13 +401,19 @@ func TestWritable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"etc/conf", "etc/new", "etc/own/conf", "var/lib/own/new/state", "top", "srv/jail/etc/conf", "srv/jail/new"} {
+	for _, file := range []string{
+		"etc/conf", "etc/new", "etc/own/conf", "var/lib/own/new/state", "top",
+		"srv/jail/etc/conf", "srv/jail/new",
+	} {
 		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	in := input(set("ProtectSystem", "strict"))
-	place := files{root: root, fresh: []string{"/etc/new", "/var/lib/own/new", "/var/lib/own/new/state", "/top", "/srv/jail/new"}}
+	place := files{root: root, fresh: []string{
+		"/etc/new", "/var/lib/own/new", "/var/lib/own/new/state", "/top",
+		"/srv/jail/new",
+	}}
 	jail, image := with(in, "RootDirectory", "/srv/jail"), with(in, "RootImage", "/srv/image.raw")
 	for _, tt := range []struct {
 		in         generator.Input
@@ -371,11 +464,13 @@ func TestHome(t *testing.T) {
 // TestExceptions: calls that do the same are one exception, of other directives each name is one.
 func TestExceptions(t *testing.T) {
 	calls, _ := directive.Lookup("SystemCallFilter")
-	if got, want := blame.Exceptions(calls, []string{"~mlock mlock2 mlockall"}, 257), []string{"mlock mlock2", "mlockall"}; !slices.Equal(got, want) {
+	if got, want := blame.Exceptions(calls, []string{"~mlock mlock2 mlockall"}, 257),
+		[]string{"mlock mlock2", "mlockall"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	families, _ := directive.Lookup("RestrictAddressFamilies")
-	if got, want := blame.Exceptions(families, []string{"~AF_INET AF_INET6"}, 257), []string{"AF_INET", "AF_INET6"}; !slices.Equal(got, want) {
+	if got, want := blame.Exceptions(families, []string{"~AF_INET AF_INET6"}, 257),
+		[]string{"AF_INET", "AF_INET6"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -88,7 +88,8 @@ func (s Service) exceptionFor(name string) string {
 // sharedDirectories hold the files of many services: an exception names the file, never the whole directory, unless the
 // service makes the file.
 var sharedDirectories = []string{
-	"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home", "/root",
+	"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home",
+	"/root",
 }
 
 // IsShared reports whether a directory holds the files of many services.

@@ -22,7 +22,10 @@ var setUpAt = map[string]func(d *directive.Directive) bool{
 	"NETWORK":           traced(network),
 	"NO_NEW_PRIVILEGES": refusing("new-privileges"),
 	"SECCOMP":           func(d *directive.Directive) bool { return d.Filters },
-	"USER":              func(d *directive.Directive) bool { return d.Trace == users || d.Trace.Kind == directive.NotRoot },
+	"USER": func(d *directive.Directive) bool {
+		return d.Trace == users ||
+			d.Trace.Kind == directive.NotRoot
+	},
 }
 
 // Namespaces that are set up at a step of their own; all others come with those of mounts.

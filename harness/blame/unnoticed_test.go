@@ -18,12 +18,17 @@ import (
 // of its profile: one that held the new name alone would replace the rest, and a second one would be a mistake.
 func TestUnnoticed(t *testing.T) {
 	p := &profiles.Profile{Name: "web", Service: []profiles.Setting{
-		set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/opt"), set("ReadWritePaths", "/srv"), set("CapabilityBoundingSet", "CAP_KILL"),
+		set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/opt"), set("ReadWritePaths", "/srv"),
+		set("CapabilityBoundingSet", "CAP_KILL"),
 		set("PrivateUsers", "yes"), set("ProtectClock", "yes"), set("InaccessiblePaths", "/etc/own"),
 	}}
-	own := []unit.Assignment{{Section: "Service", Name: "ReadWritePaths", Value: "/srv", Pos: unit.Position{Path: "/usr/lib/systemd/system/web.service"}}}
+	own := []unit.Assignment{{
+		Section: "Service", Name: "ReadWritePaths", Value: "/srv",
+		Pos: unit.Position{Path: "/usr/lib/systemd/system/web.service"},
+	}}
 	in := generator.Input{
-		Unit: &unit.Unit{Name: "web.service", ID: "web.service", Assignments: own}, Profile: p, Named: true, Version: 257,
+		Unit: &unit.Unit{Name: "web.service", ID: "web.service", Assignments: own}, Profile: p, Named: true,
+		Version: 257,
 		Secrets: []profiles.Secret{{Path: "/etc/other", Profile: "other"}},
 	}
 	plan := applied(in)
@@ -34,7 +39,8 @@ func TestUnnoticed(t *testing.T) {
 		}
 	}
 	record := witness.Record{Denials: []witness.Denial{
-		denial("mkdir", "EROFS", "/opt/foo/x"), denial("settimeofday", "EPERM", ""), denial("chdir", "EACCES", "/etc/own"),
+		denial("mkdir", "EROFS", "/opt/foo/x"), denial("settimeofday", "EPERM", ""),
+		denial("chdir", "EACCES", "/etc/own"),
 		denial("chdir", "EACCES", "/etc/other"), denial("read", "EIO", "/dev/sda"),
 	}}
 	var got []string
@@ -60,7 +66,8 @@ func TestNotGranted(t *testing.T) {
 	filtered := denial("clock_settime", "EPERM", "") // by a filter of the container: the kernel asked for no capability
 	filtered.Told = true
 	record := witness.Record{Denials: []witness.Denial{
-		denial("openat", "ENOENT", "/dev/kvm"), denial("openat", "ENOENT", "/dev/none"), denial("settimeofday", "EPERM", ""),
+		denial("openat", "ENOENT", "/dev/kvm"), denial("openat", "ENOENT", "/dev/none"),
+		denial("settimeofday", "EPERM", ""),
 		denial("chown", "EPERM", "/x"), // the container grants its capability
 		filtered,
 	}}
@@ -72,9 +79,12 @@ func TestNotGranted(t *testing.T) {
 	got := service.NotGranted(container, []witness.Record{record, record}, applied(in))
 	const unseen = " without hardening too, as in every container; what comes of "
 	want := []verdict.Evidence{
-		{Kind: "unseen", Text: `web: openat("/dev/kvm", 0x0, 0x0): ENOENT` + unseen + "PrivateDevices= and ProtectClock= where it is granted was not seen"},
-		{Kind: "unseen", Text: `web: settimeofday(): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
-		{Kind: "unseen", Text: `web: clock_settime(0x0): EPERM` + unseen + "CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
+		{Kind: "unseen", Text: `web: openat("/dev/kvm", 0x0, 0x0): ENOENT` + unseen +
+			"PrivateDevices= and ProtectClock= where it is granted was not seen"},
+		{Kind: "unseen", Text: `web: settimeofday(): EPERM` + unseen +
+			"CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
+		{Kind: "unseen", Text: `web: clock_settime(0x0): EPERM` + unseen +
+			"CapabilityBoundingSet= and ProtectClock= where it is granted was not seen"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

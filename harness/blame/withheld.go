@@ -28,7 +28,8 @@ func (s Service) Unknown(withheld []witness.Denial, plan []Applied) []Proposal {
 	var list []Proposal
 	for _, d := range withheld {
 		why := verdict.Evidence{
-			Kind: "withheld", Text: fmt.Sprintf("%s without hardening too, since a place withholds it from every service", d),
+			Kind: "withheld", Text: fmt.Sprintf("%s without hardening too, since a place withholds it from every "+
+				"service", d),
 		}
 		for _, r := range ifGranted(d) {
 			for _, a := range s.suspects(r, plan) {

@@ -20,8 +20,15 @@ func TestWithheld(t *testing.T) {
 		want   bool
 	}{
 		{"root", witness.Denial{Syscall: "sched_setscheduler", Errno: "EPERM", Root: true}, true},
-		{"a user, whom the machine refuses it too", witness.Denial{Syscall: "sched_setscheduler", Errno: "EPERM"}, false},
-		{"a filter of the service", witness.Denial{Syscall: "sched_setscheduler", Errno: "EPERM", Root: true, Filtered: true}, false},
+		{
+			"a user, whom the machine refuses it too",
+			witness.Denial{Syscall: "sched_setscheduler", Errno: "EPERM"},
+			false,
+		},
+		{"a filter of the service", witness.Denial{
+			Syscall: "sched_setscheduler", Errno: "EPERM", Root: true,
+			Filtered: true,
+		}, false},
 		{"niceness has an error of its own", witness.Denial{Syscall: "setpriority", Errno: "EACCES", Root: true}, true},
 		{"another call", witness.Denial{Syscall: "mbind", Errno: "EPERM", Root: true}, false},
 		{"another capability", witness.Denial{Syscall: "reboot", Errno: "EPERM", Root: true}, false},
@@ -36,7 +43,10 @@ func TestWithheld(t *testing.T) {
 // TestUnknown: every directive that may refuse the call is named, the capability exactly.
 func TestUnknown(t *testing.T) {
 	in := input(set("RestrictRealtime", "yes"), set("CapabilityBoundingSet", "CAP_KILL"), set("ProtectClock", "yes"))
-	denied := witness.Denial{Syscall: "sched_setscheduler", Errno: "EPERM", Args: [6]uint64{0, unix.SCHED_RR}, Process: "web", Root: true}
+	denied := witness.Denial{
+		Syscall: "sched_setscheduler", Errno: "EPERM", Args: [6]uint64{0, unix.SCHED_RR},
+		Process: "web", Root: true,
+	}
 	var got []string
 	for _, p := range blame.NewService(in, files{root: t.TempDir()}).Unknown([]witness.Denial{denied}, applied(in)) {
 		got = append(got, p.Directive.Name)

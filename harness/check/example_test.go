@@ -11,7 +11,11 @@ import (
 )
 
 func ExampleRun() {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		fmt.Fprint(w, "hello")
+	}))
 	defer server.Close()
 	checks := []profiles.Check{
 		{Name: "greets", Required: true, HTTP: &profiles.HTTPCheck{URL: server.URL, Body: "hello"}},

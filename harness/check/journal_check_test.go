@@ -41,14 +41,38 @@ func TestJournal(t *testing.T) {
 		env check.Env
 		row
 	}{
-		{env("a.service", said("a.service", begin, "ready")), row{"from the first microsecond", wanted([]string{"ready"}), true, "1 messages"}},
-		{env("a.service", said("a.service", begin.Add(-1000), "ready")), row{"not from before", wanted([]string{"ready"}), false, "got 0 messages without, the last nothing"}},
-		{env("a.service", said("b.service", later, "bad")), row{"not of others", wanted(nil, "bad"), true, "0 messages"}},
-		{env("a@.service", said("a@1.service", later, "bad")), row{"of instances", wanted(nil, "bad"), false, `got "bad"`}},
-		{env("a@.service", said("ab@1.service", later, "bad")), row{"not of other templates", wanted(nil, "bad"), true, "0 messages"}},
-		{env("a.service", long, said("a.service", later, "ready")), row{"what is too long can hide nothing that is there", wanted([]string{"ready"}), true, "1 messages"}},
-		{env("a.service", long, said("a.service", later, "ready")), row{"but what must not be there", wanted(nil, "bad"), false, "1 messages were too long to read"}},
-		{env("a.service", "no JSON"), row{"another output", wanted(nil, "bad"), false, "journalctl: invalid character"}},
+		{
+			env("a.service", said("a.service", begin, "ready")),
+			row{"from the first microsecond", wanted([]string{"ready"}), true, "1 messages"},
+		},
+		{
+			env("a.service", said("a.service", begin.Add(-1000), "ready")),
+			row{"not from before", wanted([]string{"ready"}), false, "got 0 messages without, the last nothing"},
+		},
+		{
+			env("a.service", said("b.service", later, "bad")),
+			row{"not of others", wanted(nil, "bad"), true, "0 messages"},
+		},
+		{
+			env("a@.service", said("a@1.service", later, "bad")),
+			row{"of instances", wanted(nil, "bad"), false, `got "bad"`},
+		},
+		{
+			env("a@.service", said("ab@1.service", later, "bad")),
+			row{"not of other templates", wanted(nil, "bad"), true, "0 messages"},
+		},
+		{
+			env("a.service", long, said("a.service", later, "ready")),
+			row{"what is too long can hide nothing that is there", wanted([]string{"ready"}), true, "1 messages"},
+		},
+		{
+			env("a.service", long, said("a.service", later, "ready")),
+			row{"but what must not be there", wanted(nil, "bad"), false, "1 messages were too long to read"},
+		},
+		{env("a.service", "no JSON"), row{
+			"another output", wanted(nil, "bad"), false,
+			"journalctl: invalid character",
+		}},
 		{
 			check.Env{Place: logged{err: context.DeadlineExceeded}, Unit: "a.service", Since: begin},
 			row{"not all was read", wanted(nil, "bad"), false, "journalctl: context deadline exceeded"},

@@ -26,7 +26,11 @@ func TestHTTP(t *testing.T) {
 		fmt.Fprintf(w, "%s %s %s\nX=%s ", r.Method, r.Host, r.URL.Path, r.Header.Get("X"))
 		io.Copy(w, r.Body)
 	})
-	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) })
+	mux.HandleFunc("/moved", func(w http.ResponseWriter,
+		r *http.Request,
+	) {
+		http.Redirect(w, r, "/", http.StatusFound)
+	})
 	mux.HandleFunc("/bad", func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no\x1b[31m backend\n", http.StatusBadGateway)
 	})
@@ -52,7 +56,10 @@ func TestHTTP(t *testing.T) {
 			c.Method, c.Send, c.Body = "POST", "ping", "POST a.example /p\nX=1 ping"
 			c.Headers = map[string]string{"host": "a.example", "x": "1"}
 		}), true, "status 200"},
-		{"other body", get("/", func(c *profiles.HTTPCheck) { c.Body = "nginx" }), false, `want a body with "nginx", got "GET 127`},
+		{
+			"other body", get("/", func(c *profiles.HTTPCheck) { c.Body = "nginx" }), false,
+			`want a body with "nginx", got "GET 127`,
+		},
 		{"other status", get("/bad", nil), false, `want status 200, got 502 "no\x1b[31m backend"`},
 		{"expected status", get("/bad", func(c *profiles.HTTPCheck) { c.Status = 502 }), true, "status 502"},
 		{"redirect is not followed", get("/moved", nil), false, "want status 200, got 302"},
@@ -72,14 +79,24 @@ func TestTimeout(t *testing.T) {
 	deaf := listen(t, "tcp", "127.0.0.1:0", func(c net.Conn) { <-release })
 	limit := 80 * time.Millisecond
 	judge(t, quick(t), []row{
-		{"http", profiles.Check{Timeout: limit, HTTP: &profiles.HTTPCheck{URL: server.URL}}, false, "(gave up after 80ms)"},
+		{
+			"http",
+			profiles.Check{Timeout: limit, HTTP: &profiles.HTTPCheck{URL: server.URL}},
+			false,
+			"(gave up after 80ms)",
+		},
 		{
 			"tcp",
 			profiles.Check{Timeout: limit, TCP: &profiles.StreamCheck{Address: deaf, Expect: "x"}},
 			false,
 			`want an answer with "x", got nothing`,
 		},
-		{"exec", profiles.Check{Timeout: limit, Exec: &profiles.ExecCheck{Command: []string{"sleep", "10"}}}, false, "(gave up after 80ms)"},
+		{
+			"exec",
+			profiles.Check{Timeout: limit, Exec: &profiles.ExecCheck{Command: []string{"sleep", "10"}}},
+			false,
+			"(gave up after 80ms)",
+		},
 	})
 }
 
@@ -133,10 +150,22 @@ func TestStreams(t *testing.T) {
 		fmt.Fprintf(c, "got %x", got)
 	})
 	judge(t, quick(t), []row{
-		{"any bytes", profiles.Check{TCP: &profiles.StreamCheck{Address: octets, Send: "\x00\xff\n", Expect: "got 00ff0a"}}, true, "answered"},
+		{"any bytes", profiles.Check{TCP: &profiles.StreamCheck{
+			Address: octets, Send: "\x00\xff\n",
+			Expect: "got 00ff0a",
+		}}, true, "answered"},
 		{"accepted", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp}}, true, "accepted"},
-		{"greeting in pieces", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Expect: "hello"}}, true, `"hello"`},
-		{"answer", profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PING\n", Expect: `/\+PONG\n$/`}}, true, "PONG"},
+		{
+			"greeting in pieces",
+			profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Expect: "hello"}},
+			true,
+			`"hello"`,
+		},
+		{
+			"answer",
+			profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PING\n", Expect: `/\+PONG\n$/`}},
+			true, "PONG",
+		},
 		{
 			"other answer",
 			profiles.Check{TCP: &profiles.StreamCheck{Address: tcp, Send: "PONG\n", Expect: "+PONG"}},
@@ -144,10 +173,21 @@ func TestStreams(t *testing.T) {
 			`want an answer with "+PONG", got "hello"`,
 		},
 		{"refused", profiles.Check{TCP: &profiles.StreamCheck{Address: "127.0.0.1:1"}}, false, "connection refused"},
-		{"unix stream", profiles.Check{Unix: &profiles.StreamCheck{Address: stream, Send: "PING\n", Expect: "+PONG"}}, true, "PONG"},
-		{"unix packet", profiles.Check{Unix: &profiles.StreamCheck{Address: packet, Send: "PING\n", Expect: "+PONG"}}, true, "PONG"},
+		{
+			"unix stream",
+			profiles.Check{Unix: &profiles.StreamCheck{Address: stream, Send: "PING\n", Expect: "+PONG"}},
+			true, "PONG",
+		},
+		{
+			"unix packet",
+			profiles.Check{Unix: &profiles.StreamCheck{Address: packet, Send: "PING\n", Expect: "+PONG"}},
+			true, "PONG",
+		},
 		{"unix datagram", profiles.Check{Unix: &profiles.StreamCheck{Address: datagram, Send: "x"}}, true, "accepted"},
-		{"answers without listening", profiles.Check{Unix: &profiles.StreamCheck{Address: rude, Send: "PING\n", Expect: "bye"}}, true, `"bye"`},
+		{"answers without listening", profiles.Check{Unix: &profiles.StreamCheck{
+			Address: rude, Send: "PING\n",
+			Expect: "bye",
+		}}, true, `"bye"`},
 		{"no socket", profiles.Check{Unix: &profiles.StreamCheck{Address: dir + "/none"}}, false, "no such file"},
 	})
 }
@@ -172,13 +212,31 @@ func TestUDP(t *testing.T) {
 	}()
 	address := conn.LocalAddr().String()
 	judge(t, quick(t), []row{
-		{"answer", profiles.Check{UDP: &profiles.StreamCheck{Address: address, Send: "abc", Expect: "ABC"}}, true, `"ABC"`},
+		{
+			"answer",
+			profiles.Check{UDP: &profiles.StreamCheck{Address: address, Send: "abc", Expect: "ABC"}},
+			true,
+			`"ABC"`,
+		},
 		{"silence is no refusal", profiles.Check{UDP: &profiles.StreamCheck{Address: address}}, true, "no refusal"},
-		{"any answer", profiles.Check{UDP: &profiles.StreamCheck{Address: address, Send: "abc"}}, true, "answered 3 bytes"},
-		{"nobody there", profiles.Check{UDP: &profiles.StreamCheck{Address: "127.0.0.1:1", Send: "abc"}}, false, "connection refused"},
+		{
+			"any answer",
+			profiles.Check{UDP: &profiles.StreamCheck{Address: address, Send: "abc"}},
+			true,
+			"answered 3 bytes",
+		},
+		{
+			"nobody there",
+			profiles.Check{UDP: &profiles.StreamCheck{Address: "127.0.0.1:1", Send: "abc"}},
+			false,
+			"connection refused",
+		},
 		{
 			"other answer",
-			profiles.Check{Timeout: 50 * time.Millisecond, UDP: &profiles.StreamCheck{Address: address, Send: "abc", Expect: "abc"}},
+			profiles.Check{
+				Timeout: 50 * time.Millisecond,
+				UDP:     &profiles.StreamCheck{Address: address, Send: "abc", Expect: "abc"},
+			},
 			false, `want an answer with "abc", got "ABC"`,
 		},
 	})

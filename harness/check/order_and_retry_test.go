@@ -32,14 +32,33 @@ func TestExec(t *testing.T) {
 	}
 	judge(t, env, []row{
 		{"passes", profiles.Check{Exec: sh("true")}, true, "exit status 0"},
-		{"fails", profiles.Check{Exec: sh("echo 'no  such'; echo thing >&2; exit 3")}, false, `want exit status 0, got 3: "thing"`},
+		{
+			"fails",
+			profiles.Check{Exec: sh("echo 'no  such'; echo thing >&2; exit 3")},
+			false,
+			`want exit status 0, got 3: "thing"`,
+		},
 		{"wanted status", with("exit 3", func(c *profiles.ExecCheck) { c.Status = 3 }), true, "exit status 3"},
-		{"stdin and stdout", with("tr a-z A-Z", func(c *profiles.ExecCheck) { c.Stdin, c.Stdout = "ping", "PING" }), true, `"PING"`},
+		{
+			"stdin and stdout", with("tr a-z A-Z", func(c *profiles.ExecCheck) { c.Stdin, c.Stdout = "ping", "PING" }),
+			true, `"PING"`,
+		},
 		{"regexp", with("seq 3", func(c *profiles.ExecCheck) { c.Stdout = `/^1\n2/` }), true, ""},
-		{"other output", with("echo no", func(c *profiles.ExecCheck) { c.Stdout = "yes" }), false, `want output with "yes", got "no"`},
-		{"environment", with("echo $STATE_DIRECTORY", func(c *profiles.ExecCheck) { c.Stdout = "/var/lib/x" }), true, ""},
+		{
+			"other output", with("echo no", func(c *profiles.ExecCheck) { c.Stdout = "yes" }), false,
+			`want output with "yes", got "no"`,
+		},
+		{
+			"environment", with("echo $STATE_DIRECTORY", func(c *profiles.ExecCheck) { c.Stdout = "/var/lib/x" }),
+			true, "",
+		},
 		{"the end says more", profiles.Check{Exec: sh("seq 1000; exit 1")}, false, `998\n999\n1000"`},
-		{"no program", profiles.Check{Exec: &profiles.ExecCheck{Command: []string{"/nonexistent"}}}, false, "no such file"},
+		{
+			"no program",
+			profiles.Check{Exec: &profiles.ExecCheck{Command: []string{"/nonexistent"}}},
+			false,
+			"no such file",
+		},
 	})
 }
 
@@ -64,29 +83,51 @@ func TestFile(t *testing.T) {
 	file := func(c profiles.FileCheck) profiles.Check { return profiles.Check{File: &c} }
 	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
 	judge(t, check.Env{Place: here{root: root, shift: uid - 4711}}, []row{
-		{"owner in a place with users of its own", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "4711:" + fmt.Sprint(gid-uid+4711)}), true, ""},
+		{
+			"owner in a place with users of its own",
+			file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "4711:" + fmt.Sprint(gid-uid+4711)}),
+			true, "",
+		},
 		{"owner outside", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: me}), false, "got (4711)"},
 	})
 	judge(t, check.Env{Place: here{root: root}}, []row{
 		{"exists", file(profiles.FileCheck{Path: "/var/data", Exists: true}), true, "8 bytes"},
-		{"links stay inside the root", file(profiles.FileCheck{Path: "/link", Exists: true, Contains: "/^three$/"}), false, "want /link with /^three$/"},
+		{
+			"links stay inside the root", file(profiles.FileCheck{Path: "/link", Exists: true, Contains: "/^three$/"}),
+			false, "want /link with /^three$/",
+		},
 		{"contains", file(profiles.FileCheck{Path: "/link", Exists: true, Contains: "/^two$/"}), true, ""},
-		{"missing", file(profiles.FileCheck{Path: "/etc/hostname", Exists: true}), false, "stat /etc/hostname: no such file"},
+		{
+			"missing", file(profiles.FileCheck{Path: "/etc/hostname", Exists: true}), false,
+			"stat /etc/hostname: no such file",
+		},
 		{"should be missing and is", file(profiles.FileCheck{Path: "/etc/hostname"}), true, "does not exist"},
 		{"should be missing", file(profiles.FileCheck{Path: "/var/data"}), false, "want no such file, but it exists"},
 		{"mode", file(profiles.FileCheck{Path: "/var/data", Exists: true, Mode: "0640"}), true, "-rw-r-----"},
-		{"other mode", file(profiles.FileCheck{Path: "/var/data", Exists: true, Mode: "600"}), false, "want mode 0600, got 0640"},
+		{
+			"other mode", file(profiles.FileCheck{Path: "/var/data", Exists: true, Mode: "600"}), false,
+			"want mode 0600, got 0640",
+		},
 		{"owner by name", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "svc:svcs"}), true, ""},
 		{"owner by number", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: me}), true, ""},
 		{"group alone", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: ":" + group}), true, ""},
-		{"other owner", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "other"}), false, "want owner other, got svc (" + me + ")"},
-		{"directory has no content", file(profiles.FileCheck{Path: "/var", Exists: true, Contains: "x"}), false, "is a directory"},
+		{
+			"other owner", file(profiles.FileCheck{Path: "/var/data", Exists: true, Owner: "other"}), false,
+			"want owner other, got svc (" + me + ")",
+		},
+		{
+			"directory has no content", file(profiles.FileCheck{Path: "/var", Exists: true, Contains: "x"}), false,
+			"is a directory",
+		},
 	})
 }
 
 func TestRetry(t *testing.T) {
 	flag := filepath.Join(t.TempDir(), "count")
-	third := profiles.Check{Name: "third time", Exec: sh("echo >> " + flag + "; test $(wc -l < " + flag + ") -ge 3"), Retry: 10 * time.Second}
+	third := profiles.Check{
+		Name: "third time", Exec: sh("echo >> " + flag + "; test $(wc -l < " + flag + ") -ge 3"),
+		Retry: 10 * time.Second,
+	}
 	got := check.Run(t.Context(), quick(t), []profiles.Check{third}, "running")
 	if !got[0].OK || got[0].Attempts != 3 {
 		t.Errorf("got ok=%v after %d attempts, want a pass at the third", got[0].OK, got[0].Attempts)
@@ -129,7 +170,10 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	c := profiles.Check{Name: "a", Timeout: time.Minute, Retry: time.Minute, TCP: &profiles.StreamCheck{Address: deaf, Expect: "x"}}
+	c := profiles.Check{
+		Name: "a", Timeout: time.Minute, Retry: time.Minute,
+		TCP: &profiles.StreamCheck{Address: deaf, Expect: "x"},
+	}
 	got := check.Run(ctx, check.Env{Place: here{}}, []profiles.Check{c}, "running")
 	if got[0].OK || time.Since(begin) > 10*time.Second {
 		t.Errorf("got %+v after %v, want a failure at once", got[0], time.Since(begin))

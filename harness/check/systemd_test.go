@@ -47,24 +47,59 @@ func TestSystemdChecks(t *testing.T) {
 	}
 	manager := func(method string, args ...string) profiles.Check {
 		return profiles.Check{DBus: &profiles.DBusCheck{
-			Name: "org.freedesktop.systemd1", Path: "/org/freedesktop/systemd1", Interface: "org.freedesktop.systemd1.Manager",
-			Method: method, Args: args,
+			Name: "org.freedesktop.systemd1", Path: "/org/freedesktop/systemd1",
+			Interface: "org.freedesktop.systemd1.Manager",
+			Method:    method, Args: args,
 		}}
 	}
 	judge(t, check.Env{Place: p, Unit: "nginx.service", Environ: []string{"GREETING=hello"}}, []row{
-		{"http", profiles.Check{HTTP: &profiles.HTTPCheck{URL: "http://localhost/", Body: "Welcome to nginx"}}, true, "status 200"},
-		{"http status", profiles.Check{HTTP: &profiles.HTTPCheck{URL: "http://127.0.0.1/none"}}, false, "want status 200, got 404"},
-		{"http port", profiles.Check{HTTP: &profiles.HTTPCheck{URL: "http://127.0.0.1:81/"}}, false, "connection refused"},
-		{"tcp", profiles.Check{TCP: &profiles.StreamCheck{Address: "127.0.0.1:80", Send: "GET / HTTP/1.0\r\n\r\n", Expect: `/^Server: nginx/`}}, true, ""},
-		{"unix stream", profiles.Check{Unix: &profiles.StreamCheck{Address: "/run/systemd/journal/stdout"}}, true, "accepted"},
-		{"unix datagram", profiles.Check{Unix: &profiles.StreamCheck{Address: "/run/systemd/journal/dev-log"}}, true, "accepted"},
+		{
+			"http",
+			profiles.Check{HTTP: &profiles.HTTPCheck{URL: "http://localhost/", Body: "Welcome to nginx"}},
+			true,
+			"status 200",
+		},
+		{
+			"http status",
+			profiles.Check{HTTP: &profiles.HTTPCheck{URL: "http://127.0.0.1/none"}},
+			false,
+			"want status 200, got 404",
+		},
+		{
+			"http port",
+			profiles.Check{HTTP: &profiles.HTTPCheck{URL: "http://127.0.0.1:81/"}},
+			false,
+			"connection refused",
+		},
+		{"tcp", profiles.Check{TCP: &profiles.StreamCheck{
+			Address: "127.0.0.1:80", Send: "GET / HTTP/1.0\r\n\r\n",
+			Expect: `/^Server: nginx/`,
+		}}, true, ""},
+		{
+			"unix stream",
+			profiles.Check{Unix: &profiles.StreamCheck{Address: "/run/systemd/journal/stdout"}},
+			true,
+			"accepted",
+		},
+		{
+			"unix datagram",
+			profiles.Check{Unix: &profiles.StreamCheck{Address: "/run/systemd/journal/dev-log"}},
+			true,
+			"accepted",
+		},
 		{"udp", profiles.Check{UDP: &profiles.StreamCheck{Address: "127.0.0.1:53"}}, false, "connection refused"},
 		{"exec", exec("", "", "nginx", "-t"), true, "test is successful"},
 		{"exec as user", exec("www-data", "/^www-data$/", "id", "-un"), true, ""},
 		{"exec environment", exec("", "hello", "printenv", "GREETING"), true, ""},
 		{"exec without permission", exec("www-data", "", "nginx", "-s", "reopen"), false, "not permitted"},
-		{"file", profiles.Check{File: &profiles.FileCheck{Path: "/run/nginx.pid", Exists: true, Contains: `/^\d+$/`, Mode: "0644", Owner: "root:root"}}, true, ""},
-		{"file owner", profiles.Check{File: &profiles.FileCheck{Path: "/var/log/nginx/access.log", Exists: true, Owner: "nobody"}}, false, "got www-data"},
+		{"file", profiles.Check{File: &profiles.FileCheck{
+			Path: "/run/nginx.pid", Exists: true, Contains: `/^\d+$/`,
+			Mode: "0644", Owner: "root:root",
+		}}, true, ""},
+		{"file owner", profiles.Check{File: &profiles.FileCheck{
+			Path: "/var/log/nginx/access.log", Exists: true,
+			Owner: "nobody",
+		}}, false, "got www-data"},
 		{"file is absent", profiles.Check{File: &profiles.FileCheck{Path: "/run/nginx.sock"}}, true, "does not exist"},
 		{"dbus", manager("GetUnit", "nginx.service"), true, "/org/freedesktop/systemd1/unit/nginx_2eservice"},
 		{"dbus array", manager("ListUnitsFiltered", "['failed', 'masked']"), true, ""},
@@ -105,7 +140,8 @@ func journalIn(t *testing.T, p *place.Place) {
 	begin := time.Now()
 	forbidden := wanted(nil, "ready")
 	forbidden.Retry = time.Minute
-	if got := check.Run(t.Context(), env, []profiles.Check{forbidden}, "running"); got[0].OK || time.Since(begin) > 30*time.Second {
+	if got := check.Run(t.Context(), env, []profiles.Check{forbidden}, "running"); got[0].OK ||
+		time.Since(begin) > 30*time.Second {
 		t.Errorf("got %+v after %v, want a failure at once: what was logged stays logged", got[0], time.Since(begin))
 	}
 	// More than 4 MiB of long lines, of which journald drops none, and then what matters.

@@ -36,10 +36,13 @@ func TestBelongs(t *testing.T) {
 		files   map[string]string
 		want    bool
 	}{
-		"installed beside it":     {service: "[Service]\nExecStart=/x\n" + installed},
-		"the only one to start":   {service: "[Service]\nExecStart=/x\n", want: true},
-		"activated by bus":        {service: "[Service]\nExecStart=/x\nBusName=a.b\n"},
-		"required":                {service: "[Unit]\nRequires=%N.socket\n[Service]\nExecStart=/x\n" + installed, want: true},
+		"installed beside it":   {service: "[Service]\nExecStart=/x\n" + installed},
+		"the only one to start": {service: "[Service]\nExecStart=/x\n", want: true},
+		"activated by bus":      {service: "[Service]\nExecStart=/x\nBusName=a.b\n"},
+		"required": {
+			service: "[Unit]\nRequires=%N.socket\n[Service]\nExecStart=/x\n" + installed,
+			want:    true,
+		},
 		"named":                   {service: "[Service]\nSockets=a.socket\nExecStart=/x\n" + installed, want: true},
 		"enabled by its vendor":   {service: "[Service]\nBusName=a.b\n", files: vendor, want: true},
 		"enabled for another one": {service: "[Service]\nBusName=a.b\n", files: other},

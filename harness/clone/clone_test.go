@@ -59,10 +59,12 @@ WantedBy=multi-user.target
 	})
 	c := Clone{Unit: u, Activation: Activation{Starters: []string{"a.socket"}}, NoDevices: true}
 	want := map[string]string{
-		"T@x-y.service.d/00-service.conf": "[Unit]\nRequires=db.service\n\n[Service]\nExecStart=/bin/a %i %I a@x-y.service a %% %t \\\\\n" +
+		"T@x-y.service.d/00-service.conf": "[Unit]\nRequires=db.service\n\n[Service]\n" +
+			"ExecStart=/bin/a %i %I a@x-y.service a %% %t \\\\\n" +
 			"RestartSec=7\nDynamicUser=yes\nNice=2\n",
-		"T@x-y.service.d/50-temper.conf":  "[Service]\nNice=5\n",
-		"T@x-y.service.d/99-service.conf": "[Service]\nNice=1\n\n[Unit]\nAfter=db.service\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-success\nUser=a\n",
+		"T@x-y.service.d/50-temper.conf": "[Service]\nNice=5\n",
+		"T@x-y.service.d/99-service.conf": "[Service]\nNice=1\n\n[Unit]\nAfter=db.service\nStartLimitIntervalSec=0\n" +
+			"\n[Service]\nRestart=on-success\nUser=a\n",
 	}
 	if diff := cmp.Diff(want, c.Files("T", "[Service]\nNice=5\n")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -54,7 +54,8 @@ func TestRead(t *testing.T) {
 		process, leader        proctest.Process
 		kernel                 fakeKernel
 		property               any
-		want                   string // "holds", "" where nothing is seen, else why not, after "partly: " if a part holds
+		// "holds", "" where nothing is seen, else why not, after "partly: " if a part holds
+		want string
 	}{
 		{name: "a field of status", directive: "NoNewPrivileges", process: status("NoNewPrivs:\t1\n"), want: "holds"},
 		{
@@ -66,12 +67,14 @@ func TestRead(t *testing.T) {
 			want: `Seccomp is "0" in /proc, want "2"`,
 		},
 		{
-			name: "a filter of its own", directive: "LockPersonality", process: seccomp("2", three), leader: seccomp("2", one),
-			want: "holds",
+			name: "a filter of its own", directive: "LockPersonality", process: seccomp("2", three),
+			leader: seccomp("2", one),
+			want:   "holds",
 		},
 		{
-			name: "the filter of the place", directive: "LockPersonality", process: seccomp("2", one), leader: seccomp("2", one),
-			want: "has no other system call filters than PID 1",
+			name: "the filter of the place", directive: "LockPersonality", process: seccomp("2", one),
+			leader: seccomp("2", one),
+			want:   "has no other system call filters than PID 1",
 		},
 		{
 			name: "a filter that is not counted", directive: "LockPersonality", process: seccomp("2", none),
@@ -87,8 +90,9 @@ func TestRead(t *testing.T) {
 		},
 		{name: "the namespace of the place", directive: "PrivateIPC", want: "shares the ipc namespace of PID 1"},
 		{
-			name: "a mount of its own", directive: "PrivateDevices", process: mount("2 1 0:7 / /dev rw - tmpfs tmpfs rw\n"),
-			leader: mount("2 1 0:2 / /dev rw - tmpfs tmpfs rw\n"), want: "holds",
+			name: "a mount of its own", directive: "PrivateDevices",
+			process: mount("2 1 0:7 / /dev rw - tmpfs tmpfs rw\n"),
+			leader:  mount("2 1 0:2 / /dev rw - tmpfs tmpfs rw\n"), want: "holds",
 		},
 		{name: "the mount of the place", directive: "PrivateDevices", want: "has at /dev what PID 1 has there"},
 		{
@@ -104,8 +108,9 @@ func TestRead(t *testing.T) {
 			process: status("CapBnd:\t0000000000000001\n"), want: "holds",
 		},
 		{
-			name: "more capabilities", directive: caps, value: "CAP_CHOWN", process: status("CapBnd:\t0000000000000021\n"),
-			want: "CapBnd still has CAP_KILL",
+			name: "more capabilities", directive: caps, value: "CAP_CHOWN",
+			process: status("CapBnd:\t0000000000000021\n"),
+			want:    "CapBnd still has CAP_KILL",
 		},
 		{name: "no capabilities to be seen", directive: caps, value: "CAP_CHOWN", want: "/proc shows no CapBnd"},
 		{
@@ -171,7 +176,10 @@ func TestRead(t *testing.T) {
 			name: "a path without programs", directive: "NoExecPaths", value: "/", process: tree(t, nil),
 			kernel: fakeKernel{outside: "1 0 0:1 / / rw,noexec - tmpfs tmpfs rw\n"}, want: "holds",
 		},
-		{name: "a path with programs", directive: "NoExecPaths", value: "/", process: tree(t, nil), want: "/ is executable"},
+		{
+			name: "a path with programs", directive: "NoExecPaths", value: "/", process: tree(t, nil),
+			want: "/ is executable",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := proctest.Dir(t, map[int]proctest.Process{1: tc.leader, 7: tc.process})
@@ -225,7 +233,8 @@ func TestReadGone(t *testing.T) {
 		10: {}, 11: {"mountinfo": "nonsense\n"},
 	})
 	for pid, what := range map[int]string{
-		0: "no process", 7: "one that has ended", 8: "an executor", 9: "one without a status", 404: "one that is not there",
+		0: "no process", 7: "one that has ended", 8: "an executor", 9: "one without a status",
+		404: "one that is not there",
 	} {
 		got, err := read(dir, fakeKernel{}, Subject{PID: pid, Leader: 1}, plan)
 		if diff := gocmp.Diff(Confinement{}, got); err != nil || diff != "" {

@@ -42,7 +42,12 @@ func TestBaselinesMissing(t *testing.T) {
 			"does not run worker, as it does without hardening",
 		}},
 		{"less, as one baseline", []Snapshot{first, second}, second, nil},
-		{"another state", []Snapshot{second}, exited, []string{"is active (exited), without hardening active (running)"}},
+		{
+			"another state",
+			[]Snapshot{second},
+			exited,
+			[]string{"is active (exited), without hardening active (running)"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, whileRunning(tc.base).Missing("running", tc.got)); diff != "" {

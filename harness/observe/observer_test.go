@@ -26,7 +26,8 @@ func (p place) IDInside(id uint32) uint32 { return id + 1 }
 func TestTake(t *testing.T) {
 	root := t.TempDir()
 	sockets(t, root, map[string]os.FileMode{
-		"/run/own": 0o600, "/run/group": 0o660, "/run/all": 0o666, "/run/w7": 0o600, "/run/w8": 0o600, "/run/hid": 0o666,
+		"/run/own": 0o600, "/run/group": 0o660, "/run/all": 0o666, "/run/w7": 0o600, "/run/w8": 0o600,
+		"/run/hid": 0o666,
 	})
 	hidden := t.TempDir()
 	sockets(t, hidden, map[string]os.FileMode{"/run/hid": 0o600})
@@ -59,7 +60,8 @@ func TestTake(t *testing.T) {
 		11: with(open(8), "comm", "worker 1\n", "root", "-> "+hidden,
 			"stat", proctest.Stat(11, "worker 1", "S", 10, 100)),
 		12: with(open(1), "comm", "worker 2\n", "stat", proctest.Stat(12, "worker 2", "R", 10, 50)),
-		13: with(open(21, 22), "comm", "caged\n", "stat", proctest.Stat(13, "caged", "S", 77, 0), "ns/net", "-> net:[2]",
+		13: with(open(21, 22), "comm", "caged\n", "stat", proctest.Stat(13, "caged", "S", 77, 0), "ns/net",
+			"-> net:[2]",
 			"net/tcp", "  0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 21 1\n"),
 	})
 	o := observe.Observer{Proc: dir, Place: place{root}}

@@ -77,7 +77,8 @@ func refused(t *testing.T, o place.Options, want, advice string) {
 		p.Close()
 		t.Fatal("it came up")
 	}
-	if !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), advice) || advice == "" && hint.Of(err) != "" {
+	if !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), advice) || advice == "" &&
+		hint.Of(err) != "" {
 		t.Errorf("%v\nhint: %q\nwant %q with hint %q", err, hint.Of(err), want, advice)
 	}
 	if after := look(t, os.Getpid()); len(after.Groups) > len(before.Groups) || len(after.Mounts) > len(before.Mounts) {
@@ -95,18 +96,31 @@ func TestSystemdDoesNotBoot(t *testing.T) {
 		options    place.Options
 	}{
 		{"not an operating system", "os-release", place.Options{Image: bones(t, library, busSocket, busDaemon)}},
-		{"an init that is none", "systemd-nspawn: exit status", place.Options{Image: bones(t, library, busSocket, busDaemon, release, initial)}},
+		{
+			"an init that is none", "systemd-nspawn: exit status",
+			place.Options{Image: bones(t, library, busSocket, busDaemon, release, initial)},
+		},
 		{"a unit that fails", "bad.service", place.Options{Image: trixie, Unit: "bad.service", Files: []place.File{
-			unit("bad.service", "[Unit]\nWants=dbus.service\nAfter=dbus.service\n[Service]\nType=oneshot\nExecStart=false\n"),
+			unit("bad.service", "[Unit]\nWants=dbus.service\nAfter=dbus.service\n[Service]\nType=oneshot\n"+
+				"ExecStart=false\n"),
 		}}},
-		{"a unit that never ends", "did not come up within 1.5s", place.Options{Image: trixie, Timeout: 1500 * time.Millisecond, Files: []place.File{
-			unit("temper-place.target.d/x.conf", "[Unit]\nRequires=slow.service\nAfter=slow.service\n"),
-			unit("slow.service", "[Service]\nType=oneshot\nExecStart=sleep 1000\n"),
-		}}},
-		{"a socket that is masked", "dbus.socket is masked", place.Options{Image: trixie, Args: []string{"systemd.mask=dbus.socket"}}},
-		{"a bus that does not start", "its D-Bus", place.Options{Image: trixie, Timeout: 2500 * time.Millisecond, Files: []place.File{
-			unit("dbus.service.d/x.conf", "[Service]\nExecStart=\nExecStart=sleep 1000\n"),
-		}}},
+		{
+			"a unit that never ends", "did not come up within 1.5s",
+			place.Options{Image: trixie, Timeout: 1500 * time.Millisecond, Files: []place.File{
+				unit("temper-place.target.d/x.conf", "[Unit]\nRequires=slow.service\nAfter=slow.service\n"),
+				unit("slow.service", "[Service]\nType=oneshot\nExecStart=sleep 1000\n"),
+			}},
+		},
+		{
+			"a socket that is masked", "dbus.socket is masked",
+			place.Options{Image: trixie, Args: []string{"systemd.mask=dbus.socket"}},
+		},
+		{
+			"a bus that does not start", "its D-Bus",
+			place.Options{Image: trixie, Timeout: 2500 * time.Millisecond, Files: []place.File{
+				unit("dbus.service.d/x.conf", "[Service]\nExecStart=\nExecStart=sleep 1000\n"),
+			}},
+		},
 		{"it shuts down", "shut down", place.Options{Image: trixie, Unit: "poweroff.target"}},
 		{"unknown unit", "nowhere.target", place.Options{Image: trixie, Unit: "nowhere.target"}},
 	} {
@@ -142,7 +156,8 @@ func TestSystemdAwkwardPath(t *testing.T) {
 	}
 	output(t, container(t, place.Options{Image: dir}), "true")
 	p := container(t, place.Options{Image: real})
-	if got := output(t, p, "cat /opt/kept; echo new >/srv/kept; stat -c ' %a' /opt; grep -c ' /opt .*noexec' /proc/self/mountinfo"); got != "kept 2750\n1\n" {
+	if got := output(t, p, "cat /opt/kept; echo new >/srv/kept; stat -c ' %a' /opt; grep -c ' /opt .*noexec' "+
+		"/proc/self/mountinfo"); got != "kept 2750\n1\n" {
 		t.Errorf("the file system below the image: %q", got)
 	}
 	if got, _ := os.ReadFile(real + "/opt/kept"); string(got) != "kept" {

@@ -6,7 +6,8 @@ import "testing"
 func TestOwningFileSystem(t *testing.T) {
 	mountPoints := []string{"/", "/var", "/var/lib/x"}
 	for name, want := range map[string]string{
-		"/": "/", "/etc/passwd": "/", "/var": "/var", "/variable": "/", "/var/log": "/var", "/var/lib/x/y": "/var/lib/x",
+		"/": "/", "/etc/passwd": "/", "/var": "/var", "/variable": "/", "/var/log": "/var",
+		"/var/lib/x/y": "/var/lib/x",
 	} {
 		if got := owningFileSystem(mountPoints, name); got != want {
 			t.Errorf("%s is of %s, want %s", name, got, want)

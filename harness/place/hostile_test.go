@@ -50,9 +50,11 @@ func TestSystemdHostile(t *testing.T) {
 				Image: testroot.Path(t, name), Files: []place.File{program},
 				Limits: place.Limits{Tasks: 300, Memory: 600 << 20},
 			})
-			env := []string{"HOSTILE_VICTIM=" + fmt.Sprint(victim.Process.Pid), "HOSTILE_ADDRESSES=" + strings.Join(addresses, " ")}
+			env := []string{"HOSTILE_VICTIM=" + fmt.Sprint(victim.Process.Pid), "HOSTILE_ADDRESSES=" +
+				strings.Join(addresses, " ")}
 			begin := time.Now()
-			r, err := p.Run(t.Context(), place.Command{Args: []string{"hostile", "attack"}, Env: env, Timeout: time.Minute})
+			r, err := p.Run(t.Context(),
+				place.Command{Args: []string{"hostile", "attack"}, Env: env, Timeout: time.Minute})
 			if err != nil || r.Status != 0 {
 				t.Fatalf("%+v, %v", r, err)
 			}
@@ -100,7 +102,10 @@ func refusedAll(t *testing.T, report string, want int) {
 // them.
 func TestSystemdHostileTrusted(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie"), Files: []place.File{hostile(t)}, Trusted: true})
-	for _, name := range []string{"core-pattern", "remount-proc-sys", "swappiness", "mknod-loop-control", "devtmpfs", "bpf"} {
+	for _, name := range []string{
+		"core-pattern", "remount-proc-sys", "swappiness", "mknod-loop-control", "devtmpfs",
+		"bpf",
+	} {
 		if got := output(t, p, "hostile attack "+name); !strings.HasPrefix(got, name+" SUCCEEDED: ") {
 			t.Errorf("in a trusted place: %s", got)
 		}
@@ -128,7 +133,8 @@ func settings(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	for _, pattern := range []string{
-		"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/*", "/proc/irq/default_smp_affinity",
+		"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/*",
+		"/proc/irq/default_smp_affinity",
 		"/sys/kernel/uevent_helper", "/sys/kernel/tracing/tracing_on", "/proc/sys/fs/binfmt_misc/*", "/proc/swaps",
 	} {
 		names, _ := filepath.Glob(pattern)

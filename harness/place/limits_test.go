@@ -60,7 +60,10 @@ func TestSystemdUsers(t *testing.T) {
 		for n in 1 65536 30000000; do touch /var/tmp/$n; chown $n:$n /var/tmp/$n; stat -c %u /var/tmp/$n; done;
 		mknod /tmp/null c 1 3 2>&1; su nobody -s /bin/sh -c 'id -un'`,
 	)
-	for _, want := range []string{"root 644 /etc/passwd\n", "root 640 /etc/shadow\n", "root 1777 /tmp\n", "redis 750 /var/lib/redis\n", "\n1\n65536\n30000000\n", "Operation not permitted", "\nnobody\n"} {
+	for _, want := range []string{
+		"root 644 /etc/passwd\n", "root 640 /etc/shadow\n", "root 1777 /tmp\n",
+		"redis 750 /var/lib/redis\n", "\n1\n65536\n30000000\n", "Operation not permitted", "\nnobody\n",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

@@ -63,7 +63,8 @@ func TestSystemdBoot(t *testing.T) {
 				t.Errorf("failed units:\n%s", got)
 			}
 			// A clean boot has no unit but what every service stands on.
-			if got := output(t, p, "systemctl is-active nginx cron timers.target || true"); strings.Contains(got, "\nactive") {
+			if got := output(t, p, "systemctl is-active nginx cron timers.target || true"); strings.Contains(got,
+				"\nactive") {
 				t.Errorf("more was booted than asked for: %s", got)
 			}
 			group := strings.Fields(output(t, p, "grep ^0:: /proc/self/cgroup"))[0]
@@ -92,7 +93,10 @@ func TestSystemdBootWhole(t *testing.T) {
 func TestSystemdOwnMachine(t *testing.T) {
 	testroot.Need(t)
 	marker := "/var/tmp/temper-place-test"
-	p := container(t, place.Options{Trusted: os.Getenv("TEMPER_NESTED") != "", Files: []place.File{{Name: marker, Data: []byte("#!/bin/sh\necho ran\n"), Mode: 0o755}}})
+	p := container(t, place.Options{
+		Trusted: os.Getenv("TEMPER_NESTED") != "",
+		Files:   []place.File{{Name: marker, Data: []byte("#!/bin/sh\necho ran\n"), Mode: 0o755}},
+	})
 	if got := output(t, p, marker); got != "ran\n" {
 		t.Errorf("a file of the options says %q", got)
 	}
@@ -133,20 +137,59 @@ func TestSystemdRun(t *testing.T) {
 		command place.Command
 		want    place.Result
 	}{
-		{"status", place.Command{Args: []string{"sh", "-c", "echo out; echo err >&2; exit 3"}}, place.Result{Status: 3, Stdout: "out\n", Stderr: "err\n"}},
+		{
+			"status",
+			place.Command{Args: []string{"sh", "-c", "echo out; echo err >&2; exit 3"}},
+			place.Result{Status: 3, Stdout: "out\n", Stderr: "err\n"},
+		},
 		{"stdin", place.Command{Args: []string{"cat"}, Stdin: "a\x00b\xff"}, place.Result{Stdout: "a\x00b\xff"}},
 		{"no stdin", place.Command{Args: []string{"cat"}}, place.Result{}},
-		{"root has a home", place.Command{Args: []string{"sh", "-c", "echo $USER $HOME $PWD"}}, place.Result{Stdout: "root /root /\n"}},
-		{"user", place.Command{Args: []string{"sh", "-c", "id -un; cat"}, User: "nobody", Stdin: "x"}, place.Result{Stdout: "nobody\nx"}},
+		{
+			"root has a home",
+			place.Command{Args: []string{"sh", "-c", "echo $USER $HOME $PWD"}},
+			place.Result{Stdout: "root /root /\n"},
+		},
+		{
+			"user",
+			place.Command{Args: []string{"sh", "-c", "id -un; cat"}, User: "nobody", Stdin: "x"},
+			place.Result{Stdout: "nobody\nx"},
+		},
 		{"unknown user", place.Command{Args: []string{"true"}, User: "who"}, place.Result{Status: 217}},
-		{"environment", place.Command{Args: []string{"printenv", "A"}, Env: []string{"A=100% $B"}}, place.Result{Stdout: "100% $B\n"}},
-		{"nothing is expanded", place.Command{Args: []string{"/bin/echo", "$HOME %n ${A} \\x41", "", "; x"}}, place.Result{Stdout: "$HOME %n ${A} \\x41  ; x\n"}},
-		{"read again by systemd", place.Command{Args: []string{"sh", "-c", `systemctl daemon-reload; systemctl show -P LoadState "$(sed -n 's,^0::.*/,,p' /proc/self/cgroup)"`}}, place.Result{Stdout: "loaded\n"}},
+		{
+			"environment",
+			place.Command{Args: []string{"printenv", "A"}, Env: []string{"A=100% $B"}},
+			place.Result{Stdout: "100% $B\n"},
+		},
+		{
+			"nothing is expanded",
+			place.Command{Args: []string{"/bin/echo", "$HOME %n ${A} \\x41", "", "; x"}},
+			place.Result{Stdout: "$HOME %n ${A} \\x41  ; x\n"},
+		},
+		{
+			"read again by systemd",
+			place.Command{Args: []string{
+				"sh", "-c",
+				`systemctl daemon-reload; systemctl show -P LoadState "$(sed -n 's,^0::.*/,,p' /proc/self/cgroup)"`,
+			}},
+			place.Result{Stdout: "loaded\n"},
+		},
 		{"signal", place.Command{Args: []string{"sh", "-c", "kill -TERM $$"}}, place.Result{Status: 128 + 15}},
-		{"no such program", place.Command{Args: []string{"nowhere", "x"}}, place.Result{Status: 127, Stderr: "nowhere: not found\n"}},
-		{"no such path", place.Command{Args: []string{"/nowhere"}}, place.Result{Status: 127, Stderr: "/nowhere: not found\n"}},
+		{
+			"no such program",
+			place.Command{Args: []string{"nowhere", "x"}},
+			place.Result{Status: 127, Stderr: "nowhere: not found\n"},
+		},
+		{
+			"no such path",
+			place.Command{Args: []string{"/nowhere"}},
+			place.Result{Status: 127, Stderr: "/nowhere: not found\n"},
+		},
 		{"not a program", place.Command{Args: []string{"/etc/passwd"}}, place.Result{Status: 203}},
-		{"what it left running is killed", place.Command{Args: []string{"sh", "-c", "sleep 1000 & echo $!"}}, place.Result{}},
+		{
+			"what it left running is killed",
+			place.Command{Args: []string{"sh", "-c", "sleep 1000 & echo $!"}},
+			place.Result{},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := p.Run(t.Context(), tc.command)
@@ -173,7 +216,11 @@ func TestSystemdRun(t *testing.T) {
 			}
 		})
 	}
-	for _, c := range []place.Command{{}, {Args: []string{"echo", "\xff"}}, {Args: []string{"true"}, Env: []string{"A=\x00"}}} {
+	for _, c := range []place.Command{
+		{},
+		{Args: []string{"echo", "\xff"}},
+		{Args: []string{"true"}, Env: []string{"A=\x00"}},
+	} {
 		if _, err := p.Run(t.Context(), c); err == nil {
 			t.Errorf("Run(%q) worked", c)
 		}
@@ -184,7 +231,10 @@ func TestSystemdRun(t *testing.T) {
 func TestSystemdRunTimeout(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
 	begin := time.Now()
-	r, err := p.Run(t.Context(), place.Command{Args: []string{"sh", "-c", "trap '' TERM; echo begun; sleep 1000"}, Timeout: 300 * time.Millisecond})
+	r, err := p.Run(t.Context(), place.Command{
+		Args:    []string{"sh", "-c", "trap '' TERM; echo begun; sleep 1000"},
+		Timeout: 300 * time.Millisecond,
+	})
 	if !errors.Is(err, context.DeadlineExceeded) || r.Stdout != "begun\n" {
 		t.Errorf("timeout: %+v, %v", r, err)
 	}
@@ -213,7 +263,8 @@ func noRuns(t *testing.T, p *place.Place) {
 	const alone = "1\n1\n" // the command that asks
 	var got string
 	for end := time.Now().Add(5 * time.Second); got != alone && time.Now().Before(end); {
-		got = output(t, p, "systemctl list-units --all --no-legend --plain 'temper-run-*' | wc -l; ls -d /run/temper-run-* | wc -l")
+		got = output(t, p, "systemctl list-units --all --no-legend --plain 'temper-run-*' | wc -l; ls -d "+
+			"/run/temper-run-* | wc -l")
 	}
 	if got != alone {
 		t.Errorf("units and directories of commands: %q, want this one alone", got)
@@ -234,7 +285,10 @@ func TestSystemdDial(t *testing.T) {
 		{Name: "/etc/systemd/system/echo.socket", Data: []byte(echoUnits)},
 		{Name: "/etc/systemd/system/echo@.service", Data: []byte("[Service]\nExecStart=cat\nStandardInput=socket\n")},
 		{Name: "/etc/systemd/system/note.socket", Data: []byte("[Socket]\nListenDatagram=127.0.0.1:7777\n")},
-		{Name: "/etc/systemd/system/note.service", Data: []byte("[Service]\nExecStart=sh -c 'head -c 4 >/run/noted'\nStandardInput=socket\n")},
+		{
+			Name: "/etc/systemd/system/note.service",
+			Data: []byte("[Service]\nExecStart=sh -c 'head -c 4 >/run/noted'\nStandardInput=socket\n"),
+		},
 		{Name: "/etc/hosts", Data: []byte("127.0.0.1 other # comment\n::1 six\n")},
 	}})
 	output(t, p, "systemctl start echo.socket note.socket")
@@ -281,7 +335,13 @@ func TestSystemdDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer here.Close()
-	for _, tc := range [][2]string{{"tcp", here.Addr().String()}, {"tcp", "example.org:80"}, {"tcp", "127.0.0.1"}, {"unix", "/run/none"}, {"unix", "@none"}} {
+	for _, tc := range [][2]string{
+		{"tcp", here.Addr().String()},
+		{"tcp", "example.org:80"},
+		{"tcp", "127.0.0.1"},
+		{"unix", "/run/none"},
+		{"unix", "@none"},
+	} {
 		if conn, err := p.Dial(t.Context(), tc[0], tc[1]); err == nil {
 			t.Errorf("%s answered at %s", tc[1], conn.RemoteAddr())
 		}
@@ -320,7 +380,8 @@ func TestSystemdBPF(t *testing.T) {
 	} {
 		t.Run(tc[0], func(t *testing.T) {
 			run := "systemd-run -q --wait --pipe -p "
-			if got := output(t, p, run+"LogLevelMax=info"+tc[1]+" >/dev/null && echo free; "+run+tc[0]+tc[1]+" || echo refused"); got != "free\nrefused\n" {
+			if got := output(t, p, run+"LogLevelMax=info"+tc[1]+" >/dev/null && echo free; "+run+tc[0]+tc[1]+
+				" || echo refused"); got != "free\nrefused\n" {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -342,7 +403,8 @@ func TestSystemdNice(t *testing.T) {
 	}
 	threads(5)
 	defer threads(0)
-	if got := strings.TrimSpace(output(t, container(t, place.Options{Image: testroot.Path(t, "trixie")}), "nice")); got != "0" {
+	if got := strings.TrimSpace(output(t, container(t, place.Options{Image: testroot.Path(t, "trixie")}),
+		"nice")); got != "0" {
 		t.Errorf("a service has the niceness %s", got)
 	}
 }
@@ -360,9 +422,16 @@ func TestSystemdKernelState(t *testing.T) {
 		name, changes string
 		set           func() error
 	}{
-		{"variable", "/proc/sys/net/ipv4/ip_forward", func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) }},
+		{
+			"variable", "/proc/sys/net/ipv4/ip_forward",
+			func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) },
+		},
 		{"host name", "the host name", func() error { return unix.Sethostname([]byte("other")) }},
-		{"memory", "/proc/sysvipc/shm", func() error { _, err := unix.SysvShmGet(7, 4096, unix.IPC_CREAT|0o600); return err }},
+		{"memory", "/proc/sysvipc/shm", func() error {
+			_,
+				err := unix.SysvShmGet(7, 4096, unix.IPC_CREAT|0o600)
+			return err
+		}},
 		{"packet filter", "the packet filter", addTable},
 	} {
 		if err := p.Inside(tc.set); err != nil {
@@ -410,7 +479,8 @@ func addTable() error {
 	name := binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(nil, 8), unix.NFTA_TABLE_NAME)
 	return unix.Sendto(fd, slices.Concat(
 		message(unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, 0, 0, 0, tables),
-		message(tables<<8|unix.NFT_MSG_NEWTABLE, unix.NLM_F_REQUEST|unix.NLM_F_CREATE, append([]byte{inet, 0, 0, 0}, append(name, "abc\x00"...)...)...),
+		message(tables<<8|unix.NFT_MSG_NEWTABLE, unix.NLM_F_REQUEST|unix.NLM_F_CREATE,
+			append([]byte{inet, 0, 0, 0}, append(name, "abc\x00"...)...)...),
 		message(unix.NFNL_MSG_BATCH_END, unix.NLM_F_REQUEST, 0, 0, 0, tables),
 	), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }

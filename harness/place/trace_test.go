@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	fmt.Println("begin")
-	_, err := place.Container(context.Background(), place.Options{Image: image, Trusted: os.Getenv("TEMPER_NESTED") != ""})
+	_, err := place.Container(context.Background(),
+		place.Options{Image: image, Trusted: os.Getenv("TEMPER_NESTED") != ""})
 	fmt.Println("up", err)
 	select {}
 }
@@ -52,7 +53,8 @@ func look(t *testing.T, pid int) machine {
 	}
 	var m machine
 	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, " temper ") || strings.Contains(line, "/run/temper") { // source, or where it is mounted
+		// source, or where it is mounted
+		if strings.Contains(line, " temper ") || strings.Contains(line, "/run/temper") {
 			m.Mounts = append(m.Mounts, line)
 		}
 	}
@@ -152,7 +154,8 @@ func TestSystemdNoTrace(t *testing.T) {
 	image := testroot.Path(t, "trixie")
 	files, before := tree(t, image), look(t, os.Getpid())
 	p := container(t, place.Options{Image: image})
-	output(t, p, "useradd -m somebody; rm -r /usr/share/doc /etc/nginx; chmod 600 /etc/passwd; chown -R nobody /var/lib; mv /srv /srv2; sysctl -w net.ipv4.ip_forward=1; systemctl start redis-server cron")
+	output(t, p, "useradd -m somebody; rm -r /usr/share/doc /etc/nginx; chmod 600 /etc/passwd; chown -R nobody "+
+		"/var/lib; mv /srv /srv2; sysctl -w net.ipv4.ip_forward=1; systemctl start redis-server cron")
 	during := processes(groups(os.Getpid()))
 	if len(during) < 5 {
 		t.Fatalf("only %q in the place's cgroup", during)
@@ -178,7 +181,8 @@ func TestSystemdTwoPlaces(t *testing.T) {
 	a := container(t, place.Options{Image: testroot.Path(t, "trixie"), ID: "a"})
 	b := container(t, place.Options{Image: testroot.Path(t, "trixie"), ID: "b"})
 	output(t, a, "echo a >/etc/which; systemctl start redis-server")
-	if got := output(t, b, "cat /etc/which 2>&1; systemctl is-active redis-server || true"); !strings.Contains(got, "No such file") || !strings.HasSuffix(got, "inactive\n") {
+	if got := output(t, b, "cat /etc/which 2>&1; systemctl is-active redis-server || true"); !strings.Contains(got,
+		"No such file") || !strings.HasSuffix(got, "inactive\n") {
 		t.Errorf("one place sees the other: %s", got)
 	}
 	if err := a.Close(); err != nil {
@@ -295,7 +299,10 @@ func TestSystemdInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := container(t, place.Options{Trusted: true, Files: []place.File{{Name: "/usr/local/bin/place.test", Data: binary, Mode: 0o755}}})
+	p := container(t, place.Options{
+		Trusted: true,
+		Files:   []place.File{{Name: "/usr/local/bin/place.test", Data: binary, Mode: 0o755}},
+	})
 	r, err := p.Run(t.Context(), place.Command{
 		Args:    []string{"place.test", "-test.v", "-test.run=^TestSystemd(OwnMachine|Killed|Host)$"},
 		Env:     []string{"TEMPER_NESTED=1"},

@@ -11,7 +11,10 @@ import (
 
 // TestReport: a unit is as it should be if it runs, is confined and passes the checks that it must pass.
 func TestReport(t *testing.T) {
-	good := Report{Active: true, Confirmed: []string{"PrivateTmp"}, Status: map[string]string{"Seccomp": "2", "CapBnd": "0000000000000003"}}
+	good := Report{
+		Active: true, Confirmed: []string{"PrivateTmp"},
+		Status: map[string]string{"Seccomp": "2", "CapBnd": "0000000000000003"},
+	}
 	for name, tc := range map[string]struct {
 		change func(r *Report)
 		ok     bool

@@ -32,7 +32,8 @@ func hardestNames() []string {
 // step of any demotion breaks it again.
 func TestSearchLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0, 4).Draw(t, "groups")
+		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0,
+			4).Draw(t, "groups")
 		f := &fake{breaks: breaking(groups)}
 		s := newSearch(input(hardest), f, f)
 		found, err := s.run(t.Context())

@@ -124,7 +124,10 @@ func TestRun(t *testing.T) {
 		want   map[string]string // the demotions
 	}{
 		{"survives everything", func(p generator.Plan) bool { return false }, map[string]string{}},
-		{"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") }, map[string]string{"LockPersonality": "off"}},
+		{
+			"one culprit", func(p generator.Plan) bool { return has(p, "LockPersonality") },
+			map[string]string{"LockPersonality": "off"},
+		},
 		{"the first and the last", func(p generator.Plan) bool {
 			return has(p, "ProtectSystem") || has(p, "RestrictNamespaces")
 		}, map[string]string{"ProtectSystem": "off", "RestrictNamespaces": "off"}},
@@ -159,7 +162,10 @@ func TestRun(t *testing.T) {
 		}, map[string]string{"RestrictRealtime": "off"}},
 		{"two that filter by one directive, and a capability", func(p generator.Plan) bool {
 			return has(p, "ProtectKernelModules") || has(p, "ProtectKernelLogs") || !capable(p, "CAP_SYSLOG")
-		}, map[string]string{"ProtectKernelModules": "off", "ProtectKernelLogs": "off", "CapabilityBoundingSet": "CAP_SYSLOG"}},
+		}, map[string]string{
+			"ProtectKernelModules": "off", "ProtectKernelLogs": "off",
+			"CapabilityBoundingSet": "CAP_SYSLOG",
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,7 +223,10 @@ func TestRunUnjudged(t *testing.T) {
 		{"a baseline that always fails", []trial.Result{bad, bad}, ErrBroken, "no answer"},
 		{"a baseline that fails without a word", []trial.Result{{}, {}}, ErrBroken, "no failure was seen"},
 		{"a baseline that fails once", []trial.Result{bad, good}, ErrFlaky, "no answer"},
-		{"a plan that fails once, and passes when its last directive is put back", slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky, "no answer"},
+		{
+			"a plan that fails once, and passes when its last directive is put back",
+			slices.Concat([]trial.Result{good, bad}, slices.Repeat([]trial.Result{good}, 20)), ErrFlaky, "no answer",
+		},
 		{"a place that is gone at once", nil, gone, ""},
 		{"a place that goes away with the second baseline", []trial.Result{bad}, gone, ""},
 		{"a place that goes away with the whole plan", []trial.Result{good}, gone, ""},
@@ -235,7 +244,8 @@ func TestRunUnjudged(t *testing.T) {
 func TestRunGone(t *testing.T) {
 	gone := errors.New("the place is gone")
 	breaks := func(p generator.Plan) bool {
-		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") || has(p, "ProtectKernelModules")
+		return has(p, "ProtectSystem") || !capable(p, "CAP_CHOWN") || has(p, "ProtectKernelLogs") ||
+			has(p, "ProtectKernelModules")
 	}
 	whole := &fake{breaks: breaks}
 	if _, err := whole.run(); err != nil {
@@ -314,11 +324,16 @@ func TestRunEvidence(t *testing.T) {
 		t.Run(fmt.Sprintf("needed %v", needed), func(t *testing.T) {
 			f := &fake{root: host.At(root), breaks: func(p generator.Plan) bool {
 				if needed {
-					return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x")
+					return slices.Contains(lines(p, "ProtectSystem"), "strict") &&
+						!slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x")
 				}
 				return has(p, "LockPersonality")
 			}}
-			f.show = func(r *trial.Result, _ generator.Plan) { r.Log = []string{"open /srv/x/state: Read-only file system"} }
+			f.show = func(r *trial.Result,
+				_ generator.Plan,
+			) {
+				r.Log = []string{"open /srv/x/state: Read-only file system"}
+			}
 			found, err := f.run()
 			if err != nil || len(found.Demotions) != 1 {
 				t.Fatalf("demotions %v, %v", found.Demotions, err)
@@ -379,7 +394,8 @@ func TestRunBaselineLater(t *testing.T) {
 			r.Seen.AddErrors("lost")
 		}
 	}
-	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) || !strings.Contains(err.Error(), "baseline") {
+	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) ||
+		!strings.Contains(err.Error(), "baseline") {
 		t.Errorf("%v, want a flaky baseline", err)
 	}
 }
@@ -408,7 +424,8 @@ func TestRunExempt(t *testing.T) {
 		{
 			"its directory", withUnit(input(profile(set("ProtectSystem", "strict"))), "WorkingDirectory", "/var/lib/x"),
 			func(p generator.Plan) bool {
-				return slices.Contains(lines(p, "ProtectSystem"), "strict") && !slices.Contains(lines(p, "ReadWritePaths"), "-/var/lib/x")
+				return slices.Contains(lines(p, "ProtectSystem"), "strict") &&
+					!slices.Contains(lines(p, "ReadWritePaths"), "-/var/lib/x")
 			},
 			map[string]string{"ReadWritePaths": "/var/lib/x"},
 		},
@@ -416,7 +433,10 @@ func TestRunExempt(t *testing.T) {
 		f := &fake{breaks: tt.breaks}
 		f.show = func(r *trial.Result, _ generator.Plan) {
 			r.Seen = observe.NewLaunch()
-			r.Seen.Phases["running"] = observe.Snapshot{Sockets: map[string]bool{"tcp 0.0.0.0:80": true, "udp 0.0.0.0:53": true}}
+			r.Seen.Phases["running"] = observe.Snapshot{Sockets: map[string]bool{
+				"tcp 0.0.0.0:80": true,
+				"udp 0.0.0.0:53": true,
+			}}
 		}
 		found, err := f.prove(tt.in)
 		if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" || err != nil {
@@ -435,7 +455,11 @@ func withUnit(in generator.Input, name, value string) generator.Input {
 
 // TestRunWeakerByName: a value that is known to refuse the same is not tried.
 func TestRunWeakerByName(t *testing.T) {
-	f := &fake{breaks: func(p generator.Plan) bool { l := lines(p, "ProtectHome"); return l != nil && l[0] != "read-only" }, root: host.At(t.TempDir())}
+	f := &fake{breaks: func(p generator.Plan) bool {
+		l := lines(p, "ProtectHome")
+		return l != nil &&
+			l[0] != "read-only"
+	}, root: host.At(t.TempDir())}
 	if err := os.MkdirAll(f.root.Dir()+"/home/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -445,11 +469,13 @@ func TestRunWeakerByName(t *testing.T) {
 		}
 	}
 	found, err := f.run()
-	if diff := cmp.Diff(map[string]string{"ProtectHome": "read-only"}, brief(found.Demotions)); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]string{"ProtectHome": "read-only"}, brief(found.Demotions)); diff != "" ||
+		err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if f.launches > 4 {
-		t.Errorf("%d launches, want at most 4: without hardening, the whole plan, the weaker value, the stronger one again", f.launches)
+		t.Errorf("%d launches, want at most 4: without hardening, the whole plan, the weaker value, the stronger one "+
+			"again", f.launches)
 	}
 }
 
@@ -470,7 +496,8 @@ func TestRunNoEffect(t *testing.T) {
 			}
 		}
 		found, err := f.prove(in)
-		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") || len(found.Demotions) > 0 {
+		if err != nil || has(found.Plan, "LockPersonality") || !has(found.Plan, "RestrictRealtime") ||
+			len(found.Demotions) > 0 {
 			t.Errorf("stand-in %v: %v, %v:\n%s", standIn, err, brief(found.Demotions), found.Plan.Text())
 		}
 		if got := found.Plan.LeftOut; len(got) != 1 || got[0].Reason != "has no effect here: it is not there" {
@@ -480,7 +507,10 @@ func TestRunNoEffect(t *testing.T) {
 			t.Errorf("holds %v, want %v", found.Result.Holds, holds)
 		}
 	}
-	f := &fake{confined: none, breaks: func(p generator.Plan) bool { return p.Text() != "" && !has(p, "LockPersonality") }}
+	f := &fake{confined: none, breaks: func(p generator.Plan) bool {
+		return p.Text() != "" &&
+			!has(p, "LockPersonality")
+	}}
 	if _, err := f.prove(in); !errors.Is(err, ErrFlaky) {
 		t.Errorf("a service that breaks without what has no effect: %v, want flaky", err)
 	}
@@ -495,7 +525,8 @@ func TestRunNamedLate(t *testing.T) {
 		}
 	}
 	found, err := f.run()
-	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"}, brief(found.Demotions)); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]string{"ProtectSystem": "off", "LockPersonality": "off"},
+		brief(found.Demotions)); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -512,12 +543,14 @@ func TestRunAlternatives(t *testing.T) {
 	f.show = func(r *trial.Result, p generator.Plan) {
 		if !r.OK {
 			r.Refused.Denials = []witness.Denial{
-				{Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new"}, {Process: "x", Syscall: "chown", Errno: "EPERM", Path: "/srv/x"},
+				{Process: "x", Syscall: "mkdir", Errno: "EROFS", Path: "/srv/x/new"},
+				{Process: "x", Syscall: "chown", Errno: "EPERM", Path: "/srv/x"},
 			}
 		}
 	}
 	found, err := f.prove(input(profile(set("ProtectSystem", "strict"), set("CapabilityBoundingSet", "CAP_KILL"))))
-	if diff := cmp.Diff(map[string]string{"ReadWritePaths": "/srv/x"}, brief(found.Demotions)); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]string{"ReadWritePaths": "/srv/x"}, brief(found.Demotions)); diff != "" ||
+		err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -21,7 +21,10 @@ import (
 var generous = &profiles.Profile{Name: "loose", Service: []profiles.Setting{
 	{Name: "ProtectSystem", Values: []string{"strict"}, Profile: "loose"},
 	{Name: "ReadWritePaths", Values: []string{"/a /b", "/c", "/d"}, Profile: "base"},
-	{Name: "CapabilityBoundingSet", Values: []string{"CAP_CHOWN CAP_KILL CAP_SYS_NICE CAP_SYS_PTRACE"}, Profile: "loose"},
+	{
+		Name: "CapabilityBoundingSet", Values: []string{"CAP_CHOWN CAP_KILL CAP_SYS_NICE CAP_SYS_PTRACE"},
+		Profile: "loose",
+	},
 }}
 
 // modest lacks /b and CAP_KILL where it has not got them, and shows that where the kernel has a witness.
@@ -34,7 +37,8 @@ func modest(hasWitness bool) *fake {
 			return
 		}
 		if !slices.Contains(lines(plan, "ReadWritePaths"), "-/b") {
-			r.Refused.Denials = append(r.Refused.Denials, witness.Denial{Syscall: "mkdir", Errno: "EROFS", Path: "/link/x"})
+			r.Refused.Denials = append(r.Refused.Denials,
+				witness.Denial{Syscall: "mkdir", Errno: "EROFS", Path: "/link/x"})
 		}
 		if !capable(plan, "CAP_KILL") {
 			r.Refused.Denials = append(r.Refused.Denials, witness.Denial{Syscall: "kill", Errno: "EPERM"})
@@ -76,10 +80,14 @@ func TestTighten(t *testing.T) {
 func TestTightenAll(t *testing.T) {
 	f := &fake{breaks: func(generator.Plan) bool { return false }}
 	list, err := Tighten(context.Background(), input(generous), f, f, Outcome{})
-	if err != nil || len(list) != 2 || list[0].Right != "ReadWritePaths = []" || list[1].Right != "CapabilityBoundingSet = []" {
+	if err != nil || len(list) != 2 || list[0].Right != "ReadWritePaths = []" ||
+		list[1].Right != "CapabilityBoundingSet = []" {
 		t.Errorf("%v, %v", list, err)
 	}
-	down := []verdict.Demotion{{Directive: "ReadWritePaths", To: "/b"}, {Directive: "CapabilityBoundingSet", To: "CAP_KILL"}}
+	down := []verdict.Demotion{
+		{Directive: "ReadWritePaths", To: "/b"},
+		{Directive: "CapabilityBoundingSet", To: "CAP_KILL"},
+	}
 	f = modest(false)
 	list, err = Tighten(context.Background(), input(generous), f, f, Outcome{Demotions: down})
 	if err != nil || list != nil {

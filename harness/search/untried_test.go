@@ -18,7 +18,8 @@ func TestUntried(t *testing.T) {
 		breaks: func(generator.Plan) bool { return false },
 		show: func(r *trial.Result, _ generator.Plan) {
 			r.Withheld = []witness.Denial{{
-				Syscall: "sched_setscheduler", Errno: "EPERM", Args: [6]uint64{0, unix.SCHED_RR}, Process: "web", Root: true,
+				Syscall: "sched_setscheduler", Errno: "EPERM", Args: [6]uint64{0, unix.SCHED_RR}, Process: "web",
+				Root: true,
 			}}
 		},
 	}

@@ -48,7 +48,10 @@ RootDirectory=` + home + `
 ReadWritePaths=-/nowhere /run +/share
 BindPaths=` + home + `/lib:/shown
 `})
-	p := &profiles.Profile{Service: []profiles.Setting{{Name: "ReadWritePaths", Values: []string{"-" + home + "/bin", "/etc/hostname"}}}}
+	p := &profiles.Profile{Service: []profiles.Setting{{
+		Name:   "ReadWritePaths",
+		Values: []string{"-" + home + "/bin", "/etc/hostname"},
+	}}}
 	want := hostcopy.Directories{Make: []string{"/var/lib/a", "/var/lib/a/b", "/var/cache/c", "/var/log/a"}}
 	want.Over = []string{"/usr/bin", "/usr/lib", "/usr/share", "/var/cache/c", "/var/lib/a", "/var/log/a"}
 	got := Of(u, p)

@@ -15,7 +15,10 @@ func TestEnded(t *testing.T) {
 		"killed by SIGSYS, result signal":        {Result: "signal", Code: systemd.Killed, Status: 31},
 		"failed (failed), result protocol":       {Result: "protocol", Active: "failed", Sub: "failed"},
 		// Of a process that is not the main one, for which systemd stops the rest.
-		"the kernel had no memory left for it and killed it, result oom-kill": {Result: "oom-kill", Code: systemd.Killed, Status: 15},
+		"the kernel had no memory left for it and killed it, result oom-kill": {
+			Result: "oom-kill",
+			Code:   systemd.Killed, Status: 15,
+		},
 	} {
 		if got := ended(s); got != want || !failed(s) {
 			t.Errorf("%+v ended as %q, want %q", s, got, want)

@@ -20,11 +20,15 @@ func TestSystemdServiceLog(t *testing.T) {
 
 func readsJournal(t *testing.T, where *place.Place) {
 	begin := time.Now()
-	loud := "echo '<3>an error, then much'; text=$(printf %08000d 0); for i in $(seq 1100); do echo $text$i; done; echo '<3>an error at the end'; " +
+	loud := "echo '<3>an error, then much'; text=$(printf %08000d 0); for i in $(seq 1100); do echo $text$i; done; " +
+		"echo '<3>an error at the end'; " +
 		// Whoever sends it has to live until journald has read to which service it belongs.
 		`perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "/run/systemd/journal/socket")->send("MESSAGE=twice\nMESSAGE=as urgent\n` +
 		`PRIORITY=6\nPRIORITY=5\n") or die; system "journalctl --sync"'; echo the end`
-	r, err := where.Run(t.Context(), place.Command{Args: []string{"systemd-run", "--quiet", "--wait", "--unit=loud", "sh", "-c", loud}})
+	r, err := where.Run(t.Context(), place.Command{Args: []string{
+		"systemd-run", "--quiet", "--wait", "--unit=loud",
+		"sh", "-c", loud,
+	}})
 	if err != nil || r.Status != 0 {
 		t.Fatal(r, err)
 	}

@@ -83,7 +83,12 @@ var (
 var rules = []rule{
 	{refusal.Architecture, seccomp, nil, nil, architecture},
 	{refusal.Family, seccomp, []string{"EAFNOSUPPORT"}, []string{"socket", "socketpair"}, family},
-	{refusal.Namespace, seccomp, []string{"EPERM", "ENOSYS"}, []string{"clone", "clone3", "unshare", "setns"}, namespaces},
+	{
+		refusal.Namespace, seccomp,
+		[]string{"EPERM", "ENOSYS"},
+		[]string{"clone", "clone3", "unshare", "setns"},
+		namespaces,
+	},
 	{refusal.Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy},
 	{refusal.WriteExecute, either, []string{"EPERM", "EACCES"}, memoryCalls, executableMemory},
 	{refusal.SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit},
@@ -91,7 +96,12 @@ var rules = []rule{
 	{refusal.MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
 	{refusal.PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
 	{refusal.Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device},
-	{refusal.Device, kernel, []string{"EPERM", "EACCES"}, slices.Concat(openCalls, []string{"mknod", "mknodat"}), device},
+	{
+		refusal.Device, kernel,
+		[]string{"EPERM", "EACCES"},
+		slices.Concat(openCalls, []string{"mknod", "mknodat"}),
+		device,
+	},
 	{refusal.PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
 	{refusal.PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
 	{refusal.ProcessHidden, kernel, []string{"ENOENT"}, nil, processFiles},

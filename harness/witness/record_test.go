@@ -17,8 +17,14 @@ import (
 
 func TestMinus(t *testing.T) {
 	missing := witness.Denial{Syscall: "openat", Errno: "ENOENT", Path: "/etc/x", Process: "a", PID: 7, Count: 1}
-	proc := witness.Denial{Syscall: "openat", Errno: "EACCES", Path: "/proc/41/task/42/stat", Process: "a", PID: 7, Count: 1}
-	inet := witness.Denial{Syscall: "socket", Errno: "EAFNOSUPPORT", Args: [6]uint64{2, 1}, Process: "a", Filtered: true, Count: 1}
+	proc := witness.Denial{
+		Syscall: "openat", Errno: "EACCES", Path: "/proc/41/task/42/stat", Process: "a", PID: 7,
+		Count: 1,
+	}
+	inet := witness.Denial{
+		Syscall: "socket", Errno: "EAFNOSUPPORT", Args: [6]uint64{2, 1}, Process: "a",
+		Filtered: true, Count: 1,
+	}
 	tests := []struct {
 		name           string
 		trial, without []witness.Denial
@@ -27,13 +33,40 @@ func TestMinus(t *testing.T) {
 		{"only the trial", []witness.Denial{inet, missing}, nil, []witness.Denial{inet, missing}},
 		{"both", []witness.Denial{inet, missing}, []witness.Denial{missing}, []witness.Denial{inet}},
 		{"only the baseline", nil, []witness.Denial{missing}, nil},
-		{"PID and count do not matter", with(missing, func(d *witness.Denial) { d.PID, d.Count = 9, 50 }), []witness.Denial{missing}, nil},
-		{"path matters", with(missing, func(d *witness.Denial) { d.Path = "/etc/y" }), []witness.Denial{missing}, with(missing, func(d *witness.Denial) { d.Path = "/etc/y" })},
-		{"error matters", with(missing, func(d *witness.Denial) { d.Errno = "EACCES" }), []witness.Denial{missing}, with(missing, func(d *witness.Denial) { d.Errno = "EACCES" })},
-		{"argument matters", with(inet, func(d *witness.Denial) { d.Args[0] = 10 }), []witness.Denial{inet}, with(inet, func(d *witness.Denial) { d.Args[0] = 10 })},
-		{"process matters", with(inet, func(d *witness.Denial) { d.Process = "b" }), []witness.Denial{inet}, with(inet, func(d *witness.Denial) { d.Process = "b" })},
-		{"ids of processes do not", with(proc, func(d *witness.Denial) { d.Path = "/proc/1/task/2/stat" }), []witness.Denial{proc}, nil},
-		{"nor numbers of threads", with(inet, func(d *witness.Denial) { d.Process = "pool-2" }), with(inet, func(d *witness.Denial) { d.Process = "pool-17" }), nil},
+		{
+			"PID and count do not matter", with(missing, func(d *witness.Denial) { d.PID, d.Count = 9, 50 }),
+			[]witness.Denial{missing},
+			nil,
+		},
+		{
+			"path matters", with(missing, func(d *witness.Denial) { d.Path = "/etc/y" }),
+			[]witness.Denial{missing},
+			with(missing, func(d *witness.Denial) { d.Path = "/etc/y" }),
+		},
+		{
+			"error matters", with(missing, func(d *witness.Denial) { d.Errno = "EACCES" }),
+			[]witness.Denial{missing},
+			with(missing, func(d *witness.Denial) { d.Errno = "EACCES" }),
+		},
+		{
+			"argument matters", with(inet, func(d *witness.Denial) { d.Args[0] = 10 }),
+			[]witness.Denial{inet},
+			with(inet, func(d *witness.Denial) { d.Args[0] = 10 }),
+		},
+		{
+			"process matters", with(inet, func(d *witness.Denial) { d.Process = "b" }),
+			[]witness.Denial{inet},
+			with(inet, func(d *witness.Denial) { d.Process = "b" }),
+		},
+		{
+			"ids of processes do not", with(proc, func(d *witness.Denial) { d.Path = "/proc/1/task/2/stat" }),
+			[]witness.Denial{proc},
+			nil,
+		},
+		{
+			"nor numbers of threads", with(inet, func(d *witness.Denial) { d.Process = "pool-2" }),
+			with(inet, func(d *witness.Denial) { d.Process = "pool-17" }), nil,
+		},
 		{"nor who refused it", with(inet, func(d *witness.Denial) { d.Filtered = false }), []witness.Denial{inet}, nil},
 	}
 	for _, test := range tests {
@@ -41,7 +74,8 @@ func TestMinus(t *testing.T) {
 			got := witness.Record{Denials: test.trial, Setup: test.trial, Dropped: 3}.
 				Minus(witness.Record{Denials: test.without, Setup: test.without, Dropped: 5})
 			want := witness.Record{Denials: test.want, Setup: test.want, Dropped: 3}
-			if diff := cmp.Diff(want, got, cmp.Transformer("list", func(l []witness.Denial) string { return fmt.Sprint(l) })); diff != "" {
+			if diff := cmp.Diff(want, got,
+				cmp.Transformer("list", func(l []witness.Denial) string { return fmt.Sprint(l) })); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -112,10 +146,16 @@ func TestRestrictions(t *testing.T) {
 		{filtered("setns", "EPERM", 0, 0), "namespace any, syscall setns"},
 		{refused("unshare", "EPERM", "", unix.CLONE_NEWNS), "capability CAP_SYS_ADMIN"},
 		{refused("clone", "EAGAIN", "", uint64(unix.SIGCHLD)), ""},
-		{filtered("sched_setscheduler", "EPERM", 0, unix.SCHED_FIFO|0x40000000), "realtime SCHED_FIFO, syscall sched_setscheduler"},
+		{
+			filtered("sched_setscheduler", "EPERM", 0, unix.SCHED_FIFO|0x40000000),
+			"realtime SCHED_FIFO, syscall sched_setscheduler",
+		},
 		{filtered("sched_setscheduler", "EPERM", 0, unix.SCHED_BATCH), "syscall sched_setscheduler"},
 		{refused("sched_setscheduler", "EPERM", "", 0, unix.SCHED_RR), "capability CAP_SYS_NICE"},
-		{filtered("mmap", "EPERM", 0, 0, unix.PROT_EXEC|unix.PROT_WRITE, unix.MAP_ANONYMOUS), "write-execute mmap, syscall mmap"},
+		{
+			filtered("mmap", "EPERM", 0, 0, unix.PROT_EXEC|unix.PROT_WRITE, unix.MAP_ANONYMOUS),
+			"write-execute mmap, syscall mmap",
+		},
 		{refused("mprotect", "EACCES", "", 0, 0, unix.PROT_EXEC), "write-execute mprotect"}, // PR_SET_MDWE
 		{refused("mmap", "EPERM", "", 0, 0, unix.PROT_EXEC, unix.MAP_PRIVATE), "write-execute mmap, path-noexec"},
 		{refused("mmap", "EPERM", "", 0, 0, unix.PROT_READ), ""},
@@ -135,13 +175,27 @@ func TestRestrictions(t *testing.T) {
 		{refused("openat", "ENOENT", "/proc/self/fd/9"), "path-hidden /proc/self/fd/9"},
 		{refused("openat", "EPERM", "/dev/kmsg"), "device /dev/kmsg, file-system /dev/kmsg"},
 		{refused("openat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{ofRoot(refused("openat", "EACCES", "/root/x")), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{ofRoot(refused("openat", "EACCES", "/root/x", 0, 0, unix.O_WRONLY)), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{ofRoot(refused("statx", "EACCES", "/root/x")), "path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE"},
+		{
+			ofRoot(refused("openat", "EACCES", "/root/x")),
+			"path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p",
+		},
+		{
+			ofRoot(refused("openat", "EACCES", "/root/x", 0, 0, unix.O_WRONLY)),
+			"path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p",
+		},
+		{
+			ofRoot(refused("statx", "EACCES", "/root/x")),
+			"path-hidden /root/x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE",
+		},
 		{refused("unlinkat", "EACCES", "/root/x"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE"},
 		// Where the kernel tells what was lacked, nothing else is suspected.
-		{lacking(refused("openat", "EACCES", "/root/x"), "CAP_DAC_OVERRIDE"), "path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p"},
-		{lacking(ofRoot(refused("openat", "EACCES", "/x", 0, 0, unix.O_WRONLY)), "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"), "path-hidden /x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, new-privileges p"},
+		{
+			lacking(refused("openat", "EACCES", "/root/x"), "CAP_DAC_OVERRIDE"),
+			"path-hidden /root/x, capability CAP_DAC_OVERRIDE, new-privileges p",
+		},
+		{lacking(ofRoot(refused("openat", "EACCES", "/x", 0, 0, unix.O_WRONLY)), "CAP_DAC_OVERRIDE",
+			"CAP_DAC_READ_SEARCH"), "path-hidden /x, capability CAP_DAC_READ_SEARCH, capability CAP_DAC_OVERRIDE, " +
+			"new-privileges p"},
 		{lacking(refused("unlinkat", "EACCES", "/root/x")), "path-hidden /root/x"},
 		{lacking(refused("bind", "EACCES", "0.0.0.0:80")), "socket-bind 0.0.0.0:80"},
 		{lacking(refused("setns", "EPERM", ""), "CAP_SYS_CHROOT"), "capability CAP_SYS_CHROOT"},

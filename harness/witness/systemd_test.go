@@ -30,7 +30,8 @@ true`
 
 // sandbox is what the hardened trial has and the baseline has not.
 var sandbox = []string{
-	"ProtectSystem=strict", "CapabilityBoundingSet=~CAP_CHOWN", "RestrictNamespaces=yes", "RestrictSUIDSGID=yes", "ProtectHome=yes",
+	"ProtectSystem=strict", "CapabilityBoundingSet=~CAP_CHOWN", "RestrictNamespaces=yes", "RestrictSUIDSGID=yes",
+	"ProtectHome=yes",
 }
 
 // makes is how mkdir(1) makes a directory: by mkdir(2), where there is one.

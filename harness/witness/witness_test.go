@@ -173,7 +173,8 @@ func TestDenials(t *testing.T) {
 			fmt.Sprintf(`openat(%q, 0x1, 0x0): EACCES: path-hidden %[1]s, capability CAP_DAC_OVERRIDE, new-privileges provoke`, closed+"/x"),
 		}},
 		{"another's time of access", asNobody(provoke("noatime", plain)), []string{
-			fmt.Sprintf(`openat(%q, 0x40000, 0x0): EPERM: file-system %[1]s%[2]s`, plain, told(", capability CAP_FOWNER", "")),
+			fmt.Sprintf(`openat(%q, 0x40000, 0x0): EPERM: file-system %[1]s%[2]s`, plain,
+				told(", capability CAP_FOWNER", "")),
 		}},
 		{"memory", asNobody(provoke("lock")), []string{`mlock(): ENOMEM: capability CAP_IPC_LOCK`}},
 		{"capability", asNobody(provoke("chown", plain)), []string{
@@ -196,7 +197,10 @@ func TestDenials(t *testing.T) {
 			`socket(AF_INET6, 0x2, 0x0): EAFNOSUPPORT: family AF_INET6, syscall socket`,
 		}},
 		{"clone3", provoke("clone3"), []string{`clone3(): ENOSYS: namespace user, syscall clone3`}},
-		{"realtime", provoke("realtime"), []string{`sched_setscheduler(0x2): EPERM: realtime SCHED_RR, syscall sched_setscheduler`}},
+		{
+			"realtime", provoke("realtime"),
+			[]string{`sched_setscheduler(0x2): EPERM: realtime SCHED_RR, syscall sched_setscheduler`},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -261,7 +265,10 @@ func TestGranted(t *testing.T) {
 		t.Errorf("writing another's file: %s", writes.Granted)
 	}
 	denied := record(provoke("powerless", theirs))
-	for baseline, want := range map[*witness.Record]string{&reads: "capability CAP_DAC_READ_SEARCH, ", &writes: "capability CAP_DAC_OVERRIDE, "} {
+	for baseline, want := range map[*witness.Record]string{
+		&reads:  "capability CAP_DAC_READ_SEARCH, ",
+		&writes: "capability CAP_DAC_OVERRIDE, ",
+	} {
 		want = fmt.Sprintf(`openat(%q, 0x0, 0x0): EACCES: path-hidden %[1]s, %[2]snew-privileges exe`, theirs, want)
 		if got := telling(denied.Minus(*baseline)); !slices.Contains(got, want) {
 			t.Errorf("got %q, want %s", got, want)

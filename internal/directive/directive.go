@@ -87,7 +87,8 @@ type PathEffect struct {
 	Path  string
 	Mode  PathMode
 	Value string // the weakest value that has the effect
-	Upto  string // the strongest value for which systemd names the path itself, and not just one above it; "" = the strongest
+	// the strongest value for which systemd names the path itself, and not just one above it; "" = the strongest
+	Upto string
 }
 
 // A Mount is what systemd mounts for a service because of a value. What the unit closes above it does not hold there.

@@ -21,19 +21,67 @@ func TestGrants(t *testing.T) {
 		{"ReadWritePaths", []string{`"/a b"`, "/c"}, []string{"/a b", "/c"}, []string{"/c"}, []string{`"/a b"`}},
 		{"ExecPaths", []string{"/usr"}, []string{"/usr"}, []string{"/usr"}, nil},
 		{"ReadOnlyPaths", []string{"/srv"}, nil, nil, nil},
-		{"DeviceAllow", []string{"/dev/fuse rw", "char-rtc r"}, []string{"/dev/fuse rw", "char-rtc r"}, []string{"/dev/fuse rw"}, []string{"char-rtc r"}},
-		{"IPAddressAllow", []string{"localhost 10.0.0.0/8"}, []string{"localhost", "10.0.0.0/8"}, []string{"localhost"}, []string{"10.0.0.0/8"}},
-		{"SocketBindAllow", []string{"tcp:80", "udp:53"}, []string{"tcp:80", "udp:53"}, []string{"udp:53"}, []string{"tcp:80"}},
-		{"CapabilityBoundingSet", []string{"CAP_KILL CAP_CHOWN"}, []string{"CAP_CHOWN", "CAP_KILL"}, []string{"CAP_KILL"}, []string{"CAP_CHOWN"}},
+		{
+			"DeviceAllow",
+			[]string{"/dev/fuse rw", "char-rtc r"},
+			[]string{"/dev/fuse rw", "char-rtc r"},
+			[]string{"/dev/fuse rw"},
+			[]string{"char-rtc r"},
+		},
+		{
+			"IPAddressAllow",
+			[]string{"localhost 10.0.0.0/8"},
+			[]string{"localhost", "10.0.0.0/8"},
+			[]string{"localhost"},
+			[]string{"10.0.0.0/8"},
+		},
+		{
+			"SocketBindAllow",
+			[]string{"tcp:80", "udp:53"},
+			[]string{"tcp:80", "udp:53"},
+			[]string{"udp:53"},
+			[]string{"tcp:80"},
+		},
+		{
+			"CapabilityBoundingSet",
+			[]string{"CAP_KILL CAP_CHOWN"},
+			[]string{"CAP_CHOWN", "CAP_KILL"},
+			[]string{"CAP_KILL"},
+			[]string{"CAP_CHOWN"},
+		},
 		{"CapabilityBoundingSet", []string{"CAP_KILL"}, []string{"CAP_KILL"}, []string{"CAP_KILL"}, []string{""}},
 		{"CapabilityBoundingSet", []string{"~CAP_KILL"}, nil, nil, nil},
-		{"RestrictAddressFamilies", []string{"AF_UNIX AF_INET"}, []string{"AF_INET", "AF_UNIX"}, []string{"AF_INET", "AF_UNIX"}, []string{"none"}},
+		{
+			"RestrictAddressFamilies",
+			[]string{"AF_UNIX AF_INET"},
+			[]string{"AF_INET", "AF_UNIX"},
+			[]string{"AF_INET", "AF_UNIX"},
+			[]string{"none"},
+		},
 		{"RestrictAddressFamilies", []string{"~AF_UNIX"}, nil, nil, nil},
 		{"RestrictNamespaces", []string{"net user"}, []string{"net", "user"}, []string{"net", "user"}, []string{"yes"}},
 		{"RestrictNamespaces", []string{"no"}, nil, nil, nil},
-		{"SystemCallFilter", []string{"@system-service", "~@privileged", "@chown mount"}, []string{"@chown", "mount"}, []string{"mount"}, []string{"@system-service", "~@privileged", "@chown"}},
-		{"SystemCallFilter", []string{"@system-service @mount", "@mount"}, []string{"@mount", "@mount"}, []string{"@mount"}, []string{"@system-service"}},
-		{"SystemCallFilter", []string{"~@mount", "umount2"}, []string{"umount2"}, []string{"umount2"}, []string{"~@mount"}},
+		{
+			"SystemCallFilter",
+			[]string{"@system-service", "~@privileged", "@chown mount"},
+			[]string{"@chown", "mount"},
+			[]string{"mount"},
+			[]string{"@system-service", "~@privileged", "@chown"},
+		},
+		{
+			"SystemCallFilter",
+			[]string{"@system-service @mount", "@mount"},
+			[]string{"@mount", "@mount"},
+			[]string{"@mount"},
+			[]string{"@system-service"},
+		},
+		{
+			"SystemCallFilter",
+			[]string{"~@mount", "umount2"},
+			[]string{"umount2"},
+			[]string{"umount2"},
+			[]string{"~@mount"},
+		},
 		{"ProtectSystem", []string{"full"}, nil, nil, nil},
 	}
 	for _, test := range tests {
@@ -71,7 +119,8 @@ func TestGives(t *testing.T) {
 	}
 	for _, test := range tests {
 		d, _ := directive.Lookup(test.name)
-		if !d.Gives(test.grant, test.kind, test.subject, 257) || d.Gives(test.grant, test.kind, test.none, 257) || d.Gives(test.grant, "realtime", test.subject, 257) {
+		if !d.Gives(test.grant, test.kind, test.subject, 257) || d.Gives(test.grant, test.kind, test.none, 257) ||
+			d.Gives(test.grant, "realtime", test.subject, 257) {
 			t.Errorf("%s=%s must give %s %s, and not %s", test.name, test.grant, test.kind, test.subject, test.none)
 		}
 	}
@@ -79,7 +128,10 @@ func TestGives(t *testing.T) {
 
 // What is taken away is gone, and nothing else comes of it.
 func TestWithoutLaws(t *testing.T) {
-	for _, name := range []string{"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces", "RestrictAddressFamilies", "SystemCallFilter"} {
+	for _, name := range []string{
+		"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces",
+		"RestrictAddressFamilies", "SystemCallFilter",
+	} {
 		t.Run(name, func(t *testing.T) {
 			d, _ := directive.Lookup(name)
 			rapid.Check(t, func(t *rapid.T) {

@@ -24,7 +24,10 @@ var words = map[string][]string{
 	"AmbientCapabilities":     {"CAP_KILL", "CAP_CHOWN", "CAP_SYS_ADMIN"},
 	"RestrictNamespaces":      {"net", "user", "mnt", "time", "cgroup"},
 	"RestrictAddressFamilies": {"AF_UNIX", "AF_INET", "AF_MCTP", "AF_LOCAL", "AF_NETLINK"},
-	"SystemCallFilter":        {"@mount", "mount", "@system-service", "@privileged", "read", "ptrace", "@sandbox", "swapon"},
+	"SystemCallFilter": {
+		"@mount", "mount", "@system-service", "@privileged", "read", "ptrace", "@sandbox",
+		"swapon",
+	},
 	"SystemCallArchitectures": {"native", "x86", "x86-64"},
 	"IPAddressDeny":           {"any", "10.0.0.0/8", "10.1.2.3", "localhost"},
 	"SocketBindDeny":          {"any", "tcp:80", "ipv6:udp:1-100"},
@@ -61,7 +64,10 @@ func assignments(t *rapid.T, d *directive.Directive, label string, profile bool)
 }
 
 func signed(name string) bool {
-	return slices.Contains([]string{"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces", "RestrictAddressFamilies", "SystemCallFilter"}, name)
+	return slices.Contains([]string{
+		"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces",
+		"RestrictAddressFamilies", "SystemCallFilter",
+	}, name)
 }
 
 // strength returns what assignments still allow, as a set of things: the independent reading that the merge is judged
@@ -126,7 +132,8 @@ func subset(a, b map[string]bool) bool {
 // doing it twice adds nothing.
 func TestMergeLaws(t *testing.T) {
 	for _, d := range directive.All() {
-		if _, listed := words[d.Name]; !listed && !d.Ordered() && d.Name != "UMask" || strings.HasSuffix(d.Name, "Paths") {
+		if _, listed := words[d.Name]; !listed && !d.Ordered() && d.Name != "UMask" ||
+			strings.HasSuffix(d.Name, "Paths") {
 			continue
 		}
 		if d.Name == "TemporaryFileSystem" || d.Name == "SocketBindDeny" || d.Name == "SystemCallArchitectures" {
@@ -184,7 +191,12 @@ func access(unit map[string][]string, probe string) int {
 	lists := []struct {
 		name string
 		rank int
-	}{{"InaccessiblePaths", hidden}, {"ReadOnlyPaths", readOnly}, {"ReadWritePaths", writable}, {"TemporaryFileSystem", cover}}
+	}{
+		{"InaccessiblePaths", hidden},
+		{"ReadOnlyPaths", readOnly},
+		{"ReadWritePaths", writable},
+		{"TemporaryFileSystem", cover},
+	}
 	for _, l := range lists {
 		var all []string
 		for _, v := range unit[l.name] {
@@ -244,8 +256,14 @@ func access(unit map[string][]string, probe string) int {
 
 // With every directive about paths at once: no path can be seen or written that could not before.
 func TestMergePathLaws(t *testing.T) {
-	names := []string{"ProtectSystem", "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "TemporaryFileSystem", "ProtectHome"}
-	probes := []string{"/", "/srv", "/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv/b", "/home", "/home/x", "/usr/lib/x", "/usr", "/etc/x", "/opt", "/proc"}
+	names := []string{
+		"ProtectSystem", "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "TemporaryFileSystem",
+		"ProtectHome",
+	}
+	probes := []string{
+		"/", "/srv", "/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv/b", "/home", "/home/x", "/usr/lib/x",
+		"/usr", "/etc/x", "/opt", "/proc",
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		unit, want := map[string][]string{}, map[string][]string{}
 		for _, n := range names {

@@ -70,7 +70,8 @@ func (callFilter) check(d *Directive, lines []string) error {
 }
 
 func (callFilter) rule() string {
-	return "what the profile refuses is denied by a ~ line; an allow-list replaces a deny-list, which is then denied again"
+	return "what the profile refuses is denied by a ~ line; an allow-list replaces a deny-list, which is then denied " +
+		"again"
 }
 
 func (k callFilter) merge(d *Directive, c Context, want []string) Merged {

@@ -41,7 +41,12 @@ const (
 var table = []*Directive{
 	{
 		Name: "ProtectSystem", kind: ordered{}, Man: manExec,
-		Values: []Value{{Name: "no"}, {Name: "yes", Rank: 1}, {Name: "full", Rank: 2}, {Name: "strict", Since: 232, Rank: 3}},
+		Values: []Value{
+			{Name: "no"},
+			{Name: "yes", Rank: 1},
+			{Name: "full", Rank: 2},
+			{Name: "strict", Since: 232, Rank: 3},
+		},
 		Paths: []PathEffect{
 			{Path: "/usr", Mode: ReadOnly, Value: "yes", Upto: "full"},
 			{Path: "/boot", Mode: ReadOnly, Value: "yes", Upto: "full"},
@@ -58,29 +63,34 @@ var table = []*Directive{
 			{Path: "/root", Value: "strict", Writable: true, Executable: true},
 			{Path: "/run/user", Value: "strict", Writable: true, Executable: true},
 		},
-		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys, ReadWritePaths= and, beside the directives that say so, /run",
-		Breaks:  "services that write outside their own directories, above all logs, pid files and /etc",
+		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys, ReadWritePaths= " +
+			"and, beside the directives that say so, /run",
+		Breaks: "services that write outside their own directories, above all logs, pid files and /etc",
 	},
 	{
-		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPaths{}, With: "ProtectSystem", Man: manExec,
+		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPaths{},
+		With: "ProtectSystem", Man: manExec,
 		Lifts:   refusal.PathReadOnly,
 		Undoes:  []string{"/", "/etc", "/usr", "/var", "/home", "/root", "/boot", "/var/lib"},
 		Try:     Try{Home: true},
 		Forbids: "nothing: the exceptions from ProtectSystem=strict and ReadOnlyPaths=",
 	},
 	{
-		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: shutPaths{ReadOnly}, Man: manExec,
+		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: shutPaths{ReadOnly},
+		Man:     manExec,
 		Refuses: []refusal.Kind{refusal.PathReadOnly},
 		Forbids: "write below these paths", Breaks: "services that write there",
 	},
 	{
-		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231, kind: shutPaths{Hidden}, Man: manExec,
+		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231, kind: shutPaths{Hidden},
+		Man:     manExec,
 		Refuses: []refusal.Kind{refusal.PathHidden},
 		Forbids: "see anything below these paths", Breaks: "services that read there",
 	},
 	{
 		Name: "TemporaryFileSystem", Since: 238, kind: coverPaths{}, Man: manExec,
-		Forbids: "see what is below these paths: each is an empty file system of its own", Breaks: "services that read there",
+		Forbids: "see what is below these paths: each is an empty file system of its own",
+		Breaks:  "services that read there",
 	},
 	{
 		Name: "NoExecPaths", Since: 248, kind: shutPaths{NoExec}, Man: manExec,
@@ -115,13 +125,17 @@ var table = []*Directive{
 	{
 		Name: "PrivateTmp", kind: ordered{}, Man: manExec, Late: true,
 		Values: []Value{{Name: "no"}, {Name: "yes", Rank: 1}, {Name: "disconnected", Since: 257, Rank: 2}},
-		Paths:  []PathEffect{{Path: "/tmp", Mode: Hidden, Value: "yes"}, {Path: "/var/tmp", Mode: Hidden, Value: "yes"}},
+		Paths: []PathEffect{
+			{Path: "/tmp", Mode: Hidden, Value: "yes"},
+			{Path: "/var/tmp", Mode: Hidden, Value: "yes"},
+		},
 		Mounts: []Mount{
 			{Path: "/tmp", Writable: true, Executable: true},
 			{Path: "/var/tmp", Writable: true, Executable: true},
 		},
 		Refuses: []refusal.Kind{refusal.PathHidden, refusal.MountPoint},
-		Forbids: "see the files and sockets of others in /tmp and /var/tmp", Breaks: "sockets and caches shared through /tmp",
+		Forbids: "see the files and sockets of others in /tmp and /var/tmp",
+		Breaks:  "sockets and caches shared through /tmp",
 	},
 	{
 		Name: "PrivateMounts", Since: 239, kind: ordered{}, Values: boolean, Man: manExec,
@@ -138,7 +152,8 @@ var table = []*Directive{
 		},
 		Trace:   Trace{Kind: MountOption, Name: "/proc", Value: "hidepid="},
 		Refuses: []refusal.Kind{refusal.ProcessHidden},
-		Forbids: "see the processes of other users in /proc", Breaks: "monitoring, and services that look for other processes",
+		Forbids: "see the processes of other users in /proc",
+		Breaks:  "monitoring, and services that look for other processes",
 	},
 	{
 		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec, Mounts: apiMounts,
@@ -187,16 +202,28 @@ var table = []*Directive{
 	{
 		Name: "ProtectKernelModules", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
 		Filters: true,
-		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_MODULE"}, {Directive: "SystemCallFilter", Value: "~@module"}},
-		Paths:   []PathEffect{{Path: "/usr/lib/modules", Mode: Hidden, Value: "yes"}, {Path: "/lib/modules", Mode: Hidden, Value: "yes"}},
+		Implies: []Effect{
+			{Directive: "CapabilityBoundingSet", Value: "~CAP_SYS_MODULE"},
+			{Directive: "SystemCallFilter", Value: "~@module"},
+		},
+		Paths: []PathEffect{
+			{Path: "/usr/lib/modules", Mode: Hidden, Value: "yes"},
+			{Path: "/lib/modules", Mode: Hidden, Value: "yes"},
+		},
 		Refuses: []refusal.Kind{refusal.PathHidden, refusal.Capability, refusal.Syscall},
 		Forbids: "load kernel modules", Breaks: "services that need modules not loaded yet",
 	},
 	{
 		Name: "ProtectKernelLogs", Since: 244, kind: ordered{}, Values: boolean, Man: manExec,
 		Filters: true,
-		Implies: []Effect{{Directive: "CapabilityBoundingSet", Value: "~CAP_SYSLOG"}, {Directive: "SystemCallFilter", Value: "~syslog"}},
-		Paths:   []PathEffect{{Path: "/dev/kmsg", Mode: Hidden, Value: "yes"}, {Path: "/proc/kmsg", Mode: Hidden, Value: "yes"}},
+		Implies: []Effect{
+			{Directive: "CapabilityBoundingSet", Value: "~CAP_SYSLOG"},
+			{Directive: "SystemCallFilter", Value: "~syslog"},
+		},
+		Paths: []PathEffect{
+			{Path: "/dev/kmsg", Mode: Hidden, Value: "yes"},
+			{Path: "/proc/kmsg", Mode: Hidden, Value: "yes"},
+		},
 		Refuses: []refusal.Kind{refusal.PathHidden, refusal.Capability, refusal.Syscall},
 		Forbids: "read or write the kernel log", Breaks: "log daemons that read /proc/kmsg or /dev/kmsg",
 	},
@@ -236,7 +263,8 @@ var table = []*Directive{
 		},
 		Trace:   MountTrace("/dev"),
 		Refuses: []refusal.Kind{refusal.Device, refusal.Capability, refusal.Syscall},
-		Forbids: "see devices other than null, zero, random, tty and their like", Breaks: "hardware access, /dev/net/tun, /dev/fuse",
+		Forbids: "see devices other than null, zero, random, tty and their like",
+		Breaks:  "hardware access, /dev/net/tun, /dev/fuse",
 	},
 	{
 		Name: "DevicePolicy", kind: ordered{}, Man: manResources,
@@ -254,7 +282,8 @@ var table = []*Directive{
 		Mounts:  []Mount{{Path: "/dev/mqueue", Writable: true}},
 		Trace:   NamespaceTrace("ipc"),
 		Refuses: []refusal.Kind{refusal.IPC},
-		Forbids: "share System V IPC and message queues with others", Breaks: "databases and X clients that share memory",
+		Forbids: "share System V IPC and message queues with others",
+		Breaks:  "databases and X clients that share memory",
 	},
 	{
 		Name: "PrivatePIDs", Since: 257, kind: ordered{}, Values: boolean, Man: manExec, Mounts: apiMounts,
@@ -282,7 +311,8 @@ var table = []*Directive{
 			{Directive: "DynamicUser", Value: "yes", With: "managed"},
 		},
 		Refuses: []refusal.Kind{refusal.UserMapping, refusal.Capability},
-		Forbids: "use capabilities on the host, see users other than its own", Breaks: "ports below 1024, changing user, foreign files",
+		Forbids: "use capabilities on the host, see users other than its own",
+		Breaks:  "ports below 1024, changing user, foreign files",
 	},
 	{
 		Name: "PrivateNetwork", kind: ordered{}, Values: boolean, Man: manExec,
@@ -314,9 +344,11 @@ var table = []*Directive{
 		Forbids: "nothing: the exceptions from SocketBindDeny=",
 	},
 	{
-		Name: "RestrictNetworkInterfaces", Since: 250, kind: signed{isName: isInterface, want: "interface names"}, Man: manResources,
+		Name: "RestrictNetworkInterfaces", Since: 250, kind: signed{isName: isInterface, want: "interface names"},
+		Man:     manResources,
 		Trace:   CgroupTrace("sd_restrictif_"),
-		Forbids: "exchange packets over other interfaces", Breaks: "services whose clients or servers are behind another interface",
+		Forbids: "exchange packets over other interfaces",
+		Breaks:  "services whose clients or servers are behind another interface",
 	},
 	{
 		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
@@ -354,10 +386,12 @@ var table = []*Directive{
 	{
 		Name: "AmbientCapabilities", Since: 229, kind: ambient{}, Man: manExec,
 		Trace:   Trace{Kind: Capabilities, Name: "CapAmb"},
-		Forbids: "start with any other capability as an unprivileged user", Breaks: "low ports, raw sockets of unprivileged users",
+		Forbids: "start with any other capability as an unprivileged user",
+		Breaks:  "low ports, raw sockets of unprivileged users",
 	},
 	{
-		Name: "SecureBits", kind: flags{"noroot", "noroot-locked", "keep-caps-locked", "no-setuid-fixup-locked"}, Man: manExec,
+		Name: "SecureBits", kind: flags{"noroot", "noroot-locked", "keep-caps-locked", "no-setuid-fixup-locked"},
+		Man:     manExec,
 		Unseen:  "the kernel tells them to the process itself only",
 		Forbids: "gain capabilities by becoming root", Breaks: "services that start helpers as root",
 	},
@@ -382,7 +416,8 @@ var table = []*Directive{
 			{Name: "none", Rank: 3},
 		},
 		Trace:   Trace{Kind: InManager},
-		Forbids: "tell the service manager its state from other processes", Breaks: "Type=notify services that notify from a child",
+		Forbids: "tell the service manager its state from other processes",
+		Breaks:  "Type=notify services that notify from a child",
 	},
 	{
 		Name: "RemoveIPC", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,
@@ -406,7 +441,8 @@ var table = []*Directive{
 		Filters: true,
 		Unseen:  "with Linux 6.3 it is a property of memory that the kernel does not tell",
 		Refuses: []refusal.Kind{refusal.WriteExecute},
-		Forbids: "make memory both writable and executable", Breaks: "just-in-time compilers: JavaScript, Java, PCRE, LuaJIT",
+		Forbids: "make memory both writable and executable",
+		Breaks:  "just-in-time compilers: JavaScript, Java, PCRE, LuaJIT",
 	},
 	{
 		Name: "RestrictRealtime", Since: 231, kind: ordered{}, Values: boolean, Man: manExec,
@@ -420,13 +456,16 @@ var table = []*Directive{
 		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []refusal.Kind{refusal.SetuidBit},
-		Forbids: "set the set-user-ID or set-group-ID bit", Breaks: "log rotation with mode 2770, package managers, openat2()",
+		Forbids: "set the set-user-ID or set-group-ID bit",
+		Breaks:  "log rotation with mode 2770, package managers, openat2()",
 	},
 	{
-		Name: "RestrictFileSystems", Since: 250, kind: signed{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
+		Name: "RestrictFileSystems", Since: 250,
+		kind: signed{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
 		Trace:   Trace{Kind: InFile, Name: "/sys/kernel/security/lsm", Value: "bpf"},
 		Refuses: []refusal.Kind{refusal.FileSystem},
-		Forbids: "open files on file systems of other types", Breaks: "services that read /proc, /sys or network file systems",
+		Forbids: "open files on file systems of other types",
+		Breaks:  "services that read /proc, /sys or network file systems",
 	},
 	{
 		Name: "PrivateBPF", Since: 258, kind: ordered{}, Values: boolean, Man: manExec, Mounts: apiMounts,

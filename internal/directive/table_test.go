@@ -156,9 +156,11 @@ func TestEmptyAssignment(t *testing.T) {
 				continue
 			}
 			kept := set && v == known
-			resets := strings.Contains(rows[d.Name].empty, "unset") && version >= 254 || strings.Contains(rows[d.Name].empty, "resets to no (262)") && version >= 262
+			resets := strings.Contains(rows[d.Name].empty, "unset") && version >= 254 ||
+				strings.Contains(rows[d.Name].empty, "resets to no (262)") && version >= 262
 			if kept == resets {
-				t.Errorf("%s on %d: kept %t after an empty assignment, facts: %s", d.Name, version, kept, rows[d.Name].empty)
+				t.Errorf("%s on %d: kept %t after an empty assignment, facts: %s", d.Name, version, kept,
+					rows[d.Name].empty)
 			}
 		}
 	}
@@ -206,7 +208,10 @@ func TestCheck(t *testing.T) {
 }
 
 func TestSuggest(t *testing.T) {
-	for misspelt, want := range map[string]string{"ProtectSytem": "ProtectSystem", "PrivateTmP": "PrivateTmp", "ExecStart": "", "": ""} {
+	for misspelt, want := range map[string]string{
+		"ProtectSytem": "ProtectSystem", "PrivateTmP": "PrivateTmp",
+		"ExecStart": "", "": "",
+	} {
 		if got := directive.Suggest(misspelt); got != want {
 			t.Errorf("%q: %q, want %q", misspelt, got, want)
 		}

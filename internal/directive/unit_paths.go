@@ -284,7 +284,10 @@ func (c Context) shut(p unitPaths, d *Directive) []closedPath {
 	var closed []closedPath
 	for _, row := range unitOnly {
 		if row.root && c.last(row.name) != "" {
-			closed = append(closed, closedPath{path: "/", by: row.name + "=", replaced: true, writable: true, plus: row.plus})
+			closed = append(closed, closedPath{
+				path: "/", by: row.name + "=", replaced: true, writable: true,
+				plus: row.plus,
+			})
 		}
 	}
 	for _, x := range p.covers {

@@ -42,7 +42,8 @@ func TestRead(t *testing.T) {
 		d, _ := directive.Lookup(tt.name)
 		got, set := d.Read(tt.values, tt.version)
 		if got.Name != tt.want || set != tt.set {
-			t.Errorf("%s=%q on %d: got %s, set %v, want %s, %v", tt.name, tt.values, tt.version, got.Name, set, tt.want, tt.set)
+			t.Errorf("%s=%q on %d: got %s, set %v, want %s, %v", tt.name, tt.values, tt.version, got.Name, set, tt.want,
+				tt.set)
 		}
 	}
 }

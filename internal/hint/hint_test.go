@@ -26,8 +26,10 @@ func TestOf(t *testing.T) {
 func TestNearest(t *testing.T) {
 	words := []string{"units", "extends", "description", "secrets", "secrets_for", "exec", "file"}
 	for got, want := range map[string]string{
-		"unit": "units", "Units": "units", "uints": "units", "extend": "extends", "desc": "description", "secret": "secrets",
-		"secretsfor": "secrets_for", "exce": "exec", "flie": "file", "x": "", "": "", "wibble": "", strings.Repeat("u", 10000): "",
+		"unit": "units", "Units": "units", "uints": "units", "extend": "extends", "desc": "description",
+		"secret":     "secrets",
+		"secretsfor": "secrets_for", "exce": "exec", "flie": "file", "x": "", "": "", "wibble": "",
+		strings.Repeat("u", 10000): "",
 	} {
 		if near := hint.Nearest(got, words); near != want {
 			t.Errorf("nearest(%.20q) = %q, want %q", got, near, want)

@@ -17,7 +17,8 @@ import (
 func TestWriteAndRemove(t *testing.T) {
 	dir := t.TempDir()
 	r := host.At(dir)
-	if err := errors.Join(r.MkdirAll("/usr/lib/x", 0o755), os.Symlink("/usr/lib", dir+"/lib"), os.Symlink("/etc/passwd", dir+"/usr/lib/x/link")); err != nil {
+	if err := errors.Join(r.MkdirAll("/usr/lib/x", 0o755), os.Symlink("/usr/lib", dir+"/lib"),
+		os.Symlink("/etc/passwd", dir+"/usr/lib/x/link")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"/lib/x/file", "/usr/lib/x/link"} { // a link is replaced
@@ -48,7 +49,8 @@ func TestWriteAndRemove(t *testing.T) {
 	if err := r.Remove("/lib/x"); !errors.Is(err, unix.ENOTEMPTY) {
 		t.Errorf("a directory with files in it: %v", err)
 	}
-	if err := errors.Join(r.Remove("/lib/x/file"), r.RemoveAll("/lib/x"), r.RemoveAll("/lib/x"), r.RemoveAll("/none/x")); err != nil {
+	if err := errors.Join(r.Remove("/lib/x/file"), r.RemoveAll("/lib/x"), r.RemoveAll("/lib/x"),
+		r.RemoveAll("/none/x")); err != nil {
 		t.Error(err)
 	}
 	if err := r.Remove("/lib/x"); !errors.Is(err, fs.ErrNotExist) {
@@ -108,7 +110,8 @@ func TestTooDeep(t *testing.T) {
 	if err := r.RemoveAll("/d"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("removing: %v", err)
 	}
-	if err := r.Walk("/", func(string, fs.DirEntry) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
+	if err := r.Walk("/", func(string, fs.DirEntry) error { return nil }); err == nil ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("walking: %v", err)
 	}
 }

@@ -84,7 +84,8 @@ var partial = map[string]func(r *reader, value string) []string{
 
 // controllers are those of cgroups(7) and systemd's own of BPF, which Delegate= takes.
 var controllers = []string{
-	"cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall", "bpf-devices", "bpf-foreign",
+	"cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall", "bpf-devices",
+	"bpf-foreign",
 	"bpf-socket-bind", "bpf-restrict-network-interfaces", "bpf-bind-network-interface",
 }
 

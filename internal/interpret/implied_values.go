@@ -59,7 +59,8 @@ var impliedDevices = []struct {
 	entries      []string
 }{
 	{when: (*reader).mountsImages, entries: []string{
-		"/dev/loop-control:rw", "/dev/mapper/control:rw", "block-loop:rwm", "block-blkext:rwm", "block-device-mapper:rwm",
+		"/dev/loop-control:rw", "/dev/mapper/control:rw", "block-loop:rwm", "block-blkext:rwm",
+		"block-device-mapper:rwm",
 	}},
 	{when: protectsClock, entries: []string{"char-rtc:r"}},
 	{when: (*reader).decrypts, since: 250, until: 252, entries: []string{"/dev/tpmrm0:rw"}},

@@ -26,11 +26,13 @@ var refusals = []refusal{
 		when: func(r *reader, s *exposure.Service) bool { return s.On("DynamicUser") && r.workingDirectory() == "~" },
 	},
 	{
-		since: 257, at: "WorkingDirectory", why: "WorkingDirectory= may not be below /proc, /sys or /dev in a service with its own mounts",
+		since: 257, at: "WorkingDirectory",
+		why:  "WorkingDirectory= may not be below /proc, /sys or /dev in a service with its own mounts",
 		when: func(r *reader, s *exposure.Service) bool { return isAPI(r.workingDirectory()) && r.ownMounts(s) },
 	},
 	{
-		since: 260, at: "PrivateUsers", why: "PrivateUsers=managed does not go with User=, Group=, DynamicUser= or PAMName=",
+		since: 260, at: "PrivateUsers", why: "PrivateUsers=managed does not go with User=, Group=, DynamicUser= or " +
+			"PAMName=",
 		when: func(r *reader, s *exposure.Service) bool {
 			return s.Values["PrivateUsers"] == "managed" &&
 				(s.User != "" || s.On("DynamicUser") || r.lastText("Group") != "" || r.lastText("PAMName") != "")
@@ -78,7 +80,8 @@ var refusals = []refusal{
 		},
 	},
 	{
-		until: 253, at: "RestartForceExitStatus", why: "RestartForceExitStatus= is set, which Type=oneshot may not have",
+		until: 253, at: "RestartForceExitStatus",
+		why:  "RestartForceExitStatus= is set, which Type=oneshot may not have",
 		when: func(r *reader, s *exposure.Service) bool { return s.Type == "oneshot" && r.forcesRestart() },
 	},
 	{
@@ -96,7 +99,8 @@ var refusals = []refusal{
 		when: (*reader).killsTooFew,
 	},
 	{
-		until: exposure.SinceOffline - 1, at: "OnFailureJobMode", why: "OnFailureJobMode=isolate with more than one OnFailure= unit",
+		until: exposure.SinceOffline - 1, at: "OnFailureJobMode",
+		why:  "OnFailureJobMode=isolate with more than one OnFailure= unit",
 		when: func(r *reader, _ *exposure.Service) bool { return r.isolates() },
 	},
 	{

@@ -131,13 +131,28 @@ func TestEnds(t *testing.T) {
 		want   string // in the error
 		none   bool
 	}{
-		"well":              {system: printed{output: strings.NewReader(one)}},
-		"no journal":        {system: printed{output: strings.NewReader(""), status: 66}, want: "no journal", none: true},
-		"no such unit":      {system: printed{output: strings.NewReader(""), status: 1, says: "Failed to add filter for units: No data available"}},
-		"another failure":   {system: printed{output: strings.NewReader(one), status: 7, says: "broken\n"}, want: "exit status 7: broken"},
-		"half an entry":     {system: printed{output: strings.NewReader(`{"MESSAGE":"a`)}, want: "unexpected end"},
-		"something else":    {system: printed{output: strings.NewReader("-- no entries --\n")}, want: "invalid character"},
-		"a failure to read": {system: printed{output: io.MultiReader(strings.NewReader(one), failing{})}, want: "the pipe broke"},
+		"well": {system: printed{output: strings.NewReader(one)}},
+		"no journal": {
+			system: printed{output: strings.NewReader(""), status: 66}, want: "no journal",
+			none: true,
+		},
+		"no such unit": {system: printed{
+			output: strings.NewReader(""), status: 1,
+			says: "Failed to add filter for units: No data available",
+		}},
+		"another failure": {
+			system: printed{output: strings.NewReader(one), status: 7, says: "broken\n"},
+			want:   "exit status 7: broken",
+		},
+		"half an entry": {system: printed{output: strings.NewReader(`{"MESSAGE":"a`)}, want: "unexpected end"},
+		"something else": {
+			system: printed{output: strings.NewReader("-- no entries --\n")},
+			want:   "invalid character",
+		},
+		"a failure to read": {
+			system: printed{output: io.MultiReader(strings.NewReader(one), failing{})},
+			want:   "the pipe broke",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := journal.Read(t.Context(), x.system, journal.Query{}, func(journal.Entry) bool { return true })
@@ -168,18 +183,27 @@ func TestArguments(t *testing.T) {
 		query journal.Query
 		want  string
 	}{
-		"all": {journal.Query{Fields: []string{"MESSAGE"}}, "journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE"},
+		"all": {
+			journal.Query{Fields: []string{"MESSAGE"}},
+			"journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE",
+		},
 		"short": {
-			journal.Query{Short: true, Fields: []string{"MESSAGE"}}, "journalctl --no-pager --quiet --output=json --output-fields=MESSAGE",
+			journal.Query{Short: true, Fields: []string{"MESSAGE"}},
+			"journalctl --no-pager --quiet --output=json --output-fields=MESSAGE",
 		},
 		"last": {
-			journal.Query{Since: time.UnixMilli(1700000000900), Last: 5, Fields: []string{"MESSAGE", "_PID"}, Match: []string{"_PID=1"}},
-			"journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE,_PID --since=@1700000000 --reverse --lines=5 _PID=1",
+			journal.Query{
+				Since: time.UnixMilli(1700000000900), Last: 5, Fields: []string{"MESSAGE", "_PID"},
+				Match: []string{"_PID=1"},
+			},
+			"journalctl --all --no-pager --quiet --output=json --output-fields=MESSAGE,_PID --since=@1700000000 " +
+				"--reverse --lines=5 _PID=1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var args []string
-			if err := journal.Read(t.Context(), printed{output: strings.NewReader(""), received: &args}, x.query, nil); err != nil {
+			if err := journal.Read(t.Context(), printed{output: strings.NewReader(""), received: &args}, x.query,
+				nil); err != nil {
 				t.Error(err)
 			}
 			if got := strings.Join(args, " "); got != x.want {
@@ -200,9 +224,12 @@ func TestMachine(t *testing.T) {
 		says   string
 		err    error
 	}{
-		"ends well":      {"echo out", all, 0, "", nil},
-		"fails":          {"echo no >&2; exit 7", all, 7, "no\n", nil},
-		"never ends":     {"exec yes", func(r io.Reader) error { _, err := r.Read(make([]byte, 10)); return err }, 0, "", nil},
+		"ends well": {"echo out", all, 0, "", nil},
+		"fails":     {"echo no >&2; exit 7", all, 7, "no\n", nil},
+		"never ends": {
+			"exec yes", func(r io.Reader) error { _, err := r.Read(make([]byte, 10)); return err }, 0,
+			"", nil,
+		},
 		"cannot be read": {"exec yes", func(io.Reader) error { return broken }, 0, "", broken},
 	} {
 		t.Run(name, func(t *testing.T) {

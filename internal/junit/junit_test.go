@@ -9,7 +9,10 @@ import (
 func ExampleWrite() {
 	junit.Write(os.Stdout, []junit.Suite{{Name: "web.service", Seconds: 1.5, Cases: []junit.Case{
 		{Class: "web.service", Name: "works hardened"},
-		{Class: "web.service", Name: "PrivateTmp=yes", Failure: &junit.Text{Message: "demoted to off", Details: "check: no answer"}},
+		{
+			Class: "web.service", Name: "PrivateTmp=yes",
+			Failure: &junit.Text{Message: "demoted to off", Details: "check: no answer"},
+		},
 		{Class: "web.service", Name: "exposure", Skipped: &junit.Text{Message: "waived"}, Out: "4.2"},
 	}}})
 	// Output:

@@ -18,10 +18,13 @@ import (
 
 // restrictions are assignments that take something from a service.
 var restrictions = []string{
-	"PrivateTmp=yes", "PrivateDevices=yes", "PrivateNetwork=yes", "PrivateUsers=yes", "PrivateMounts=yes", "ProtectSystem=strict",
+	"PrivateTmp=yes", "PrivateDevices=yes", "PrivateNetwork=yes", "PrivateUsers=yes", "PrivateMounts=yes",
+	"ProtectSystem=strict",
 	"ProtectHome=yes", "ProtectClock=yes", "ProtectHostname=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes",
-	"ProtectKernelTunables=yes", "ProtectControlGroups=yes", "ProtectProc=invisible", "ProcSubset=pid", "NoNewPrivileges=yes",
-	"CapabilityBoundingSet=~CAP_SYS_ADMIN CAP_NET_ADMIN", "CapabilityBoundingSet=~CAP_KILL", "RestrictNamespaces=~user pid",
+	"ProtectKernelTunables=yes", "ProtectControlGroups=yes", "ProtectProc=invisible", "ProcSubset=pid",
+	"NoNewPrivileges=yes",
+	"CapabilityBoundingSet=~CAP_SYS_ADMIN CAP_NET_ADMIN", "CapabilityBoundingSet=~CAP_KILL",
+	"RestrictNamespaces=~user pid",
 	"RestrictRealtime=yes", "RestrictSUIDSGID=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "UMask=0077",
 	"SystemCallArchitectures=native", "SystemCallFilter=~@mount @swap", "SystemCallFilter=~@privileged",
 	"RestrictAddressFamilies=~AF_PACKET", "DevicePolicy=closed", "IPAddressDeny=any", "DynamicUser=yes",
@@ -170,10 +173,13 @@ func TestErrors(t *testing.T) {
 func TestArchitectures(t *testing.T) {
 	u := testUnit(t, "SystemCallFilter=~@mount")
 	for arch, want := range map[string]string{
-		"x86_64":  "System call deny list defined for service, and @cpu-emulation is not included (e.g. modify_ldt is allowed)",
+		"x86_64": "System call deny list defined for service, and @cpu-emulation is not included (e.g. modify_ldt " +
+			"is allowed)",
 		"aarch64": "System call deny list defined for service, and @cpu-emulation is included",
-		"i686":    "System call deny list defined for service, and @cpu-emulation is not included (e.g. modify_ldt is allowed)",
-		"ppc64le": "System call deny list defined for service, and @cpu-emulation is not included (e.g. modify_ldt is allowed)",
+		"i686": "System call deny list defined for service, and @cpu-emulation is not included (e.g. modify_ldt " +
+			"is allowed)",
+		"ppc64le": "System call deny list defined for service, and @cpu-emulation is not included (e.g. modify_ldt " +
+			"is allowed)",
 	} {
 		r, err := offline.Score(u, exposure.Options{Version: 257, Arch: arch})
 		if err != nil {
@@ -189,7 +195,8 @@ func TestArchitectures(t *testing.T) {
 
 // FuzzScore scores any text: it must neither panic nor give a score that does not exist.
 func FuzzScore(f *testing.F) {
-	for _, line := range append(restrictions, `ExecStart=-@/bin/x "a b" \x41 ; +/bin/y`, "DeviceAllow=/dev/x rw", "IPAddressAllow=::1/64", "User=%i") {
+	for _, line := range append(restrictions, `ExecStart=-@/bin/x "a b" \x41 ; +/bin/y`, "DeviceAllow=/dev/x rw",
+		"IPAddressAllow=::1/64", "User=%i") {
 		f.Add(line, 257)
 	}
 	f.Fuzz(func(t *testing.T, text string, version int) {

@@ -94,12 +94,21 @@ func TestSource(t *testing.T) {
 		{"all, without aliases, masks and what is no service", lines(src.All()), []string{
 			"not found", "run@test_instance.service " + at + "run@.service", web,
 		}},
-		{"by name", lines(src.Named([]string{"web", "alias.service", "run@a.service", "run@.service", "none"})), []string{
-			web, web, "run@a.service " + at + "run@.service", "run@test_instance.service " + at + "run@.service", "not found",
-		}},
-		{"the directory of a file comes first", lines(src.Named([]string{"/build/web.service", "build/run@.service", "/build/none.service"})), []string{
-			"web.service /build/web.service " + at + "web.service.d/10.conf", "run@test_instance.service /build/run@.service", "not found",
-		}},
+		{
+			"by name", lines(src.Named([]string{"web", "alias.service", "run@a.service", "run@.service", "none"})),
+			[]string{
+				web, web, "run@a.service " + at + "run@.service", "run@test_instance.service " + at + "run@.service",
+				"not found",
+			},
+		},
+		{
+			"the directory of a file comes first",
+			lines(src.Named([]string{"/build/web.service", "build/run@.service", "/build/none.service"})),
+			[]string{
+				"web.service /build/web.service " + at + "web.service.d/10.conf",
+				"run@test_instance.service /build/run@.service", "not found",
+			},
+		},
 		{"two of one name", lines(src.Named([]string{"/build/web.service", "/other/web.service"})), []string{
 			"web.service /build/web.service " + at + "web.service.d/10.conf",
 			"web.service /other/web.service " + at + "web.service.d/10.conf",

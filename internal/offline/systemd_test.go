@@ -305,14 +305,21 @@ func TestSystemdDaemons(t *testing.T) {
 
 // dropins harden in ways that meet what units set themselves: they add, take away, reset and imply.
 var dropins = []string{
-	"ProtectSystem=strict\nReadWritePaths=/var\nProtectHome=tmpfs\nPrivateTmp=disconnected\nPrivateDevices=yes\nUMask=0077\n",
-	"SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\nSystemCallArchitectures=native\nNoNewPrivileges=yes\n",
-	"SystemCallFilter=~@clock @module @mount @reboot @swap\nRestrictNamespaces=~user pid\nRestrictAddressFamilies=~AF_PACKET\n",
-	"CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID\nAmbientCapabilities=\nRestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n",
-	"CapabilityBoundingSet=~CAP_SYS_ADMIN CAP_SYS_PTRACE\nProtectClock=yes\nDevicePolicy=closed\nDeviceAllow=char-rtc r\n",
+	"ProtectSystem=strict\nReadWritePaths=/var\nProtectHome=tmpfs\nPrivateTmp=disconnected\nPrivateDevices=yes\n" +
+		"UMask=0077\n",
+	"SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\nSystemCallArchitectures=native\n" +
+		"NoNewPrivileges=yes\n",
+	"SystemCallFilter=~@clock @module @mount @reboot @swap\nRestrictNamespaces=~user pid\n" +
+		"RestrictAddressFamilies=~AF_PACKET\n",
+	"CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID\nAmbientCapabilities=\n" +
+		"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n",
+	"CapabilityBoundingSet=~CAP_SYS_ADMIN CAP_SYS_PTRACE\nProtectClock=yes\nDevicePolicy=closed\n" +
+		"DeviceAllow=char-rtc r\n",
 	"SystemCallFilter=\nCapabilityBoundingSet=\nRestrictNamespaces=yes\nIPAddressDeny=any\nIPAddressAllow=localhost\n",
-	"DynamicUser=yes\nProtectProc=invisible\nProcSubset=pid\nProtectHostname=yes\nProtectControlGroups=strict\nPrivateUsers=identity\n",
-	"RestrictNamespaces=\nSystemCallFilter=~@mount:EPERM\nProtectKernelModules=yes\nProtectKernelLogs=yes\nProtectKernelTunables=yes\n",
+	"DynamicUser=yes\nProtectProc=invisible\nProcSubset=pid\nProtectHostname=yes\nProtectControlGroups=strict\n" +
+		"PrivateUsers=identity\n",
+	"RestrictNamespaces=\nSystemCallFilter=~@mount:EPERM\nProtectKernelModules=yes\nProtectKernelLogs=yes\n" +
+		"ProtectKernelTunables=yes\n",
 }
 
 // hardened copies unit files and gives each a drop-in.
@@ -327,7 +334,8 @@ func hardened(t *testing.T, daemons string, files []string) string {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(dir+"/50-temper.conf", []byte("[Service]\n"+dropins[i%len(dropins)]), 0o644); err != nil {
+		if err := os.WriteFile(dir+"/50-temper.conf", []byte("[Service]\n"+dropins[i%len(dropins)]),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,7 +18,8 @@ func (p Printer) Status(decisions []generator.Decision, verdicts []verdict.Verdi
 	rows := [][]string{{"UNIT", "PROFILE", "VERDICT", "BEFORE", "AFTER", "DEMOTIONS", "AT BOOT"}}
 	for i, v := range verdicts {
 		rows = append(rows, []string{
-			v.Unit, cmp.Or(v.Profile, "-"), cmp.Or(stateOf(v), "-"), score(v.Exposure.Before), score(v.Exposure.After), fmt.Sprint(len(v.Demotions)),
+			v.Unit, cmp.Or(v.Profile, "-"), cmp.Or(stateOf(v), "-"), score(v.Exposure.Before), score(v.Exposure.After),
+			fmt.Sprint(len(v.Demotions)),
 			decisions[i].Why,
 		})
 	}

@@ -25,7 +25,8 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 
 	p.Step("a.service", "trial 1")
-	p.Step("b.service", "trial 1, of which so much is told that it does not fit into the line of a terminal that is narrow")
+	p.Step("b.service", "trial 1, of which so much is told that it does not fit into the line of a terminal that is "+
+		"narrow")
 	screen.shows(t,
 		"a.service: trial 1",
 		"b.service: trial 1, of which so much is told that it does n",

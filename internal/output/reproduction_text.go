@@ -32,7 +32,8 @@ func (p Printer) Reproduction(r explain.Reproduction) {
 	}
 	fmt.Fprintf(
 		p.Out,
-		"END\nsudo systemctl daemon-reload\nsudo systemctl restart %[1]s; systemctl status %[1]s\njournalctl -u %[1]s -n 20\n",
+		"END\nsudo systemctl daemon-reload\nsudo systemctl restart %[1]s; systemctl status %[1]s\n"+
+			"journalctl -u %[1]s -n 20\n",
 		unit,
 	)
 	fmt.Fprintf(p.Out, "# and back:\nsudo rm %s\nsudo systemctl daemon-reload\nsudo systemctl restart %s\n", file, unit)

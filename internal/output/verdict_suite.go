@@ -49,7 +49,8 @@ func results(v verdict.Verdict) []result {
 	}
 	for _, l := range v.Loose {
 		list = append(list, result{
-			name: l.Directive + "= is no looser than necessary", message: fmt.Sprintf("%s: never needed: %s", l.Pos, strings.Join(l.Names, ", ")),
+			name:    l.Directive + "= is no looser than necessary",
+			message: fmt.Sprintf("%s: never needed: %s", l.Pos, strings.Join(l.Names, ", ")),
 			details: "right would be: " + l.Right,
 		})
 	}

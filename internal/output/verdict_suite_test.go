@@ -16,7 +16,10 @@ var found = []verdict.Verdict{
 		Unit: "web.service", Result: verdict.Proven, Seconds: 2.5,
 		Demotions: []verdict.Demotion{{
 			Directive: "RestrictRealtime", From: "yes", To: verdict.Off, Reason: "the service does not work with it",
-			Evidence: []verdict.Evidence{{Kind: "refused", Text: "web: sched_setscheduler(0x1): EPERM"}, {Kind: "exit", Text: "status 1"}},
+			Evidence: []verdict.Evidence{
+				{Kind: "refused", Text: "web: sched_setscheduler(0x1): EPERM"},
+				{Kind: "exit", Text: "status 1"},
+			},
 		}},
 	},
 	{Unit: "#1.service", Result: verdict.BrokenBaseline, Reason: "it fails without any hardening: no answer"},

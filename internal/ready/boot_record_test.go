@@ -15,7 +15,11 @@ import (
 
 func record() ready.Record {
 	return ready.Record{
-		Inputs:   []ready.Input{{Kind: ready.Kernel}, {Kind: ready.File, Path: "/etc/a"}, {Kind: ready.Names, Path: "/etc"}},
+		Inputs: []ready.Input{
+			{Kind: ready.Kernel},
+			{Kind: ready.File, Path: "/etc/a"},
+			{Kind: ready.Names, Path: "/etc"},
+		},
 		States:   [][]byte{[]byte("6.12"), []byte("!2"), {}},
 		Patterns: []string{"a.service", "*.service"},
 		Dropins:  []ready.Dropin{{Unit: "a.service", Text: []byte("[Service]\n")}},
@@ -161,7 +165,10 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
-	r := ready.Record{Inputs: []ready.Input{{Kind: ready.Names, Path: "/a.service.d"}, {Kind: ready.File, Path: "/a.service.d/1.conf"}}}
+	r := ready.Record{Inputs: []ready.Input{
+		{Kind: ready.Names, Path: "/a.service.d"},
+		{Kind: ready.File, Path: "/a.service.d/1.conf"},
+	}}
 	mount(top + "/image")
 	if !r.ReadStates(root) || !r.Holds(root) {
 		t.Fatalf("the states are %q, and do not hold", r.States)

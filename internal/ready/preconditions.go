@@ -8,7 +8,8 @@ import (
 
 // ProfileDirs is where profiles are looked for, the first directory first.
 var ProfileDirs = []string{
-	"/etc/temper/profiles.d", "/run/temper/profiles.d", "/usr/local/lib/temper/profiles.d", "/usr/lib/temper/profiles.d",
+	"/etc/temper/profiles.d", "/run/temper/profiles.d", "/usr/local/lib/temper/profiles.d",
+	"/usr/lib/temper/profiles.d",
 }
 
 // DisabledFile turns the generator off while it exists.

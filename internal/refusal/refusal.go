@@ -7,17 +7,18 @@ type Kind string
 
 // The kinds, with what the subject is.
 const (
-	PathReadOnly  Kind = "path-readonly"  // a path that cannot be written
-	PathHidden    Kind = "path-hidden"    // a path that is not there or cannot be entered
-	PathNoExec    Kind = "path-noexec"    // a path that cannot be executed
-	FileSystem    Kind = "file-system"    // a path on a kind of file system that may not be opened
-	MountPoint    Kind = "mount-point"    // a path that has become a mount point, or lies across one
-	Device        Kind = "device"         // path of a device node
-	Family        Kind = "family"         // "AF_INET6"
-	Capability    Kind = "capability"     // "CAP_CHOWN"
-	Syscall       Kind = "syscall"        // "mount"
-	Architecture  Kind = "architecture"   // of a foreign call: "x86", "x32", "arm"
-	Namespace     Kind = "namespace"      // "user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time"; "any" if unknown
+	PathReadOnly Kind = "path-readonly" // a path that cannot be written
+	PathHidden   Kind = "path-hidden"   // a path that is not there or cannot be entered
+	PathNoExec   Kind = "path-noexec"   // a path that cannot be executed
+	FileSystem   Kind = "file-system"   // a path on a kind of file system that may not be opened
+	MountPoint   Kind = "mount-point"   // a path that has become a mount point, or lies across one
+	Device       Kind = "device"        // path of a device node
+	Family       Kind = "family"        // "AF_INET6"
+	Capability   Kind = "capability"    // "CAP_CHOWN"
+	Syscall      Kind = "syscall"       // "mount"
+	Architecture Kind = "architecture"  // of a foreign call: "x86", "x32", "arm"
+	// "user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time"; "any" if unknown
+	Namespace     Kind = "namespace"
 	Realtime      Kind = "realtime"       // "SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"
 	WriteExecute  Kind = "write-execute"  // the call that asked for executable memory
 	SetuidBit     Kind = "setuid-bit"     // path whose mode was to be set

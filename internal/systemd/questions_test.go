@@ -38,7 +38,11 @@ func TestManagerProperties(t *testing.T) {
 		fails      bool
 	}{
 		{map[string]any{"Version": "257.7-1", "SystemState": "starting", "NJobs": uint32(3)}, 257, true, false},
-		{map[string]any{"Version": "247 (247.3-7+deb11u4)", "SystemState": "degraded", "NJobs": uint32(3)}, 247, false, false},
+		{
+			map[string]any{"Version": "247 (247.3-7+deb11u4)", "SystemState": "degraded", "NJobs": uint32(3)},
+			247, false,
+			false,
+		},
 		{map[string]any{"Version": "v257", "SystemState": "initializing", "NJobs": uint32(3)}, 0, true, true},
 		{map[string]any{"Version": uint32(257), "SystemState": "running", "NJobs": uint32(3)}, 0, false, true},
 	} {

@@ -125,7 +125,8 @@ func TestJobThatDoesNotEnd(t *testing.T) {
 	c := connect(t, b)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.StopUnit(ctx, "a.service"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, systemd.ErrNoAnswer) {
+	if _, err := c.StopUnit(ctx, "a.service"); !errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, systemd.ErrNoAnswer) {
 		t.Errorf("a job that ran out of time: %v", err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { _ = b.daemon.Process.Kill() })
@@ -184,7 +185,10 @@ func TestManagerThatHangs(t *testing.T) {
 
 // TestBusThatHangs: so is a bus that takes connections and says nothing, or not enough.
 func TestBusThatHangs(t *testing.T) {
-	for name, says := range map[string]string{"nothing": "", "authenticated": "REJECTED EXTERNAL\r\nOK 0123456789abcdef\r\n"} {
+	for name, says := range map[string]string{
+		"nothing":       "",
+		"authenticated": "REJECTED EXTERNAL\r\nOK 0123456789abcdef\r\n",
+	} {
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "bus")
 			l, err := net.Listen("unix", socket)
@@ -215,7 +219,8 @@ func TestBusThatHangs(t *testing.T) {
 func TestWritesEnd(t *testing.T) {
 	here, there := net.Pipe()
 	defer there.Close()
-	if _, err := systemd.Bounded(here, 20*time.Millisecond).Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := systemd.Bounded(here, 20*time.Millisecond).Write([]byte("x")); !errors.Is(err,
+		os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -241,7 +246,8 @@ func TestErrors(t *testing.T) {
 		t.Errorf("a unit that is not loaded: %v", err)
 	}
 	_, err := c.StartUnit(t.Context(), "a.service")
-	if message, ok := systemd.Refused(err); !ok || message != "Unit a.service has a bad unit file setting." || errors.Is(err, systemd.ErrNotLoaded) {
+	if message, ok := systemd.Refused(err); !ok || message != "Unit a.service has a bad unit file setting." ||
+		errors.Is(err, systemd.ErrNotLoaded) {
 		t.Errorf("a unit with a bad setting: %v (%v, %q)", err, ok, message)
 	}
 }
@@ -259,7 +265,9 @@ func TestTransientUnit(t *testing.T) {
 	b := startBus(t)
 	var got []string
 	b.serve(t, map[string]any{
-		"StartTransientUnit": func(unit, mode string, properties []property, others []auxiliary) (dbus.ObjectPath, *dbus.Error) {
+		"StartTransientUnit": func(unit, mode string, properties []property, others []auxiliary) (dbus.ObjectPath,
+			*dbus.Error,
+		) {
 			got = append(got, unit, mode)
 			for _, p := range properties {
 				got = append(got, p.Name+"="+p.Value.String())
@@ -272,7 +280,8 @@ func TestTransientUnit(t *testing.T) {
 		},
 	})
 	result, err := connect(t, b).StartTransientUnit(t.Context(), systemd.Fail,
-		systemd.Transient{Name: "a.service", Properties: []systemd.Property{{"Type", "oneshot"}, {"AddRef", true}}}, systemd.Transient{Name: "b.socket"})
+		systemd.Transient{Name: "a.service", Properties: []systemd.Property{{"Type", "oneshot"}, {"AddRef", true}}},
+		systemd.Transient{Name: "b.socket"})
 	if result != systemd.Done || err != nil {
 		t.Error(result, err)
 	}
@@ -293,8 +302,9 @@ func TestService(t *testing.T) {
 		Code, Status             int32
 	}
 	properties := map[string]dbus.Variant{
-		"ActiveState": dbus.MakeVariant("failed"), "Result": dbus.MakeVariant("exit-code"), "ExecMainStatus": dbus.MakeVariant(int32(3)),
-		"ExecMainCode": dbus.MakeVariant(int32(systemd.Exited)), "NRestarts": dbus.MakeVariant("of another type"),
+		"ActiveState": dbus.MakeVariant("failed"), "Result": dbus.MakeVariant("exit-code"),
+		"ExecMainStatus": dbus.MakeVariant(int32(3)),
+		"ExecMainCode":   dbus.MakeVariant(int32(systemd.Exited)), "NRestarts": dbus.MakeVariant("of another type"),
 		"ExecStop": dbus.MakeVariant([]command{{Path: "/bin/a"}, {Path: "/bin/b", Code: systemd.Killed, Status: 9}}),
 	}
 	object := dbus.ObjectPath("/org/freedesktop/systemd1/unit/a_40b_2eservice")

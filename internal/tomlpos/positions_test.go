@@ -25,8 +25,10 @@ func locate(doc string) (map[string]int, int) {
 // other way round nothing that the library reads is deeper than the scanner says.
 func FuzzLocate(f *testing.F) {
 	for _, s := range []string{
-		"a = '''\n[x]\n'''\nb = 1", `a = """\"""" # " ]` + "\nb = 2", `"a.b" = { c = [1, {d = "}"}], 'e' = 1 }`, "[[a]]\n[a.b]\nc=1\n[[a]]\n[a.b]\nc=2",
-		"a = [ # ]\n 1,\n 2 ]\n[b]\r\nc = 1979-05-27 07:32:00Z # x", "a = \"\"\"\"\"x\"\"\"\"\"\nb = 1", "\"\\u0061\" = 1\nA.'b c'.d = 2",
+		"a = '''\n[x]\n'''\nb = 1", `a = """\"""" # " ]` + "\nb = 2", `"a.b" = { c = [1, {d = "}"}], 'e' = 1 }`,
+		"[[a]]\n[a.b]\nc=1\n[[a]]\n[a.b]\nc=2",
+		"a = [ # ]\n 1,\n 2 ]\n[b]\r\nc = 1979-05-27 07:32:00Z # x", "a = \"\"\"\"\"x\"\"\"\"\"\nb = 1",
+		"\"\\u0061\" = 1\nA.'b c'.d = 2",
 	} {
 		f.Add(s)
 	}
@@ -103,9 +105,11 @@ i = 3
 }
 
 func TestPositions(t *testing.T) {
-	keys, _ := tomlpos.Locate("a = [1, 2]\n[secrets]\n\"/etc/x.y\" = []\n[[check]]\n[[check]]\nb = 1\n[[check]]\nb = 2\n")
+	keys, _ := tomlpos.Locate("a = [1, 2]\n[secrets]\n\"/etc/x.y\" = []\n[[check]]\n[[check]]\nb = 1\n[[check]]\n" +
+		"b = 2\n")
 	for path, want := range map[string]int{
-		"a[1]": 1, "a[7]": 1, "secrets./etc/x.y": 3, "secrets./etc/z": 2, "check[1].b": 6, "check[1].c": 5, "nowhere": 1,
+		"a[1]": 1, "a[7]": 1, "secrets./etc/x.y": 3, "secrets./etc/z": 2, "check[1].b": 6, "check[1].c": 5,
+		"nowhere": 1,
 	} {
 		if got := keys.Of(path).Line; got != want {
 			t.Errorf("%s: line %d, want %d", path, got, want)

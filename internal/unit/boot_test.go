@@ -17,7 +17,10 @@ import (
 )
 
 // unitDirs are the directories of a tree that hold its own units.
-var unitDirs = []string{"etc/systemd/system.control", "etc/systemd/system", "usr/lib/systemd/system", "usr/local/lib/systemd/system", "lib/systemd/system"}
+var unitDirs = []string{
+	"etc/systemd/system.control", "etc/systemd/system", "usr/lib/systemd/system",
+	"usr/local/lib/systemd/system", "lib/systemd/system",
+}
 
 // generator puts what the test wants below /run in place: PID 1 empties its generator directories before it runs
 // generators.
@@ -143,7 +146,8 @@ func (m *machine) nspawn(t *testing.T) (console string) {
 	args := []string{
 		"-q", "-D", m.tree, "--volatile=overlay", "-M", id, "--link-journal=no", "--register=no", "--keep-unit", "-b",
 		"--private-network", "--console=pipe", "--bind-ro=" + m.test + ":/test", "--bind=" + m.out + ":/answer",
-		"--bind-ro=" + m.root + "/srv:/srv", "--bind-ro=" + m.test + "/generator:/etc/systemd/system-generators/temper-test",
+		"--bind-ro=" + m.root + "/srv:/srv", "--bind-ro=" + m.test +
+			"/generator:/etc/systemd/system-generators/temper-test",
 	}
 	for _, d := range unitDirs {
 		if _, err := os.Readlink(m.root + "/lib"); err == nil && strings.HasPrefix(d, "lib") {

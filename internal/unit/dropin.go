@@ -126,7 +126,8 @@ func (x *index) deadDir(link string) string {
 		return "leads to " + target + ", want a directory: it is passed over"
 	}
 	if info, err := x.tree.root.Stat("/" + target); x.since(250) && (err != nil || !info.IsDir()) {
-		return "leads to " + target + ", want an absolute path: systemd passes over a relative link to a drop-in directory"
+		return "leads to " + target + ", want an absolute path: systemd passes over a relative link to a drop-in " +
+			"directory"
 	}
 	return ""
 }

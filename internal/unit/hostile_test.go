@@ -49,18 +49,25 @@ func TestHostileTrees(t *testing.T) {
 		{
 			"FIFO for a fragment",
 			map[string]string{high + "x.service": "fifo"},
-			"error: x.service: unit not found; /etc/systemd/system/x.service: is a FIFO, want a regular file or a link to one: it is passed over\n",
+			"error: x.service: unit not found; /etc/systemd/system/x.service: is a FIFO, want a regular file or a " +
+				"link to one: it is passed over\n",
 		},
 		{
 			"FIFO above a fragment",
 			map[string]string{high + "x.service": "fifo", low + "x.service": "[Unit]\n"},
-			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\nproblem: /etc/systemd/system/x.service: is a FIFO, want a regular file or a link to one: it is passed over\n",
+			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\n" +
+				"problem: /etc/systemd/system/x.service: is a FIFO, want a regular file or a link to one: it is " +
+				"passed over\n",
 		},
 		{
 			"socket and directory",
-			map[string]string{high + "x.service": "socket", "/run/systemd/system/x.service/y": "", low + "x.service": "[Unit]\n"},
-			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\nproblem: /etc/systemd/system/x.service: is a socket, want a regular file or a link to one: it is passed over\n" +
-				"problem: /run/systemd/system/x.service: is a directory, want a regular file or a link to one: it is passed over\n",
+			map[string]string{high + "x.service": "socket", "/run/systemd/system/x.service/y": "", low +
+				"x.service": "[Unit]\n"},
+			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\n" +
+				"problem: /etc/systemd/system/x.service: is a socket, want a regular file or a link to one: it is " +
+				"passed over\n" +
+				"problem: /run/systemd/system/x.service: is a directory, want a regular file or a link to one: it is " +
+				"passed over\n",
 		},
 		{
 			"link to a FIFO",
@@ -80,37 +87,49 @@ func TestHostileTrees(t *testing.T) {
 		{
 			"drop-in FIFO, loop and directory",
 			map[string]string{
-				low + "x.service": "[Unit]\n", low + "x.service.d/a.conf": "fifo", low + "x.service.d/b.conf": "-> b.conf", low + "x.service.d/c.conf/d": "",
+				low + "x.service": "[Unit]\n", low + "x.service.d/a.conf": "fifo", low +
+					"x.service.d/b.conf": "-> b.conf", low + "x.service.d/c.conf/d": "",
 			},
 			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\n" +
-				"dropin: /usr/lib/systemd/system/x.service.d/a.conf\ndropin: /usr/lib/systemd/system/x.service.d/b.conf\ndropin: /usr/lib/systemd/system/x.service.d/c.conf\n" +
-				"problem: /usr/lib/systemd/system/x.service.d/a.conf: is a FIFO, want a regular file: the drop-in is ignored\n" +
-				"problem: /usr/lib/systemd/system/x.service.d/b.conf: too many levels of symbolic links: the drop-in is ignored\n" +
-				"problem: /usr/lib/systemd/system/x.service.d/c.conf: is a directory, want a regular file: the drop-in is ignored\n",
+				"dropin: /usr/lib/systemd/system/x.service.d/a.conf\n" +
+				"dropin: /usr/lib/systemd/system/x.service.d/b.conf\n" +
+				"dropin: /usr/lib/systemd/system/x.service.d/c.conf\n" +
+				"problem: /usr/lib/systemd/system/x.service.d/a.conf: is a FIFO, want a regular file: the drop-in is " +
+				"ignored\n" +
+				"problem: /usr/lib/systemd/system/x.service.d/b.conf: too many levels of symbolic links: the drop-in " +
+				"is ignored\n" +
+				"problem: /usr/lib/systemd/system/x.service.d/c.conf: is a directory, want a regular file: the " +
+				"drop-in is ignored\n",
 		},
 		{
 			"file for a drop-in directory, and a loop",
 			map[string]string{
-				low + "x.service": "[Unit]\n", low + "x.service.d": "", high + "x.service.d": "-> x.service.d", high + "service.d": "-> /srv/none",
+				low + "x.service": "[Unit]\n", low + "x.service.d": "", high + "x.service.d": "-> x.service.d", high +
+					"service.d": "-> /srv/none",
 			},
 			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\n" +
-				"problem: /etc/systemd/system/x.service.d: leads to x.service.d, want a directory: it is passed over\n" +
+				"problem: /etc/systemd/system/x.service.d: leads to x.service.d, want a directory: it is passed " +
+				"over\n" +
 				"problem: /etc/systemd/system/service.d: leads to /srv/none, want a directory: it is passed over\n",
 		},
 		{
 			"file for a directory of the load path",
 			map[string]string{low + "x.service": "[Unit]\n", "/etc/systemd/system": "no directory"},
-			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\nproblem: /etc/systemd/system: not a directory: units and drop-ins in it are not seen\n",
+			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\n" +
+				"problem: /etc/systemd/system: not a directory: units and drop-ins in it are not seen\n",
 		},
 		{
 			"loop for a directory of the load path",
 			map[string]string{low + "x.service": "[Unit]\n", "/etc/systemd/system": "-> system"},
-			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\nproblem: /etc/systemd/system: too many levels of symbolic links: units and drop-ins in it are not seen\n",
+			"id: x.service\nfragment: /usr/lib/systemd/system/x.service\n" +
+				"problem: /etc/systemd/system: too many levels of symbolic links: units and drop-ins in it are not " +
+				"seen\n",
 		},
 		{
 			"links out of the root stay inside",
 			map[string]string{
-				high + "x.service": "-> ../../../../../../../../usr/lib/systemd/system/y.service", low + "y.service": "[Unit]\n",
+				high + "x.service": "-> ../../../../../../../../usr/lib/systemd/system/y.service", low +
+					"y.service": "[Unit]\n",
 			},
 			"id: y.service\nalias: x.service\nfragment: /usr/lib/systemd/system/y.service\n",
 		},
@@ -122,7 +141,8 @@ func TestHostileTrees(t *testing.T) {
 		{
 			"the load path is a link",
 			map[string]string{
-				"/etc/systemd": "-> /srv/etc", "/srv/etc/system/x.service": "[Unit]\n", "/srv/etc/system/y.service": "-> /srv/etc/system/x.service",
+				"/etc/systemd": "-> /srv/etc", "/srv/etc/system/x.service": "[Unit]\n",
+				"/srv/etc/system/y.service": "-> /srv/etc/system/x.service",
 				"/srv/etc/system/z.service": "-> /etc/systemd/system/x.service",
 			},
 			"id: x.service\nalias: y.service\nalias: z.service\nfragment: /etc/systemd/system/x.service\n",
@@ -130,10 +150,13 @@ func TestHostileTrees(t *testing.T) {
 		{
 			"usrmerge counts once",
 			map[string]string{
-				"/lib": "-> usr/lib", low + "x.service": "[Unit]\nDescription=%y\n", low + "y.service": "-> /lib/systemd/system/x.service", low + "x.service.d/a.conf": "[Unit]\nA=1\n",
+				"/lib": "-> usr/lib", low + "x.service": "[Unit]\nDescription=%y\n", low +
+					"y.service": "-> /lib/systemd/system/x.service", low + "x.service.d/a.conf": "[Unit]\nA=1\n",
 			},
-			"id: x.service\nalias: y.service\nfragment: /usr/lib/systemd/system/x.service\ndropin: /usr/lib/systemd/system/x.service.d/a.conf\n" +
-				"/usr/lib/systemd/system/x.service:2: [Unit] Description=%y\n/usr/lib/systemd/system/x.service.d/a.conf:2: [Unit] A=1\n",
+			"id: x.service\nalias: y.service\nfragment: /usr/lib/systemd/system/x.service\n" +
+				"dropin: /usr/lib/systemd/system/x.service.d/a.conf\n" +
+				"/usr/lib/systemd/system/x.service:2: [Unit] Description=%y\n" +
+				"/usr/lib/systemd/system/x.service.d/a.conf:2: [Unit] A=1\n",
 		},
 		{
 			"two trees without usrmerge",
@@ -153,9 +176,13 @@ func TestHostileTrees(t *testing.T) {
 }
 
 func TestListUnreadable(t *testing.T) {
-	l := &unit.Loader{Root: plant(t, map[string]string{"/etc/systemd/system": "", "/usr/lib/systemd/system/x.service": ""})}
+	l := &unit.Loader{Root: plant(t, map[string]string{
+		"/etc/systemd/system":               "",
+		"/usr/lib/systemd/system/x.service": "",
+	})}
 	names, err := l.List(".service")
-	if len(names) != 1 || err == nil || err.Error() != "/etc/systemd/system: not a directory: units and drop-ins in it are not seen" {
+	if len(names) != 1 || err == nil || err.Error() != "/etc/systemd/system: not a directory: units and drop-ins in "+
+		"it are not seen" {
 		t.Errorf("List = %v, %v", names, err)
 	}
 }
@@ -196,7 +223,8 @@ func TestUnreadableFragment(t *testing.T) {
 // TestLoaderListsOnce takes the tree away after the first use: names and drop-in directories come from the listing.
 func TestLoaderListsOnce(t *testing.T) {
 	root := plant(t, map[string]string{
-		"/etc/systemd/system/x.service": "[Unit]\n", "/etc/systemd/system/service.d/a.conf": "[Unit]\n", "/etc/systemd/system/y.service": "[Unit]\n",
+		"/etc/systemd/system/x.service": "[Unit]\n", "/etc/systemd/system/service.d/a.conf": "[Unit]\n",
+		"/etc/systemd/system/y.service": "[Unit]\n",
 	})
 	l := &unit.Loader{Root: root}
 	if _, err := l.Load("x.service"); err != nil {
@@ -214,7 +242,10 @@ func TestLoaderListsOnce(t *testing.T) {
 }
 
 func TestLoaderConcurrently(t *testing.T) {
-	root := plant(t, map[string]string{"/etc/systemd/system/x@.service": "[Unit]\n", "/etc/systemd/system/service.d/a.conf": "[Unit]\n"})
+	root := plant(t, map[string]string{
+		"/etc/systemd/system/x@.service":       "[Unit]\n",
+		"/etc/systemd/system/service.d/a.conf": "[Unit]\n",
+	})
 	l := &unit.Loader{Root: root}
 	var wg sync.WaitGroup
 	for i := range 8 {

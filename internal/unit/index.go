@@ -220,7 +220,8 @@ func checkAlias(name, other string) error {
 	case IsTemplate(name) && !IsTemplate(other), IsInstance(name) && !strings.Contains(other, "@"),
 		!strings.Contains(name, "@") && strings.Contains(other, "@"):
 		return errors.New(
-			"the link leads to " + other + ", want the same sort of name, plain, template or instance: it is passed over",
+			"the link leads to " + other +
+				", want the same sort of name, plain, template or instance: it is passed over",
 		)
 	case IsInstance(other) && Instance(other) != Instance(name):
 		return errors.New("the link leads to " + other + ", want the same instance: it is passed over")

@@ -14,9 +14,12 @@ import (
 func TestInstances(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{
-		"usr/lib/systemd/system/a@.service", "usr/lib/systemd/system/a@own.service", "usr/lib/systemd/system/plain.service",
-		"etc/systemd/system/a@x.service.d/1.conf", "run/systemd/system/a@y.service.d/1.conf", "etc/systemd/system/a@own.service.d/1.conf",
-		"etc/systemd/system/b@x.service.d/1.conf", "etc/systemd/system/plain.service.d/1.conf", "etc/systemd/system/a@.service.d/1.conf",
+		"usr/lib/systemd/system/a@.service", "usr/lib/systemd/system/a@own.service",
+		"usr/lib/systemd/system/plain.service",
+		"etc/systemd/system/a@x.service.d/1.conf", "run/systemd/system/a@y.service.d/1.conf",
+		"etc/systemd/system/a@own.service.d/1.conf",
+		"etc/systemd/system/b@x.service.d/1.conf", "etc/systemd/system/plain.service.d/1.conf",
+		"etc/systemd/system/a@.service.d/1.conf",
 	} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -49,7 +52,8 @@ func TestInstancesByPrefixAndAlias(t *testing.T) {
 		"/run/systemd/system/wp-site@link.service":          "-> wp-site@.service",
 	})
 	l := unit.Loader{Root: root}
-	want := []string{"other@baz.service", "wp-site@bar.service", "wp-site@own.service"} // the link is in the list of files
+	// the link is in the list of files
+	want := []string{"other@baz.service", "wp-site@bar.service", "wp-site@own.service"}
 	if diff := cmp.Diff(want, l.Instances()); diff != "" {
 		t.Error(diff)
 	}

@@ -89,7 +89,8 @@ func TestWithInAnyOrder(t *testing.T) {
 func TestLoadEqualsWith(t *testing.T) {
 	dirs := []string{ // highest rank first
 		"/etc/systemd/system/a-b.service.d", "/etc/systemd/system/a-.service.d", "/run/systemd/system/a-b.service.d",
-		"/usr/lib/systemd/system/a-b.service.d", "/usr/lib/systemd/system/a-.service.d", "/run/systemd/generator.late/a-b.service.d",
+		"/usr/lib/systemd/system/a-b.service.d", "/usr/lib/systemd/system/a-.service.d",
+		"/run/systemd/generator.late/a-b.service.d",
 		"/etc/systemd/system/service.d", "/usr/lib/systemd/system/service.d",
 	}
 	const fragment = "/usr/lib/systemd/system/a-b.service"

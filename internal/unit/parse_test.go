@@ -129,10 +129,12 @@ func TestParse(t *testing.T) {
 			want: []string{"2 [S] A=💩"}, err: "f:3: invalid UTF-8, want UTF-8: the rest of the file is not read",
 		},
 		{
-			name: "a surrogate too", text: "[S]\nB=\xed\xa0\x80\n", err: "f:2: invalid UTF-8, want UTF-8: the rest of the file is not read",
+			name: "a surrogate too", text: "[S]\nB=\xed\xa0\x80\n",
+			err: "f:2: invalid UTF-8, want UTF-8: the rest of the file is not read",
 		},
 		{
-			name: "a code point that is no character too", text: "[S]\nB=\xef\xbf\xbf\n", err: "f:2: invalid UTF-8, want UTF-8: the rest of the file is not read",
+			name: "a code point that is no character too", text: "[S]\nB=\xef\xbf\xbf\n",
+			err: "f:2: invalid UTF-8, want UTF-8: the rest of the file is not read",
 		},
 		{
 			name: "but not in a comment", text: "[S]\n# \xff\nA=1\n", want: []string{"3 [S] A=1"},
@@ -147,7 +149,8 @@ func TestParse(t *testing.T) {
 			err:  `f:3: section header "[Unit" has no "]", want [Name]: the rest of the file is not read`,
 		},
 		{
-			name: "lone bracket", text: "[", err: `f:1: section header "[" has no "]", want [Name]: the rest of the file is not read`,
+			name: "lone bracket", text: "[",
+			err: `f:1: section header "[" has no "]", want [Name]: the rest of the file is not read`,
 		},
 		{
 			name: "quotes in a header end the file", text: "[S]\nA=1\n[\"S\"]\n",
@@ -164,7 +167,8 @@ func TestParse(t *testing.T) {
 			err:  "f:3: the line has 1048576 bytes, want less than 1048576: the rest of the file is not read",
 		},
 		{
-			name: "too long a comment too", text: "[S]\n#" + long, err: "f:2: the line has 1048577 bytes, want less than 1048576: the rest of the file is not read",
+			name: "too long a comment too", text: "[S]\n#" + long,
+			err: "f:2: the line has 1048577 bytes, want less than 1048576: the rest of the file is not read",
 		},
 		{
 			name: "too long a joined line", text: "[S]\nA=" + long[:1<<19] + "\\\n" + long[:1<<19] + "\n",

@@ -26,8 +26,9 @@ func named(t *testing.T, version int) map[string]*unit.Unit {
 	l := &unit.Loader{Root: root, Version: version}
 	units := map[string]*unit.Unit{}
 	for short, name := range map[string]string{
-		"instance": `foo-bar@a-b\x2dc.service`, "template": "foo-bar@.service", "plain": "dev-sda.service", "alias": "alias.service",
-		"bad": `bad\xzz.service`, "percent": `x\x25n@\x25i.service`, "slice": "free.slice",
+		"instance": `foo-bar@a-b\x2dc.service`, "template": "foo-bar@.service", "plain": "dev-sda.service",
+		"alias": "alias.service",
+		"bad":   `bad\xzz.service`, "percent": `x\x25n@\x25i.service`, "slice": "free.slice",
 	} {
 		u, err := l.Load(name)
 		if err != nil {
@@ -86,7 +87,15 @@ func TestExpandByVersion(t *testing.T) {
 		version int
 		value   string
 		ok      bool
-	}{{247, "%y", false}, {250, "%d", false}, {251, "%d", true}, {252, "%D", false}, {257, "%D", true}, {248, "%A", false}, {249, "%A", true}}
+	}{
+		{247, "%y", false},
+		{250, "%d", false},
+		{251, "%d", true},
+		{252, "%D", false},
+		{257, "%D", true},
+		{248, "%A", false},
+		{249, "%A", true},
+	}
 	for _, tt := range tests {
 		u := named(t, tt.version)["plain"]
 		if got, err := u.Expand(tt.value); (err == nil) != tt.ok {
@@ -118,7 +127,10 @@ func TestExpandNames(t *testing.T) {
 }
 
 func TestExpandMachineID(t *testing.T) {
-	root := plant(t, map[string]string{"/etc/machine-id": "uninitialized\n", "/etc/systemd/system/x.service": "[Unit]\n"})
+	root := plant(t, map[string]string{
+		"/etc/machine-id":               "uninitialized\n",
+		"/etc/systemd/system/x.service": "[Unit]\n",
+	})
 	u, err := (&unit.Loader{Root: root}).Load("x.service")
 	if err != nil {
 		t.Fatal(err)

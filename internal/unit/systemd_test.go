@@ -17,21 +17,23 @@ import (
 
 // oddFiles are unit files in which something is odd, each with what would tell if it were read in another way.
 var oddFiles = map[string]string{
-	"crlf":           "[Unit]\r\nDescription=crlf \\\r\n two\r\n",
-	"mac":            "[Unit]\rDescription=mac\r\rDocumentation=man:x\r",
-	"mixed":          "[Unit]\n\rDescription=1\r\n\rDocumentation=man:x\n\nDescription=mixed \\\n\r\n\rDescription=no\n",
-	"nul":            "[Unit]\x00Description=nul \\\x00\ntwo\n\x00",
-	"bom":            "\uFEFF[Unit]\nDescription=bom\n",
-	"bom-late":       "[Unit]\n\uFEFFDescription=bom-late\n\uFEFFDescription=second\n",
-	"bom-comment":    "\uFEFF# [Unit]\n[Unit]\nDescription=bom-comment\n",
-	"badutf8":        "[Unit]\nDescription=good\nDescription=\xff\nDocumentation=man:x\n",
-	"nonchar":        "[Unit]\nDescription=good\nDescription=\xef\xbf\xbe\n",
-	"surrogate":      "[Unit]\nDescription=good\nDescription=\xed\xa0\x80\n",
-	"comment":        "# x\n ; y\n[Unit]\nDescription=a \\\n# comment \\\n  ; comment\nb # c\n",
-	"blankends":      "[Unit]\nDescription=a \\\n\nDocumentation=man:x\nDescription=b \\\n \nDescription=c\n",
-	"eof":            "[Unit]\nDescription=a \\",
-	"eof2":           "[Unit]\nDescription=a \\\n",
-	"backslashes":    "[Unit]\nDescription=a\\\\\nDocumentation=man:x\nDescription=b\\\\\\\n c\\ \nDocumentation=man:y\n",
+	"crlf": "[Unit]\r\nDescription=crlf \\\r\n two\r\n",
+	"mac":  "[Unit]\rDescription=mac\r\rDocumentation=man:x\r",
+	"mixed": "[Unit]\n\rDescription=1\r\n\rDocumentation=man:x\n\nDescription=mixed \\\n\r\n" +
+		"\rDescription=no\n",
+	"nul":         "[Unit]\x00Description=nul \\\x00\ntwo\n\x00",
+	"bom":         "\uFEFF[Unit]\nDescription=bom\n",
+	"bom-late":    "[Unit]\n\uFEFFDescription=bom-late\n\uFEFFDescription=second\n",
+	"bom-comment": "\uFEFF# [Unit]\n[Unit]\nDescription=bom-comment\n",
+	"badutf8":     "[Unit]\nDescription=good\nDescription=\xff\nDocumentation=man:x\n",
+	"nonchar":     "[Unit]\nDescription=good\nDescription=\xef\xbf\xbe\n",
+	"surrogate":   "[Unit]\nDescription=good\nDescription=\xed\xa0\x80\n",
+	"comment":     "# x\n ; y\n[Unit]\nDescription=a \\\n# comment \\\n  ; comment\nb # c\n",
+	"blankends":   "[Unit]\nDescription=a \\\n\nDocumentation=man:x\nDescription=b \\\n \nDescription=c\n",
+	"eof":         "[Unit]\nDescription=a \\",
+	"eof2":        "[Unit]\nDescription=a \\\n",
+	"backslashes": "[Unit]\nDescription=a\\\\\nDocumentation=man:x\nDescription=b\\\\\\\n c\\ \n" +
+		"Documentation=man:y\n",
 	"tabs":           "\t[Unit]\t\n\tDescription\t=\ttabs\t\v\f\t\n",
 	"case":           "[Unit]\nDescription=right\ndescription=wrong\n[unit]\nDescription=wrong\n",
 	"reset":          "[Unit]\nDescription=one\nDescription=\n",
@@ -48,21 +50,29 @@ var oddFiles = map[string]string{
 	"include":        "[Unit]\n.include /etc/passwd\nDescription=good\n",
 	"longest":        "[Unit]\n#" + strings.Repeat("x", 1<<20-2) + "\nDescription=longest\n",
 	"too-long":       "[Unit]\nDescription=above\n#" + strings.Repeat("x", 1<<20-1) + "\nDescription=below\n",
-	"long-joined":    "[Unit]\n" + strings.Repeat("X="+strings.Repeat("x", 1<<19-4)+" \\\n", 2) + "\nDescription=long-joined\n",
-	"joined-limit":   "[Unit]\nX=" + strings.Repeat("x", 1<<19-3) + "\\\n" + strings.Repeat("x", 1<<19) + "\nDescription=joined-limit\n",
-	"joined-over":    "[Unit]\nX=" + strings.Repeat("x", 1<<19-2) + "\\\n" + strings.Repeat("x", 1<<19) + "\nDescription=joined-over\n",
-	"percent":        "[Unit]\nDescription=a%%b%-c%\n",
-	"percent-bad":    "[Unit]\nDescription=good\nDescription=%Z\n",
-	"unescaped":      "[Unit]\nDescription=good\nDescription=%P\n",
+	"long-joined": "[Unit]\n" + strings.Repeat("X="+strings.Repeat("x", 1<<19-4)+" \\\n", 2) +
+		"\nDescription=long-joined\n",
+	"joined-limit": "[Unit]\nX=" + strings.Repeat("x", 1<<19-3) + "\\\n" + strings.Repeat("x", 1<<19) +
+		"\nDescription=joined-limit\n",
+	"joined-over": "[Unit]\nX=" + strings.Repeat("x", 1<<19-2) + "\\\n" + strings.Repeat("x", 1<<19) +
+		"\nDescription=joined-over\n",
+	"percent":     "[Unit]\nDescription=a%%b%-c%\n",
+	"percent-bad": "[Unit]\nDescription=good\nDescription=%Z\n",
+	"unescaped":   "[Unit]\nDescription=good\nDescription=%P\n",
 }
 
 // lists are values of ReadWritePaths=, which systemd splits as Words does.
 var lists = []string{
-	`/a /b`, "/a\t/b  /c", `"/a" '/b'`, `"/a b" '/c d'`, `/a"/b"'/c'`, `"/a`, `/a "/b`, `/a '/b" /c`, `/a\`, `/a /b\ /c`, `/a\ b /c`,
-	`"/a\"b"`, `'/a\'b'`, `"/a'b" '/c"d'`, `/a "" /b`, `/a\\b`, `/a\x41`, `""`, `/a""`, `"/a""/b"`, `"/a"/b`, `/a"/b /c"/d`, `/a '`,
+	`/a /b`, "/a\t/b  /c", `"/a" '/b'`, `"/a b" '/c d'`, `/a"/b"'/c'`, `"/a`, `/a "/b`, `/a '/b" /c`, `/a\`,
+	`/a /b\ /c`, `/a\ b /c`,
+	`"/a\"b"`, `'/a\'b'`, `"/a'b" '/c"d'`, `/a "" /b`, `/a\\b`, `/a\x41`, `""`, `/a""`, `"/a""/b"`, `"/a"/b`,
+	`/a"/b /c"/d`, `/a '`,
 }
 
-var bools = []string{"1", "yes", "Y", "TRUE", "t", "On", "0", "no", "N", "False", "f", "oFF", "", "2", "yess", " yes", "yes no", "enable", "ja", "\"yes\""}
+var bools = []string{
+	"1", "yes", "Y", "TRUE", "t", "On", "0", "no", "N", "False", "f", "oFF", "", "2", "yess", " yes",
+	"yes no", "enable", "ja", "\"yes\"",
+}
 
 var words = []string{"a/b", "a-b.c", ".hidden", `a\b`, "ä", "a@b", "a:b_C", "-", "/", "//a//", "%i~+"}
 
@@ -77,7 +87,8 @@ func TestSystemdLoads(t *testing.T) {
 			names := m.fill(t)
 			l := &unit.Loader{Root: host.At(m.root), Version: testroot.Versions[name]}
 			properties := []string{
-				"Id", "Names", "LoadState", "FragmentPath", "DropInPaths", "Description", "Documentation", "ReadWritePaths", "RemainAfterExit",
+				"Id", "Names", "LoadState", "FragmentPath", "DropInPaths", "Description", "Documentation",
+				"ReadWritePaths", "RemainAfterExit",
 			}
 			own, err := (&unit.Loader{Root: host.At(m.root)}).List(".service")
 			if err != nil || len(own) < 100 {
@@ -197,7 +208,8 @@ func weSay(t *testing.T, u *unit.Unit, want map[string]string) map[string]string
 			}
 		}
 	}
-	if u.Name != u.ID || strings.HasSuffix(u.ID, ".slice") { // specifiers had the alias; a slice has a description by itself
+	// specifiers had the alias; a slice has a description by itself
+	if u.Name != u.ID || strings.HasSuffix(u.ID, ".slice") {
 		got["Description"] = want["Description"]
 	}
 	if u.Masked { // older versions read the drop-ins of a unit that cannot start

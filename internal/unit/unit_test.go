@@ -22,7 +22,8 @@ func plant(t testing.TB, files map[string]string) host.Root {
 	return host.At(root)
 }
 
-const webUnit = "[Unit]\nDescription=web\n[Service]\nPrivateTmp=no\nReadWritePaths=/a\nReadWritePaths=\nReadWritePaths=/b\n"
+const webUnit = "[Unit]\nDescription=web\n[Service]\nPrivateTmp=no\nReadWritePaths=/a\nReadWritePaths=\n" +
+	"ReadWritePaths=/b\n"
 
 func web(t testing.TB) *unit.Unit {
 	t.Helper()
@@ -112,11 +113,20 @@ func TestWith(t *testing.T) {
 func TestWithErrors(t *testing.T) {
 	u := web(t)
 	tests := []struct{ name, dropin, text, want string }{
-		{"there already", "60-b.conf", "", "60-b.conf: /etc/systemd/system/web.service.d/60-b.conf is there already: file already exists"},
-		{"masked already", "70-m.conf", "", "70-m.conf: /etc/systemd/system/web.service.d/70-m.conf is there already: file already exists"},
+		{
+			"there already", "60-b.conf", "",
+			"60-b.conf: /etc/systemd/system/web.service.d/60-b.conf is there already: file already exists",
+		},
+		{
+			"masked already", "70-m.conf", "",
+			"70-m.conf: /etc/systemd/system/web.service.d/70-m.conf is there already: file already exists",
+		},
 		{"no .conf", "50-temper", "", "50-temper: systemd reads no drop-in of this name, want NAME.conf"},
 		{"hidden", "x/.50.conf", "", "x/.50.conf: systemd reads no drop-in of this name, want NAME.conf"},
-		{"not read to its end", "5.conf", "[Service", `5.conf:1: section header "[Service" has no "]", want [Name]: the rest of the file is not read`},
+		{
+			"not read to its end", "5.conf", "[Service",
+			`5.conf:1: section header "[Service" has no "]", want [Name]: the rest of the file is not read`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -213,7 +223,8 @@ func TestList(t *testing.T) {
 		"/run/systemd/generator.late/late.service": "x",
 	})}
 	got, err := l.List(".service")
-	if d := cmp.Diff([]string{"a@.service", "b.service", "c.service", "dead.service", "late.service", "off.service"}, got); d != "" || err != nil {
+	if d := cmp.Diff([]string{"a@.service", "b.service", "c.service", "dead.service", "late.service", "off.service"},
+		got); d != "" || err != nil {
 		t.Errorf("List: %v (-want +got):\n%s", err, d)
 	}
 }

@@ -30,7 +30,10 @@ func TestWords(t *testing.T) {
 		{name: "open double quote", value: `a "b c`, want: []string{"a"}, err: "a quote is not closed"},
 		{name: "open single quote", value: `'`, err: "a quote is not closed"},
 		{name: "backslash at the end", value: `a b\`, want: []string{"a"}, err: "a backslash stands at the end"},
-		{name: "backslash at the end of a quote", value: `a "b\`, want: []string{"a"}, err: "a backslash stands at the end"},
+		{
+			name: "backslash at the end of a quote", value: `a "b\`, want: []string{"a"},
+			err: "a backslash stands at the end",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -82,7 +82,10 @@ func TestParseAmbientCapabilities(t *testing.T) {
 
 func TestCapabilityNumbers(t *testing.T) {
 	names := values.CapabilityNames()
-	for number, name := range map[int]string{0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 39: "CAP_BPF", 40: "CAP_CHECKPOINT_RESTORE"} {
+	for number, name := range map[int]string{
+		0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 39: "CAP_BPF",
+		40: "CAP_CHECKPOINT_RESTORE",
+	} {
 		if names[number] != name {
 			t.Errorf("capability %d: got %s, want %s", number, names[number], name)
 		}
@@ -105,7 +108,12 @@ func TestParseRestrictAddressFamilies(t *testing.T) {
 		{"allow-list", []string{"AF_UNIX AF_INET"}, 252, true, true, "AF_INET AF_UNIX"},
 		{"deny-list", []string{"~AF_PACKET"}, 252, true, false, "AF_PACKET"},
 		{"aliases in any case", []string{"af_local AF_Route AF_FILE"}, 252, true, true, "AF_NETLINK AF_UNIX"},
-		{"later lists add and take away", []string{"AF_UNIX AF_INET", "AF_INET6", "~AF_INET"}, 252, true, true, "AF_INET6 AF_UNIX"},
+		{
+			"later lists add and take away",
+			[]string{"AF_UNIX AF_INET", "AF_INET6", "~AF_INET"},
+			252, true, true,
+			"AF_INET6 AF_UNIX",
+		},
 		{"none", []string{"AF_UNIX", "none"}, 252, true, true, ""},
 		{"after none the next decides", []string{"none", "~AF_UNIX"}, 252, true, false, "AF_UNIX"},
 		{"none came with 249", []string{"AF_UNIX", "none"}, 247, true, true, "AF_UNIX"},
@@ -174,7 +182,12 @@ func TestParseIPAddresses(t *testing.T) {
 		want    string
 	}{
 		{"any", []string{"any"}, 252, "0.0.0.0/0 ::/0"},
-		{"shorthands", []string{"localhost link-local multicast"}, 252, "127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 ::1/128 fe80::/64 ff00::/8"},
+		{
+			"shorthands",
+			[]string{"localhost link-local multicast"},
+			252,
+			"127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 ::1/128 fe80::/64 ff00::/8",
+		},
 		{"more names of localhost", []string{"LocalHost.localdomain. foo.localhost"}, 252, "127.0.0.0/8 ::1/128"},
 		{"single addresses", []string{"10.0.0.1 fe80::1"}, 252, "10.0.0.1/32 fe80::1/128"},
 		{"masked", []string{"10.1.2.3/8 10.0.0.0/8"}, 252, "10.0.0.0/8"},
@@ -257,7 +270,10 @@ func TestSimplifyPath(t *testing.T) {
 }
 
 func TestErrno(t *testing.T) {
-	for text, want := range map[string]int{"EPERM": 1, "0": 0, "4095": 4095, "EWOULDBLOCK": 11, "ENOTSUP": 95, "eperm": 1} {
+	for text, want := range map[string]int{
+		"EPERM": 1, "0": 0, "4095": 4095, "EWOULDBLOCK": 11, "ENOTSUP": 95,
+		"eperm": 1,
+	} {
 		if got, ok := values.ParseErrno(text); !ok || got != want {
 			t.Errorf("%s: got %d, %v, want %d", text, got, ok, want)
 		}

@@ -12,7 +12,8 @@ import (
 
 // execSettings are the settings of [Service] whose values are commands, systemd.service(5).
 var execSettings = []string{
-	"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop", "ExecStopPost",
+	"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop",
+	"ExecStopPost",
 }
 
 // searchPath is where systemd looks for a program without a path, systemd.exec(5) under ExecSearchPath=.

@@ -16,10 +16,13 @@ func programsRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"usr/bin/web-daemon": "\x7fELF", "usr/sbin/named": "#!/usr/bin/env -S python3 -u\n", "usr/bin/python3": "\x7fELF 3",
-		"usr/bin/env": "\x7fELF", "opt/check.sh": "#! /bin/dash\nexit\n", "bin/dash": "\x7fELF", "usr/bin/reload": "#!/opt/interpreter\n",
+		"usr/bin/web-daemon": "\x7fELF", "usr/sbin/named": "#!/usr/bin/env -S python3 -u\n",
+		"usr/bin/python3": "\x7fELF 3",
+		"usr/bin/env":     "\x7fELF", "opt/check.sh": "#! /bin/dash\nexit\n", "bin/dash": "\x7fELF",
+		"usr/bin/reload":  "#!/opt/interpreter\n",
 		"opt/interpreter": "#!/bin/dash\n", "usr/bin/unused": "x", "usr/bin/stop": "x",
-		"usr/lib/systemd/system/web.service": "[Service]\nExecStartPre=/usr/bin/unused\nExecStartPre=\nExecStartPre=-+/opt/check.sh a\n" +
+		"usr/lib/systemd/system/web.service": "[Service]\nExecStartPre=/usr/bin/unused\nExecStartPre=\n" +
+			"ExecStartPre=-+/opt/check.sh a\n" +
 			"ExecStart=@/usr/bin/%p-daemon web -f\nExecStartPost=!named\nExecReload=:/usr/bin/reload\nExecStop=stop\n",
 	} {
 		put(t, root, name, text)
@@ -89,7 +92,8 @@ func TestFingerprintFollowsPrograms(t *testing.T) {
 			then := take(t, root)
 			tc.change(t, root)
 			if got := then.Differs(take(t, root)); got != tc.want {
-				t.Errorf("%q, want %q; then\n%s\n%s\nnow\n%s", got, tc.want, then.Executable, then.Programs, take(t, root).Programs)
+				t.Errorf("%q, want %q; then\n%s\n%s\nnow\n%s", got, tc.want, then.Executable, then.Programs,
+					take(t, root).Programs)
 			}
 		})
 	}
@@ -113,7 +117,8 @@ func TestFingerprintOfNameAlone(t *testing.T) {
 func TestFingerprintSearchPath(t *testing.T) {
 	root := programsRoot(t)
 	put(t, root, "opt/bin/named", "x")
-	put(t, root, "usr/lib/systemd/system/web.service", "[Service]\nExecSearchPath=/nowhere:/opt/bin\nExecStart=named -f\n")
+	put(t, root, "usr/lib/systemd/system/web.service",
+		"[Service]\nExecSearchPath=/nowhere:/opt/bin\nExecStart=named -f\n")
 	if got := take(t, root).Executable; !strings.HasPrefix(got, "/opt/bin/named ") {
 		t.Errorf("the executable is %s", got)
 	}

@@ -8,9 +8,10 @@ import (
 // quotes says of each kind of evidence with words of the service in it after what these begin; empty if they are all of
 // it.
 var quotes = map[string]string{
-	"log":      "",                                    // a line of the log
-	"check":    "): ",                                 // "name (kind, phase): what it answered"
-	"baseline": "it does not log without hardening: ", // "logs an error that it does not log without hardening: the line"
+	"log":   "",    // a line of the log
+	"check": "): ", // "name (kind, phase): what it answered"
+	// "logs an error that it does not log without hardening: the line"
+	"baseline": "it does not log without hardening: ",
 }
 
 // Shared returns the verdict without what the service logged or answered: what may leave the machine. The reason of a

@@ -33,7 +33,8 @@ func TestPutClears(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{
-		"." + unit + ".json1": false, "." + unit + ".json2": true, ".other.service.json3": true, "trials/." + unit + ".json4": false,
+		"." + unit + ".json1": false, "." + unit + ".json2": true, ".other.service.json3": true, "trials/." + unit +
+			".json4": false,
 		unit + ".json": true, "trials/" + unit + ".json": true,
 	} {
 		if _, err := os.Stat(filepath.Join(store.Dirs[0], name)); (err == nil) != want {
@@ -70,7 +71,8 @@ func TestPutProof(t *testing.T) {
 		if err := os.Remove(tc.blocked); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.MkdirAll(filepath.Join(tc.blocked, "full"), 0o755); err != nil { // no file takes the place of a directory
+		// no file takes the place of a directory
+		if err := os.MkdirAll(filepath.Join(tc.blocked, "full"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := put("newest"); err == nil || stored() != tc.want {

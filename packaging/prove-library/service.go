@@ -110,7 +110,8 @@ func version(tree string, u *unit.Unit) string {
 }
 
 func query(tree string, args ...string) (string, error) {
-	out, err := exec.Command("dpkg-query", append([]string{"--admindir", filepath.Join(tree, "var/lib/dpkg")}, args...)...).
+	out, err := exec.Command("dpkg-query",
+		append([]string{"--admindir", filepath.Join(tree, "var/lib/dpkg")}, args...)...).
 		Output()
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("dpkg-query: %s", e.Stderr)

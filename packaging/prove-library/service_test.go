@@ -125,7 +125,8 @@ func TestMerge(t *testing.T) {
 		{suite: "trixie", unit: "d.service", profile: of("d.service")},
 	})
 	want := preface + "\n## bookworm\n\n" + head + "\n## trixie\n\n" + head +
-		"| a | 1:2 | 9.4 | 1.2 | 2 | 4 |\n| b | 2-1 | 9.4 | 2.6 | 2 | 4 |\n| c2 | 3 | 9.4 | 1.0 | 2 | 4 |\n| d | not in trixie | | | | |\n" +
+		"| a | 1:2 | 9.4 | 1.2 | 2 | 4 |\n| b | 2-1 | 9.4 | 2.6 | 2 | 4 |\n| c2 | 3 | 9.4 | 1.0 | 2 | 4 |\n" +
+		"| d | not in trixie | | | | |\n" +
 		"\n## sid\n\n" + head + "| c1 | 3 | 9.4 | 1.0 | 2 | 4 |\n"
 	if got := readPage(p.String()).String(); got != want {
 		t.Errorf("got %s\nwant %s", got, want)

@@ -15,17 +15,18 @@ import (
 
 // What [Profile] finds: advice, for profiles that load.
 const (
-	IDNoDescription    = "no-description"     // nobody will know what it is for
-	IDNothingApplied   = "nothing-applied"    // it names units and sets no directive
-	IDNoCheck          = "no-check"           // it names a service that nothing exercises
-	IDNoRequiredCheck  = "no-required-check"  // every check is advisory
-	IDWeakCheck        = "weak-check"         // a check that passes though the service does not work
-	IDSlowCheck        = "slow-check"         // a check that may take longer than the trial
-	IDNoEffect         = "no-effect"          // a directive that does nothing without another
-	IDPathUndoes       = "path-undoes"        // an exception that gives back what the sandbox takes
-	IDPathOpens        = "path-opens"         // a path that is made writable by what should forbid something
-	IDPathMustExist    = "path-must-exist"    // a path without "-" stops the service where it is missing
-	IDDenyList         = "deny-list"          // a list of what is forbidden, where the profile means to allow only what it lists
+	IDNoDescription   = "no-description"    // nobody will know what it is for
+	IDNothingApplied  = "nothing-applied"   // it names units and sets no directive
+	IDNoCheck         = "no-check"          // it names a service that nothing exercises
+	IDNoRequiredCheck = "no-required-check" // every check is advisory
+	IDWeakCheck       = "weak-check"        // a check that passes though the service does not work
+	IDSlowCheck       = "slow-check"        // a check that may take longer than the trial
+	IDNoEffect        = "no-effect"         // a directive that does nothing without another
+	IDPathUndoes      = "path-undoes"       // an exception that gives back what the sandbox takes
+	IDPathOpens       = "path-opens"        // a path that is made writable by what should forbid something
+	IDPathMustExist   = "path-must-exist"   // a path without "-" stops the service where it is missing
+	// a list of what is forbidden, where the profile means to allow only what it lists
+	IDDenyList         = "deny-list"
 	IDTwice            = "twice"              // the same assignment two times
 	IDSameUnit         = "same-unit"          // another profile names the unit as well
 	IDSecretsForNobody = "secrets-for-nobody" // secrets_for without secrets
@@ -140,7 +141,8 @@ func weakness(c profiles.Check) (what, fix string) {
 		return "is content with a connection, which systemd or a dead worker accepts too", `write expect = "the answer"`
 	case c.UDP != nil && c.UDP.Expect == "":
 		return "is content when nothing answers", `write expect = "the answer"`
-	case c.Exec != nil && len(c.Exec.Command) > 2 && strings.HasSuffix(c.Exec.Command[0], "sh") && unheeded(c.Exec.Command[2]):
+	case c.Exec != nil && len(c.Exec.Command) > 2 && strings.HasSuffix(c.Exec.Command[0], "sh") &&
+		unheeded(c.Exec.Command[2]):
 		return `has a line "! command", which "sh -e" lets fail`, `write "if command; then exit 1; fi"`
 	}
 	return "", ""
@@ -239,7 +241,8 @@ func denies(s profiles.Setting) bool { return strings.HasPrefix(s.Values[0], "~"
 
 // everywhere are directories that every system has when services start: a path list may name them without "-".
 var everywhere = []string{
-	"/", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib",
+	"/", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr",
+	"/usr/bin", "/usr/lib",
 	"/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/tmp",
 }
 
@@ -330,7 +333,8 @@ func (l *linter) units() {
 		for _, q := range l.set.Naming(u) {
 			if q.Name != l.profile.Name {
 				l.add(profiles.Finding{
-					ID: IDSameUnit, Message: fmt.Sprintf("profile %q names %s as well", q.Name, u), Fix: "only " + min(q.Name, l.profile.Name) + " applies",
+					ID: IDSameUnit, Message: fmt.Sprintf("profile %q names %s as well", q.Name, u), Fix: "only " +
+						min(q.Name, l.profile.Name) + " applies",
 				})
 			}
 		}

@@ -33,8 +33,10 @@ var madeAfresh = []string{"/dev", "/proc", "/run", "/sys", "/tmp"}
 
 // unreal are types of file systems that hold no files of services, by proc(5) names.
 var unreal = map[string]bool{
-	"autofs": true, "binfmt_misc": true, "bpf": true, "cgroup": true, "cgroup2": true, "configfs": true, "debugfs": true,
-	"devpts": true, "devtmpfs": true, "efivarfs": true, "fusectl": true, "hugetlbfs": true, "mqueue": true, "nsfs": true,
+	"autofs": true, "binfmt_misc": true, "bpf": true, "cgroup": true, "cgroup2": true, "configfs": true,
+	"debugfs": true,
+	"devpts":  true, "devtmpfs": true, "efivarfs": true, "fusectl": true, "hugetlbfs": true, "mqueue": true,
+	"nsfs": true,
 	"proc": true, "pstore": true, "rpc_pipefs": true, "securityfs": true, "selinuxfs": true, "smackfs": true,
 	"sysfs": true, "tracefs": true,
 	"fuse": true, // answers to the user who mounted it, not to root; fuseblk is a real one

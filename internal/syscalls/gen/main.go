@@ -80,7 +80,8 @@ func writeColumns(b *bytes.Buffer, columns, versions []string) error {
 	}
 	fmt.Fprintf(
 		b,
-		"// syscallVersions are the systemd versions whose groups are known; seccompVersions the libseccomp each had in Debian.\n",
+		"// syscallVersions are the systemd versions whose groups are known; seccompVersions the libseccomp each had "+
+			"in Debian.\n",
 	)
 	fmt.Fprintf(b, "var syscallVersions = []int{%s}\n\n", strings.Join(versions, ", "))
 	fmt.Fprintf(b, "var seccompVersions = %#v\n\n", libs)
