@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +79,35 @@ func TestSystemdUntried(t *testing.T) {
 	}
 	if files, err := os.ReadDir(state); err != nil || len(files) > 0 {
 		t.Errorf("kept %v, %v", files, err)
+	}
+}
+
+// withoutUserNamespaces runs the program as root of a user namespace in which no further one can be made.
+func withoutUserNamespaces(t *testing.T, args ...string) (code int, said string) {
+	t.Helper()
+	const script = `echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"`
+	inside := []string{"--user", "--map-root-user", "sh", "-c", script, "sh", built(t)}
+	c := exec.Command("unshare", slices.Concat(inside, args)...)
+	out, err := c.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return c.ProcessState.ExitCode(), string(out)
+}
+
+// TestSystemdNoUserNamespace: where no user namespace can be had nothing is booted, and it is said why.
+func TestSystemdNoUserNamespace(t *testing.T) {
+	const want = "cannot prove here: this machine gives no user namespace: user.max_user_namespaces is 0"
+	state := t.TempDir()
+	code, said := withoutUserNamespaces(t, "prove", "--image", testroot.Path(t, "trixie"), "--state", state, "nginx")
+	if code != exitFailed || !strings.Contains(said, want) || !strings.Contains(said, "--trusted") {
+		t.Errorf("prove: exit code %d, said %q, want %q", code, said, want)
+	}
+	if files, err := os.ReadDir(state); err != nil || len(files) > 0 {
+		t.Errorf("kept %v, %v", files, err)
+	}
+	code, said = withoutUserNamespaces(t, "status")
+	if code != 0 || !strings.Contains(said, want+"; what was proven goes on applying") {
+		t.Errorf("status: exit code %d, said %q, want %q", code, said, want)
 	}
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"temper/generator"
+	"temper/harness/place"
 	"temper/internal/explain"
 	"temper/internal/hint"
 	"temper/internal/verdict"
@@ -37,10 +39,21 @@ func (a *app) runStatus(units []string) error {
 	if err := a.printStatus(g, decisions); err != nil {
 		return err
 	}
+	a.warnWithoutPlace()
 	if bad {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// warnWithoutPlace says so where this machine cannot prove anything in a container.
+func (a *app) warnWithoutPlace() {
+	if !a.host().IsHost() {
+		return
+	}
+	if err := place.Available(); err != nil {
+		a.warn(fmt.Errorf("%w; what was proven goes on applying", err))
+	}
 }
 
 // decide decides about the units given, or about all that a profile matches.

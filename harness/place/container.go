@@ -31,6 +31,15 @@ type container struct {
 // ErrUnavailable is in the error of [Container] where this machine cannot boot any, whatever it is asked for.
 var ErrUnavailable = nspawn.ErrUnavailable
 
+// Available returns why this machine cannot boot any container, as far as that is known before one is booted. Without
+// root it knows less.
+func Available() error {
+	if err := nspawn.Installed(); err != nil {
+		return fmt.Errorf("cannot prove here: %w", err)
+	}
+	return cannotProve(users.Available())
+}
+
 const defaultTimeout = 3 * time.Minute
 
 // Container boots a copy of o.Image and returns when its D-Bus answers and its unit is active. The place lives until
@@ -88,6 +97,9 @@ func (o Options) bounds() (users.Range, Limits, error) {
 	if o.Trusted {
 		return users.Range{}, Limits{}, nil
 	}
+	if err := users.Available(); err != nil {
+		return users.Range{}, Limits{}, err
+	}
 	limits, err := complete(o.Limits)
 	if err != nil {
 		return users.Range{}, limits, err
@@ -120,7 +132,7 @@ func startContainer(ctx context.Context, o Options) (*container, error) {
 	}
 	own, limits, err := o.bounds()
 	if err != nil {
-		return nil, err
+		return nil, cannotProve(err)
 	}
 	group, err := cgroup.New(ctx, name, limits)
 	if err != nil {

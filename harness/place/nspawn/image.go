@@ -16,9 +16,15 @@ var (
 	busPrograms = []string{"/usr/bin/dbus-daemon", "/usr/bin/dbus-broker-launch", "/bin/dbus-daemon"}
 )
 
+// Installed returns an error that wraps [ErrUnavailable] where this machine lacks a program that boots containers.
+func Installed() error {
+	_, err := findPrograms()
+	return err
+}
+
 // Check returns an error where this machine has no systemd-nspawn or a root directory lacks what it needs to be booted.
 func Check(path string) error {
-	if _, err := findPrograms(); err != nil {
+	if err := Installed(); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)

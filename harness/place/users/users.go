@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -45,12 +46,21 @@ func (r Range) Outside(id uint32) (outside uint32, known bool) {
 // ErrNoNamespace says that this machine gives no user namespace.
 var ErrNoNamespace = errors.New("this machine gives no user namespace")
 
+// Available returns an error that wraps [ErrNoNamespace] where the kernel is known to give no user namespace.
+func Available() error {
+	// Each user namespace counts for all those that it is in, so that the machine's number bounds root too.
+	if data, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil && string(data) == "0\n" {
+		return fmt.Errorf("%w: user.max_user_namespaces is 0", ErrNoNamespace)
+	}
+	if _, err := os.Stat("/proc/self/ns/user"); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: the kernel is built without them", ErrNoNamespace)
+	}
+	return nil
+}
+
 // Namespace opens a new user namespace that maps the range. An error wraps [ErrNoNamespace] where the kernel refuses
 // one.
 func (r Range) Namespace() (*os.File, error) {
-	if data, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil && string(data) == "0\n" {
-		return nil, fmt.Errorf("%w: user.max_user_namespaces is 0", ErrNoNamespace)
-	}
 	cat := exec.Command("cat") // lives until its input ends, also where this process is killed
 	mapping := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(r.First), Size: int(r.Count)}}
 	cat.SysProcAttr = &syscall.SysProcAttr{
