@@ -25,6 +25,7 @@ import (
 type proveFlags struct {
 	image, where, profile, state string
 	strict, noRegress, reload    bool
+	noLogs                       bool
 	tighten, trusted             bool
 	jobs                         int
 	onlyProven                   bool // keep what is stored unless a unit is proven
@@ -65,6 +66,7 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 		"trust the services as root: their containers have all that root has")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
 	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
+	c.Flags().BoolVar(&f.noLogs, "no-logs", false, "print and keep nothing that a service logs or answers")
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
 	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
 	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, and over the exposure that the profile allows")
@@ -99,6 +101,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	o := batch.Options{
 		Root: root, Place: f.where, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
 		Store: store, Strict: f.strict, NoRegress: f.noRegress, OnlyProven: f.onlyProven,
+		NoLogs: f.noLogs,
 	}
 	err = a.proveAll(ctx, f, o)
 	if err == nil && bad {

@@ -35,6 +35,7 @@ type Options struct {
 	// NoRegress keeps a stored verdict that is better than what is found; the difference is a finding.
 	NoRegress  bool
 	OnlyProven bool // what is stored is kept unless a unit is proven
+	NoLogs     bool // nothing that a service logged or answered is reported or stored
 	Report     Report
 }
 
@@ -140,8 +141,10 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 	var trials []verdict.Trial
 	o := harness.Options{
 		Place: where, Profiles: b.Profiles, Profile: b.Profile, Unit: name, Tighten: b.Tighten,
-		Progress: func(text string) { b.Report.Step(name, text) },
-		Trial:    func(t verdict.Trial) { trials = append(trials, t) },
+		Trial: func(t verdict.Trial) { trials = append(trials, t) },
+	}
+	if !b.NoLogs { // a step says why a trial failed
+		o.Progress = func(text string) { b.Report.Step(name, text) }
 	}
 	if where.Kind() == "container" {
 		o.Again = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }
@@ -154,6 +157,9 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 		b.Report.Done(name)
 		b.Report.Warn(fmt.Errorf("%s: %w", name, err))
 	default:
+		if b.NoLogs {
+			v = v.Shared()
+		}
 		b.Report.Result(v)
 	}
 	if err != nil {

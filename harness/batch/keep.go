@@ -16,12 +16,12 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error)
 	}
 	if why := weaker(v, old); b.NoRegress && err == nil && why != "" {
 		b.Report.Warn(fmt.Errorf("%s: %s: the stored verdict is kept, beside the trials of this proof", v.Unit, why))
-		return Findings, b.Store.PutTrials(v.Unit, trials)
+		return Findings, b.putTrials(v.Unit, trials)
 	}
 	if v.Result == verdict.Inconclusive || b.OnlyProven && v.Result != verdict.Proven {
-		return Undecided, b.Store.PutTrials(v.Unit, trials)
+		return Undecided, b.putTrials(v.Unit, trials)
 	}
-	if err := b.Store.PutProof(v, trials); err != nil {
+	if err := b.putProof(v, trials); err != nil {
 		return Undecided, err
 	}
 	switch {
@@ -31,6 +31,22 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error)
 		return Findings, nil
 	}
 	return Clean, nil
+}
+
+// putProof stores a verdict with the log of its trials, where that may be kept.
+func (b *batch) putProof(v verdict.Verdict, trials []verdict.Trial) error {
+	if b.NoLogs {
+		return b.Store.PutShared(v)
+	}
+	return b.Store.PutProof(v, trials)
+}
+
+// putTrials stores the log of trials alone, where that may be kept.
+func (b *batch) putTrials(unit string, trials []verdict.Trial) error {
+	if b.NoLogs {
+		return nil
+	}
+	return b.Store.PutTrials(unit, trials)
 }
 
 // exceeds reports, and says, that a hardened service keeps more exposure than its profile lets it.

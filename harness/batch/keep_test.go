@@ -3,6 +3,9 @@ package batch
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"temper/internal/verdict"
@@ -82,5 +85,32 @@ func TestNoRegress(t *testing.T) {
 				t.Errorf("kept the trials %+v, %v", trials, err)
 			}
 		})
+	}
+}
+
+// TestNoLogs: what may leave the machine has nothing that the service said, and there is no log of the trials.
+func TestNoLogs(t *testing.T) {
+	said := verdict.Evidence{Kind: "log", Text: "the password is hunter2"}
+	v := verdict.Verdict{Unit: "web.service", Result: verdict.Proven, Advisories: []verdict.Evidence{said}}
+	for _, result := range []string{verdict.Proven, verdict.Inconclusive} {
+		dir := t.TempDir()
+		b := &batch{Options: Options{NoLogs: true, Store: verdict.Store{Dirs: []string{dir}}}}
+		v.Result = result
+		if _, err := b.keep(v, []verdict.Trial{{Log: []string{said.Text}}}); err != nil {
+			t.Fatal(err)
+		}
+		err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(name)
+			if bytes.Contains(data, []byte("hunter2")) {
+				t.Errorf("%s: %s has a word of the service:\n%s", result, name, data)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

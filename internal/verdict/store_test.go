@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -86,6 +87,21 @@ func TestPutProof(t *testing.T) {
 		}
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(tc.blocked), ".*")); len(left) > 0 {
 			t.Errorf("left: %q", left)
+		}
+	}
+}
+
+// TestGetTooLarge: a verdict of more than a mebibyte is refused, and one of just that is read.
+func TestGetTooLarge(t *testing.T) {
+	store := verdict.Store{Dirs: []string{t.TempDir()}}
+	const text, most = `{"unit": "a.service", "verdict": "proven"}`, 1 << 20
+	for size, want := range map[int]bool{most: true, most + 1: false} {
+		data := append([]byte(text), bytes.Repeat([]byte{' '}, size-len(text))...)
+		if err := os.WriteFile(filepath.Join(store.Dirs[0], "a.service.json"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := store.Get("a.service"); (err == nil) != want || (v.Result == verdict.Proven) != want {
+			t.Errorf("%d bytes: %q, %v, want it read: %t", size, v.Result, err, want)
 		}
 	}
 }
