@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"harness/place/namespace", "harness/place/owner", "harness/place/kernelstate", "harness/place/users"},
 	{"harness/place/overlay", "harness/place/cgroup"},
 	{"harness/place/hostcopy", "harness/place/nspawn"},
-	{"harness/place", "harness/witness", "harness/proc"},
+	{"harness/place", "harness/witness", "harness/attach", "harness/proc"},
 	{"harness/proc/proctest"},
 	{"harness/check", "harness/observe", "harness/confine", "harness/lock", "harness/clone"},
 	{"harness/trial"},

@@ -83,6 +83,7 @@ func (s *series) launcher() trial.Launcher {
 		Clone: clone.Clone{
 			Unit: s.unit, Activation: s.at.activation, NoDevices: s.at.Kind() != "host",
 			Requires: s.protection.unit, SharesBusName: s.at.sharesBusName,
+			OwnSlice: !s.at.Trusted(),
 		},
 	}
 }

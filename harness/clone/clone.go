@@ -50,6 +50,7 @@ type Clone struct {
 	NoDevices     bool   // the place has no devices to wait for
 	Requires      string // the unit without which the clone must not run; empty if there is none
 	SharesBusName bool   // the original is loaded, too: of a name on the bus systemd lets one unit wait
+	OwnSlice      bool   // the clone runs in a slice of its own
 }
 
 // BusName is the name on the bus with which a unit is ready, "" if there is none; systemd.service(5).
@@ -79,6 +80,9 @@ func (c Clone) Service(stem string) string {
 	return stem + ".service"
 }
 
+// Slice is the name of the slice of a clone that has its own. That of instances has the name that systemd gives it.
+func (c Clone) Slice(stem string) string { return "system-" + unit.Escape(stem) + ".slice" }
+
 // SocketNames are the names of the clones of the sockets.
 func (c Clone) SocketNames(stem string) []string {
 	var names []string
@@ -98,6 +102,9 @@ func (c Clone) Files(stem, dropin string) map[string]string {
 	early, late := c.text(c.Unit, "Service")
 	early = append(c.awaitBusName(), early...)
 	late = append(late, c.end(dropin)...)
+	if c.OwnSlice {
+		late = append(late, unit.Assignment{Section: "Service", Name: "Slice", Value: c.Slice(stem)})
+	}
 	files := map[string]string{
 		service + ".d/" + EarlyDropin: unit.Text(early),
 		service + ".d/" + LateDropin:  unit.Text(late),

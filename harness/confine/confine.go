@@ -20,9 +20,11 @@ import (
 type Subject struct {
 	PID      int                                // here, not in the place
 	Leader   int                                // PID 1 of the place, here
-	Cgroup   string                             // the directory of the unit's control group
+	Cgroups  []string                           // directories of control groups: the unit's, and those only it is in
 	Property func(directive string) (value any) // what systemd says of the unit; nil if it says nothing
 	Version  int                                // of systemd
+	// NotAttached is why BPF programs for the unit could not be attached, where that is known.
+	NotAttached error
 }
 
 // A Confinement is what a process is really kept from. A directive that shows nowhere is in none of its fields; without
@@ -68,7 +70,7 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 		return Confinement{}, err
 	}
 	t := traces{Subject: s, process: process, leader: leader}
-	t.programs, _ = k.programs(s.Cgroup) // where that cannot be learned, what needs it is not confirmed
+	t.programs = programs(k, s.Cgroups)
 	c := Confinement{NoEffect: map[string]string{}, Partly: map[string]string{}}
 	for _, item := range plan.Items {
 		name := item.Directive.Name
@@ -85,6 +87,20 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 		return Confinement{}, nil
 	}
 	return c, nil
+}
+
+// programs lists the names of the BPF programs on control groups. It is nil where that cannot be learned: what needs it
+// is not confirmed then.
+func programs(k kernel, cgroups []string) []string {
+	names := []string{}
+	for _, dir := range cgroups {
+		list, err := k.programs(dir)
+		if err != nil {
+			return nil
+		}
+		names = append(names, list...)
+	}
+	return names
 }
 
 // Executed waits, shortly, until a process that systemd made is the program of the service; a simple service counts as

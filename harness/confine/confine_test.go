@@ -54,6 +54,7 @@ func TestRead(t *testing.T) {
 		process, leader        proctest.Process
 		kernel                 fakeKernel
 		property               any
+		notAttached            error
 		// "holds", "" where nothing is seen, else why not, after "partly: " if a part holds
 		want string
 	}{
@@ -130,6 +131,10 @@ func TestRead(t *testing.T) {
 			name: "no program on the group", directive: ip, value: "any", kernel: fakeKernel{attached: []string{}},
 			want: "this systemd has attached no BPF program for it",
 		},
+		{
+			name: "no program could be attached", directive: ip, value: "any", kernel: fakeKernel{attached: []string{}},
+			notAttached: errors.New("no cgroup"), want: "no BPF program could be attached for it: no cgroup",
+		},
 		{name: "programs that the kernel does not tell", directive: ip, value: "any", want: ""},
 		{
 			name: "a word in a file", directive: "RestrictFileSystems", value: "ext4",
@@ -183,7 +188,8 @@ func TestRead(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := proctest.Dir(t, map[int]proctest.Process{1: tc.leader, 7: tc.process})
-			s := Subject{PID: 7, Leader: 1, Version: 257, Property: func(string) any { return tc.property }}
+			s := Subject{PID: 7, Leader: 1, Cgroups: []string{"/x"}, Version: 257, NotAttached: tc.notAttached}
+			s.Property = func(string) any { return tc.property }
 			lines := []string{cmp.Or(tc.value, "yes")}
 			d, ok := directive.Lookup(tc.directive)
 			if !ok {

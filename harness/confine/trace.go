@@ -95,6 +95,9 @@ func (t traces) attached(prefix string) (seen bool, why string) {
 	if slices.ContainsFunc(t.programs, ofSystemd) {
 		return true, ""
 	}
+	if t.NotAttached != nil {
+		return true, fmt.Sprintf("no BPF program could be attached for it: %v", t.NotAttached)
+	}
 	return true, "this systemd has attached no BPF program for it"
 }
 

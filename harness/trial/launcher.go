@@ -55,7 +55,7 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	l := &launch{
 		Launcher: s, Request: r, name: s.Clone.Service(stem), sockets: s.Clone.SocketNames(stem),
 		begin: time.Now(), states: newStates(s.Place.Manager()),
-		result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()},
+		result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()}, slice: s.slice(stem),
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)
 	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
@@ -139,5 +139,6 @@ func (l *launch) clear(ctx context.Context, files []string) {
 	for _, name := range services {
 		l.Place.Manager().Release(ctx, name)
 	}
+	l.detachRules(ctx)
 	clone.Remove(l.Place, files)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"temper/harness/attach"
 	"temper/harness/clone"
 	"temper/harness/confine"
 	"temper/internal/systemd"
@@ -21,6 +22,9 @@ type launch struct {
 	Request
 	name        string   // of the service, or of the template of its instances
 	sockets     []string // names of the sockets that start it
+	slice       string   // the slice in which it runs, where temper enforces the rules of the unit; else empty
+	attached    *attach.Attached
+	notAttached error // why temper cannot enforce some of the rules; nil if it can
 	begin       time.Time
 	states      states
 	result      Result
@@ -59,21 +63,41 @@ func (l *launch) life(ctx context.Context) error {
 func (l *launch) start(ctx context.Context) error {
 	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
 	defer cancel()
-	units := slices.Clone(l.sockets)
-	if !unit.IsTemplate(l.name) {
-		units = append(units, l.name)
+	last, result, err := l.startUnits(job, "temper's trial of "+l.Clone.Unit.Name)
+	what := "start"
+	if last != l.name {
+		what += " of the " + unit.Type(last)
 	}
-	result, err := l.StartTransient(job, systemd.Replace, "temper's trial of "+l.Clone.Unit.Name, units...)
-	for _, next := range units[1:] {
-		if err != nil || result != systemd.Done {
-			return l.judgeJob(ctx, "start of the socket", result, err)
-		}
-		result, err = l.Place.Manager().StartUnit(job, next)
-	}
-	if err := l.judgeJob(ctx, "start", result, err); err != nil {
+	if err := l.judgeJob(ctx, what, result, err); err != nil {
 		return err
 	}
 	return l.awaitBusName(ctx, job, "start")
+}
+
+// startUnits makes the units of the launch and starts one after the other, until one does not start: the slice in which
+// the service is confined before it runs, the sockets, and the service unless each of its instances waits for a client.
+// It returns which was the last to be started.
+func (l *launch) startUnits(ctx context.Context, description string) (last, result string, err error) {
+	units := slices.Clone(l.sockets)
+	if l.slice != "" {
+		units = slices.Insert(units, 0, l.slice)
+	}
+	if !unit.IsTemplate(l.name) {
+		units = append(units, l.name)
+	}
+	last = units[0]
+	result, err = l.StartTransient(ctx, systemd.Replace, description, units...)
+	if l.slice != "" && err == nil {
+		err = l.attachRules(ctx)
+	}
+	for _, next := range units[1:] {
+		if err != nil || result != systemd.Done {
+			break
+		}
+		last = next
+		result, err = l.Place.Manager().StartUnit(ctx, next)
+	}
+	return last, result, err
 }
 
 // StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded
@@ -157,7 +181,7 @@ func (l *launch) readConfinement(ctx context.Context) error {
 		return err
 	}
 	for _, s := range states {
-		l.result.Confinement, err = confine.Read(Subject(l.Place, s), l.Plan)
+		l.result.Confinement, err = confine.Read(l.subject(s), l.Plan)
 		if err != nil || l.result.NoEffect != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program stri
 	stem := clone.NewName(s.Stem)
 	l := &launch{
 		Launcher: s, Request: Request{Plan: plan}, name: s.Clone.Service(stem), begin: time.Now(),
-		states: newStates(s.Place.Manager()), result: Result{Dropin: plan.Text()},
+		states: newStates(s.Place.Manager()), result: Result{Dropin: plan.Text()}, slice: s.slice(stem),
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)
 	files[l.name+".d/"+clone.LateDropin] += fmt.Sprintf(standIn, program)
@@ -51,7 +51,7 @@ func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program stri
 	}
 	job, cancel := context.WithTimeout(ctx, s.Profile.Prove.Timeout)
 	defer cancel()
-	ended, err := s.StartTransient(job, systemd.Replace, "temper's look at "+s.Clone.Unit.Name, l.name)
+	_, ended, err := l.startUnits(job, "temper's look at "+s.Clone.Unit.Name)
 	if runs, err := standInRuns(ctx, ended, err); !runs {
 		return confine.Confinement{}, err
 	}

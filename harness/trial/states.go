@@ -96,8 +96,8 @@ func (l *launch) read(
 
 // cgroup is the control group of the launch, or the one that its instances share, below that of the place.
 func (l *launch) cgroup() string {
-	if unit.Template(l.name) != "" {
-		return "system.slice/system-" + unit.Escape(unit.Prefix(l.name)) + ".slice"
+	if l.slice != "" || unit.Template(l.name) != "" {
+		return "system.slice/" + l.Clone.Slice(unit.Prefix(l.name))
 	}
 	return "system.slice/" + l.name
 }
@@ -118,7 +118,7 @@ func MainProcess(where *place.Place, s systemd.Service) int {
 // Subject is the main process of a service, for [confine.Read].
 func Subject(where *place.Place, s systemd.Service) confine.Subject {
 	return confine.Subject{
-		PID: MainProcess(where, s), Leader: where.Leader(), Cgroup: filepath.Join(where.Cgroup(), s.Cgroup),
+		PID: MainProcess(where, s), Leader: where.Leader(), Cgroups: []string{filepath.Join(where.Cgroup(), s.Cgroup)},
 		Property: func(directive string) any { return s.Properties[directive] }, Version: where.SystemdVersion(),
 	}
 }

@@ -98,6 +98,11 @@ func (c *Client) Version(ctx context.Context) (int, error) {
 	return version, nil
 }
 
+// Features are what the manager was built with, as in "+PAM -BPF_FRAMEWORK".
+func (c *Client) Features(ctx context.Context) (string, error) {
+	return managerProperty[string](ctx, c, "Features")
+}
+
 // Starting reports whether the manager is still booting.
 func (c *Client) Starting(ctx context.Context) (bool, error) {
 	state, err := managerProperty[string](ctx, c, "SystemState")
