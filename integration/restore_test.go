@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 // TestSystemdRestore: trials on the host write nothing into the data of services whose profiles say state = "restore",
 // and when a proof is killed no service ever runs on a copy. With -every it does so on every version.
 func TestSystemdRestore(t *testing.T) {
-	base := programs(t)
+	files := slices.Concat(programs(t), servicesWithData())
 	trees := []string{"trixie"}
 	if *every {
 		trees = append(trees, "bookworm", "sid")
@@ -23,149 +24,123 @@ func TestSystemdRestore(t *testing.T) {
 	for _, name := range trees {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			files := slices.Clone(base)
-			file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
-			service := func(name, text string) {
-				file("/etc/systemd/system/"+name+".service", "[Service]\n"+text)
-				file(
-					"/etc/temper/profiles.d/"+name+".toml",
-					"units = [\""+name+".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
-						"ReadWritePaths = [\"-/srv/"+name+"\"]\n\n[prove]\nstate = \"restore\"\nsettle = \"300ms\"\n",
-				)
-			}
-			service(
-				"keeps",
-				"ExecStart=/bin/sh -c 'echo run >>/var/lib/keeps/log; rm -f /srv/keeps/old; exec sleep infinity'\n"+
-					"StateDirectory=keeps keeps/sub\nCacheDirectory=keeps\n",
-			)
-			service(
-				"moves",
-				"DynamicUser=yes\nStateDirectory=moves\nExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec "+
-					"sleep infinity'\n",
-			)
-			service("nests", "ExecStart=/bin/sleep infinity\nStateDirectory=nests nests/sub\n")
-			service("binds", "BindPaths=/srv/real:/srv/shown\nReadWritePaths=/srv/link\n"+
-				"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
-			service(
-				"within",
-				"StateDirectory=keeps/sub\nExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; "+
-					"sleep 0.1; done'\n",
-			)
-			service(
-				"begins",
-				"StateDirectory=begins\nExecStart=/bin/sleep infinity\n"+
-					"ExecStartPre=/bin/sh -c 'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && "+
-					"mv new key; }'\n",
-			)
-			file(
-				"/etc/temper/profiles.d/begins.toml",
-				"units = [\"begins.service\"]\n\n[service]\nCapabilityBoundingSet = \"\"\n\n[prove]\n"+
-					"state = \"restore\"\nsettle = \"300ms\"\n",
-			)
-			service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
-			service("leaves", "ExecStart=/bin/sh -c 'mkdir -p /run/leaves; exec sleep infinity'\n")
-			file("/etc/systemd/system/plain.service", "[Service]\nExecStart=/bin/sleep infinity\n")
-			file(
-				"/etc/temper/profiles.d/plain.toml",
-				"units = [\"plain.service\"]\n\n[service]\nNoNewPrivileges = true\n\n[prove]\nsettle = \"1m\"\n",
-			)
-			file(
-				"/etc/systemd/system/other.service",
-				"[Service]\nStateDirectory=busy/of-other\nExecStart=/bin/sleep infinity\n",
-			)
-			service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
-			file("/var/lib/keeps/log", "before\n")
-			file("/srv/keeps/old", "old\n")
-			p, err := place.Container(
-				t.Context(),
-				place.Options{Trusted: true, Image: testroot.Path(t, name), Files: files},
-			)
+			p, err := place.Container(t.Context(), place.Options{
+				Trusted: true, Image: testroot.Path(t, name), Files: files,
+			})
 			if err != nil {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
 			defer p.Close()
-			command(t, p, "mkdir -p /srv/real /srv/shown /srv/linked /var/lib/busy && ln -s /srv/linked /srv/link")
-			before := traces(t, p)
-			if out := command(t, p, "temper prove --place host keeps moves nests binds 2>&1; echo status $?"); !strings.Contains(
-				out,
-				"status 0",
-			) {
-				t.Fatal(out)
-			}
-			if out := command(t, p, "temper prove --place host begins 2>&1; echo status $?"); !strings.Contains(
-				out,
-				"CAP_CHOWN",
-			) ||
-				!strings.Contains(out, "1 demotion") ||
-				!strings.Contains(out, "status 0") {
-				t.Errorf("a service whose first start needs what later ones do not: %s", out)
-			}
-			if out := command(t, p, "temper prove --place host leaves 2>&1; echo status $?; rmdir /run/leaves"); !strings.Contains(
-				out,
-				"/run/leaves was made while it first ran",
-			) ||
-				!strings.Contains(out, "status 0") {
-				t.Errorf("a first start leaves what no boot finds: %s", out)
-			}
-			if out := command(t, p, "temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; "+
-				"a=$?; wait $!; echo status $a $?"); !strings.Contains(
-				out,
-				"status 0 0",
-			) {
-				t.Errorf("data of one below that of another: %s", out)
-			}
-			if out := command(t, p, "sleep 100 >/var/lib/busy/log & temper prove --place host busy 2>&1; echo status "+
-				"$?; kill $!; rm /var/lib/busy/log"); !strings.Contains(
-				out,
-				"(sleep) uses it",
-			) ||
-				!strings.Contains(out, "status 3") {
-				t.Errorf("data that another process writes: %s", out)
-			}
-			if out := command(t, p, "systemctl start other; temper prove --place host busy 2>&1; echo status $?; "+
-				"systemctl stop other; rmdir /var/lib/busy/of-other"); !strings.Contains(
-				out,
-				"other.service",
-			) ||
-				!strings.Contains(out, "writes to /var/lib/busy too") ||
-				!strings.Contains(out, "status 3") {
-				t.Errorf("data that another service may write: %s", out)
-			}
-			if diff := cmp.Diff(before, traces(t, p)); diff != "" {
-				t.Errorf("after the proof (-want +got):\n%s", diff)
-			}
-			if out := command(t, p, "temper prove --place host shares 2>&1; echo status $?"); !strings.Contains(
-				out,
-				"/var/log",
-			) ||
-				!strings.Contains(out, "status 3") {
-				t.Errorf("a directory of many services: %s", out)
-			}
-			if out := command(t, p, "temper prove --place host plain & "+
-				"until [ $(systemctl list-units --no-legend --plain --state=active 'temper-trial-*' | wc -l) = 2 ]; "+
-				"do sleep 0.05; done; kill -9 $!; "+
-				" systemctl start plain; systemctl is-active plain 'temper-trial-*'"); out != "active\n" {
-				t.Errorf("a trial that outlives its proof runs beside the service: %s", out)
-			}
-			killed(t, p)
-			if out := command(t, p, "temper prove --place host keeps 2>&1; echo status $?"); !strings.Contains(
-				out,
-				"status 0",
-			) {
-				t.Fatal(out)
-			}
-			command(t, p, "rm -r /var/cache/keeps /var/lib/keeps/sub")
-			// The one run is that of the service itself.
-			want := strings.Replace(
-				strings.Replace(before, "/srv/keeps/old\nold\n", "", 1),
-				"before\n",
-				"before\nrun\n",
-				1,
-			)
-			if diff := cmp.Diff(want, traces(t, p)); diff != "" {
-				t.Errorf("after proofs that were killed (-want +got):\n%s", diff)
-			}
+			restored(t, p)
 		})
+	}
+}
+
+// servicesWithData are services that keep data in directories of several kinds, and their profiles.
+func servicesWithData() []place.File {
+	var files []place.File
+	file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
+	profile := func(name, settings, settle string) {
+		file("/etc/temper/profiles.d/"+name+".toml", fmt.Sprintf(
+			"units = [\"%s.service\"]\n\n[service]\n%s\n\n[prove]\nstate = \"restore\"\nsettle = \"%s\"\n", name,
+			settings, settle,
+		))
+	}
+	unit := func(name, text string) { file("/etc/systemd/system/"+name+".service", "[Service]\n"+text) }
+	service := func(name, text string) {
+		unit(name, text)
+		profile(name, "NoNewPrivileges = true\nReadWritePaths = [\"-/srv/"+name+"\"]", "300ms")
+	}
+	service("keeps", "StateDirectory=keeps keeps/sub\nCacheDirectory=keeps\n"+
+		"ExecStart=/bin/sh -c 'echo run >>/var/lib/keeps/log; rm -f /srv/keeps/old; exec sleep infinity'\n")
+	service("moves", "DynamicUser=yes\nStateDirectory=moves\n"+
+		"ExecStart=/bin/sh -c 'echo run >>/var/lib/moves/log; exec sleep infinity'\n")
+	service("nests", "StateDirectory=nests nests/sub\nExecStart=/bin/sleep infinity\n")
+	service("binds", "BindPaths=/srv/real:/srv/shown\nReadWritePaths=/srv/link\n"+
+		"ExecStart=/bin/sh -c 'echo run | tee -a /srv/shown/log >>/srv/link/log; exec sleep infinity'\n")
+	service("within", "StateDirectory=keeps/sub\n"+
+		"ExecStart=/bin/sh -c 'while :; do echo run >>/var/lib/keeps/sub/log; sleep 0.1; done'\n")
+	service("busy", "StateDirectory=busy\nExecStart=/bin/sleep infinity\n")
+	service("leaves", "ExecStart=/bin/sh -c 'mkdir -p /run/leaves; exec sleep infinity'\n")
+	service("shares", "ExecStart=/bin/sleep infinity\nReadWritePaths=/var/log\n")
+	unit("begins", "StateDirectory=begins\nExecStart=/bin/sleep infinity\nExecStartPre=/bin/sh -c "+
+		"'cd /var/lib/begins; test -e key || { echo new >new && chown 1:1 new && mv new key; }'\n")
+	profile("begins", `CapabilityBoundingSet = ""`, "300ms")
+	unit("plain", "ExecStart=/bin/sleep infinity\n")
+	profile("plain", "NoNewPrivileges = true", "1m")
+	unit("other", "StateDirectory=busy/of-other\nExecStart=/bin/sleep infinity\n")
+	file("/var/lib/keeps/log", "before\n")
+	file("/srv/keeps/old", "old\n")
+	return files
+}
+
+// restored proves the services on a machine, and compares their data before and after.
+func restored(t *testing.T, p *place.Place) {
+	t.Helper()
+	command(t, p, "mkdir -p /srv/real /srv/shown /srv/linked /var/lib/busy && ln -s /srv/linked /srv/link")
+	before := traces(t, p)
+	for _, tt := range []struct {
+		about, command string
+		want           []string
+	}{
+		{
+			"data of several kinds", "temper prove --place host keeps moves nests binds 2>&1; echo status $?",
+			[]string{"status 0"},
+		},
+		{
+			"a service whose first start needs what later ones do not",
+			"temper prove --place host begins 2>&1; echo status $?",
+			[]string{"CAP_CHOWN", "1 demotion", "status 0"},
+		},
+		{
+			"a service whose first start leaves a file until the next boot",
+			"temper prove --place host leaves 2>&1; echo status $?; rmdir /run/leaves",
+			[]string{"/run/leaves was made while it first ran", "status 0"},
+		},
+		{
+			"two at once, the data of one below that of the other",
+			"temper prove --place host within 2>&1 & temper prove --place host keeps 2>&1; a=$?; wait $!; echo " +
+				"status $a $?",
+			[]string{"status 0 0"},
+		},
+		{
+			"data that another process writes",
+			"sleep 100 >/var/lib/busy/log & temper prove --place host busy 2>&1; echo status $?; kill $!; rm " +
+				"/var/lib/busy/log",
+			[]string{"(sleep) uses it", "status 3"},
+		},
+		{
+			"data that another service may write",
+			"systemctl start other; temper prove --place host busy 2>&1; echo status $?; systemctl stop other; " +
+				"rmdir /var/lib/busy/of-other",
+			[]string{"other.service", "writes to /var/lib/busy too", "status 3"},
+		},
+		{
+			"a directory of many services",
+			"temper prove --place host shares 2>&1; echo status $?",
+			[]string{"/var/log", "status 3"},
+		},
+	} {
+		out := command(t, p, tt.command)
+		for _, want := range tt.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: %q is not in: %s", tt.about, want, out)
+			}
+		}
+	}
+	if diff := cmp.Diff(before, traces(t, p)); diff != "" {
+		t.Errorf("after the proofs (-want +got):\n%s", diff)
+	}
+	killed(t, p)
+	if out := command(t, p, "temper prove --place host keeps 2>&1; echo status $?"); !strings.Contains(out,
+		"status 0") {
+		t.Fatal(out)
+	}
+	command(t, p, "rm -r /var/cache/keeps /var/lib/keeps/sub")
+	// The one run is that of the service itself.
+	want := strings.Replace(strings.Replace(before, "/srv/keeps/old\nold\n", "", 1), "before\n", "before\nrun\n", 1)
+	if diff := cmp.Diff(want, traces(t, p)); diff != "" {
+		t.Errorf("after proofs that were killed (-want +got):\n%s", diff)
 	}
 }
 
@@ -182,9 +157,15 @@ func traces(t *testing.T, p *place.Place) string {
 	)
 }
 
-// killed kills a proof that runs in a session and one that runs in a service while data is covered.
+// killed kills a proof while a trial runs, and proofs in a session and in a service while data is covered.
 func killed(t *testing.T, p *place.Place) {
 	t.Helper()
+	if out := command(t, p, "temper prove --place host plain & "+
+		"until [ $(systemctl list-units --no-legend --plain --state=active 'temper-trial-*' | wc -l) = 2 ]; "+
+		"do sleep 0.05; done; kill -9 $!; "+
+		" systemctl start plain; systemctl is-active plain 'temper-trial-*'"); out != "active\n" {
+		t.Errorf("a trial that outlives its proof runs beside the service: %s", out)
+	}
 	const covered, free = "until mountpoint -q /var/lib/keeps; do sleep 0.01; done; ",
 		"while mountpoint -q /var/lib/keeps; do sleep 0.01; done; "
 	if out := command(t, p, "systemd-run -q --scope temper prove --place host keeps >/dev/null 2>&1 & "+covered+
