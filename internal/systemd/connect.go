@@ -1,14 +1,12 @@
 package systemd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	sdbus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
@@ -55,7 +53,8 @@ func ConnectPrivate(ctx context.Context) (*Client, error) {
 	return connect(ctx, Socket(privateSocket), func(*dbus.Conn) error { return nil }) // there is no bus to greet
 }
 
-// connect gives up when ctx ends; later ctx does not matter to the connection.
+// connect gives up when ctx ends; later ctx does not matter to the connection. go-systemd dials twice: first for calls,
+// then for signals.
 func connect(ctx context.Context, dial Dial, greet func(*dbus.Conn) error) (*Client, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, answerWithin, ErrNoAnswer)
 	defer cancel()
@@ -66,7 +65,11 @@ func connect(ctx context.Context, dial Dial, greet func(*dbus.Conn) error) (*Cli
 		if err != nil {
 			return nil, err
 		}
-		conn, err := dbus.NewConn(&bounded{stream, bufio.NewReader(stream), answerWithin})
+		options := []dbus.ConnOption{}
+		if len(conns) > 0 {
+			options = append(options, dbus.WithSignalHandler(newJobSignals(conns[0])))
+		}
+		conn, err := dbus.NewConn(newStream(stream, answerWithin), options...)
 		if err != nil {
 			return nil, errors.Join(err, stream.Close())
 		}
@@ -96,20 +99,4 @@ func connect(ctx context.Context, dial Dial, greet func(*dbus.Conn) error) (*Cli
 		return nil, err
 	}
 	return &Client{api: api, bus: conns[0], signals: conns[1], answer: answerWithin}, nil
-}
-
-// bounded is a stream whose writes end in time also where nobody reads. dbus reads it byte by byte, so it has a buffer.
-type bounded struct {
-	net.Conn
-	buffer *bufio.Reader
-	limit  time.Duration // of one write
-}
-
-func (b *bounded) Read(p []byte) (int, error) { return b.buffer.Read(p) }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if err := b.SetWriteDeadline(time.Now().Add(b.limit)); err != nil {
-		return 0, err
-	}
-	return b.Conn.Write(p)
 }

@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"bufio"
 	"net"
 	"time"
 )
@@ -9,7 +8,11 @@ import (
 // AnswerWithin sets how long the client waits for an answer.
 func (c *Client) AnswerWithin(limit time.Duration) { c.answer = limit }
 
-// Bounded is the stream of a connection with a limit for each write.
-func Bounded(stream net.Conn, limit time.Duration) net.Conn {
-	return &bounded{stream, bufio.NewReader(stream), limit}
-}
+// NewStream is the stream of a connection with a limit for each write.
+func NewStream(conn net.Conn, limit time.Duration) net.Conn { return newStream(conn, limit) }
+
+// LeftOfMessage is how much of the message that is being read has not been read.
+func LeftOfMessage(conn net.Conn) int { return conn.(*stream).left }
+
+// LongestMessage is how long a message can be.
+const LongestMessage = longestMessage

@@ -118,6 +118,51 @@ func TestJobs(t *testing.T) {
 	all.Wait()
 }
 
+// TestJobEndsOfOthers: what another user of the bus says of a job does not count.
+func TestJobEndsOfOthers(t *testing.T) {
+	b := startBus(t)
+	other, err := dbus.Connect("unix:path=" + b.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	b.serve(t, map[string]any{"StartUnit": func(string, string) (dbus.ObjectPath, *dbus.Error) {
+		for range 1000 {
+			_ = other.Emit(path, name+".Manager.JobRemoved", uint32(1), dbus.ObjectPath("/job/1"), "a.service", "done")
+		}
+		time.AfterFunc(200*time.Millisecond, func() { b.end("/job/1", "failed") })
+		return "/job/1", nil
+	}})
+	c := connect(t, b)
+	for range 2 {
+		if got, err := c.StartUnit(t.Context(), "a.service"); got != "failed" || err != nil {
+			t.Errorf("the job ended with %q, %v; the manager has said failed", got, err)
+		}
+	}
+}
+
+// TestManagerUnderAnotherName: a manager that has executed itself again has another name on the bus.
+func TestManagerUnderAnotherName(t *testing.T) {
+	b := startBus(t)
+	start := map[string]any{"StartUnit": func(string, string) (dbus.ObjectPath, *dbus.Error) {
+		b.end("/job/1", "done")
+		return "/job/1", nil
+	}}
+	b.serve(t, start)
+	c := connect(t, b)
+	for range 2 {
+		if got, err := c.StartUnit(t.Context(), "a.service"); got != systemd.Done || err != nil {
+			t.Errorf("the job ended with %q, %v", got, err)
+		}
+		b.manager.Close()
+		var err error
+		if b.manager, err = dbus.Connect("unix:path=" + b.socket); err != nil {
+			t.Fatal(err)
+		}
+		b.serve(t, start)
+	}
+}
+
 // TestJobThatDoesNotEnd: the end of the context ends the wait, and so does that of the bus.
 func TestJobThatDoesNotEnd(t *testing.T) {
 	b := startBus(t)
@@ -219,7 +264,7 @@ func TestBusThatHangs(t *testing.T) {
 func TestWritesEnd(t *testing.T) {
 	here, there := net.Pipe()
 	defer there.Close()
-	if _, err := systemd.Bounded(here, 20*time.Millisecond).Write([]byte("x")); !errors.Is(err,
+	if _, err := systemd.NewStream(here, 20*time.Millisecond).Write([]byte("x")); !errors.Is(err,
 		os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
