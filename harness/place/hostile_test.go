@@ -41,10 +41,11 @@ func TestSystemdHostile(t *testing.T) {
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = victim.Process.Kill(); _ = victim.Wait() }()
+	t.Cleanup(func() { _ = victim.Process.Kill(); _ = victim.Wait() })
 	addresses := listen(t)
 	for _, name := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the attacks wait more than they work
 			before := settings(t)
 			p := container(t, place.Options{
 				Image: testroot.Path(t, name), Files: []place.File{program},
