@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// longestMessage is enough for a list of 20,000 units. godbus takes 128 MiB, which become many times that as values.
+	// longestMessage is enough for a list of 20,000 units. godbus takes 128 MiB, and many times that for the values in
+	// them.
 	longestMessage = 8 << 20
 	// longestFields is enough for names and an object path; each name has 255 bytes at most.
 	longestFields = 16 << 10
