@@ -17,18 +17,18 @@ func TestDecide(t *testing.T) {
 		want  step
 	}{
 		{"a crash at the start proves nothing by itself", facts{failed: true, last: crashed}, prove},
-		{"it runs", facts{failed: true, last: crashed, runs: true, setUp: true}, leave},
-		{"it did not fail", facts{last: run{started: true}}, leave},
-		{"it failed later", facts{failed: true, last: lasted}, note},
+		{"it runs", facts{failed: true, last: crashed, isRunning: true, setupFailed: true}, keep},
+		{"it did not fail", facts{last: run{started: true}}, keep},
+		{"it failed later", facts{failed: true, last: lasted}, keepAndNote},
 		{
 			"it failed later, in the state that a service can bring about",
-			facts{failed: true, last: lasted, setUp: true},
-			note,
+			facts{failed: true, last: lasted, setupFailed: true},
+			keepAndNote,
 		},
-		{"it has run well before", facts{failed: true, last: crashed, good: true, setUp: true}, leave},
-		{"systemd could not set the sandbox up", facts{failed: true, last: crashed, setUp: true}, giveBack},
-		{"systemd could, a moment ago", facts{failed: true, last: crashed, setUp: true, others: true}, prove},
-		{"a proof has cleared the hardening", facts{failed: true, last: crashed, cleared: true}, leave},
+		{"it has run well before", facts{failed: true, last: crashed, hadGoodRun: true, setupFailed: true}, keep},
+		{"systemd could not set the sandbox up", facts{failed: true, last: crashed, setupFailed: true}, removeHardening},
+		{"systemd could, a moment ago", facts{failed: true, last: crashed, setupFailed: true, programMayHaveRun: true}, prove},
+		{"a proof has cleared the hardening", facts{failed: true, last: crashed, cleared: true}, keep},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.facts.settle = time.Second
@@ -39,8 +39,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestNeverRan: only a systemd that knows it can say that no program ran.
-func TestNeverRan(t *testing.T) {
+// TestSandboxSetupFailed: the answer is true only with a systemd that knows whether the program was executed.
+func TestSandboxSetupFailed(t *testing.T) {
 	at := func(started, handoff uint64) systemd.Properties {
 		return systemd.Properties{
 			"ExecMainStartTimestampMonotonic":   started,
@@ -84,7 +84,7 @@ func TestNeverRan(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := neverRan(test.service); got != test.want {
+			if got := sandboxSetupFailed(test.service); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)
 			}
 		})

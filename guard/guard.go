@@ -1,14 +1,14 @@
 // Package guard decides what becomes of a hardened unit that fails to start.
 //
-// A directive that breaks a service must not keep it down, and nobody may get rid of a sandbox by making a service
-// fail. So what a service says or does decides nothing. The hardening is given up only where systemd says that it could
-// not set the sandbox up before a program ran, or where a proof in a place finds what breaks the service. Where this
-// machine cannot run a place, the unit itself is tried: twice hardened, then with its vendor's settings.
+// A directive that breaks a service must not keep it down, and nobody may remove a sandbox by making a service fail. So
+// the guard trusts nothing that the service says or does. It removes the hardening only where systemd says that it
+// could not set up the sandbox before a program ran, or where a proof in a place finds what breaks the service. Where
+// this machine cannot run a place, the guard tries the unit itself: twice hardened, then with its vendor's settings.
 //
-// A unit that runs is never touched, and a hardening under which some run was good is never given up. The verdict
-// [verdict.Broken] is written last, so that a guard which is killed has changed nothing.
+// The guard never touches a unit that runs, and never removes a hardening that had a good run. It writes the verdict
+// [verdict.Broken] last, so that a guard which is killed has changed nothing.
 //
-// Call [New], then [Guard.Look] for a unit that has failed, or [Guard.NoteGoodRuns].
+// Call [New], then [Guard.HandleFailure] for a unit that has failed, or [Guard.NoteGoodRuns].
 package guard
 
 import (
@@ -26,11 +26,11 @@ import (
 	"temper/internal/unit"
 )
 
-// A Prover has a unit proven in a place and stored if it is proven. Where it has not been found out by the end of ctx,
-// that is an error.
+// A Prover proves units in a place, and stores the verdict of a unit that is proven.
 type Prover interface {
+	// Prove waits for the result. It returns an error if ctx ends first.
 	Prove(ctx context.Context, unit string) (Proof, error)
-	// Begin has it proven without waiting for that.
+	// Begin does not wait for the result.
 	Begin(ctx context.Context, unit string) error
 }
 
@@ -39,7 +39,7 @@ type Reloader interface {
 	Reload(ctx context.Context) error
 }
 
-// hardenings are what temper has written for units; files are the machine's.
+// hardenings are the drop-ins that temper has written for units. The type files reads those of this machine.
 type hardenings interface {
 	hardening(name string) (h hardening, ok bool, err error)
 	hardened() (names []string, err error)
@@ -55,12 +55,12 @@ type Guard struct {
 	journal    runLog
 	notes      notes
 	masks      masks
-	out        io.Writer // what is in order
-	alarms     io.Writer // what people should see
+	out        io.Writer // for messages that need no attention
+	alarms     io.Writer // for messages that people should see
 }
 
-// New makes a guard. What is in order is written to out, what people should see to alarms, with the prefix of a warning
-// as in sd-daemon(3).
+// New makes a guard. It writes what people should see to alarms, with the prefix of a warning as in sd-daemon(3), and
+// all other messages to out.
 func New(m Manager, r Reloader, p Prover, out, alarms io.Writer) *Guard {
 	return &Guard{
 		hardenings: files{host.At("")}, manager: m, reload: r, prover: p, journal: journalctl{},
@@ -68,14 +68,14 @@ func New(m Manager, r Reloader, p Prover, out, alarms io.Writer) *Guard {
 	}
 }
 
-// say tells the journal something that is in order.
+// say logs a message that needs no attention.
 func (g *Guard) say(format string, args ...any) { fmt.Fprintf(g.out, format+"\n", args...) }
 
-// alarm tells it something that people should see.
+// alarm logs a warning.
 func (g *Guard) alarm(format string, args ...any) { fmt.Fprintf(g.alarms, "<4>"+format+"\n", args...) }
 
-// Look decides about one unit that has failed, and reports whether what it is hardened with has changed.
-func (g *Guard) Look(ctx context.Context, name string) (bool, error) {
+// HandleFailure decides about one unit that has failed, and reports whether its hardening has changed.
+func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
 	if err := g.Undo(ctx, name); err != nil {
 		return false, err
 	}
@@ -87,27 +87,27 @@ func (g *Guard) Look(ctx context.Context, name string) (bool, error) {
 		g.say("%s has no hardening that could be to blame", name)
 		return false, nil
 	}
-	f, err := g.ask(ctx, h)
+	f, err := g.readFacts(ctx, h)
 	if err != nil {
 		return false, err
 	}
 	next, why := decide(f)
 	g.say("%s %s", name, why)
 	switch next {
-	case note:
+	case keepAndNote:
 		if f.last.begin.After(h.since) {
 			err = g.notes.put(started, h)
 		}
 		return false, err
-	case giveBack:
-		return g.giveBackAndProve(ctx, h, f.last)
+	case removeHardening:
+		return g.removeHardeningAndProve(ctx, h, f.last)
 	case prove:
 		return g.prove(ctx, h, f.last)
 	}
 	return false, nil
 }
 
-// Undo takes back what a guard has left that was killed while it tried a unit.
+// Undo removes the mask that a guard has left if it was killed while it tried a unit.
 func (g *Guard) Undo(ctx context.Context, name string) error {
 	masked, err := g.masks.remove(name)
 	if err != nil || !masked {
@@ -117,11 +117,11 @@ func (g *Guard) Undo(ctx context.Context, name string) error {
 	return g.reload.Reload(ctx)
 }
 
-// patience is how long to wait until the journal has the end of a run.
-const patience = time.Second
+// journalDelay is how long the journal may take to show the end of a run.
+const journalDelay = time.Second
 
-// ask finds out what is known about a unit that has failed.
-func (g *Guard) ask(ctx context.Context, h hardening) (facts, error) {
+// readFacts collects what is known about a unit that has failed.
+func (g *Guard) readFacts(ctx context.Context, h hardening) (facts, error) {
 	name := h.unit.ID
 	s, err := g.manager.Service(ctx, name)
 	if err != nil {
@@ -129,22 +129,23 @@ func (g *Guard) ask(ctx context.Context, h hardening) (facts, error) {
 	}
 	current := fmt.Sprintf("%x", systemd.Get[[]byte](s.Properties, "InvocationID"))
 	id := failedInvocation(name, current)
-	last, others, err := g.runs(ctx, name, id)
+	last, earlier, err := g.runs(ctx, name, id)
 	if err != nil {
 		return facts{}, err
 	}
-	others = slices.DeleteFunc(others, func(r run) bool { return !r.begin.After(h.since) })
+	earlier = slices.DeleteFunc(earlier, func(r run) bool { return !r.begin.After(h.since) })
 	isGood := func(r run) bool { return r.started && r.lasted >= h.settle() }
 	return facts{
-		runs: !isDown(s), failed: last.failed, last: last, settle: h.settle(),
-		good:    g.notes.has(started, h) || slices.ContainsFunc(others, isGood),
-		others:  slices.ContainsFunc(others, run.programMayHaveRun),
-		setUp:   id == current && neverRan(s),
-		cleared: g.notes.has(cleared, h),
+		isRunning: !isDown(s), failed: last.failed, last: last, settle: h.settle(),
+		hadGoodRun:        g.notes.has(started, h) || slices.ContainsFunc(earlier, isGood),
+		programMayHaveRun: slices.ContainsFunc(earlier, run.programMayHaveRun),
+		setupFailed:       id == current && sandboxSetupFailed(s),
+		cleared:           g.notes.has(cleared, h),
 	}, nil
 }
 
-// failedInvocation is the run that a guard is about. systemd says it since version 251; before, it is the unit's last.
+// failedInvocation is the invocation ID of the run that failed. systemd passes it since version 251; with an older
+// systemd it is the current one of the unit.
 func failedInvocation(name, current string) string {
 	if id := os.Getenv("MONITOR_INVOCATION_ID"); id != "" && os.Getenv("MONITOR_UNIT") == name {
 		return id
@@ -152,9 +153,10 @@ func failedInvocation(name, current string) string {
 	return current
 }
 
-// runs returns a run of a unit, and the others that the journal has. It waits a moment until the journal has its end.
+// runs returns the run of a unit with an invocation ID, and the other runs that the journal has. It waits a moment
+// until the journal has the end of the first one.
 func (g *Guard) runs(ctx context.Context, name, id string) (last run, others []run, err error) {
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(journalDelay); ; {
 		entries, err := g.journal.systemd(ctx, name)
 		if err != nil {
 			return last, nil, err
@@ -174,7 +176,7 @@ func (g *Guard) runs(ctx context.Context, name, id string) (last run, others []r
 }
 
 // NoteGoodRuns notes every hardened unit that has been up for as long as its profile wants, and returns those that have
-// failed and wait for their next start: before version 254 systemd starts no guard for them.
+// failed and wait for their restart: before version 254, systemd starts no guard for them.
 func (g *Guard) NoteGoodRuns(ctx context.Context) (failing []string, err error) {
 	names, err := g.units(ctx)
 	problems := []error{err}
@@ -187,7 +189,7 @@ func (g *Guard) NoteGoodRuns(ctx context.Context) (failing []string, err error) 
 		s, err := g.manager.Service(ctx, name)
 		switch {
 		case err != nil:
-		case restarts(s):
+		case waitsForRestart(s):
 			failing = append(failing, name)
 		case goodSoFar(s, h, time.Now()):
 			err = g.notes.put(started, h)
@@ -197,14 +199,15 @@ func (g *Guard) NoteGoodRuns(ctx context.Context) (failing []string, err error) 
 	return failing, errors.Join(problems...)
 }
 
-// goodSoFar reports whether the run of a unit is under the hardening and has lasted for as long as the profile wants.
+// goodSoFar reports whether a unit runs under the hardening and has been up for as long as its profile wants.
 func goodSoFar(s systemd.Service, h hardening, now time.Time) bool {
 	begin := time.UnixMicro(int64(systemd.Get[uint64](s.Properties, "InactiveExitTimestamp")))
 	up := time.UnixMicro(int64(systemd.Get[uint64](s.Properties, "ActiveEnterTimestamp")))
 	return s.Active == "active" && begin.After(h.since) && now.Sub(up) >= h.settle()
 }
 
-// units lists the units that have a drop-in of temper's, and for templates those of their instances that systemd knows.
+// units lists the units that have a drop-in of temper. Instead of a template, it lists the instances that systemd
+// knows.
 func (g *Guard) units(ctx context.Context) ([]string, error) {
 	written, err := g.hardenings.hardened()
 	if err != nil {

@@ -18,18 +18,18 @@ import (
 
 const name = "web.service"
 
-// Hardenings of the unit in these tests; empty is what its vendor wrote.
+// Hardenings of the unit in these tests. The empty one stands for the vendor's settings.
 const (
 	full    = "everything"
 	demoted = "all but one directive"
 )
 
-// A world is a machine with one unit that has failed. It is all that a guard knows of one.
+// A world is a machine with one unit that has failed. It implements every interface that a guard uses.
 type world struct {
 	works  func(dropin string) bool // whether the unit starts
-	proof  Proof                    // what a proof of it comes to
-	leaves string                   // the drop-in that the proof leaves
-	on     func(event string)       // is called before each event
+	proof  Proof                    // the result of a proof
+	leaves string                   // the drop-in that the proof stores
+	on     func(event string)       // called before each event
 	full   bool                     // no verdict can be stored
 
 	dropin  string // that the generator writes
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// ran is what systemd logs of a run that crashes some time after its start.
+// ran adds what systemd logs of a run that crashes some time after its start.
 func ran(invocation string, after time.Duration) []entry {
 	begin := time.Now().Add(-time.Minute)
 	return []entry{
@@ -73,7 +73,7 @@ func (w *world) event(what string) {
 	w.events = append(w.events, what)
 }
 
-// applies is the drop-in that a start would be under.
+// applies is the drop-in that the next start would use.
 func (w *world) applies() string {
 	if data := w.masks.file(name); exists(data) {
 		return ""
@@ -139,7 +139,7 @@ func (w *world) putBroken(hardening, run, []entry) error {
 func (w *world) systemd(context.Context, string) ([]entry, error) { return w.entries, nil }
 func (w *world) service(context.Context, string) ([]entry, error) { return nil, nil }
 
-// guard is one that looks after a world.
+// guard returns a guard for the world.
 func (w *world) guard(t *testing.T, said *bytes.Buffer) *Guard {
 	t.Helper()
 	return &Guard{
@@ -156,7 +156,7 @@ func neverHandedOver(w *world) {
 	w.entries[1].status = "226"
 }
 
-func TestLook(t *testing.T) {
+func TestHandleFailure(t *testing.T) {
 	hardenedFails := func(dropin string) bool { return dropin != full }
 	never := func(string) bool { return false }
 	for _, test := range []struct {
@@ -166,7 +166,7 @@ func TestLook(t *testing.T) {
 		dropin  string // at the end
 		says    string
 	}{
-		// Ways to get rid of a sandbox that breaks nothing.
+		// Attempts to remove a sandbox that breaks nothing.
 		{"a client crashes the service at its start", func(*world) {}, "prove", full, "is not at fault and stays"},
 		{
 			"a service fails only where it is hardened, and has run well before",
@@ -235,7 +235,7 @@ func TestLook(t *testing.T) {
 			}
 		}, "prove, start with everything, start with everything", full, "it is left alone"},
 
-		// A hardening that does break the service.
+		// The hardening breaks the service.
 		{"a proof finds the directive", func(w *world) {
 			w.works, w.leaves = hardenedFails, demoted
 		}, "prove, start with all but one directive", demoted, "has found why"},
@@ -252,7 +252,7 @@ func TestLook(t *testing.T) {
 			w := newWorld(t)
 			test.arrange(w)
 			var said bytes.Buffer
-			changed, err := w.guard(t, &said).Look(t.Context(), name)
+			changed, err := w.guard(t, &said).HandleFailure(t.Context(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -275,13 +275,13 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestLookRemembers: what a proof has found is not asked again, however often a service fails.
-func TestLookRemembers(t *testing.T) {
+// TestHandleFailureRemembers: the guard proves a hardening once, however often the service fails.
+func TestHandleFailureRemembers(t *testing.T) {
 	w := newWorld(t)
 	var said bytes.Buffer
 	g := w.guard(t, &said)
 	for range 3 {
-		if _, err := g.Look(t.Context(), name); err != nil {
+		if _, err := g.HandleFailure(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -289,28 +289,29 @@ func TestLookRemembers(t *testing.T) {
 		t.Errorf("%d proofs, want 1: %s", proofs, said.String())
 	}
 	w.dropin, w.leaves = "another hardening", "another hardening"
-	if _, err := g.Look(t.Context(), name); err != nil || w.events[len(w.events)-2] != "prove" {
+	if _, err := g.HandleFailure(t.Context(), name); err != nil || w.events[len(w.events)-2] != "prove" {
 		t.Errorf("another hardening was not proven: %v, %v", w.events, err)
 	}
 }
 
-// TestLookGoodRun: a run that is good is noted when it fails, and from then on no failure takes that hardening away.
-func TestLookGoodRun(t *testing.T) {
+// TestHandleFailureGoodRun: a good run is noted when it ends in a failure, and from then on no failure removes that
+// hardening.
+func TestHandleFailureGoodRun(t *testing.T) {
 	w := newWorld(t)
 	var said bytes.Buffer
 	g := w.guard(t, &said)
 	w.entries = ran("ff", time.Hour)
-	if _, err := g.Look(t.Context(), name); err != nil {
+	if _, err := g.HandleFailure(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 	w.entries, w.works, w.leaves = ran("ff", 0), func(dropin string) bool { return dropin == "" }, ""
-	if _, err := g.Look(t.Context(), name); err != nil || len(w.events) > 0 {
+	if _, err := g.HandleFailure(t.Context(), name); err != nil || len(w.events) > 0 {
 		t.Errorf("it did %q, %v; want nothing", w.events, err)
 	}
 }
 
-// TestLookStopped: a guard that is told to stop at any moment leaves the hardening as it was, and no verdict.
-func TestLookStopped(t *testing.T) {
+// TestHandleFailureStopped: a guard that is stopped at any moment leaves the hardening as it was, and no verdict.
+func TestHandleFailureStopped(t *testing.T) {
 	for at := 0; ; at++ {
 		w := newWorld(t)
 		w.proof, w.works = NoPlace, func(dropin string) bool { return dropin == "" }
@@ -322,7 +323,7 @@ func TestLookStopped(t *testing.T) {
 			}
 		}
 		var said bytes.Buffer
-		_, err := w.guard(t, &said).Look(ctx, name)
+		_, err := w.guard(t, &said).HandleFailure(ctx, name)
 		if err == nil && ctx.Err() == nil {
 			if w.verdict != verdict.Broken {
 				t.Errorf("at last the verdict is %q: %s", w.verdict, said.String())
@@ -340,20 +341,20 @@ func TestLookStopped(t *testing.T) {
 	}
 }
 
-// TestLookFullDisk: what cannot be stored is no loss of hardening.
-func TestLookFullDisk(t *testing.T) {
+// TestHandleFailureFullDisk: a unit whose verdict cannot be stored keeps its hardening.
+func TestHandleFailureFullDisk(t *testing.T) {
 	w := newWorld(t)
 	w.proof, w.works, w.full = NoPlace, func(dropin string) bool { return dropin == "" }, true
 	var said bytes.Buffer
-	changed, err := w.guard(t, &said).Look(t.Context(), name)
+	changed, err := w.guard(t, &said).HandleFailure(t.Context(), name)
 	if changed || err == nil || w.applies() != full || exists(w.masks.file(name)) {
 		t.Errorf("%t, %v, the drop-in is %q: %s", changed, err, w.applies(), said.String())
 	}
 }
 
-// TestLookAfterKill: a guard that was killed while it tried the unit has changed nothing but a mask, which the next one
-// takes away.
-func TestLookAfterKill(t *testing.T) {
+// TestHandleFailureAfterKill: a guard that is killed while it tries the unit leaves only a mask, which the next guard
+// removes.
+func TestHandleFailureAfterKill(t *testing.T) {
 	w := newWorld(t)
 	if err := w.masks.put(name); err != nil {
 		t.Fatal(err)
@@ -365,8 +366,8 @@ func TestLookAfterKill(t *testing.T) {
 	}
 }
 
-// TestMaskOfTheAdministrator: what a person has put in the place of temper's drop-in is neither replaced nor taken
-// away.
+// TestMaskOfTheAdministrator: the guard neither replaces nor removes a drop-in by which the administrator hides
+// temper's.
 func TestMaskOfTheAdministrator(t *testing.T) {
 	m := masks{t.TempDir()}
 	writeFile(t, m.file(name), "[Service]\nPrivateTmp=no\n")
@@ -378,7 +379,7 @@ func TestMaskOfTheAdministrator(t *testing.T) {
 	}
 }
 
-// TestNoteGoodRuns: a run counts from the time on at which it is certain to be under the hardening.
+// TestNoteGoodRuns: only runs that are certain to be under the hardening are noted.
 func TestNoteGoodRuns(t *testing.T) {
 	now := time.Unix(1000, 0)
 	at := func(begin, up int64) systemd.Service {
@@ -419,13 +420,13 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// TestProverFails: what goes wrong with the proof itself gives nothing back.
+// TestProverFails: if the proof itself fails, the hardening stays.
 func TestProverFails(t *testing.T) {
 	w := newWorld(t)
 	var said bytes.Buffer
 	g := w.guard(t, &said)
 	g.prover = failing{}
-	if changed, err := g.Look(t.Context(), name); changed || err == nil || w.applies() != full {
+	if changed, err := g.HandleFailure(t.Context(), name); changed || err == nil || w.applies() != full {
 		t.Errorf("%t, %v", changed, err)
 	}
 }

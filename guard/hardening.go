@@ -19,37 +19,37 @@ import (
 	"temper/internal/verdict"
 )
 
-// writtenDir is where the generator writes.
+// writtenDir is the directory into which the generator writes drop-ins.
 const writtenDir = "/run/systemd/generator"
 
-// A hardening is a drop-in of temper's on a unit, and what it was written from.
+// A hardening is the drop-in that temper has written for a unit, and the decision that it comes from.
 type hardening struct {
-	unit     *unit.Unit // without the drop-in
-	decision generator.Decision
-	dropin   string // the text that is in force
-	now      verdict.Fingerprint
-	since    time.Time // every run that began later was under this drop-in, with the program that is there now
+	unit        *unit.Unit // without the drop-in
+	decision    generator.Decision
+	dropin      string // the text that is in force
+	fingerprint verdict.Fingerprint
+	since       time.Time // every run that began later used this drop-in and the program that is installed now
 }
 
-// settle is how long a run must last to be a good one.
+// settle is how long a run must last to be good.
 func (h hardening) settle() time.Duration { return h.decision.Profile.Prove.Settle }
 
 // key identifies the hardening and what runs under it: the drop-in, the program, systemd and the kernel.
 func (h hardening) key() string {
-	return fmt.Sprintf("%s\n%d %s\n%s", h.now.Executable, h.now.Systemd, h.now.Kernel, h.dropin)
+	return fmt.Sprintf("%s\n%d %s\n%s", h.fingerprint.Executable, h.fingerprint.Systemd, h.fingerprint.Kernel, h.dropin)
 }
 
-// files are the units, profiles and verdicts of this machine. They are read anew for each question, since proofs and
-// reloads change them.
+// files are the units, profiles and verdicts of this machine. Each method reads them again, since proofs and reloads
+// change them.
 type files struct{ root host.Root }
 
-// generator reads what the generator reads. What is wrong with single files the generator says.
+// generator loads what the generator loads. It leaves it to the generator to report errors in single files.
 func (f files) generator() (*generator.Generator, error) {
 	g, _, err := generator.New(f.root, ready.CommandLine(f.root.Dir()))
 	return g, err
 }
 
-// hardening reads what there is about a unit; ok is false where temper has written nothing for it.
+// hardening reads the hardening of a unit; ok is false if the unit has none.
 func (f files) hardening(name string) (h hardening, ok bool, err error) {
 	g, err := f.generator()
 	if err != nil {
@@ -75,18 +75,18 @@ func (f files) hardening(name string) (h hardening, ok bool, err error) {
 	if err != nil || h.decision.Profile == nil || h.decision.Text == "" {
 		return h, false, err
 	}
-	if h.now, err = g.Fingerprint(g.Input(h.unit, h.decision.Profile, h.decision.Named)); err != nil {
+	if h.fingerprint, err = g.Fingerprint(g.Input(h.unit, h.decision.Profile, h.decision.Named)); err != nil {
 		return h, false, err
 	}
-	h.since, err = f.inForce(h, file)
+	h.since, err = f.inForceSince(h, file)
 	return h, err == nil, err
 }
 
-// inForce is since when a run is certain to be under the hardening. The drop-in is written at each reload of the
-// manager, so that one is the time; where its verdict is older than the boot, all of the boot is. The program may be
-// newer than either.
-func (f files) inForce(h hardening, dropin string) (time.Time, error) {
-	since, err := f.changed(dropin)
+// inForceSince is the time after which every run is certain to be under the hardening. The generator writes the drop-in
+// at each reload of the manager, so this is the time of the last reload; if the verdict is older than the boot, it is
+// the time of the boot. If the program was installed later than that, it is the time of its installation.
+func (f files) inForceSince(h hardening, dropin string) (time.Time, error) {
+	since, err := f.changeTime(dropin)
 	if err != nil {
 		return since, err
 	}
@@ -95,19 +95,19 @@ func (f files) inForce(h hardening, dropin string) (time.Time, error) {
 		if err != nil {
 			return since, err
 		}
-		if stored, err := f.changed(f.storedIn(v.Unit)); err == nil && stored.Before(booted) {
+		if stored, err := f.changeTime(f.verdictFile(v.Unit)); err == nil && stored.Before(booted) {
 			since = booted
 		}
 	}
-	program, _, _ := strings.Cut(h.now.Executable, " ")
-	installed, err := f.changed(program)
+	program, _, _ := strings.Cut(h.fingerprint.Executable, " ")
+	installed, err := f.changeTime(program)
 	if err == nil && installed.After(since) {
 		since = installed
 	}
 	return since, nil
 }
 
-// putBroken stores that a unit does not start with its hardening on this machine.
+// putBroken stores the verdict that a unit does not start with its hardening on this machine.
 func (f files) putBroken(h hardening, last run, log []entry) error {
 	g, err := f.generator()
 	if err != nil {
@@ -122,15 +122,15 @@ func (f files) putBroken(h hardening, last run, log []entry) error {
 		v = *h.decision.Verdict
 		v.Stale, v.StaleReason = false, ""
 	}
-	v.Unit = h.unit.ID // an instance has what was found out about its template
-	v.Result, v.Fingerprint = verdict.Broken, h.now
-	v.Reason = "did not start hardened on this machine: " + last.how()
+	v.Unit = h.unit.ID // the verdict of an instance may come from its template
+	v.Result, v.Fingerprint = verdict.Broken, h.fingerprint
+	v.Reason = "did not start hardened on this machine: " + last.describeEnd()
 	v.Advisories = last.evidence(log)
 	return g.Store.Put(v)
 }
 
-// storedIn is the file of the verdict on a unit that counts.
-func (f files) storedIn(name string) string {
+// verdictFile is the file of the verdict that is in force for a unit; empty if there is none.
+func (f files) verdictFile(name string) string {
 	for _, dir := range verdict.Dirs {
 		file := filepath.Join(dir, name+".json")
 		if _, err := f.root.Stat(file); err == nil {
@@ -140,9 +140,8 @@ func (f files) storedIn(name string) string {
 	return ""
 }
 
-// changed is when a file was last changed or put where it is: package managers set the time of its contents, and nobody
-// sets this one.
-func (f files) changed(file string) (time.Time, error) {
+// changeTime is the ctime of a file: package managers set its mtime, and nobody can set its ctime.
+func (f files) changeTime(file string) (time.Time, error) {
 	info, err := f.root.Stat(file)
 	if err != nil {
 		return time.Time{}, err
@@ -154,7 +153,7 @@ func (f files) changed(file string) (time.Time, error) {
 	return time.Unix(st.Ctim.Unix()), nil
 }
 
-// bootTime is when the machine was booted, by the clock as it is now.
+// bootTime is the time at which the machine booted, by the current setting of its clock.
 func bootTime() (time.Time, error) {
 	var up unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
@@ -163,7 +162,7 @@ func bootTime() (time.Time, error) {
 	return time.Now().Add(-time.Duration(up.Nano())), nil
 }
 
-// hardened lists the units that have a drop-in of temper's. Templates stand for their instances.
+// hardened lists the units and templates that have a drop-in of temper.
 func (f files) hardened() ([]string, error) {
 	entries, err := f.root.ReadDir(writtenDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -55,7 +55,7 @@ func TestHardening(t *testing.T) {
 		t.Errorf("in force since %s, at %s", h.since, begin)
 	}
 
-	// Another program at the same place, though it says that it is old, is in force only now.
+	// A replaced program counts from the time of its replacement, although its mtime is old.
 	time.Sleep(20 * time.Millisecond)
 	replaced := time.Now()
 	program := filepath.Join(dir, "usr/bin/web")
@@ -70,8 +70,8 @@ func TestHardening(t *testing.T) {
 	}
 }
 
-// TestInForceSinceBoot: a verdict that is older than the boot has been in force in all of it, whenever the manager was
-// reloaded.
+// TestInForceSinceBoot: a verdict that is older than the boot has been in force since the boot, however late the
+// manager was reloaded.
 func TestInForceSinceBoot(t *testing.T) {
 	f, _ := newMachine(t)
 	h, _, err := f.hardening("web.service")
@@ -83,8 +83,8 @@ func TestInForceSinceBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Stored only now, as in this test: from the reload on.
-	since, err := f.inForce(h, writtenDir+"/web.service.d/50-temper.conf")
+	// A verdict that is stored only now counts from the reload.
+	since, err := f.inForceSince(h, writtenDir+"/web.service.d/50-temper.conf")
 	if err != nil || since.Before(booted) {
 		t.Errorf("in force since %s, %v; booted at %s", since, err, booted)
 	}
@@ -104,7 +104,7 @@ func TestPutBroken(t *testing.T) {
 		v.Reason != "did not start hardened on this machine: status exited 226" || len(v.Advisories) != 2 {
 		t.Errorf("%v: %+v", err, v)
 	}
-	// With it the generator writes nothing any more, though the settings ask for what was never proven.
+	// With this verdict the generator writes no drop-in, although the settings apply unproven hardening.
 	after, _, err := f.hardening("web.service")
 	if err != nil || after.decision.Text != "" {
 		t.Errorf("%v: it still gets %q", err, after.decision.Text)
@@ -124,7 +124,7 @@ func TestNotes(t *testing.T) {
 	if err := errors.Join(n.put(started, h), n.put(started, h)); err != nil || !n.has(started, h) || n.has(cleared, h) {
 		t.Errorf("%v, noted %t and %t", err, n.has(started, h), n.has(cleared, h))
 	}
-	h.now.Kernel += "+"
+	h.fingerprint.Kernel += "+"
 	if n.has(started, h) {
 		t.Error("it holds for another kernel")
 	}

@@ -13,7 +13,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// withJournalctl puts a shell script in the place of journalctl(1).
+// withJournalctl replaces journalctl(1) by a shell script.
 func withJournalctl(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,7 +25,7 @@ func withJournalctl(t *testing.T, script string) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// TestJournal: only PID 1 is asked about runs, and only about messages that it gives an id.
+// TestJournal: a run is read only from messages of PID 1 with known ids.
 func TestJournal(t *testing.T) {
 	args := filepath.Join(t.TempDir(), "args")
 	withJournalctl(t, fmt.Sprintf("echo \"$@\" >%s\necho '%s'\n", args, line(1, "a", messageStarted, "Started", "")))
@@ -48,7 +48,7 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// TestJournalBounded: an end is made of what has none.
+// TestJournalBounded: reading stops at the limit if the journal is endless.
 func TestJournalBounded(t *testing.T) {
 	withJournalctl(t, fmt.Sprintf("exec yes '%s'\n", line(1, "a", messageStarted, strings.Repeat("x", 100), "")))
 	begin := time.Now()
@@ -67,13 +67,13 @@ func TestJournalFails(t *testing.T) {
 	w := newWorld(t)
 	g := w.guard(t, nil)
 	g.journal = journalctl{}
-	if changed, err := g.Look(t.Context(), name); changed || err == nil {
+	if changed, err := g.HandleFailure(t.Context(), name); changed || err == nil {
 		t.Errorf("without a journal: %t, %v", changed, err)
 	}
 }
 
-// A provingManager has one unit, which proves another. It is active until it is asked often enough, and forgets how it
-// ended when it is stopped.
+// A provingManager has one unit, which proves another one. The unit is active until its state has been read a few
+// times, and its exit status is lost when it is stopped.
 type provingManager struct {
 	world
 	lasts, asked int
@@ -132,7 +132,7 @@ func TestServiceProver(t *testing.T) {
 		}
 	}
 
-	// One that was begun and is over does not answer for the next.
+	// The exit status of an earlier proof is not taken for that of the next.
 	m := &provingManager{world: *newWorld(t), end: ended("active", "exited", systemd.Exited, 0)}
 	prover := ServiceProver{m}
 	if err := errors.Join(prover.Begin(t.Context(), name), prover.Begin(t.Context(), name)); err != nil {
@@ -150,7 +150,7 @@ func TestServiceProver(t *testing.T) {
 	}
 }
 
-// TestNoteGoodRunsOfAll: units that are up are noted, and those that are started again and again are returned.
+// TestNoteGoodRunsOfAll: units that are up are noted, and those that restart again and again are returned.
 func TestNoteGoodRunsOfAll(t *testing.T) {
 	w := newWorld(t)
 	g := w.guard(t, nil)

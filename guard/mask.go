@@ -11,11 +11,10 @@ import (
 	"temper/generator"
 )
 
-// maskDir is where a drop-in hides that of the generator with the same name, until the next boot.
+// maskDir is the directory in which a drop-in replaces the generator's drop-in of the same name until the next boot.
 const maskDir = "/run/systemd/system"
 
-// maskText is a drop-in that sets nothing. The guard knows its own masks by it: one of the administrator's says
-// something else.
+// maskText is a drop-in that sets nothing. By this text the guard tells its own masks from the administrator's.
 const maskText = "# Written by temper guard, which tries whether the unit starts without its hardening.\n"
 
 // masks hide drop-ins of the generator while a unit is tried with its vendor's settings.
@@ -23,7 +22,7 @@ type masks struct{ dir string }
 
 func (m masks) file(name string) string { return filepath.Join(m.dir, name+".d", generator.Dropin) }
 
-// put hides the drop-in of a unit. One that is hidden already is the administrator's business, and an error.
+// put hides the drop-in of a unit. It returns an error if the administrator has hidden the drop-in already.
 func (m masks) put(name string) error {
 	file := m.file(name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -35,7 +34,7 @@ func (m masks) put(name string) error {
 	return renameio.WriteFile(file, []byte(maskText), 0o644)
 }
 
-// remove takes a mask of the guard away, and reports whether there was one.
+// remove removes a mask of the guard, and reports whether there was one.
 func (m masks) remove(name string) (bool, error) {
 	file := m.file(name)
 	data, err := os.ReadFile(file)
@@ -46,7 +45,7 @@ func (m masks) remove(name string) (bool, error) {
 		err = os.Remove(file)
 	}
 	if err == nil {
-		_ = os.Remove(filepath.Dir(file)) // not empty where others have drop-ins there
+		_ = os.Remove(filepath.Dir(file)) // fails if it holds other drop-ins
 	}
 	return err == nil, err
 }

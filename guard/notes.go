@@ -10,28 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notes are what the guard remembers from boot to boot: for each unit the hardening under which it has started well,
-// and the one that a proof has found not to be at fault. Only root writes there.
+// notes are what the guard remembers across boots: for each unit, the hardening that had a good run, and the hardening
+// that a proof has found not to be at fault. Only root can write to their directory.
 type notes struct{ dir string }
 
-// NotesDir is where the guard keeps its notes.
+// NotesDir is the directory of the guard's notes.
 const NotesDir = "/var/lib/temper"
 
-// What is noted about a hardening, each in a directory of its own.
+// The kinds of notes. Each kind has its own directory.
 const (
-	started = "started" // a run under it was good
-	cleared = "cleared" // a proof has found that it is not at fault
+	started = "started" // the hardening had a good run
+	cleared = "cleared" // a proof has found that the hardening is not at fault
 )
 
 func (n notes) file(what string, h hardening) string { return filepath.Join(n.dir, what, h.unit.ID) }
 
-// has reports whether something is noted about just this hardening.
+// has reports whether there is a note of a kind about exactly this hardening.
 func (n notes) has(what string, h hardening) bool {
 	data, err := os.ReadFile(n.file(what, h))
 	return err == nil && string(data) == h.key()
 }
 
-// put notes something about a hardening.
+// put writes a note about a hardening.
 func (n notes) put(what string, h hardening) error {
 	if n.has(what, h) {
 		return nil
@@ -43,8 +43,8 @@ func (n notes) put(what string, h hardening) error {
 	return renameio.WriteFile(file, []byte(h.key()), 0o644)
 }
 
-// lock waits until no other guard has a unit proven: after a bad upgrade many units fail at once, and a place for each
-// would starve all.
+// lock waits until no other guard runs a proof: after a bad upgrade many units fail at once, and too many places at the
+// same time would overload the machine.
 func (n notes) lock(ctx context.Context) (release func(), err error) {
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (n notes) lock(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// sleep waits, unless ctx ends first.
+// sleep waits for a duration, or until ctx ends, which is an error.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

@@ -9,18 +9,18 @@ import (
 	"temper/internal/systemd"
 )
 
-// provingUnit proves the unit of its instance again in a place. It is a unit of its own: a guard has far less privilege
-// than a place needs.
+// provingUnit is the template of the services that prove a unit in a place. The guard cannot do that itself: it has far
+// fewer privileges than a place needs.
 const provingUnit = "temper-renew@.service"
 
-// A ServiceProver has units proven by instances of temper-renew@.service.
+// A ServiceProver proves units by starting instances of temper-renew@.service.
 type ServiceProver struct{ Manager Manager }
 
-// Begin starts the proof of a unit. The service stays active when the proof is over: systemd would forget how it ended.
+// Begin starts the proof of a unit. The service stays active after the proof, so that systemd keeps its exit status.
 func (p ServiceProver) Begin(ctx context.Context, unit string) error {
 	name := p.instance(unit)
 	s, err := p.Manager.Service(ctx, name)
-	if err == nil && s.Sub == over {
+	if err == nil && s.Sub == exitedState {
 		_, err = p.Manager.StopUnit(ctx, name)
 	}
 	if err == nil {
@@ -32,10 +32,10 @@ func (p ServiceProver) Begin(ctx context.Context, unit string) error {
 	return nil
 }
 
-// over is the state of a service that is active though its process has ended.
-const over = "exited"
+// exitedState is the sub-state of a service that is active although its process has ended.
+const exitedState = "exited"
 
-// Prove waits for a proof of a unit and says what it has come to.
+// Prove runs a proof of a unit and returns its result.
 func (p ServiceProver) Prove(ctx context.Context, unit string) (Proof, error) {
 	if err := p.Begin(ctx, unit); err != nil {
 		return Undecided, err
@@ -45,7 +45,7 @@ func (p ServiceProver) Prove(ctx context.Context, unit string) (Proof, error) {
 		if err != nil {
 			return Undecided, err
 		}
-		if s.Sub == over || s.Active == "inactive" || s.Active == "failed" {
+		if s.Sub == exitedState || s.Active == "inactive" || s.Active == "failed" {
 			_, err := p.Manager.StopUnit(ctx, p.instance(unit))
 			return outcome(s), err
 		}
@@ -66,7 +66,7 @@ const (
 	ExitNoPlace   = 3
 )
 
-// outcome reads what a proof has come to from how its service ended. Whatever is no clear answer is none.
+// outcome translates how the service of a proof ended. Whatever is no clear result is Undecided.
 func outcome(s systemd.Service) Proof {
 	switch {
 	case s.Code != systemd.Exited:

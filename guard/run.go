@@ -12,55 +12,51 @@ import (
 
 // A run of a unit, as systemd logged it.
 type run struct {
-	id      string        // its invocation
-	begin   time.Time     // when the start job was done; else when it began
+	id      string        // invocation ID
+	begin   time.Time     // when the start job was done; if it was not, when the start job began
 	started bool          // the start job was done
-	ended   bool          // a process has exited, or systemd says that it is over
-	failed  bool          // systemd says that it failed
-	lasted  time.Duration // from begin to its end, or until now
-	exits   []exit        // of its processes, the first first
-	message string        // systemd's, about its failure
+	ended   bool          // a process has exited, or systemd has logged that the run ended
+	failed  bool          // systemd has logged that the run failed
+	lasted  time.Duration // from begin to the end of the run, or until now
+	exits   []exit        // of its processes, the earliest first
+	message string        // what systemd has logged about the failure
 }
 
 // exit is how a process has ended, in systemd's words.
 type exit struct{ code, status string }
 
-// Messages of systemd by which a run is followed; sd-messages(3).
+// Messages of systemd about a run; sd-messages(3).
 const (
 	messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
 	messageStarted  = "39f53479d3a045ac8e11786248231fbf"
 	messageFailed   = "be02cf6855d2428ba40df7e9d022f03d" // the start job failed
 	messageResult   = "d9b373ed55a64feb8242e02dbe79a49c" // the unit entered the failed state
-	messageExit     = "98e322203f7a4ed290d09fe03c09fe15" // a process of it exited
-	messageSuccess  = "7ad2d189f7e94e70a38c781354912448" // it ended well
+	messageExit     = "98e322203f7a4ed290d09fe03c09fe15" // a process of the unit exited
+	messageSuccess  = "7ad2d189f7e94e70a38c781354912448" // the unit ended without a failure
 	messageStopping = "de5b426a63be47a7b6ac3eaac82e2f6f"
 )
 
-// endings are the messages after which a run does not go on.
+// endings are the messages that end a run.
 var endings = []string{messageFailed, messageResult, messageExit, messageSuccess, messageStopping}
 
-// An entry is one of the journal.
+// An entry is an entry of the journal.
 type entry struct {
 	id, invocation, message, code, status string
 	at                                    time.Time
 }
 
-// entrySize is about what an entry takes besides its message.
+// entrySize is roughly the memory that an entry takes without its message.
 const entrySize = 256
 
 func newEntry(e journal.Entry) entry {
 	return entry{
-		e.Text("MESSAGE_ID"),
-		e.Text("INVOCATION_ID"),
-		e.Text("MESSAGE"),
-		e.Text("EXIT_CODE"),
-		e.Text("EXIT_STATUS"),
-		e.Time(),
+		id: e.Text("MESSAGE_ID"), invocation: e.Text("INVOCATION_ID"), message: e.Text("MESSAGE"),
+		code: e.Text("EXIT_CODE"), status: e.Text("EXIT_STATUS"), at: e.Time(),
 	}
 }
 
-// readRuns follows the runs of a unit through what PID 1 logged of it, the newest entry first. It returns the newest
-// run first. A run that has not ended lasts until now.
+// readRuns reconstructs the runs of a unit from what PID 1 logged about it. Both lists begin with the newest. A run
+// that has not ended lasts until now.
 func readRuns(entries []entry, now time.Time) []run {
 	var runs []run
 	for _, e := range slices.Backward(entries) {
@@ -83,7 +79,7 @@ func readRuns(entries []entry, now time.Time) []run {
 	return runs
 }
 
-// follow takes the next message of systemd about a run.
+// follow updates a run with the next message of systemd about it.
 func (r *run) follow(e entry) {
 	if e.id == messageStarted && !r.ended {
 		r.started, r.begin = true, e.at
@@ -101,8 +97,8 @@ func (r *run) follow(e entry) {
 	}
 }
 
-// how says how the run ended, in words.
-func (r run) how() string {
+// describeEnd says in words how the run ended.
+func (r run) describeEnd() string {
 	if len(r.exits) > 0 {
 		last := r.exits[len(r.exits)-1]
 		return "status " + last.code + " " + last.status
@@ -110,8 +106,8 @@ func (r run) how() string {
 	return r.message
 }
 
-// programMayHaveRun reports whether a program of the service may have run: each of its processes that ended otherwise
-// than systemd does where it cannot set a sandbox up was one, and so is one that has not ended.
+// programMayHaveRun reports whether a program of the service may have run. None has run if at least one process ended,
+// and every one with an exit status by which systemd says that it could not set up the sandbox.
 func (r run) programMayHaveRun() bool {
 	return len(r.exits) == 0 || slices.ContainsFunc(r.exits, func(e exit) bool {
 		status, err := strconv.ParseInt(strings.TrimSpace(e.status), 10, 32)
@@ -119,7 +115,7 @@ func (r run) programMayHaveRun() bool {
 	})
 }
 
-// evidence is what is kept of a run in a verdict: how its processes ended, and the last lines of its log.
+// evidence is what a verdict says about a run: how its processes ended, and the last lines of its log.
 func (r run) evidence(log []entry) []verdict.Evidence {
 	list := []verdict.Evidence{}
 	for _, e := range r.exits {
@@ -133,7 +129,7 @@ func (r run) evidence(log []entry) []verdict.Evidence {
 	return list
 }
 
-// printable makes a line of a log harmless for a terminal.
+// printable replaces the control characters in a line of a log, which could harm a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {

@@ -20,7 +20,7 @@ func line(second float64, invocation, id, message, rest string) string {
 		int64(second*1e6), invocation, id, text, rest)
 }
 
-// newestFirst reads lines that are given the oldest first.
+// newestFirst parses lines and reverses them.
 func newestFirst(t *testing.T, lines ...string) []entry {
 	t.Helper()
 	var text strings.Builder
@@ -107,7 +107,7 @@ func TestProgramMayHaveRun(t *testing.T) {
 		exits []exit
 		want  bool
 	}{
-		{nil, true}, // it may run still
+		{nil, true}, // it may still run
 		{[]exit{{"exited", "226"}}, false},
 		{[]exit{{"exited", "228"}}, false},
 		{[]exit{{"exited", "1"}}, true},
@@ -122,7 +122,7 @@ func TestProgramMayHaveRun(t *testing.T) {
 	}
 }
 
-// TestEvidence: what a service logged is kept for people, and cannot write to their terminals.
+// TestEvidence: the log of a service becomes evidence, without the characters that control a terminal.
 func TestEvidence(t *testing.T) {
 	r := run{exits: []exit{{"exited", "1"}}}
 	got := r.evidence([]entry{{message: "last\x1b[2J"}, {message: ""}, {message: "first"}})

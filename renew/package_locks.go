@@ -15,10 +15,10 @@ var packageLocks = []string{
 	"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/usr/lib/sysimage/rpm/.rpm.lock", "/var/lib/rpm/.rpm.lock",
 }
 
-// pacmanLock is there while pacman is at work.
+// pacmanLock exists while pacman is at work.
 const pacmanLock = "/var/lib/pacman/db.lck"
 
-// waitForPackages waits until no package manager has been at work for a moment.
+// waitForPackages waits until no package manager has been at work for two checks in a row.
 func waitForPackages(ctx context.Context, locks []string) error {
 	const pause = 2 * time.Second
 	for quiet := 0; quiet < 2; {
@@ -35,8 +35,8 @@ func waitForPackages(ctx context.Context, locks []string) error {
 	return nil
 }
 
-// busy reports whether somebody holds one of the locks for writing. A lock that cannot be asked holds nothing up, nor
-// does one for reading: any user can take that on a file that all may read, and keep it.
+// busy reports whether a process holds one of the locks for writing. It ignores locks that it cannot read, and locks
+// for reading: any user can hold those on a file that all may read.
 func busy(locks []string) bool {
 	if _, err := os.Lstat(pacmanLock); !errors.Is(err, fs.ErrNotExist) {
 		return true
@@ -46,7 +46,7 @@ func busy(locks []string) bool {
 		if err != nil {
 			continue
 		}
-		lock := unix.Flock_t{Type: unix.F_RDLCK} // only those for writing are in its way
+		lock := unix.Flock_t{Type: unix.F_RDLCK} // conflicts only with locks for writing
 		err = unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock)
 		f.Close()
 		if err == nil && lock.Type != unix.F_UNLCK {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestBusy: a lock for writing, which takes the right to write the file, means that packages change. One for reading,
-// which every user can hold for ever on a file that all may read, means nothing.
+// TestBusy: a lock for writing, which only those may take who may write the file, means that packages change. A lock
+// for reading, which every user can hold for ever on a file that all may read, means nothing.
 func TestBusy(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	f, err := os.Create(name)
@@ -32,7 +32,7 @@ func TestBusy(t *testing.T) {
 		t.Error("a reader holds up proofs")
 	}
 	reader.Close()
-	// An open file description has its lock whoever asks; that of a process is not in the way of the process itself.
+	// A lock of an open file description conflicts also within this process, a lock of the process would not.
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock); err != nil {
 		t.Fatal(err)

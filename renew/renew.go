@@ -1,4 +1,7 @@
-// Package renew proves again what has become stale on this machine, and lays ready what the next boot applies.
+// Package renew proves the units of this machine whose verdicts have become stale, and writes the record of what the
+// next boot applies.
+//
+// Call [Run].
 package renew
 
 import (
@@ -13,11 +16,11 @@ import (
 	"temper/internal/verdict"
 )
 
-// rounds is how often it is looked again for what is stale: packages may change while units are proven.
+// rounds is how often Run searches for stale verdicts: packages may change while units are proven.
 const rounds = 3
 
-// Run waits until no package manager is at work, lets prove prove the units that need it, and makes the result ready
-// for the boot. It returns the last error of prove, after everything else is done.
+// Run waits until no package manager is at work, calls prove with the units whose verdicts are stale or missing, and
+// writes the record for the next boot. It goes on after errors of prove and returns them at the end.
 func Run(ctx context.Context, prove func(ctx context.Context, units []string) error) error {
 	root := host.At("")
 	result := verdict.Store{Root: root}.Protect() // versions before this one let everybody read what services log
@@ -37,7 +40,7 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 		if err := generator.MakeReady(root); err != nil {
 			return errors.Join(err, result)
 		}
-		// temper-prove.path looks only while this is at rest: what has changed meanwhile is for another round.
+		// temper-prove.path does not watch while its service runs: another round handles what has changed meanwhile.
 		if units, err = outdated(root, tried); err != nil || len(units) == 0 {
 			return errors.Join(err, result)
 		}
@@ -45,13 +48,10 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 	return result
 }
 
-// outdated lists the units that are to be proven again, and as what. One that has been tried as it is is left out: a
-// unit that nothing can be found out about stays without a fresh verdict.
+// outdated lists the units that must be proven, with their current fingerprints. It leaves out those that were tried
+// with the same fingerprint: some units stay without a fresh verdict, since no proof of them succeeds.
 func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]verdict.Fingerprint, error) {
-	g, _, err := generator.New(
-		root,
-		ready.CommandLine(root.Dir()),
-	) // what is wrong with single files the generator says
+	g, _, err := generator.New(root, ready.CommandLine(root.Dir())) // the generator reports errors in single files
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +69,8 @@ func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]
 	return units, nil
 }
 
-// lacksProof decides whether a unit is to be proven: its verdict is stale, or it has none and the settings want it
-// proven.
+// lacksProof decides whether a unit must be proven: its verdict is stale, or it has none and temper.toml asks for a
+// proof.
 func lacksProof(g *generator.Generator, d generator.Decision) bool {
 	switch {
 	case d.Profile == nil || g.Switches.Off != "":
@@ -82,7 +82,7 @@ func lacksProof(g *generator.Generator, d generator.Decision) bool {
 	}
 }
 
-// fingerprint is that of a verdict that would be taken now; a unit of which none can be taken has none.
+// fingerprint returns the current fingerprint of a unit; the zero value if it cannot be computed.
 func fingerprint(g *generator.Generator, d generator.Decision) verdict.Fingerprint {
 	u, err := g.Units.Load(d.Unit)
 	if err != nil {

@@ -61,7 +61,7 @@ func (a *app) runGuard(ctx context.Context, undo bool, units []string) error {
 		if name = serviceName(name); undo {
 			err = g.Undo(ctx, name)
 		} else {
-			soft, err = g.Look(ctx, name)
+			soft, err = g.HandleFailure(ctx, name)
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", name, err))

@@ -10,7 +10,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// prove has a unit proven in a place, and does what that finds.
+// prove proves a unit in a place, and acts on the result.
 func (g *Guard) prove(ctx context.Context, h hardening, last run) (bool, error) {
 	name := h.unit.ID
 	release, err := g.notes.lock(ctx)
@@ -25,7 +25,7 @@ func (g *Guard) prove(ctx context.Context, h hardening, last run) (bool, error) 
 	switch proof {
 	case Undecided:
 		g.alarm("%s does not start hardened (%s), and a proof in a place could not decide why: its hardening stays. "+
-			"Read systemctl status %s, then try temper prove %s", name, last.how(), name, name)
+			"Read systemctl status %s, then try temper prove %s", name, last.describeEnd(), name, name)
 		return false, nil
 	case NoPlace:
 		return g.try(ctx, h, last)
@@ -33,7 +33,7 @@ func (g *Guard) prove(ctx context.Context, h hardening, last run) (bool, error) 
 	return g.applyProof(ctx, h, last)
 }
 
-// applyProof applies what a proof has stored: where that is another drop-in, the unit is started with it.
+// applyProof applies the verdict that a proof has stored: if its drop-in differs, the unit is started with it.
 func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, error) {
 	name := h.unit.ID
 	if err := g.reload.Reload(ctx); err != nil {
@@ -44,14 +44,9 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 		return false, err
 	}
 	if ok && now.dropin == h.dropin {
-		g.alarm(
-			"%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and stays. "+
-				"Read systemctl status %s; temper revoke %s gives its vendor's settings back",
-			name,
-			last.how(),
-			name,
-			name,
-		)
+		g.alarm("%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and stays. "+
+			"Read systemctl status %s; temper revoke %s gives its vendor's settings back",
+			name, last.describeEnd(), name, name)
 		return false, g.notes.put(cleared, h)
 	}
 	down, err := g.down(ctx, name)
@@ -62,20 +57,15 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 		g.alarm("%s does not start with what a proof in a place has left of its hardening either: %v", name, err)
 		return true, nil
 	}
-	g.alarm(
-		"%s did not start hardened (%s). A proof in a place has found why, and it runs with what that has left: "+
-			"temper show %s",
-		name,
-		last.how(),
-		name,
-	)
+	g.alarm("%s did not start hardened (%s). A proof in a place has found why, and it runs with what that has left: "+
+		"temper show %s", name, last.describeEnd(), name)
 	return true, nil
 }
 
-// hardenedTries is how often a unit is started hardened, where there is no place to prove it in.
+// hardenedTries is how often the guard starts a unit hardened where this machine cannot run a place.
 const hardenedTries = 2
 
-// try tries the unit itself: hardened, and if that fails each time with its vendor's settings.
+// try starts the unit itself: hardened, and if that fails each time, with its vendor's settings.
 func (g *Guard) try(ctx context.Context, h hardening, last run) (bool, error) {
 	name := h.unit.ID
 	for range hardenedTries {
@@ -91,22 +81,22 @@ func (g *Guard) try(ctx context.Context, h hardening, last run) (bool, error) {
 			return false, err
 		}
 	}
-	return g.giveBack(ctx, h, last)
+	return g.removeHardening(ctx, h, last)
 }
 
-// giveBackAndProve gives a unit its vendor's settings at once, and has it proven in the background: what that leaves of
-// the hardening applies from the next start.
-func (g *Guard) giveBackAndProve(ctx context.Context, h hardening, last run) (bool, error) {
-	softened, err := g.giveBack(ctx, h, last)
-	if err != nil || !softened {
-		return softened, err
+// removeHardeningAndProve gives a unit its vendor's settings at once, and starts a proof in the background. From the
+// next start the unit gets the hardening that the proof has found to work.
+func (g *Guard) removeHardeningAndProve(ctx context.Context, h hardening, last run) (bool, error) {
+	removed, err := g.removeHardening(ctx, h, last)
+	if err != nil || !removed {
+		return removed, err
 	}
 	return true, g.prover.Begin(ctx, h.unit.ID)
 }
 
-// giveBack starts a unit that is down with its vendor's settings. If it starts, its verdict becomes broken; if it does
-// not, everything is as it was.
-func (g *Guard) giveBack(ctx context.Context, h hardening, last run) (bool, error) {
+// removeHardening starts a unit that is down with its vendor's settings. If the unit starts, its verdict becomes
+// broken; if not, its hardening is back.
+func (g *Guard) removeHardening(ctx context.Context, h hardening, last run) (bool, error) {
 	name := h.unit.ID
 	down, err := g.down(ctx, name)
 	if err != nil || !down {
@@ -143,17 +133,17 @@ func (g *Guard) giveBack(ctx context.Context, h hardening, last run) (bool, erro
 		return false, ctx.Err()
 	}
 	g.alarm("%s does not start hardened (%s) and does start with its vendor's settings, which it keeps. "+
-		"Its verdict is %s; when the cause is gone: temper prove %s", name, last.how(), verdict.Broken, name)
+		"Its verdict is %s; when the cause is gone: temper prove %s", name, last.describeEnd(), verdict.Broken, name)
 	return true, nil
 }
 
-// unmask takes the mask of a unit away, also where the guard was told to stop.
+// unmask removes the mask of a unit, also after ctx has ended.
 func (g *Guard) unmask(ctx context.Context, name string) error {
 	_, err := g.masks.remove(name)
 	return errors.Join(err, g.reload.Reload(context.WithoutCancel(ctx)))
 }
 
-// down reports whether a unit is down still, and says so where it is not.
+// down reports whether a unit is still down, and logs a message if it is not.
 func (g *Guard) down(ctx context.Context, name string) (bool, error) {
 	s, err := g.manager.Service(ctx, name)
 	if err != nil || isDown(s) {
@@ -163,11 +153,11 @@ func (g *Guard) down(ctx context.Context, name string) (bool, error) {
 	return false, nil
 }
 
-// startLimit is how long a unit may take to come up, besides the time for which it must stay up.
+// startLimit is how long a unit may take to start, not counting the time for which it must stay up.
 const startLimit = 2 * time.Minute
 
-// start starts a unit that is down, and wants it to stay up for a while; a unit that is done at once must not have
-// failed. One that systemd is about to start again is left to it.
+// start starts a unit that is down, and returns an error unless the unit stays up for the time settle or ends without a
+// failure. Where systemd is about to restart the unit, start only waits for that.
 func (g *Guard) start(ctx context.Context, name string, settle time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit+settle)
 	defer cancel()
@@ -175,7 +165,7 @@ func (g *Guard) start(ctx context.Context, name string, settle time.Duration) er
 	if err != nil {
 		return err
 	}
-	if !restarts(before) {
+	if !waitsForRestart(before) {
 		if err := g.manager.ResetFailed(ctx, name); err != nil && !errors.Is(err, systemd.ErrNotLoaded) {
 			return err
 		}
@@ -202,12 +192,12 @@ func (g *Guard) start(ctx context.Context, name string, settle time.Duration) er
 	}
 }
 
-// cameUp reports whether a unit that was started has stayed up for long enough, and returns an error where it has
-// failed. before is its state before the start.
+// cameUp reports whether a started unit has stayed up for long enough, or has ended without a failure. It returns an
+// error if the unit has failed. before is the state before the start.
 func cameUp(before, s systemd.Service, settle time.Duration, now time.Time) (bool, error) {
 	since := time.UnixMicro(int64(systemd.Get[uint64](s.Properties, "ActiveEnterTimestamp")))
 	switch {
-	case s.Active == "failed", restarts(s) && !restarts(before), s.Restarts > before.Restarts+1:
+	case s.Active == "failed", waitsForRestart(s) && !waitsForRestart(before), s.Restarts > before.Restarts+1:
 		return false, errors.New("it has failed")
 	case s.Active == "inactive":
 		return true, nil
