@@ -10,6 +10,7 @@ import (
 	"temper/harness/place"
 	"temper/internal/unit"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // quiet is a trap under one system call filter.
@@ -41,6 +42,36 @@ func TestSystemdUnfiltered(t *testing.T) {
 	}
 	upgraded(t, where)
 	asks(t, where)
+	leaks(t, where)
+}
+
+// leaks sees to it that a proof which cannot begin leaves no connection and no file open.
+func leaks(t *testing.T, where *place.Place) {
+	failing := quiet
+	failing.profile = strings.Replace(quiet.profile, "[prove]", "[prove]\nsetup = [\"false\"]", 1)
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := open()
+	for name, o := range map[string]harness.Options{
+		"no such unit": {Unit: "none.service"},
+		"no profile":   {Unit: "trap.service", Profiles: &profiles.Set{}},
+		"its setup":    {Unit: "trap.service", Profile: failing.load(t, nil)},
+	} {
+		for range 3 {
+			o.Place = where
+			if v, err := harness.Prove(t.Context(), o); err == nil {
+				t.Errorf("%s: %s, want an error", name, v.Result)
+			}
+		}
+	}
+	if after := open(); after != before {
+		t.Errorf("%d files are open after proofs that could not begin, %d before", after, before)
+	}
 }
 
 // asks sees to it that a verdict says what no trial could show, since a container withholds it from every service.
