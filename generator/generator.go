@@ -1,7 +1,6 @@
 package generator
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +25,32 @@ type Generator struct {
 // New reads everything that the generator needs from a root. Problems in single files are returned beside a usable
 // Generator; err is set only where nothing can be generated at all.
 func New(root host.Root, cmdline string) (g *Generator, problems []error, err error) {
+	g, problems, err = newWithoutProfiles(root, cmdline)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, bad := profiles.Load(root, nil)
+	g.Profiles = set
+	return g, append(problems, bad...), nil
+}
+
+// newForBoot is [New] for what a boot decides, from a unit load path: it knows no other units than services, and no
+// more of the profiles than concerns those that there are.
+func newForBoot(root host.Root, cmdline string, loadPath []string) (g *Generator, problems []error, err error) {
+	g, problems, err = newWithoutProfiles(root, cmdline)
+	if err != nil {
+		return nil, nil, err
+	}
+	g.Units.Only, g.Units.Path = "service", loadPath
+	names, _ := g.Units.List(".service") // Decisions tells what cannot be seen
+	known := slices.Concat(g.withInstances(names), g.Units.PassedOver(".service"))
+	slices.Sort(known)
+	set, bad := profiles.LoadAbout(root, nil, known)
+	g.Profiles = set
+	return g, append(problems, bad...), nil
+}
+
+func newWithoutProfiles(root host.Root, cmdline string) (g *Generator, problems []error, err error) {
 	version, err := root.SystemdVersion()
 	if err != nil {
 		return nil, nil, err
@@ -39,9 +64,7 @@ func New(root host.Root, cmdline string) (g *Generator, problems []error, err er
 		problems = append(problems, err)
 		g.Switches.Off = "nothing is applied while " + SettingsFile + " is wrong"
 	}
-	set, bad := profiles.Load(root, nil)
-	g.Profiles = set
-	return g, append(problems, bad...), nil
+	return g, problems, nil
 }
 
 // Input is what a plan for a unit under a profile depends on, without demotions.
@@ -94,22 +117,19 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 		decisions = append(decisions, d)
 	}
 	shield(decisions)
-	return decisions, append(problems, g.passedOver(names)...)
+	return decisions, append(problems, g.passedOver()...)
 }
 
 // passedOver tells of files in the load path that should be the units that profiles name and are none. A unit that is
 // just not installed is no problem.
-func (g *Generator) passedOver(names []string) []error {
+func (g *Generator) passedOver() []error {
 	var problems []error
-	for _, p := range g.Profiles.All() {
-		for _, name := range p.Units {
-			if _, there := slices.BinarySearch(names, name); there || !unit.ValidName(name) {
-				continue
-			}
-			_, err := g.Units.Load(name)
-			if _, ok := errors.AsType[unit.Problem](err); ok {
-				problems = append(problems, err)
-			}
+	for _, name := range g.Units.PassedOver(".service") {
+		if len(g.Profiles.Naming(name)) == 0 {
+			continue
+		}
+		if _, err := g.Units.Load(name); err != nil {
+			problems = append(problems, err)
 		}
 	}
 	return problems

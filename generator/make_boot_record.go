@@ -65,13 +65,11 @@ func record(root host.Root) (r ready.Record, ok bool) {
 // decided decides about every unit as a boot does, which begins without the volatile directories.
 func decided(root host.Root) (r ready.Record, ok bool) {
 	root, inputs := root.Recording()
-	g, problems, err := New(root, "")
+	isVolatile := func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) }
+	g, problems, err := newForBoot(root, "", slices.DeleteFunc(slices.Clone(unit.DefaultPath), isVolatile))
 	if err != nil || len(problems) > 0 || g.Switches.Off != "" {
 		return r, false
 	}
-	g.Units.Only = "service"
-	isVolatile := func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) }
-	g.Units.Path = slices.DeleteFunc(slices.Clone(unit.DefaultPath), isVolatile)
 	decisions, problems := g.decisions(false)
 	if len(problems) > 0 {
 		return r, false

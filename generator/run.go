@@ -6,6 +6,7 @@ import (
 
 	"temper/internal/host"
 	"temper/internal/ready"
+	"temper/internal/unit"
 )
 
 // Report is what a run did.
@@ -26,7 +27,7 @@ func Run(root host.Root, cmdline, dir string) Report {
 	if switches.Off != "" {
 		return Report{Off: switches.Off}
 	}
-	g, problems, err := New(root, cmdline)
+	g, problems, err := newForBoot(root, cmdline, unit.DefaultPath)
 	if err != nil {
 		return Report{Problems: []error{err}}
 	}

@@ -41,6 +41,9 @@ func TestTree(t *testing.T) {
 			if diff := cmp.Diff(readTree(t, filepath.Join(dir, "expect")), first); diff != "" {
 				t.Errorf("output (-want +got):\n%s", diff)
 			}
+			if diff := cmp.Diff(decided(t, root), first); diff != "" {
+				t.Errorf("a boot, which reads less, writes something else (-decided +written):\n%s", diff)
+			}
 			want, _ := os.ReadFile(filepath.Join(dir, "log")) // none: nothing is said
 			if diff := cmp.Diff(string(want), log); diff != "" {
 				t.Errorf("log (-want +got):\n%s", diff)
@@ -65,6 +68,23 @@ func run(t *testing.T, root string) (map[string]string, string) {
 		fmt.Fprintln(&log, strings.ReplaceAll(p.Error(), out, "OUT"))
 	}
 	return readTree(t, out), log.String()
+}
+
+// decided returns the drop-ins that are decided when every profile is read, as [run] does.
+func decided(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	g, _, err := generator.New(host.At(root), "")
+	if err != nil || g.Switches.Off != "" {
+		return files
+	}
+	decisions, _ := g.Decisions()
+	for _, d := range decisions {
+		if d.Text != "" {
+			files[d.Unit+".d/"+generator.Dropin] = d.Text
+		}
+	}
+	return files
 }
 
 func copyTree(t *testing.T, dir string) string {

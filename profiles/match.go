@@ -79,6 +79,12 @@ func (s *Set) Patterns() []string {
 	for _, g := range s.globs {
 		patterns = append(patterns, g.pattern)
 	}
+	for _, u := range s.unread {
+		if IsGlob(u) {
+			u = newGlob(u, nil).pattern
+		}
+		patterns = append(patterns, u)
+	}
 	return patterns
 }
 
@@ -141,12 +147,26 @@ func (s *Set) index() {
 // fits reports whether any name matches any of the names and globs.
 func fits(patterns, names []string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		return slices.ContainsFunc(names, func(n string) bool {
-			if !IsGlob(p) {
-				return p == n
-			}
-			return newGlob(p, nil).matches(n)
-		})
+		if !IsGlob(p) {
+			return slices.Contains(names, p)
+		}
+		return slices.ContainsFunc(names, newGlob(p, nil).matches)
+	})
+}
+
+// mayFit reports whether a profile with these Units can apply to one of the units of a machine, whose names are sorted,
+// or to an instance or another name of one of them.
+func mayFit(patterns, units []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		switch {
+		case !IsGlob(p):
+			_, there := slices.BinarySearch(units, p)
+			_, template := slices.BinarySearch(units, unit.Template(p))
+			return there || template
+		case strings.Contains(p, "@"):
+			return true
+		}
+		return slices.ContainsFunc(units, newGlob(p, nil).matches)
 	})
 }
 

@@ -72,6 +72,7 @@ type own struct {
 	masked   bool            // a link to /dev/null
 	behind   *own            // the next file of this name, if this one extends it
 	sum      [sha256.Size]byte
+	unread   []byte // the file, where only its head was read
 }
 
 // parse reads one file. Path is what positions say.

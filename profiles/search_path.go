@@ -40,6 +40,7 @@ var SearchPath = ready.ProfileDirs
 type Set struct {
 	files    map[string]*own // by name, those that did not load and masks included
 	profiles map[string]*Profile
+	unread   []string              // Units of files of which only the head was read
 	byUnit   map[string][]*Profile // by each element of Units that is no glob
 	globs    []glob
 }
@@ -53,26 +54,39 @@ type Set struct {
 // able to write them; a link must lead to a file of the same search path. What is wrong comes back as errors, each a
 // [Finding] and all from all files, sorted; such files are left out of the set, and those that extend them too.
 func Load(root host.Root, dirs []string) (*Set, []error) {
-	if dirs == nil {
-		dirs = SearchPath
+	return load(&loader{root: root, dirs: dirs})
+}
+
+// LoadAbout is [Load] for a boot of a machine that has units of these names: of a profile that is about none of them
+// and hides nothing from them it reads the head alone, and does not tell what is wrong below. That is most of what is
+// shipped.
+func LoadAbout(root host.Root, dirs, units []string) (*Set, []error) {
+	return load(&loader{root: root, dirs: dirs, about: func(patterns []string) bool { return mayFit(patterns, units) }})
+}
+
+func load(l *loader) (*Set, []error) {
+	if l.dirs == nil {
+		l.dirs = SearchPath
 	}
-	l := &loader{root: root, trust: trustOf(root), readers: map[string][]reading{}}
-	for _, dir := range dirs {
+	l.readers = map[string][]reading{}
+	l.dirs = slices.Clone(l.dirs)
+	for i, dir := range l.dirs {
 		if dir != Builtin {
-			dir = path.Clean("/" + dir)
+			l.dirs[i] = path.Clean("/" + dir)
 		}
-		l.dirs = append(l.dirs, dir)
-	}
-	for _, dir := range l.dirs {
-		l.directory(dir)
+		l.directory(l.dirs[i])
 	}
 	s := &Set{files: l.read(), profiles: map[string]*Profile{}}
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
 		o := s.files[name]
-		if o.masked {
+		switch {
+		case o.masked:
+			continue
+		case o.isHead() && !s.inheritsSecrets(o):
+			s.unread = append(s.unread, o.Units...)
 			continue
 		}
-		p, findings := resolve(o, s.find)
+		p, findings := resolve(s.whole(o), s.find)
 		if l.findings = append(l.findings, findings...); len(findings) == 0 {
 			s.profiles[name] = p
 		}
@@ -109,7 +123,7 @@ func (s *Set) find(from *own, name string) (*own, []string) {
 		o = o.behind
 	}
 	if o != nil && !o.masked {
-		return o, nil
+		return s.whole(o), nil
 	}
 	return nil, slices.Sorted(maps.Keys(s.files))
 }
@@ -139,8 +153,8 @@ func (s *Set) All() []*Profile {
 type loader struct {
 	root     host.Root
 	dirs     []string
-	trust    trust
-	readers  map[string][]reading // by name, in the order of the search path
+	about    func(patterns []string) bool // whether a profile with these Units is read to its end; nil: every one is
+	readers  map[string][]reading         // by name, in the order of the search path
 	findings []Finding
 }
 
@@ -183,8 +197,8 @@ func (l *loader) list(dir, sub string) bool {
 	}
 	var entries []fs.DirEntry
 	if err == nil {
-		if f, bad := l.trust.refuse(at, info); bad {
-			l.findings = append(l.findings, f)
+		if err := l.root.Trusts(at, info); err != nil {
+			l.findings = append(l.findings, untrusted(at, err))
 			return false
 		}
 		entries, err = l.root.ReadDir(at)
@@ -277,6 +291,11 @@ func (l *loader) file(name, at string) *own {
 	if err != nil {
 		return refused(name, unreadable(at, err))
 	}
+	if l.about != nil {
+		if o, ok := parseHead(name, at, data); ok && !l.about(o.Units) {
+			return o
+		}
+	}
 	return parse(name, at, data)
 }
 
@@ -308,9 +327,8 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 		if err != nil {
 			return "", unreadable(at, err), true
 		}
-		if f, bad := l.trust.refuse(part, info); bad {
-			f.Path = at
-			return "", f, true
+		if err := l.root.Trusts(part, info); err != nil {
+			return "", untrusted(at, err), true
 		}
 	}
 	return target, Finding{}, false
@@ -373,6 +391,12 @@ func (l *loader) builtin() {
 			}
 		}
 	}
+}
+
+// untrusted is the finding for a file that must not count, by an error of [host.Root.Trusts].
+func untrusted(at string, err error) Finding {
+	why, _ := errors.AsType[host.Untrusted](err)
+	return Finding{ID: IDUntrusted, Path: at, Message: why.Why, Fix: why.Fix}
 }
 
 // unreadable is the finding for a file that could not be read.

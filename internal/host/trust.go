@@ -30,7 +30,8 @@ func (r Root) ReadTrusted(name string, most int64) ([]byte, error) {
 	return r.ReadAtMost(name, most)
 }
 
-// Trusts returns what is wrong with the owner, the mode or the type of a file or directory, or nil.
+// Trusts returns what is wrong with the owner, the mode or the type of a file or directory, or nil. The error is an
+// [Untrusted].
 func (r Root) Trusts(name string, info fs.FileInfo) error {
 	others := fs.FileMode(0o022)
 	if !r.IsHost() { // in a tree that a user unpacked, a umask of 002 is common
@@ -39,14 +40,25 @@ func (r Root) Trusts(name string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch mode := info.Mode(); {
 	case mode&fs.ModeSymlink != 0:
-		return fmt.Errorf("%s: is a link, want the file itself", name)
-	case !ok || !slices.Contains(r.owners(), st.Uid):
-		return fmt.Errorf("%s: belongs to user %d, want root", name, st.Uid)
+		return Untrusted{name, "is a link", "want the file itself", ""}
+	case !ok:
+		return Untrusted{name, "has no owner", "want root", ""}
+	case !slices.Contains(r.owners(), st.Uid):
+		return Untrusted{name, fmt.Sprintf("belongs to user %d", st.Uid), "want root", "chown root " + name}
 	case mode.Perm()&others != 0:
-		return fmt.Errorf("%s: others can write it (mode %04o), want mode go-w", name, mode.Perm())
+		why := fmt.Sprintf("others can write it (mode %04o)", mode.Perm())
+		return Untrusted{name, why, "want mode go-w", "chmod go-w " + name}
 	}
 	return nil
 }
+
+// Untrusted says why a file or directory must not decide anything.
+type Untrusted struct {
+	Path, Why, Want string
+	Fix             string // what to type; "" if nothing helps
+}
+
+func (u Untrusted) Error() string { return u.Path + ": " + u.Why + ", " + u.Want }
 
 // owners are the users whose files count.
 func (r Root) owners() []uint32 {

@@ -90,6 +90,22 @@ func (l *Loader) List(suffix string) ([]string, error) {
 	return names, errors.Join(errs...)
 }
 
+// PassedOver returns the names in the load path that end in suffix and stand for no unit: systemd passes over each
+// entry that has one. [Loader.Load] says why.
+func (l *Loader) PassedOver(suffix string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.whole()
+	var names []string
+	for name := range x.skipped {
+		if !x.has(name) && strings.HasSuffix(name, suffix) && ValidName(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Has reports whether the load path has a unit of this name that is not masked. It reads nothing.
 func (l *Loader) Has(name string) bool {
 	l.mu.Lock()
