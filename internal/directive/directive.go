@@ -94,7 +94,7 @@ type PathEffect struct {
 // A Mount is what systemd mounts for a service because of a value. What the unit closes above it does not hold there.
 type Mount struct {
 	Path       string
-	Value      string // the weakest value that does so; "" = every value but off
+	Value      string // the weakest value that does so, and no other of its rank; "" = every value but off
 	Since      int    // first systemd version that does so; 0 = as old as the value
 	Writable   bool   // it can be written where what is above is read-only
 	Executable bool   // files in it can be executed where what is above is noexec

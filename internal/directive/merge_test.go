@@ -107,6 +107,21 @@ var mergeRows = []struct {
 		nil, "would make what is in /dev/shm executable",
 	},
 	{
+		"mounts: of one value", 262,
+		[]string{"ReadOnlyPaths=/sys"},
+		"PrivateUsers",
+		[]string{"managed"},
+		nil, "would make /sys/fs/cgroup writable",
+	},
+	{
+		"mounts: not of another value of its rank", 262,
+		[]string{"ReadOnlyPaths=/"},
+		"PrivateUsers",
+		[]string{"yes"},
+		[]string{"yes"},
+		"",
+	},
+	{
 		"mounts: /home would be executable", 252,
 		[]string{"NoExecPaths=/", "ExecPaths=/usr"},
 		"ProtectHome",

@@ -1,6 +1,10 @@
 package directive
 
-import "temper/internal/refusal"
+import (
+	"slices"
+
+	"temper/internal/refusal"
+)
 
 // Rank 0 is off. A row's Values go from the weakest to the strongest; see systemd.exec(5) for what each means.
 var (
@@ -18,6 +22,15 @@ var apiMounts = []Mount{
 	{Path: "/dev/pts", Since: 248, Writable: true},
 	{Path: "/proc", Since: 248, Writable: true},
 	{Path: "/sys/fs/cgroup", Since: 248, Writable: true},
+}
+
+// onlyWith returns mounts as those of one value, which is newer than they are.
+func onlyWith(value string, mounts []Mount) []Mount {
+	mounts = slices.Clone(mounts)
+	for i := range mounts {
+		mounts[i].Value, mounts[i].Since = value, 0
+	}
+	return mounts
 }
 
 // unitOnly are the directives that the merge asks about and no profile sets: see testdata/directives.tsv.
@@ -301,7 +314,7 @@ var table = []*Directive{
 			{Name: "yes", Rank: 2},
 			{Name: "managed", Since: 260, Rank: 2},
 		},
-		Mounts: []Mount{{Path: "/run", Value: "managed", Since: 248, Writable: true, Executable: true}},
+		Mounts: onlyWith("managed", apiMounts),
 		Trace:  NamespaceTrace("user"),
 		Clashes: []Clash{
 			{Directive: "UserNamespacePath"},

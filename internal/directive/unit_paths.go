@@ -19,7 +19,7 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	}
 	all := slices.DeleteFunc(slices.Clone(d.Mounts), func(m Mount) bool {
 		from, _ := d.Value(m.Value, values.Newest)
-		return version < m.Since || v.Rank < from.Rank
+		return version < m.Since || v.Rank < from.Rank || v.Rank == from.Rank && v.Name != from.Name
 	})
 	for _, e := range d.NamedPaths([]string{v.Name}) {
 		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) &&
