@@ -20,7 +20,7 @@ import (
 	"temper/profiles"
 )
 
-// advisories are what no check noticed, and what was not seen, of a service that is proven.
+// advisories lists damage to a proven service that no check noticed, and what the trials could not show.
 func (r *run) advisories(found search.Outcome) []verdict.Evidence {
 	service, last := blame.NewService(r.input, r.series), found.Result
 	var baselines []witness.Record
@@ -31,10 +31,10 @@ func (r *run) advisories(found search.Outcome) []verdict.Evidence {
 		last.Warnings,
 		service.Unnoticed(service.New(last.Refused, baselines...), found.Applied),
 		last.Unwitnessed(),
-		unseen(found.Plan, last),
-		notGranted(service, r.series.at.Place, baselines, found.Applied),
+		notSeenToHold(found.Plan, last),
+		notGranted(service, r.series.current.Place, baselines, found.Applied),
 		notReloaded(r.input.Unit, r.input.Profile),
-		r.series.remained(),
+		r.series.firstStartNotTried(),
 	)
 }
 
@@ -42,8 +42,9 @@ func notSeen(format string, args ...any) verdict.Evidence {
 	return verdict.Evidence{Kind: "unseen", Text: fmt.Sprintf(format, args...)}
 }
 
-// unseen lists what is applied and was not seen to hold: it is only known not to break the service.
-func unseen(plan generator.Plan, t trial.Result) []verdict.Evidence {
+// notSeenToHold lists the applied directives that no trial showed to hold: they are only known not to break the
+// service.
+func notSeenToHold(plan generator.Plan, t trial.Result) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, i := range plan.Items {
 		if !i.Directive.Restricts() || slices.Contains(t.Holds, i.Directive.Name) {
@@ -55,7 +56,7 @@ func unseen(plan generator.Plan, t trial.Result) []verdict.Evidence {
 	return list
 }
 
-// notGranted lists what the service asked for without hardening and no service of a container gets.
+// notGranted lists what the service asked for without hardening, and no service in a container is granted.
 func notGranted(
 	service blame.Service, where *place.Place, baselines []witness.Record, plan []blame.Applied,
 ) []verdict.Evidence {
@@ -72,7 +73,7 @@ func notGranted(
 	return service.NotGranted(container, baselines, plan)
 }
 
-// notReloaded says that the service can be reloaded and was not: it is tried where the profile asks for it.
+// notReloaded says that the service can be reloaded, and was not, since its profile does not ask for it.
 func notReloaded(u *unit.Unit, p *profiles.Profile) []verdict.Evidence {
 	command, _ := u.Last("Service", "ExecReload")
 	kind, _ := u.Last("Service", "Type")
@@ -83,12 +84,12 @@ func notReloaded(u *unit.Unit, p *profiles.Profile) []verdict.Evidence {
 		"the profile does not say reload = true")}
 }
 
-// remained says that a host has nothing in which to try the first start after the next boot.
-func (s *series) remained() []verdict.Evidence {
-	if len(s.remains) == 0 {
+// firstStartNotTried says that the host could not try the first start after the next boot.
+func (s *series) firstStartNotTried() []verdict.Evidence {
+	if len(s.leftOnHost) == 0 {
 		return nil
 	}
 	return []verdict.Evidence{notSeen("%s was made while it first ran, by it or another, "+
 		"and was there in all other trials: whether it starts without that, as after a boot, was not tried",
-		some(s.remains))}
+		abbreviate(s.leftOnHost))}
 }

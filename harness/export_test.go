@@ -8,8 +8,9 @@ import (
 	"temper/internal/verdict"
 )
 
-// OneByOne searches as one does by hand: the directives of the plan are added one after the other, each with a launch,
-// and those are kept with which the service works. It finds no exceptions, no weaker values and no better alternatives.
+// OneByOne searches as a person does by hand: it adds the directives of the plan one after the other, launches the
+// service each time, and keeps those with which it works. It finds no exceptions, no weaker values and no better
+// alternatives.
 func OneByOne(ctx context.Context, o Options) (verdict.Verdict, error) {
 	begin := time.Now()
 	r, err := newRun(ctx, o)
@@ -33,5 +34,5 @@ func OneByOne(ctx context.Context, o Options) (verdict.Verdict, error) {
 			kept = more
 		}
 	}
-	return verdict.Verdict{Trials: r.series.count, Seconds: time.Since(begin).Seconds()}, nil
+	return verdict.Verdict{Trials: r.series.launches, Seconds: time.Since(begin).Seconds()}, nil
 }

@@ -8,43 +8,43 @@ import (
 	"slices"
 )
 
-// Made lists what a launch without hardening has made to last, such as a database or a key. If there is anything, each
-// further launch is made in a place of its own, where the service never ran: what makes it may be just what the sandbox
-// refuses, and the next start of the service on the machine will have to make it. On the host there is no other place:
-// what the first launch left is only noted.
+// Made lists what a launch without hardening has made permanently, such as a database or a key. If there is anything,
+// each further launch gets its own place, in which the service never ran: the sandbox may refuse exactly the call that
+// makes it, and the next start of the service on the machine must make it again. On the host there is no other place,
+// so Made only notes what the first launch left.
 func (s *series) Made() ([]string, error) {
-	if s.at.Kind() == "host" && s.count == 1 {
+	if s.current.Kind() == "host" && s.launches == 1 {
 		var err error
-		s.remains, err = s.at.ChangedSince(s.at.began)
+		s.leftOnHost, err = s.current.ChangedSince(s.current.began)
 		return nil, err
 	}
-	if s.another == nil || s.fresh {
+	if s.newPlace == nil || s.alwaysFresh {
 		return nil, nil
 	}
-	made, err := s.at.ChangedSince(s.at.began)
+	made, err := s.current.ChangedSince(s.current.began)
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.at.KernelState()
+	now, err := s.current.KernelState()
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if now[name] != s.at.kernelState[name] {
+		if now[name] != s.current.kernelState[name] {
 			made = append(made, name)
 		}
 	}
-	s.fresh = err == nil && len(made) > 0
+	s.alwaysFresh = err == nil && len(made) > 0
 	return made, err
 }
 
-// renew sees to it that the service has never run where the next launch is made.
-func (s *series) renew(ctx context.Context) error {
-	if s.at.Kind() == "host" {
+// useFreshPlace makes sure that the service has never run where the next launch is made.
+func (s *series) useFreshPlace(ctx context.Context) error {
+	if s.current.Kind() == "host" {
 		return s.restoreData(ctx)
 	}
-	where, err := s.another(ctx)
+	where, err := s.newPlace(ctx)
 	if err != nil {
 		return fmt.Errorf("a place in which %s never ran: %w", s.unit.Name, err)
 	}
-	err = s.leave(ctx)
-	s.at = readyPlace{Place: where, own: true}
+	err = s.leavePlace(ctx)
+	s.current = readyPlace{Place: where, own: true}
 	return errors.Join(err, s.prepare(ctx))
 }

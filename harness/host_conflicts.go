@@ -15,14 +15,15 @@ import (
 	"temper/internal/unit"
 )
 
-// startConflicting starts a unit that sees to it that no trial runs beside the service itself, and that no service ever
-// runs on a copy of its data, also if this process is killed. Before one of the others starts, and when the service
-// ends in which this process runs, systemd stops that unit and with it any trial, and the unit takes the copies away.
+// startConflicting starts a unit that conflicts with the service and with the units in others. It ensures that no trial
+// runs at the same time as one of them, and that none of them runs on a copy of its data, even if this process is
+// killed. Before one of them starts, and when the service ends in which this process runs, systemd stops the
+// conflicting unit and with it any trial, and the unit unmounts the copies.
 func (s *series) startConflicting(ctx context.Context, others []string, copies hostcopy.Directories) error {
 	name := clone.NewName(s.stem) + ".service"
 	s.protection.unit, s.protection.copies = name, copies
 	text := conflictingText(others, copies.Over)
-	if err := clone.Write(s.at.Place, map[string]string{conflictingFile(name): text}); err != nil {
+	if err := clone.Write(s.current.Place, map[string]string{conflictingFile(name): text}); err != nil {
 		return err
 	}
 	description := "What trials of " + s.unit.Name + " write"
@@ -36,11 +37,11 @@ func (s *series) startConflicting(ctx context.Context, others []string, copies h
 	return nil
 }
 
-// stopConflicting takes back what startConflicting has done.
+// stopConflicting stops the conflicting unit and removes its file.
 func (s *series) stopConflicting(ctx context.Context) {
 	if s.protection.unit != "" {
-		s.at.Manager().Release(ctx, s.protection.unit)
-		clone.Remove(s.at.Place, []string{conflictingFile(s.protection.unit)})
+		s.current.Manager().Release(ctx, s.protection.unit)
+		clone.Remove(s.current.Place, []string{conflictingFile(s.protection.unit)})
 	}
 }
 

@@ -16,17 +16,17 @@ import (
 	"temper/profiles"
 )
 
-// hostProtection keeps trials on the host off the service itself, and off its data where the profile says so. The zero
-// value is that of a container.
+// hostProtection protects the service on the host from trials, and also its data if the profile says so. The zero value
+// protects nothing, which is right for a container.
 type hostProtection struct {
-	unit    string               // without which no trial may run; see startConflicting
-	copies  hostcopy.Directories // over the data
-	uncover func() error         // takes the copies away; nil while there are none
+	unit    string               // the unit without which no trial may run; see startConflicting
+	copies  hostcopy.Directories // the directories of data that are copied
+	uncover func() error         // unmounts the copies; nil while there are none
 }
 
-// protect begins what hostProtection keeps; unprotect ends it, also where protect has failed.
+// protect begins the protection. Its caller ends it with unprotect, also after an error.
 func (s *series) protect(ctx context.Context) error {
-	loader := &unit.Loader{Root: s.at.Root(), Version: s.at.SystemdVersion()}
+	loader := &unit.Loader{Root: s.current.Root(), Version: s.current.SystemdVersion()}
 	activation, err := clone.FindActivation(loader, s.unit)
 	if err != nil {
 		return err
@@ -46,19 +46,19 @@ func (s *series) protect(ctx context.Context) error {
 	if err := s.startConflicting(ctx, append(others, sharers...), copies); err != nil {
 		return err
 	}
-	s.fresh = len(s.profile.Prove.Setup) == 0 // what it did cannot be done twice
-	s.protection.uncover, err = s.at.CopyOver(ctx, copies)
+	s.alwaysFresh = len(s.profile.Prove.Setup) == 0 // the setup commands run only once
+	s.protection.uncover, err = s.current.CopyOver(ctx, copies)
 	return err
 }
 
-// unprotect gives the service its data back.
+// unprotect ends the protection and gives the service its data back.
 func (s *series) unprotect(ctx context.Context) error {
 	err := s.uncover()
 	s.stopConflicting(ctx)
 	return err
 }
 
-// uncover takes the copies over the data away, if there are any.
+// uncover unmounts the copies of the data, if there are any.
 func (s *series) uncover() error {
 	uncover := s.protection.uncover
 	s.protection.uncover = nil
@@ -68,7 +68,7 @@ func (s *series) uncover() error {
 	return uncover()
 }
 
-// canCopy refuses data of which the host can have no copy.
+// canCopy returns an error if the data cannot be copied on the host.
 func (s *series) canCopy(copies hostcopy.Directories) error {
 	refuse := func(format string, args ...any) error {
 		err := fmt.Errorf("%s: state = %q: "+format, append([]any{s.unit.ID, profiles.StateRestore}, args...)...)
@@ -91,15 +91,15 @@ func (s *series) restoreData(ctx context.Context) error {
 	if err := s.uncover(); err != nil {
 		return err
 	}
-	uncover, err := s.at.CopyOver(ctx, s.protection.copies)
+	uncover, err := s.current.CopyOver(ctx, s.protection.copies)
 	if err == nil {
-		s.at.began, s.protection.uncover = time.Now(), uncover
+		s.current.began, s.protection.uncover = time.Now(), uncover
 	}
 	return err
 }
 
-// sharers lists the other services that, by their units, write to a directory of which copies are made. The error is
-// set if one of them runs: what it writes would be lost.
+// sharers lists the other services whose units say that they write to a directory that is copied. It returns an error
+// if one of them runs: what it writes would be lost.
 func (s *series) sharers(ctx context.Context, loader *unit.Loader, copies hostcopy.Directories) ([]string, error) {
 	names, err := loader.List(".service")
 	if err != nil {
@@ -109,13 +109,13 @@ func (s *series) sharers(ctx context.Context, loader *unit.Loader, copies hostco
 	for _, name := range names {
 		u, err := loader.Load(name)
 		if err != nil || unit.IsTemplate(name) || u.ID == s.unit.ID || clone.IsClone(name) {
-			continue // what systemd cannot load either writes nothing; other proofs are waited for
+			continue // a unit that cannot be loaded writes nothing; lock.Proof waits for other proofs
 		}
 		dir := servicedata.Overlap(copies.Over, servicedata.Of(u, &profiles.Profile{}).Over)
 		if dir == "" {
 			continue
 		}
-		if err := notRunning(ctx, s.at.Place, u.ID); errors.Is(err, ErrRunning) {
+		if err := notRunning(ctx, s.current.Place, u.ID); errors.Is(err, ErrRunning) {
 			return nil, hint.With(fmt.Errorf("%s: state = %q: %s runs, and writes to %s too",
 				s.unit.ID, profiles.StateRestore, u.ID, dir), "temper prove --place container "+s.unit.ID)
 		} else if err != nil {

@@ -16,7 +16,7 @@ import (
 	"temper/profiles"
 )
 
-// hostileProfile asks for little: the point is the baseline.
+// hostileProfile asks for little: these tests are about the baseline.
 const hostileProfile = `
 units = ["hostile.service"]
 
@@ -27,8 +27,8 @@ LockPersonality = true
 settle = "2s"
 `
 
-// TestSystemdHostileProof: a service that hinders its proof gets a verdict, or an error, in time, and nothing of it
-// remains.
+// TestSystemdHostileProof: the proof of a service that hinders it ends in time with a verdict or an error, and leaves
+// nothing behind.
 func TestSystemdHostileProof(t *testing.T) {
 	testroot.Need(t)
 	binary := filepath.Join(t.TempDir(), "hostile")
@@ -76,7 +76,7 @@ func TestSystemdHostileProof(t *testing.T) {
 	}
 }
 
-// proveHostile proves the service in a place of its own, which is gone when it returns.
+// proveHostile proves the service in its own place, and closes the place.
 func proveHostile(t *testing.T, tree, how, mark string, program []byte) (verdict.Verdict, error) {
 	t.Helper()
 	set := library(t)

@@ -14,10 +14,10 @@ import (
 	"temper/internal/systemd"
 )
 
-// ErrRunning says that a unit runs on this machine, where a trial of it would disturb it.
+// ErrRunning says that a unit runs on this machine, so that a trial there would disturb it.
 var ErrRunning = errors.New("is running, and trials on the host would disturb it")
 
-// notRunning refuses to try a unit on the host while it runs.
+// notRunning returns an error if the place is the host and a unit runs there.
 func notRunning(ctx context.Context, where *place.Place, name string) error {
 	if where.Kind() != "host" {
 		return nil
@@ -32,29 +32,30 @@ func notRunning(ctx context.Context, where *place.Place, name string) error {
 	return nil
 }
 
-// clearHost removes what killed proofs have left, and refuses to try a unit whose sockets are open.
+// clearHost removes what killed proofs have left, and returns an error if a socket unit of the service is active.
 func (s *series) clearHost(ctx context.Context) error {
-	release, err := lock.Manager(ctx, s.at.Place, lock.Trial)
+	release, err := lock.Manager(ctx, s.current.Place, lock.Trial)
 	if err != nil {
 		return err
 	}
 	defer release()
-	clone.RemoveLeftovers(ctx, s.at.Place)
-	for _, socket := range s.at.activation.Sockets {
-		if err := notRunning(ctx, s.at.Place, socket.ID); err != nil {
+	clone.RemoveLeftovers(ctx, s.current.Place)
+	for _, socket := range s.current.activation.Sockets {
+		if err := notRunning(ctx, s.current.Place, socket.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// originals are the names of the unit and of what starts it.
+// originals are the names of the unit itself and of the units that start it, as opposed to their clones.
 func (s *series) originals() []string {
-	return append(slices.Clone(s.at.activation.Starters), s.unit.ID)
+	return append(slices.Clone(s.current.activation.Starters), s.unit.ID)
 }
 
-// makeRoom stops the originals where the place has started them for others: they would answer for the trial.
-func (s *series) makeRoom(ctx context.Context) error {
+// stopOriginals stops the originals if another unit of the place has started them: clients would reach them instead of
+// the trial.
+func (s *series) stopOriginals(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.profile.Prove.Timeout)
 	defer cancel()
 	if s.disableOriginals {
@@ -63,18 +64,18 @@ func (s *series) makeRoom(ctx context.Context) error {
 		}
 	}
 	for _, name := range s.originals() {
-		state, err := s.at.Manager().LoadedService(ctx, name)
+		state, err := s.current.Manager().LoadedService(ctx, name)
 		if errors.Is(err, systemd.ErrNotLoaded) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		s.at.sharesBusName = s.at.sharesBusName || name == s.unit.ID
+		s.current.sharesBusName = s.current.sharesBusName || name == s.unit.ID
 		if state.Active == "inactive" || state.Active == "failed" {
 			continue
 		}
-		result, err := s.at.Manager().StopUnit(ctx, name)
+		result, err := s.current.Manager().StopUnit(ctx, name)
 		if err == nil && result != systemd.Done {
 			err = errors.New("job " + result)
 		}
@@ -85,29 +86,29 @@ func (s *series) makeRoom(ctx context.Context) error {
 	return nil
 }
 
-// disablingDropin is read after all others of a unit. A unit whose condition is not met does nothing when it is
-// started, and those that need it start all the same.
+// disablingDropin is read after all other drop-ins of a unit. It sets a condition that is never met: then a start of
+// the unit does nothing, and units that require it start all the same.
 const disablingDropin = ".d/zz-temper.conf"
 
-// disable makes the originals do nothing when they are started.
+// disable gives the originals the drop-in by which a start of them does nothing.
 func (s *series) disable(ctx context.Context) error {
 	files := map[string]string{}
 	for _, name := range s.originals() {
 		files[name+disablingDropin] = "[Unit]\nConditionPathExists=!/\n"
 	}
-	s.at.disabled = true
-	if err := clone.Write(s.at.Place, files); err != nil {
+	s.current.disabled = true
+	if err := clone.Write(s.current.Place, files); err != nil {
 		return err
 	}
-	return Reload(ctx, s.at.Place)
+	return Reload(ctx, s.current.Place)
 }
 
-// enable takes back what disable has done.
+// enable removes the drop-ins that disable has written.
 func (s *series) enable(ctx context.Context) error {
 	for _, name := range s.originals() {
 		file := path.Join(clone.Dir, name+disablingDropin)
-		_ = s.at.Root().Remove(file)
-		_ = s.at.Root().Remove(path.Dir(file)) // it stays where others have files there
+		_ = s.current.Root().Remove(file)
+		_ = s.current.Root().Remove(path.Dir(file)) // fails if it holds other drop-ins
 	}
-	return Reload(ctx, s.at.Place)
+	return Reload(ctx, s.current.Place)
 }

@@ -9,18 +9,18 @@ import (
 	"temper/harness/trial"
 )
 
-// placeStatuses are exit statuses of systemd.exec(5) for what a place may withhold, by the directives that they stand
-// for.
+// placeStatuses are the exit statuses of systemd.exec(5) that a place may cause by what it withholds, with the
+// directives that fail then.
 var placeStatuses = map[int32]string{
 	211: "IOSchedulingClass= or IOSchedulingPriority=",
 	214: "CPUSchedulingPolicy= or CPUSchedulingPriority=",
 	217: "User= or PrivateUsers=",
 }
 
-// doubt says why a launch may have failed for the sake of the place and not of the service: it ran into a limit of the
-// place, or it failed without hardening after the place had refused its root something. It is empty where nothing says
-// so.
-func doubt(where *place.Place, r trial.Result) string {
+// placeFault says why the place, and not the service, may be the cause of a failed launch: the service ran into a limit
+// of the place, or it failed without hardening after the place had refused something to its root. It is empty if there
+// is no sign of that.
+func placeFault(where *place.Place, r trial.Result) string {
 	if limits := where.LimitsReached(); len(limits) > 0 {
 		return fmt.Sprintf("the service ran into the limits of the place (%s)", strings.Join(limits, ", "))
 	}
@@ -37,7 +37,7 @@ func doubt(where *place.Place, r trial.Result) string {
 		}
 	}
 	if len(refused) > 0 {
-		return "this place withholds from every service: " + some(refused)
+		return "this place withholds from every service: " + abbreviate(refused)
 	}
 	return ""
 }

@@ -10,36 +10,36 @@ import (
 	"temper/harness/trial"
 )
 
-// saidBlind is done once it was said why there is no witness: the kernel is the same for all units.
-var saidBlind sync.Once
+// reportedNoWitness makes sure that the reason for a missing witness is reported once: it is the same for all units.
+var reportedNoWitness sync.Once
 
-// Try is one trial of the search, with its progress.
+// Try makes one trial for the search, and reports its progress.
 func (r *run) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	t, err := r.series.launch(ctx, plan)
 	if err != nil {
 		return t, err
 	}
 	if r.Progress != nil {
-		if r.series.noWitness != nil && !r.Blind {
-			saidBlind.Do(func() {
+		if r.series.noWitness != nil && !r.WithoutWitness {
+			reportedNoWitness.Do(func() {
 				r.Progress(fmt.Sprintf("without the kernel witness, more trials are needed: %v", r.series.noWitness))
 			})
 		}
-		r.Progress(describe(r.series.count, t))
+		r.Progress(describe(r.series.launches, t))
 		if len(t.Made) > 0 {
-			r.Progress("its first start makes " + some(t.Made) + ": each further trial gets a new place")
+			r.Progress("its first start makes " + abbreviate(t.Made) + ": each further trial gets a new place")
 		}
 	}
 	if r.Trial != nil {
-		r.Trial(t.Record(r.series.count))
+		r.Trial(t.Record(r.series.launches))
 	}
 	return t, nil
 }
 
-// Baselines are the launches without hardening that passed, so far.
+// Baselines returns the launches without hardening that have passed so far.
 func (r *run) Baselines() []trial.Result { return r.series.baselines }
 
-// StandIn tells what a program that waits is kept from in place of the service.
+// StandIn launches a program that only waits, instead of the service, and returns its confinement.
 func (r *run) StandIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error) {
 	return r.series.standIn(ctx, plan)
 }
@@ -55,8 +55,8 @@ func describe(n int, t trial.Result) string {
 	return fmt.Sprintf("trial %d, %s, %.1fs: %s", n, what, t.Took.Seconds(), end)
 }
 
-// some is the first of a list, and how many more there are.
-func some(list []string) string {
+// abbreviate returns the first element of a list, and the number of the others.
+func abbreviate(list []string) string {
 	if len(list) == 1 {
 		return list[0]
 	}

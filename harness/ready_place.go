@@ -12,51 +12,50 @@ import (
 	"temper/internal/unit"
 )
 
-// readyPlace is a place in which a service can be launched: it is set up, and nothing stands in the way.
+// readyPlace is a place that is prepared for launches of the service.
 type readyPlace struct {
 	*place.Place
-	own           bool              // it is closed with the series: it was booted for it
-	began         time.Time         // when everything was ready for the first launch
-	kernelState   map[string]string // of the place at that time; nil if there is no other place
+	own           bool              // the series has booted the place and must close it
+	began         time.Time         // when the place was ready for the first launch
+	kernelState   map[string]string // of the place at that time; nil if no other place can be booted
 	activation    clone.Activation
-	sharesBusName bool // as clone.Clone has it
-	disabled      bool // the originals are
+	sharesBusName bool // see clone.Clone
+	disabled      bool // the originals are disabled
 }
 
-// Had reports whether what is at a path of the place was there before the first launch.
-func (p readyPlace) Had(name string) bool { return p.Place.ExistedBefore(name, p.began) }
+// ExistedAtStart reports whether a file of the place existed before the first launch.
+func (p readyPlace) ExistedAtStart(name string) bool { return p.Place.ExistedBefore(name, p.began) }
 
-// prepare runs what the profile wants done before the first launch in a place, and sees to it that nothing is in the
-// way.
+// prepare runs the setup commands of the profile in the current place, and stops what would disturb a launch there.
 func (s *series) prepare(ctx context.Context) (err error) {
-	if err := trial.SetUp(ctx, s.at.Place, s.profile, s.unit.ID); err != nil {
+	if err := trial.SetUp(ctx, s.current.Place, s.profile, s.unit.ID); err != nil {
 		return fmt.Errorf("%s: %w", s.profile.Path, err)
 	}
-	if s.another != nil {
-		if s.at.kernelState, err = s.at.KernelState(); err != nil {
+	if s.newPlace != nil {
+		if s.current.kernelState, err = s.current.KernelState(); err != nil {
 			return err
 		}
 	}
-	s.at.began = time.Now()
-	loader := &unit.Loader{Root: s.at.Root(), Version: s.at.SystemdVersion()}
-	if s.at.activation, err = clone.FindActivation(loader, s.unit); err != nil {
+	s.current.began = time.Now()
+	loader := &unit.Loader{Root: s.current.Root(), Version: s.current.SystemdVersion()}
+	if s.current.activation, err = clone.FindActivation(loader, s.unit); err != nil {
 		return err
 	}
-	if s.at.Kind() == "host" {
-		s.at.sharesBusName = true
+	if s.current.Kind() == "host" {
+		s.current.sharesBusName = true
 		return s.clearHost(ctx)
 	}
-	return s.makeRoom(ctx)
+	return s.stopOriginals(ctx)
 }
 
-// leave ends what the series has of its place, and the place itself if it is not that of the caller.
-func (s *series) leave(ctx context.Context) error {
+// leavePlace undoes what the series has changed in its place, or closes the place if the series has booted it.
+func (s *series) leavePlace(ctx context.Context) error {
 	var err error
-	if s.at.disabled && !s.at.own {
+	if s.current.disabled && !s.current.own {
 		err = s.enable(ctx)
 	}
-	if s.at.own {
-		err = errors.Join(err, s.at.Close())
+	if s.current.own {
+		err = errors.Join(err, s.current.Close())
 	}
 	return err
 }

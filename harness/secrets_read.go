@@ -10,8 +10,8 @@ import (
 	"temper/profiles"
 )
 
-// tellSecrets adds to the reason of each demotion whose secrets the service reads because of it.
-func tellSecrets(demotions []verdict.Demotion, secrets []profiles.Secret) []verdict.Demotion {
+// nameSecrets adds to the reason of each demotion the secrets of other services that it opens to the service.
+func nameSecrets(demotions []verdict.Demotion, secrets []profiles.Secret) []verdict.Demotion {
 	demotions = slices.Clone(demotions)
 	for i, d := range demotions {
 		var owners []string
@@ -28,7 +28,7 @@ func tellSecrets(demotions []verdict.Demotion, secrets []profiles.Secret) []verd
 	return demotions
 }
 
-// hidden lists the paths that assignments, as a demotion has them, hide.
+// hidden lists the paths that the assignments of a directive hide. The lines are those of a demotion.
 func hidden(name, lines string) []string {
 	d, ok := directive.Lookup(name)
 	if !ok || lines == verdict.Off {

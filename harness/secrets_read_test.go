@@ -12,8 +12,8 @@ import (
 	"temper/profiles"
 )
 
-// TestSecretOfOthers searches for a service that reads the secret of another: it is not taken from it, the others are,
-// and the demotion says whose it is.
+// TestSecretOfOthers: a service that reads a secret of another service keeps its access to that secret, but to no other
+// one, and the demotion says whose secret it is.
 func TestSecretOfOthers(t *testing.T) {
 	d, _ := directive.Lookup("InaccessiblePaths")
 	secrets := []profiles.Secret{
@@ -27,7 +27,7 @@ func TestSecretOfOthers(t *testing.T) {
 		Directive: d.Name, From: verdict.Join(want),
 		To: verdict.Join(d.Except(want, []string{"/etc/keys"}, in.Version)), Reason: "needed",
 	}}
-	got := tellSecrets(down, secrets)[0]
+	got := nameSecrets(down, secrets)[0]
 	if got.Reason != "needed; it reads /etc/keys, a secret of web" || got.To != "/etc/vault" {
 		t.Errorf("%q, down to %q", got.Reason, got.To)
 	}
@@ -36,7 +36,7 @@ func TestSecretOfOthers(t *testing.T) {
 		t.Errorf("what is left hidden: %q", lines)
 	}
 	down[0].To = verdict.Off
-	off := tellSecrets(down, secrets)[0]
+	off := nameSecrets(down, secrets)[0]
 	if !strings.Contains(off.Reason, "/etc/keys, a secret of web, and /etc/vault, a secret of "+
 		generator.SettingsFile) {
 		t.Errorf("%q", off.Reason)

@@ -19,38 +19,38 @@ import (
 	"temper/profiles"
 )
 
-// series is the launches of one proof. It owns what changes between them: where the next one is made, and what those
-// without hardening showed.
+// A series makes the launches of one proof. It owns what changes from launch to launch: the place of the next one, and
+// what the launches without hardening showed.
 type series struct {
-	unit    *unit.Unit
-	profile *profiles.Profile
-	stem    string                                          // of the transient units' names
-	another func(ctx context.Context) (*place.Place, error) // boots a place like the first; nil if there is none
+	unit     *unit.Unit
+	profile  *profiles.Profile
+	stem     string                                          // the beginning of the names of the transient units
+	newPlace func(ctx context.Context) (*place.Place, error) // boots a place like the first; nil = impossible
 
-	protection hostProtection
-	at         readyPlace // where launches are made
-	fresh      bool       // each further launch is the first one of the service in its place
-	count      int
-	baselines  []trial.Result // without hardening, passed: what hardened ones are compared with
-	doubt      string         // why the place, not the service, may be what failed; empty if nothing says so
-	noWitness  error          // why there is no witness; nil while there is one
-	remains    []string       // what the first launch left on the host, and what is gone after a reboot
+	protection  hostProtection
+	current     readyPlace     // the place of the next launch
+	alwaysFresh bool           // each further launch is the first one of the service in its place
+	launches    int            // number of launches so far
+	baselines   []trial.Result // launches without hardening that passed; hardened ones are compared with them
+	placeFault  string         // why the place, not the service, may have caused a failure; empty if there is no sign
+	noWitness   error          // why there is no witness; nil while there is one
+	leftOnHost  []string       // what the first launch made on the host and the next boot removes
 
-	disableOriginals bool // the service itself is kept from being started beside a trial
+	disableOriginals bool // nothing may start the service itself during a trial
 }
 
-// errNotWanted is why there is no witness where none is wanted.
+// errNotWanted is the reason for a missing witness if the caller wants none.
 var errNotWanted = errors.New("not wanted")
 
-// newSeries makes everything ready for the first launch: trials will disturb nothing, and what the profile wants done
-// before is done. The caller closes it.
+// newSeries prepares the first launch: it makes sure that trials disturb nothing, and runs the setup commands of the
+// profile. The caller closes the series.
 func newSeries(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile) (_ *series, err error) {
 	stem, err := clone.NewStem()
 	if err != nil {
 		return nil, err
 	}
-	s := &series{unit: u, profile: p, stem: stem, another: o.Again, at: readyPlace{Place: o.Place}}
-	if o.Blind {
+	s := &series{unit: u, profile: p, stem: stem, newPlace: o.NewPlace, current: readyPlace{Place: o.Place}}
+	if o.WithoutWitness {
 		s.noWitness = errNotWanted
 	}
 	defer func() {
@@ -69,58 +69,60 @@ func newSeries(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile
 	return s, s.prepare(ctx)
 }
 
-// close ends what newSeries has begun, also when ctx has ended.
+// close undoes what newSeries has done, also after ctx has ended.
 func (s *series) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	return errors.Join(s.unprotect(ctx), s.leave(ctx))
+	return errors.Join(s.unprotect(ctx), s.leavePlace(ctx))
 }
 
-// launcher launches the service where the series is now.
+// launcher returns what launches the service in the current place.
 func (s *series) launcher() trial.Launcher {
 	return trial.Launcher{
-		Place: s.at.Place, Profile: s.profile, Stem: s.stem,
+		Place: s.current.Place, Profile: s.profile, Stem: s.stem,
 		Clone: clone.Clone{
-			Unit: s.unit, Activation: s.at.activation, NoDevices: s.at.Kind() != "host",
-			Requires: s.protection.unit, SharesBusName: s.at.sharesBusName,
-			OwnSlice: !s.at.Trusted(),
+			Unit: s.unit, Activation: s.current.activation, NoDevices: s.current.Kind() != "host",
+			Requires: s.protection.unit, SharesBusName: s.current.sharesBusName,
+			OwnSlice: !s.current.Trusted(),
 		},
 	}
 }
 
-// launch launches the service once under a plan. The error is set only where nothing can be said about the service: the
-// place is gone, or ctx has ended.
+// launch launches the service once under a plan. It returns an error only if the launch says nothing about the service:
+// the place has ended, or ctx has. If another unit starts the service itself meanwhile, launch disables the originals
+// and tries once more.
 func (s *series) launch(ctx context.Context, plan generator.Plan) (trial.Result, error) {
-	result, err := s.once(ctx, plan)
+	result, err := s.launchOnce(ctx, plan)
 	if !errors.Is(err, trial.ErrOriginalStarted) || s.disableOriginals {
 		return result, err
 	}
 	s.disableOriginals = true
-	if err := s.makeRoom(ctx); err != nil {
+	if err := s.stopOriginals(ctx); err != nil {
 		return result, err
 	}
-	return s.once(ctx, plan)
+	return s.launchOnce(ctx, plan)
 }
 
-func (s *series) once(ctx context.Context, plan generator.Plan) (trial.Result, error) {
-	release, err := lock.Manager(ctx, s.at.Place, lock.Trial)
+func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+	release, err := lock.Manager(ctx, s.current.Place, lock.Trial)
 	if err != nil {
 		return trial.Result{}, err
 	}
 	defer release()
-	if err := notRunning(ctx, s.at.Place, s.unit.ID); err != nil { // it may have been started since
+	if err := notRunning(ctx, s.current.Place, s.unit.ID); err != nil { // it may have been started since
 		return trial.Result{}, err
 	}
-	if s.fresh && s.count > 0 {
-		if err := s.renew(ctx); err != nil {
+	if s.alwaysFresh && s.launches > 0 {
+		if err := s.useFreshPlace(ctx); err != nil {
 			return trial.Result{}, err
 		}
 	}
-	ctx, cancel := whileRuns(ctx, s.at.Place)
+	ctx, cancel := whileRuns(ctx, s.current.Place)
 	defer cancel()
-	s.count++
+	s.launches++
 	result, err := s.launcher().Launch(ctx, trial.Request{
-		Plan: plan, Baselines: s.seen(), Witness: s.noWitness == nil, StartAgain: s.fresh, Lasting: s,
+		Plan: plan, Baselines: s.observedBaselines(), Witness: s.noWitness == nil, StartAgain: s.alwaysFresh,
+		Lasting: s,
 	})
 	if s.noWitness == nil {
 		s.noWitness = result.NoWitness
@@ -128,27 +130,27 @@ func (s *series) once(ctx context.Context, plan generator.Plan) (trial.Result, e
 	if err != nil {
 		return result, err
 	}
-	result.Withheld = blame.Withheld(result.Refused, s.at.Withholds)
-	if s.doubt == "" {
-		s.doubt = doubt(s.at.Place, result)
+	result.Withheld = blame.Withheld(result.Refused, s.current.Withholds)
+	if s.placeFault == "" {
+		s.placeFault = placeFault(s.current.Place, result)
 	}
 	if result.Dropin == "" && result.OK {
 		s.baselines = append(s.baselines, result)
 	}
 	if s.profile.Prove.LikeBaseline {
-		result = result.Compare(s.seen())
+		result = result.Compare(s.observedBaselines())
 	}
 	return result, nil
 }
 
-// Root is the file tree of the place where launches are made now.
-func (s *series) Root() host.Root { return s.at.Root() }
+// Root is the file tree of the current place.
+func (s *series) Root() host.Root { return s.current.Root() }
 
-// Had reports whether what is at a path there was there before the first launch.
-func (s *series) Had(name string) bool { return s.at.Had(name) }
+// ExistedAtStart reports whether a file of the current place existed before its first launch.
+func (s *series) ExistedAtStart(name string) bool { return s.current.ExistedAtStart(name) }
 
-// seen is what the launches without hardening showed.
-func (s *series) seen() observe.Baselines {
+// observedBaselines returns what the launches without hardening showed.
+func (s *series) observedBaselines() observe.Baselines {
 	var list observe.Baselines
 	for _, b := range s.baselines {
 		list = append(list, b.Seen)
@@ -156,17 +158,17 @@ func (s *series) seen() observe.Baselines {
 	return list
 }
 
-// waiters are programs that wait, one of which every system has.
+// waiters are programs that only wait. Every system has one of them.
 var waiters = []string{"/usr/bin/sleep", "/bin/sleep"}
 
-// standIn finds out by a stand-in what holds for a service that leaves no process to look at.
+// standIn reads the confinement of a program that runs instead of a service whose own process has ended already.
 func (s *series) standIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error) {
-	exists := blame.NewService(generator.Input{Unit: s.unit}, s.at).Exists
+	exists := blame.NewService(generator.Input{Unit: s.unit}, s.current).Exists
 	i := slices.IndexFunc(waiters, exists)
 	if i < 0 {
 		return confine.Confinement{}, nil
 	}
-	release, err := lock.Manager(ctx, s.at.Place, lock.Trial)
+	release, err := lock.Manager(ctx, s.current.Place, lock.Trial)
 	if err != nil {
 		return confine.Confinement{}, err
 	}
@@ -174,7 +176,7 @@ func (s *series) standIn(ctx context.Context, plan generator.Plan) (confine.Conf
 	return s.launcher().StandIn(ctx, plan, waiters[i])
 }
 
-// whileRuns ends a context when a place does not run any more. stop frees what it needs.
+// whileRuns returns a context that ends when the place ends. The caller must call stop.
 func whileRuns(ctx context.Context, where *place.Place) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})

@@ -28,7 +28,7 @@ func boot(t testing.TB, tree string, more ...place.File) *place.Place {
 	return bootAs(t, tree, false, more...)
 }
 
-// bootAs is boot with a root who is trusted, or not.
+// bootAs is boot with a trusted root, or not.
 func bootAs(t testing.TB, tree string, trusted bool, more ...place.File) *place.Place {
 	t.Helper()
 	root := testroot.Path(t, tree)
@@ -111,7 +111,7 @@ func TestSystemdServices(t *testing.T) {
 	}
 }
 
-// takes installs a drop-in as the generator does and asks the real systemd what it makes of it.
+// takes installs a drop-in as the generator does, and asks systemd-analyze for warnings and for the exposure.
 func takes(t *testing.T, where *place.Place, name string, v verdict.Verdict) {
 	t.Helper()
 	dropin := "/run/systemd/generator/" + name + ".d/" + generator.Dropin
@@ -138,7 +138,7 @@ func takes(t *testing.T, where *place.Place, name string, v verdict.Verdict) {
 	}
 }
 
-// TestSystemdProveStops: an interrupt in the middle of a trial ends it, and the place goes without a trace.
+// TestSystemdProveStops: an interrupt in the middle of a trial ends the proof, and nothing of the place remains.
 func TestSystemdProveStops(t *testing.T) {
 	where := boot(t, "trixie")
 	group := where.Cgroup()

@@ -13,9 +13,9 @@ import (
 	"temper/profiles"
 )
 
-// loose is a service that needs some of what its profile names: a path for which it would fail, and one for which it
-// would only go on without a word; a capability, a family, a device, a call of a group that the list lacks. The profile
-// names as much again for nothing, and a demotion adds what nobody named.
+// loose is a service that needs a part of what its profile allows: a path without which it fails, a path without which
+// it goes on and says nothing, a capability, a family, a device and a system call of a group that the list lacks. Its
+// profile allows as many other names without need, and a demotion adds a name that no profile has.
 const looseUnit = `[Service]
 Type=exec
 ExecStart=/usr/local/bin/trap write=/srv/trap hush:write=/opt/quiet chown=/srv/trap socket=16 mlock open=/dev/trap wx
@@ -43,9 +43,8 @@ setup  = ["test -e /dev/trap || mknod -m 600 /dev/trap c 1 11"]
 tcp = { address = "127.0.0.1:7777", expect = "ok" }
 `
 
-// TestSystemdTighten: what a profile names without need is reported with its line and the line that would be right; a
-// profile that is mended accordingly is proven, and nothing is left to report. What a service misses silently counts as
-// needed.
+// TestSystemdTighten: what a profile allows without need is reported with its line and a correct line. The corrected
+// profile is proven, with nothing left to report. What a service misses without a word counts as needed.
 func TestSystemdTighten(t *testing.T) {
 	where := bootAs(t, "trixie", true) // no other root may make the device
 	dir := t.TempDir()

@@ -30,8 +30,8 @@ const (
 	kinds = "../testdata/kinds/*.txtar"
 )
 
-// blindTrees are the trees on which the traps are proven without the witness. A search that goes blind does the same on
-// every version: one is enough every day.
+// blindTrees are the trees on which the traps are proven without the witness. Such a search does the same with every
+// version of systemd, so one tree is enough for every day.
 var blindTrees = flag.String(
 	"blind",
 	"trixie",
@@ -39,7 +39,7 @@ var blindTrees = flag.String(
 )
 
 // TestSystemdTraps proves every service of testdata/traps, each of which breaks under known directives, and compares
-// what was given up with what must be.
+// its demotions with the expected ones.
 func TestSystemdTraps(t *testing.T) { proveAll(t, traps, []string{"trixie", "bookworm", "sid"}, false) }
 
 // TestSystemdTrapsBlind does the same without the witness.
@@ -48,11 +48,11 @@ func TestSystemdTrapsBlind(t *testing.T) { proveAll(t, traps, strings.Split(*bli
 // kindTrees are the trees on which every kind of service is proven: how a unit is cloned depends little on the version.
 var kindTrees = flag.String("kinds", "trixie", "trees on which every kind of service is proven, separated by commas")
 
-// TestSystemdKinds proves services of every kind that systemd knows, testdata/kinds. Each makes sure itself that it is
-// run as it must be.
+// TestSystemdKinds proves services of every kind that systemd knows, testdata/kinds. Each service checks itself that it
+// runs as its unit says.
 func TestSystemdKinds(t *testing.T) { proveAll(t, kinds, strings.Split(*kindTrees, ","), false) }
 
-// lanes is how many containers share the traps, two of each tree or four of one: trials wait more than they work.
+// lanes is how many containers prove the traps at the same time, two of each tree or four of one: trials mostly wait.
 func lanes(trees []string) int { return max(2, 4/len(trees)) }
 
 // proveAll proves services on every version of systemd, side by side in places of their own.
@@ -92,27 +92,32 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 	side.Wait()
 }
 
-// A trap is a service, what it needs, and what must come of proving it. Its file has parts: NAME.service and the like
-// are units; trap.toml is the profile, whose first unit is proven; parts whose names have a slash are files below /;
-// expect is the outcome, or expect-VERSION with this version of systemd and older ones, to the next older part;
-// untrusted or untrusted-VERSION is another outcome in a place whose root is not trusted, and expect is then that of a
-// trusted place; trusted says why it is proven in a trusted place alone; since is the first version that has what the
-// service needs, trees are those that do; unnamed says why what the kernel refuses does not name the culprit, and no
-// other.
+// A trap is a service, what it needs, and the expected outcome of its proof. Its file has these parts:
+//
+//   - NAME.service and the like are units.
+//   - trap.toml is the profile, whose first unit is proven.
+//   - A part with a slash in its name is a file below /.
+//   - expect is the outcome; expect-VERSION is the outcome with this version of systemd and older ones, down to the
+//     next older part of that name.
+//   - untrusted or untrusted-VERSION is the outcome in a place whose root is not trusted, if it differs; expect is then
+//     the outcome in a trusted place.
+//   - trusted says why the trap is proven only in a trusted place.
+//   - since is the first version of systemd that has what the service needs; trees are the trees that have it.
+//   - unnamed says why the refusals of the kernel do not name exactly the culprit.
 type trap struct {
 	units, files map[string]string
 	profile      string
 	since        int
 	trees        []string // that have what it needs; nil = all
-	counted      bool     // launches are
-	again        bool     // places are booted, for trials in which the service never ran
-	unnamed      bool     // what the kernel refuses does not name the culprit, and no other
+	counted      bool     // the number of launches is limited
+	freshPlaces  bool     // other places can be booted, for trials in which the service never ran
+	unnamed      bool     // the refusals of the kernel do not name exactly the culprit
 	expect       map[int]string
 	untrusted    map[int]string
 	trusted      bool // it is proven in a trusted place
 }
 
-// inPlaces are the trap for each kind of place in which it has an outcome of its own.
+// inPlaces returns the trap once for each kind of place in which its outcome differs.
 func (tr trap) inPlaces(blind bool) []trap {
 	if len(tr.untrusted) == 0 {
 		return []trap{tr}
@@ -126,7 +131,7 @@ func (tr trap) inPlaces(blind bool) []trap {
 	return []trap{tr, other}
 }
 
-// name is that of the file, and of the kind of place where there are two.
+// name is the name of the file, with the kind of place if there are two.
 func (tr trap) name(file string) string {
 	name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 	if tr.trusted {
@@ -160,7 +165,7 @@ func readTrap(t testing.TB, file string) trap {
 		case f.Name == "unnamed":
 			trap.unnamed = true
 		case f.Name == "again":
-			trap.again = true
+			trap.freshPlaces = true
 		case name == "expect":
 			trap.expect[number(t, cmp.Or(version, "999"))] = text
 		case f.Name == "trusted":
@@ -185,7 +190,7 @@ func number(t testing.TB, s string) int {
 	return n
 }
 
-// want is the outcome that is expected of a version.
+// want is the expected outcome with a version of systemd.
 func (tr trap) want(version int) string {
 	best := 999
 	for until := range tr.expect {
@@ -196,19 +201,19 @@ func (tr trap) want(version int) string {
 	return tr.expect[best]
 }
 
-// test proves the trap and compares the outcome, and how many launches it took, with what must be.
+// test proves the trap, and compares the outcome and the number of launches with what is expected.
 func (tr trap) test(t *testing.T, tree string, where *place.Place, blind bool) {
 	if where.SystemdVersion() < tr.since {
 		t.Logf("not with systemd %d", where.SystemdVersion())
 		return
 	}
-	if tr.again && blind {
+	if tr.freshPlaces && blind {
 		t.Log("the witness does nothing for it that it does not for others, and each trial boots a place")
 		return
 	}
-	o := harness.Options{Blind: blind, Progress: func(s string) { t.Log(s) }}
-	if tr.again {
-		o.Again = func(context.Context) (*place.Place, error) {
+	o := harness.Options{WithoutWitness: blind, Progress: func(s string) { t.Log(s) }}
+	if tr.freshPlaces {
+		o.NewPlace = func(context.Context) (*place.Place, error) {
 			where := bootAs(t, tree, tr.trusted)
 			return where, tr.install(where)
 		}
@@ -239,7 +244,7 @@ func (tr trap) test(t *testing.T, tree string, where *place.Place, blind bool) {
 // A prover is harness.Prove, or another way to search.
 type prover func(context.Context, harness.Options) (verdict.Verdict, error)
 
-// prove installs the trap in a place, proves it and takes it away again.
+// prove installs the trap in a place, proves it and removes it.
 func (tr trap) prove(t testing.TB, where *place.Place, how prover, o harness.Options) verdict.Verdict {
 	if err := tr.install(where); err != nil {
 		t.Fatal(err)
@@ -283,10 +288,9 @@ func (tr trap) load(t testing.TB, set *profiles.Set) *profiles.Profile {
 	return p
 }
 
-// launches is how many launches finding out a verdict may take: two for a service that survives everything, four for
-// one culprit that the witness names, and for k culprits among n of which nothing is known 2 + 2·k·log2(n). Each value
-// of a directive is one of the n, and each name that it refuses and that could be allowed by itself: any of them may be
-// found.
+// launches is how many launches a proof may take: two for a service that survives everything, four for one culprit that
+// the witness names, and 2 + 2·k·log2(n) for k culprits among n candidates without evidence. n counts each value of a
+// directive, and each name that a directive refuses and could allow: the search may find any of them.
 func (tr trap) launches(t testing.TB, where *place.Place, v verdict.Verdict, blind bool) int {
 	k, n := len(v.Demotions), 0
 	for _, s := range tr.load(t, library(t)).Service {
@@ -314,7 +318,7 @@ func remove(t testing.TB, root host.Root, name string) {
 	}
 }
 
-// left finds what trials left behind: units, and files that make them.
+// left lists what trials have left behind: units, and files of units.
 func left(t testing.TB, where *place.Place) {
 	t.Helper()
 	r, err := where.Run(
@@ -333,7 +337,7 @@ func left(t testing.TB, where *place.Place) {
 	}
 }
 
-// outcome is a verdict as testdata/traps writes it: its demotions, and what was seen to have no effect, sorted.
+// outcome is a verdict in the notation of testdata/traps: the demotions and the directives without effect, sorted.
 func outcome(v verdict.Verdict) string {
 	if v.Result != verdict.Proven {
 		return v.Result + "\n"
@@ -360,8 +364,7 @@ func outcome(v verdict.Verdict) string {
 	return strings.Join(lines, "")
 }
 
-// otherwise are the directives that no trap gives up or makes exceptions from by their own list, and what is known of
-// them.
+// otherwise are the directives for which no trap has a demotion by themselves, with the reason.
 var otherwise = map[string]string{
 	"ReadOnlyPaths":       "the trap read-only-paths gets an exception of ReadWritePaths=",
 	"RestrictFileSystems": "its trap shows that it has no effect in a container",
@@ -369,8 +372,8 @@ var otherwise = map[string]string{
 		"uses them works there",
 }
 
-// TestTrapsCoverTheTable: every directive that takes something away has a trap that breaks under it, and only that is
-// given up, or an exact exception from it is made.
+// TestTrapsCoverTheTable: for every directive that restricts something, there is a trap that breaks under it, and whose
+// proof turns off only that directive or makes an exact exception from it.
 func TestTrapsCoverTheTable(t *testing.T) {
 	files, err := filepath.Glob(traps)
 	if err != nil {

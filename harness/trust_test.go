@@ -13,7 +13,7 @@ import (
 	"temper/profiles"
 )
 
-// quiet is a trap under one system call filter.
+// quiet is a service with a trivial profile, to which a test adds a system call filter.
 var quiet = trap{
 	units: map[string]string{"/usr/lib/systemd/system/trap.service": "[Service]\nType=exec\n" +
 		"ExecStart=/usr/local/bin/trap\n"},
@@ -30,7 +30,7 @@ tcp = { address = "127.0.0.1:7777", expect = "ok" }
 `,
 }
 
-// TestSystemdUnfiltered: where systemd makes no system call filters, those of the container do not pass for them.
+// TestSystemdUnfiltered: if systemd sets no system call filters, the filters of the container do not count as its own.
 func TestSystemdUnfiltered(t *testing.T) {
 	where := boot(t, "trixie", place.File{
 		Name: "/etc/systemd/system.conf.d/unfiltered.conf",
@@ -74,7 +74,7 @@ func leaks(t *testing.T, where *place.Place) {
 	}
 }
 
-// asks sees to it that a verdict says what no trial could show, since a container withholds it from every service.
+// asks checks that a verdict says what no trial could show, since a container withholds it from every service.
 func asks(t *testing.T, where *place.Place) {
 	devices, _ := os.ReadDir("/dev")
 	missing := slices.IndexFunc(devices, func(e os.DirEntry) bool {
@@ -100,8 +100,8 @@ func asks(t *testing.T, where *place.Place) {
 	}
 }
 
-// upgraded sees to it that a verdict is about the program that was there when its proof began: one that is replaced in
-// the middle was not tried, or not by every trial.
+// upgraded checks that the fingerprint of a verdict has the program that was installed when the proof began: a program
+// that replaces it during the proof was not tried by every trial.
 func upgraded(t *testing.T, where *place.Place) {
 	program := where.Root().Dir() + "/usr/local/bin/trap"
 	data, err := os.ReadFile(program)

@@ -10,7 +10,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// verdict searches and writes down what was found. The error is set where that is no verdict.
+// verdict runs the search and returns its result as a verdict. It returns an error if the search could not go on.
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	found, err := search.Run(ctx, r.input, r.series, r)
 	v := verdict.Verdict{
@@ -25,12 +25,12 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	if err != nil {
 		v.Reason = err.Error()
 	}
-	if r.series.doubt != "" {
-		v.Result, v.Reason = verdict.Inconclusive, inconclusive(r.series.doubt, err)
+	if r.series.placeFault != "" {
+		v.Result, v.Reason = verdict.Inconclusive, inconclusive(r.series.placeFault, err)
 	}
 	if v.Result == verdict.Proven {
 		v.Applied, v.Dropin = append(v.Applied, found.Plan.Applied()...), found.Plan.Text()
-		v.Demotions = append(v.Demotions, tellSecrets(found.Demotions, r.input.Secrets)...)
+		v.Demotions = append(v.Demotions, nameSecrets(found.Demotions, r.input.Secrets)...)
 		v.LeftOut = append(v.LeftOut, found.Plan.LeftOut...)
 		v.Advisories = append(v.Advisories, r.advisories(found)...)
 	}
@@ -39,20 +39,20 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 			return v, err
 		}
 	}
-	v.Trials = r.series.count
+	v.Trials = r.series.launches
 	v.Exposure, err = offline.Exposure(r.input.Unit, generator.Dropin, v.Dropin, r.input.Version)
 	return v, err
 }
 
-// inconclusive is the reason of a verdict that the place leaves in doubt.
-func inconclusive(doubt string, err error) string {
+// inconclusive is the reason of a verdict if the place may be at fault.
+func inconclusive(fault string, err error) string {
 	if err != nil {
-		doubt += ": " + err.Error()
+		fault += ": " + err.Error()
 	}
-	return "this place cannot show whether it works: " + doubt
+	return "this place cannot show whether it works: " + fault
 }
 
-// result is the verdict that the end of a search amounts to; "" where it is no verdict but a failure of the harness.
+// result is the verdict that follows from the error of a search; "" if the error is a failure of the harness.
 func result(err error) string {
 	switch {
 	case err == nil:

@@ -52,7 +52,7 @@ func TestSystemdLibrary(t *testing.T) {
 			defer where.Close()
 			v, err := harness.Prove(
 				t.Context(),
-				harness.Options{Place: where, Again: boot, Profiles: set, Unit: p.Units[0]},
+				harness.Options{Place: where, NewPlace: boot, Profiles: set, Unit: p.Units[0]},
 			)
 			if err != nil || v.Result != verdict.Proven || len(v.Demotions) > 0 ||
 				v.Exposure.After > v.Exposure.Before {

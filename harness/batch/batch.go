@@ -1,7 +1,7 @@
-// Package batch proves many units, one after the other or side by side, each worker in a place of its own, and stores
-// what was found.
+// Package batch proves many units, one after the other or in parallel, and stores their verdicts. Each worker has its
+// own place.
 //
-// What goes wrong with one unit does not keep the batch from the others.
+// Call [Run]. An error in the proof of one unit does not stop the others.
 package batch
 
 import (
@@ -20,26 +20,26 @@ import (
 	"temper/profiles"
 )
 
-// Options say what is proven, where, and what becomes of the verdicts.
+// Options say which units are proven, where, and which verdicts are stored.
 type Options struct {
 	Root     host.Root
 	Place    string // where trials run: Auto, Host or Container
-	Trusted  bool   // the root of a container may do to this machine what root can; see [place.Options]
+	Trusted  bool   // the root of a container has the rights of this machine's root; see [place.Options]
 	Units    []string
 	Jobs     int // how many units are proven side by side
 	Profiles *profiles.Set
 	Profile  *profiles.Profile // nil: the one of Profiles that applies to each unit
-	Tighten  bool              // also find what the profiles name without need
+	Tighten  bool              // also find what the profiles allow without need
 	Store    verdict.Store
 	Strict   bool // a demotion, or more exposure than the profile allows, is a finding
-	// NoRegress keeps a stored verdict that is better than what is found; the difference is a finding.
+	// NoRegress keeps a stored verdict that is better than the new one; the difference is a finding.
 	NoRegress  bool
-	OnlyProven bool // what is stored is kept unless a unit is proven
+	OnlyProven bool // only the verdict proven replaces a stored verdict
 	NoLogs     bool // nothing that a service logged or answered is reported or stored
 	Report     Report
 }
 
-// A Report is told what happens. Its methods are called by several goroutines.
+// A Report receives the progress and the results of a batch. Several goroutines call its methods.
 type Report interface {
 	Step(unit, text string)   // one more step towards a verdict
 	Result(v verdict.Verdict) // a unit is done
@@ -47,20 +47,20 @@ type Report interface {
 	Warn(err error)
 }
 
-// An Outcome says how a batch ended; of several units the worst counts.
+// An Outcome says how a batch ended. It is the worst outcome of all units.
 type Outcome int
 
 // Outcomes, the best first.
 const (
 	Clean     Outcome = iota // everything is proven
-	Findings                 // everything is proven, and something asked for attention
+	Findings                 // everything is proven, and something needs attention
 	Undecided                // a unit is not proven
 )
 
-// Run proves the units and returns what was found, in their order. The error is set where the batch could not go on;
-// units that were not tried are inconclusive then.
+// Run proves the units and returns their verdicts in the same order. It returns an error if the batch could not go on;
+// then the units that were not tried are inconclusive.
 func Run(ctx context.Context, o Options) ([]verdict.Verdict, Outcome, error) {
-	if err := place.RemoveLeftovers(ctx); err != nil { // it is in nobody's way
+	if err := place.RemoveLeftovers(ctx); err != nil { // leftovers do not disturb proofs
 		o.Report.Warn(fmt.Errorf("clear what a killed proof left: %w", err))
 	}
 	b := &batch{Options: o}
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) ([]verdict.Verdict, Outcome, error) {
 	return b.verdicts, b.worst, cmp.Or(failed...)
 }
 
-// A batch is one run. Its workers share what they found.
+// A batch is one call of Run. Its workers share the results.
 type batch struct {
 	Options
 
@@ -93,11 +93,11 @@ type batch struct {
 	worst    Outcome
 }
 
-// work takes units from the queue and proves them in a place of its own. It empties the queue whatever happens.
+// work takes units from the queue and proves them in its own place. It always empties the queue, also after an error.
 func (b *batch) work(ctx context.Context, queue <-chan string) error {
 	where, err := b.openPlace(ctx)
 	for name := range queue {
-		if err == nil && (where.Err() != nil || !where.Bus().Connected()) { // a service has taken it down
+		if err == nil && (where.Err() != nil || !where.Bus().Connected()) { // a service has stopped it
 			where.Close()
 			where, err = b.openPlace(ctx)
 		}
@@ -120,8 +120,8 @@ func (b *batch) add(v verdict.Verdict, outcome Outcome) {
 	b.worst = max(b.worst, outcome)
 }
 
-// inconclusive is what a report says of a unit that could not be tried: if it were missing there, it would seem to be
-// in order. Nobody keeps it as a verdict.
+// inconclusive is the verdict on a unit that could not be tried, for reports: a unit that is missing there would seem
+// to be fine. It is never stored.
 func inconclusive(name string, why error) verdict.Verdict {
 	return verdict.Verdict{
 		Unit: name, Result: verdict.Inconclusive, Reason: why.Error(),
@@ -130,7 +130,7 @@ func inconclusive(name string, why error) verdict.Verdict {
 	}
 }
 
-// prove proves one unit in a place and stores its verdict. The error is set where the batch cannot go on.
+// prove proves one unit in a place and stores its verdict. It returns an error if the batch cannot go on.
 func (b *batch) prove(ctx context.Context, where *place.Place, name string) error {
 	release, err := lock.Proof(ctx, b.Root, name, func() { b.Report.Step(name, "waits for another proof of it") })
 	if err != nil {
@@ -147,11 +147,11 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 		o.Progress = func(text string) { b.Report.Step(name, text) }
 	}
 	if where.Kind() == "container" {
-		o.Again = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }
+		o.NewPlace = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }
 	}
 	v, err := harness.Prove(ctx, o)
 	switch {
-	case ctx.Err() != nil: // the batch says so itself
+	case ctx.Err() != nil: // Run reports the interruption
 		b.Report.Done(name)
 	case err != nil:
 		b.Report.Done(name)

@@ -8,7 +8,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// keep stores a verdict unless NoRegress forbids it, and says what it means for the outcome.
+// keep stores a verdict unless the options forbid it, and returns the outcome for its unit.
 func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error) {
 	old, err := b.Store.Get(v.Unit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +41,7 @@ func (b *batch) putProof(v verdict.Verdict, trials []verdict.Trial) error {
 	return b.Store.PutProof(v, trials)
 }
 
-// putTrials stores the log of trials alone, where that may be kept.
+// putTrials stores only the log of the trials, where that may be kept.
 func (b *batch) putTrials(unit string, trials []verdict.Trial) error {
 	if b.NoLogs {
 		return nil
@@ -49,7 +49,7 @@ func (b *batch) putTrials(unit string, trials []verdict.Trial) error {
 	return b.Store.PutTrials(unit, trials)
 }
 
-// exceeds reports, and says, that a hardened service keeps more exposure than its profile lets it.
+// exceeds reports whether a hardened service has more exposure than its profile allows, and warns if so.
 func (b *batch) exceeds(v verdict.Verdict) bool {
 	p := b.Profile
 	if p == nil {
@@ -64,7 +64,7 @@ func (b *batch) exceeds(v verdict.Verdict) bool {
 	return true
 }
 
-// weaker says in what a verdict is weaker than an older one, "" if in nothing.
+// weaker says why a verdict is weaker than an older one; "" if it is not.
 func weaker(v, old verdict.Verdict) string {
 	switch {
 	case old.Result != verdict.Proven:

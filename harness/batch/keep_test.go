@@ -11,7 +11,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// warnings is a report of which only the warnings are kept.
+// warnings is a report that keeps only warnings.
 type warnings struct{ said *bytes.Buffer }
 
 func (warnings) Step(string, string)    {}
@@ -19,8 +19,8 @@ func (warnings) Result(verdict.Verdict) {}
 func (warnings) Done(string)            {}
 func (w warnings) Warn(err error)       { fmt.Fprintln(w.said, err) }
 
-// TestNoRegress: a result that is weaker than the stored one is told as what it is and kept only as trials; any other
-// takes its place.
+// TestNoRegress: of a result that is weaker than the stored one, the batch stores only the trials and warns; any other
+// result replaces the stored one.
 func TestNoRegress(t *testing.T) {
 	proven := func(after float64, demotions int) verdict.Verdict {
 		return verdict.Verdict{
@@ -88,7 +88,7 @@ func TestNoRegress(t *testing.T) {
 	}
 }
 
-// TestNoLogs: what may leave the machine has nothing that the service said, and there is no log of the trials.
+// TestNoLogs: the stored verdict contains no output of the service, and there is no log of the trials.
 func TestNoLogs(t *testing.T) {
 	said := verdict.Evidence{Kind: "log", Text: "the password is hunter2"}
 	v := verdict.Verdict{Unit: "web.service", Result: verdict.Proven, Advisories: []verdict.Evidence{said}}

@@ -11,9 +11,9 @@ import (
 	"temper/profiles"
 )
 
-// Startable lists the service units of a root that its profiles name, as far as they can be started: what `temper
-// prove` proves when no unit is given. A template is not among them, its instances are if they are named and what they
-// assert is there.
+// Startable lists the service units of a root that profiles name and systemd could start: the units that `temper prove`
+// proves when no unit is given. It leaves out templates, and instances for which a file of AssertPathExists= is
+// missing.
 func Startable(l *unit.Loader, set *profiles.Set) []string {
 	var names []string
 	for _, p := range set.All() {
@@ -30,15 +30,15 @@ func Startable(l *unit.Loader, set *profiles.Set) []string {
 	return names
 }
 
-// configured reports whether an instance has the files without which it does not start: of a template, any name makes
-// an instance.
+// configured reports whether the files of AssertPathExists= exist, without which an instance does not start. Any other
+// unit counts as configured.
 func configured(root host.Root, u *unit.Unit) bool {
 	if !unit.IsInstance(u.ID) {
 		return true
 	}
 	return !slices.ContainsFunc(u.All("Unit", "AssertPathExists"), func(a unit.Assignment) bool {
 		file, err := u.Expand(a.Value)
-		if err != nil || !strings.HasPrefix(file, "/") { // "!" and "|" promise nothing
+		if err != nil || !strings.HasPrefix(file, "/") { // a "!" or "|" before the path does not require the file
 			return false
 		}
 		_, err = root.Stat(file)

@@ -12,7 +12,8 @@ import (
 	"temper/profiles"
 )
 
-// TestStartable: what a profile names and systemd could start, each once; an instance only if it is configured.
+// TestStartable: the list has each unit that a profile names and systemd could start once, and no instance that is not
+// configured.
 func TestStartable(t *testing.T) {
 	root := t.TempDir()
 	const service = "[Service]\nExecStart=/bin/a\n"

@@ -29,7 +29,7 @@ type files struct {
 
 func (f files) Root() host.Root { return host.At(f.root) }
 
-func (f files) Had(name string) bool {
+func (f files) ExistedAtStart(name string) bool {
 	_, err := os.Lstat(filepath.Join(f.root, name))
 	return f.all || err == nil && !slices.Contains(f.fresh, name)
 }

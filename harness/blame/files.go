@@ -15,7 +15,7 @@ import (
 type Files interface {
 	Root() host.Root
 	// Had reports whether what is at a path was there before the first launch of the service.
-	Had(name string) bool
+	ExistedAtStart(name string) bool
 }
 
 // A Service is whose launch failed: what its profile asks for, and the files that it sees.
@@ -74,7 +74,7 @@ func (s Service) Exists(name string) bool {
 
 // had reports whether the service had a file at a path before its first launch.
 func (s Service) had(name string) bool {
-	return !s.image && s.files.Had(path.Join("/", s.root, name))
+	return !s.image && s.files.ExistedAtStart(path.Join("/", s.root, name))
 }
 
 // exceptionFor writes a path of the service as an exception of its unit has it; systemd.exec(5).

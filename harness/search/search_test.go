@@ -83,8 +83,8 @@ func (f *fake) StandIn(context.Context, generator.Plan) (confine.Confinement, er
 }
 
 // Root is where the files of the service are, all of which were there before.
-func (f *fake) Root() host.Root { return f.root }
-func (*fake) Had(string) bool   { return true }
+func (f *fake) Root() host.Root          { return f.root }
+func (*fake) ExistedAtStart(string) bool { return true }
 
 func (f *fake) run() (Outcome, error) { return f.prove(input(hardest)) }
 
