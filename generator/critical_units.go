@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// critical are the units without which a machine does not boot or cannot be rescued. Only a profile that names one of
-// them touches it.
+// critical are the units without which a machine does not boot or cannot be rescued. Such a unit gets a drop-in only
+// from a profile that names it.
 var critical = []string{
 	"systemd-*", "dbus*.service", "*getty*.service", "emergency.service", "rescue.service", "user@*.service",
 	"user-runtime-dir@*.service", "initrd-*", "dracut-*", "plymouth*", "modprobe@*.service", "kmod*.service", "lvm2-*",

@@ -8,8 +8,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// findVerdict returns the verdict that counts for a unit: its own, or that of its template. Without one it is nil. The
-// error tells of one that cannot be read.
+// findVerdict returns the verdict that counts for a unit: its own, or that of its template; nil if there is none. The
+// error says that a verdict cannot be read.
 func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 	v, err = g.ownVerdict(in)
 	if v == nil && err == nil {
@@ -18,15 +18,15 @@ func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 	return v, err
 }
 
-// ownVerdict returns the verdict on a unit by its name, nil if there is none. What this machine proved comes before
-// what a package brought. But one of a package that holds comes before a copy of such, and before one that is stale and
-// has no demotions: neither tells of something that broke here.
+// ownVerdict returns the verdict on a unit of that name, nil if there is none. A verdict of this machine comes before
+// one of a package, with two exceptions: a shipped verdict that is not stale comes before a copy of a shipped verdict,
+// and before a stale verdict without demotions. Neither of these records something that broke on this machine.
 func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 	own, err := g.check(in, g.Store.Own())
 	if err != nil {
 		return nil, err
 	}
-	if own != nil && !yields(own) {
+	if own != nil && !yieldsToShipped(own) {
 		return own, nil
 	}
 	shipped, err := g.check(in, g.Store.Shipped())
@@ -34,15 +34,15 @@ func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 	case own == nil && err == nil && shipped != nil && shipped.Stale:
 		shipped.Changes = append(shipped.Changes, verdict.NeverHere)
 	case own != nil && (shipped == nil || shipped.Stale):
-		return own, nil // one that is damaged is a problem only where it is all there is
+		return own, nil // a damaged shipped verdict is a problem only if there is no other
 	case own != nil:
 		shipped.LastAttempt = own.LastAttempt
 	}
 	return shipped, err
 }
 
-// yields reports whether a verdict of this machine tells of nothing that was seen here.
-func yields(v *verdict.Verdict) bool {
+// yieldsToShipped reports whether a verdict in this machine's store records nothing that was seen on this machine.
+func yieldsToShipped(v *verdict.Verdict) bool {
 	stale := v.Stale && v.Result == verdict.Proven && len(v.Demotions) == 0
 	return stale || v.Fingerprint.Shipped()
 }
@@ -65,8 +65,8 @@ func (g *Generator) check(in Input, store verdict.Store) (*verdict.Verdict, erro
 	return &v, nil
 }
 
-// templateVerdict returns the verdict on the template of an instance, if it applies and amounts to the same for the
-// instance with the drop-ins of its own.
+// templateVerdict returns the verdict on the template of an instance, if it applies and gives the instance, with the
+// instance's own drop-ins, the same assignments.
 func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	template := in.Unit.Template()
 	if template == "" || template == in.Unit.ID {
@@ -74,7 +74,7 @@ func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	}
 	u, err := g.load(template)
 	if err != nil {
-		return nil, nil // an instance can have a file of its own and no template
+		return nil, nil // an instance can have its own unit file and no template
 	}
 	of := in
 	of.Unit = u
@@ -85,9 +85,9 @@ func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	}
 	applied := v.Applied
 	if how != asProven {
-		applied = NewPlan(how.limit(of, v)).Applied()
+		applied = NewPlan(how.planInput(of, v)).Applied()
 	}
-	if !slices.Equal(NewPlan(how.limit(in, v)).Applied(), applied) {
+	if !slices.Equal(NewPlan(how.planInput(in, v)).Applied(), applied) {
 		return nil, nil
 	}
 	return v, nil

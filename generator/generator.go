@@ -22,8 +22,8 @@ type Generator struct {
 	Switches Switches
 }
 
-// New reads everything that the generator needs from a root. Problems in single files are returned beside a usable
-// Generator; err is set only where nothing can be generated at all.
+// New reads everything that the generator needs from a root. Problems in single files are returned together with a
+// usable Generator; err is set only if nothing can be generated at all.
 func New(root host.Root, cmdline string) (g *Generator, problems []error, err error) {
 	g, problems, err = newWithoutProfiles(root, cmdline)
 	if err != nil {
@@ -34,15 +34,15 @@ func New(root host.Root, cmdline string) (g *Generator, problems []error, err er
 	return g, append(problems, bad...), nil
 }
 
-// newForBoot is [New] for what a boot decides, from a unit load path: it knows no other units than services, and no
-// more of the profiles than concerns those that there are.
+// newForBoot is [New] for the decisions of a boot. It loads only services, from the unit load path loadPath, and only
+// those parts of the profiles that concern services which exist.
 func newForBoot(root host.Root, cmdline string, loadPath []string) (g *Generator, problems []error, err error) {
 	g, problems, err = newWithoutProfiles(root, cmdline)
 	if err != nil {
 		return nil, nil, err
 	}
 	g.Units.Only, g.Units.Path = "service", loadPath
-	names, _ := g.Units.List(".service") // Decisions tells what cannot be seen
+	names, _ := g.Units.List(".service") // Decisions reports what cannot be listed
 	known := slices.Concat(g.withInstances(names), g.Units.PassedOver(".service"))
 	slices.Sort(known)
 	set, bad := profiles.LoadAbout(root, nil, known)
@@ -72,27 +72,27 @@ func (g *Generator) Input(u *unit.Unit, p *profiles.Profile, named bool) Input {
 	return Input{Unit: u, Profile: p, Named: named, Version: g.Version, Secrets: Secrets(g.Profiles, g.Settings, u)}
 }
 
-// Secrets lists what is to be hidden from a unit: the secrets of other profiles, and those of the settings that it does
-// not own.
+// Secrets lists the paths to hide from a unit: the secrets of other profiles, and those of the settings that the unit
+// does not own.
 func Secrets(set *profiles.Set, settings Settings, u *unit.Unit) []profiles.Secret {
 	all := append(set.SecretsFor(NamesOf(u)...), settings.SecretsFor(NamesOf(u)...)...)
 	slices.SortStableFunc(all, func(a, b profiles.Secret) int { return strings.Compare(a.Path, b.Path) })
 	return slices.CompactFunc(all, func(a, b profiles.Secret) bool { return a.Path == b.Path })
 }
 
-// Fingerprint is that of a verdict that would be taken now.
+// Fingerprint is the fingerprint of a verdict that is made now.
 func (g *Generator) Fingerprint(in Input) (verdict.Fingerprint, error) {
 	return verdict.Take(g.Root, in.Unit.Without(Dropin), in.Digest(), g.Version)
 }
 
-// Decisions decides about every service unit that a profile matches, sorted by name. Problems in single units or
-// verdicts are returned beside.
+// Decisions decides about every service unit that a profile matches, sorted by name. It also returns the problems in
+// single units and verdicts.
 func (g *Generator) Decisions() ([]Decision, []error) { return g.decisions(true) }
 
 func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 	names, err := g.Units.List(".service")
 	var problems []error
-	if err != nil { // the names are those that could be seen
+	if err != nil { // names has those that could be listed
 		problems = append(problems, err)
 	}
 	var decisions []Decision
@@ -116,13 +116,13 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 		}
 		decisions = append(decisions, d)
 	}
-	shield(decisions)
-	return decisions, append(problems, g.passedOver()...)
+	shieldInstances(decisions)
+	return decisions, append(problems, g.ignoredFiles()...)
 }
 
-// passedOver tells of files in the load path that should be the units that profiles name and are none. A unit that is
-// just not installed is no problem.
-func (g *Generator) passedOver() []error {
+// ignoredFiles returns a problem for each unit that a profile names and whose file systemd ignores. It is no problem
+// that a unit is not installed.
+func (g *Generator) ignoredFiles() []error {
 	var problems []error
 	for _, name := range g.Units.PassedOver(".service") {
 		if len(g.Profiles.Naming(name)) == 0 {
@@ -135,8 +135,8 @@ func (g *Generator) passedOver() []error {
 	return problems
 }
 
-// withInstances adds the instances that differ from their template: they have drop-ins or a verdict of their own, or
-// are left alone by name. Those of a template that is not installed do not exist.
+// withInstances adds the instances that can differ from their template: they have their own drop-ins or verdict, or the
+// settings or the kernel command line exclude them by name. Instances of a template that is not installed are left out.
 func (g *Generator) withInstances(installed []string) []string {
 	names := slices.Concat(installed, g.Units.Instances())
 	for _, name := range slices.Concat(g.Store.Units(), g.Settings.Exclude, g.Switches.Skip) {
@@ -150,9 +150,9 @@ func (g *Generator) withInstances(installed []string) []string {
 	return slices.Compact(names)
 }
 
-// shield keeps the drop-in of a template, which was made for its own assignments, from instances that have others and
-// get none themselves: a drop-in of one name in the instance's directory takes its place.
-func shield(decisions []Decision) {
+// shieldInstances protects instances from the drop-in of their template. An instance that differs from its template and
+// gets no drop-in of its own gets an empty one of the same name, which systemd reads in place of the template's.
+func shieldInstances(decisions []Decision) {
 	hardened := map[string]bool{}
 	for _, d := range decisions {
 		if unit.IsTemplate(d.Unit) {
@@ -169,7 +169,7 @@ func shield(decisions []Decision) {
 	}
 }
 
-// load loads a unit under its main name, whichever name leads to it.
+// load loads a unit under its main name, even if name is an alias.
 func (g *Generator) load(name string) (*unit.Unit, error) {
 	u, err := g.Units.Load(name)
 	if err != nil || u.ID == u.Name {
@@ -178,5 +178,5 @@ func (g *Generator) load(name string) (*unit.Unit, error) {
 	return g.Units.Load(u.ID)
 }
 
-// NamesOf lists the names by which a profile can let a unit in.
+// NamesOf lists the names under which a profile can match a unit or own a secret.
 func NamesOf(u *unit.Unit) []string { return append([]string{u.ID, u.Template()}, u.Aliases...) }

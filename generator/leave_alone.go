@@ -14,8 +14,8 @@ func (g *Generator) leavesAlone(u *unit.Unit, d Decision) string {
 		return "no profile matches"
 	case u.Masked:
 		return "masked"
-	case taken(u) != "":
-		return taken(u) + " stands in the place of temper's drop-in"
+	case foreignDropin(u) != "":
+		return foreignDropin(u) + " stands in the place of temper's drop-in"
 	case g.Settings.excludes(u.ID):
 		return "excluded in " + SettingsFile
 	case g.Switches.Off != "":
@@ -28,9 +28,9 @@ func (g *Generator) leavesAlone(u *unit.Unit, d Decision) string {
 	return ""
 }
 
-// taken returns a drop-in of the name of temper's own that is not temper's: a mask or a text of the administrator's
-// hides what the generator writes, and one of the vendor's must not be hidden.
-func taken(u *unit.Unit) string {
+// foreignDropin returns a drop-in that has the name of temper's drop-in but was not written by temper; "" if there is
+// none. One of the administrator hides what the generator writes, and one of the vendor must not be hidden.
+func foreignDropin(u *unit.Unit) string {
 	for _, file := range u.Dropins {
 		if path.Base(file) == Dropin && !strings.HasPrefix(file, "/run/systemd/generator/") {
 			return file

@@ -13,27 +13,29 @@ import (
 	"temper/internal/unit"
 )
 
-// programs are temper's own: another one may decide otherwise. A record depends on them wherever they are installed.
+// programs are the programs of temper. A record depends on them, since another version may decide differently.
 var programs = []string{
 	"/usr/lib/temper/temper-decide", "/usr/lib/systemd/system-generators/temper-generator",
 	"/usr/local/lib/temper/temper-decide", "/usr/local/lib/systemd/system-generators/temper-generator",
 }
 
-// MakeReady decides as the next boot will and lays the result ready for it, with everything that it depends on: a boot
-// at which nothing of that has changed copies texts. `temper prove` calls it, and `temper renew` after packages changed
-// and some time after each boot. Where a file is wrong, nothing is laid ready: each boot reports that.
-func MakeReady(root host.Root) error {
+// MakeBootRecord decides as the next boot will, and writes the drop-ins and all inputs of the decision to the boot
+// record. If no input has changed at the next boot, the generator copies the drop-ins. `temper prove` calls it, and so
+// does `temper renew` after packages changed and some time after each boot. If a file is wrong there is no record, so
+// that each boot reports the problem.
+func MakeBootRecord(root host.Root) error {
 	has, err := ready.HasProfiles(root.Dir())
 	if err != nil || !has {
 		return err
 	}
-	if err := root.MkdirAll(path.Dir(ready.Path), 0o755); err != nil { // before what is there is noted
+	// The directory is made first: it is part of what is recorded.
+	if err := root.MkdirAll(path.Dir(ready.Path), 0o755); err != nil {
 		return err
 	}
-	now, ok := record(root)
+	now, ok := makeRecord(root)
 	old, err := root.ReadFile(ready.Path)
 	switch {
-	case !ok && err != nil: // there is none and there will be none
+	case !ok && err != nil: // there is no record, and none can be written
 		return nil
 	case !ok:
 		return root.Remove(ready.Path)
@@ -43,27 +45,27 @@ func MakeReady(root host.Root) error {
 	return root.WriteFile(ready.Path, now.Bytes(), 0o644)
 }
 
-// tick is longer than the kernel's clock of file times takes for a step: what changes a tick after it was read has
-// another time.
+// tick is longer than a step of the clock that the kernel uses for file times: a file that changes a tick after it was
+// read has another time.
 const tick = 20 * time.Millisecond
 
-// record decides twice, before and after it reads the state of the inputs: files that change meanwhile are not noted
-// under a decision that did not know them.
-func record(root host.Root) (r ready.Record, ok bool) {
-	r, ok = decided(root)
+// makeRecord decides twice, before and after it reads the state of the inputs, so that no record combines a decision
+// with the state of files that changed after it.
+func makeRecord(root host.Root) (r ready.Record, ok bool) {
+	r, ok = decideAsAtBoot(root)
 	if !ok || !r.ReadStates(root.Dir()) {
 		return r, false
 	}
 	time.Sleep(tick)
-	again, ok := decided(root)
+	again, ok := decideAsAtBoot(root)
 	sameDropin := func(a, b ready.Dropin) bool { return a.Unit == b.Unit && bytes.Equal(a.Text, b.Text) }
 	same := slices.Equal(r.Inputs, again.Inputs) && slices.Equal(r.Patterns, again.Patterns) &&
 		slices.EqualFunc(r.Dropins, again.Dropins, sameDropin)
 	return r, ok && same && len(r.Bytes()) < host.MaxFile
 }
 
-// decided decides about every unit as a boot does, which begins without the volatile directories.
-func decided(root host.Root) (r ready.Record, ok bool) {
+// decideAsAtBoot decides about every unit as a boot does, where the volatile directories do not exist yet.
+func decideAsAtBoot(root host.Root) (r ready.Record, ok bool) {
 	root, inputs := root.Recording()
 	isVolatile := func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) }
 	g, problems, err := newForBoot(root, "", slices.DeleteFunc(slices.Clone(unit.DefaultPath), isVolatile))

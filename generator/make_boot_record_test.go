@@ -60,7 +60,7 @@ func provenRoot(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	if err := generator.MakeReady(g.Root); err != nil {
+	if err := generator.MakeBootRecord(g.Root); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -265,7 +265,7 @@ func readyRoot(t *testing.T, files map[string]string) string {
 	for name, text := range files {
 		put(t, root, name, text)
 	}
-	if err := generator.MakeReady(host.At(root)); err != nil {
+	if err := generator.MakeBootRecord(host.At(root)); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -299,7 +299,7 @@ func TestReadyWithoutVerdicts(t *testing.T) {
 	put(t, root, "usr/lib/systemd/system/a.service", "[Service]\nExecStart=/usr/sbin/daemon\n")
 	put(t, root, "usr/lib/temper/profiles.d/a.toml", "units = [\"a.service\"]\n\n[service]\nNoNewPrivileges = true\n")
 	put(t, root, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
-	if err := generator.MakeReady(host.At(root)); err != nil {
+	if err := generator.MakeBootRecord(host.At(root)); err != nil {
 		t.Fatal(err)
 	}
 	if r, ok := ready.Load(root); !ok || !r.Holds(root) || len(r.Dropins) != 1 {

@@ -12,12 +12,12 @@ import (
 
 // Switches are the ways to turn the generator off without changing its settings.
 type Switches struct {
-	Off  string   // why nothing at all is written; "" if something is
+	Off  string   // why nothing at all is written; "" if the generator is on
 	Skip []string // units to leave alone, names or globs
 }
 
 // ReadSwitches reads the off switches: temper=0 and temper.skip=UNIT on the kernel command line, and
-// [ready.DisabledFile]. Where the error is set, everything is off.
+// [ready.DisabledFile]. If there is an error, everything is off.
 func ReadSwitches(root host.Root, cmdline string) (Switches, error) {
 	var s Switches
 	for _, word := range strings.Fields(cmdline) {

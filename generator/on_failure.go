@@ -7,18 +7,18 @@ import (
 	"temper/internal/unit"
 )
 
-// guardUnit looks at a hardened unit that has failed; see packaging/systemd/temper-guard@.service.
+// guardUnit is the unit that is started when a hardened unit has failed; see packaging/systemd/temper-guard@.service.
 const guardUnit = "temper-guard@.service"
 
-// guardSection follows what was proven. It confines nothing and is no part of a trial. OnFailure= is a list: the unit's
-// own stays.
+// guardSection is added after the proven text. It restricts nothing and is not part of a trial. OnFailure= is a list,
+// so the unit's own entries stay.
 const guardSection = "\n[Unit]\nOnFailure=temper-guard@%N.service\n"
 
-// failureModes are settings of [Unit] that say how a unit's own OnFailure= is started. One that takes the machine to
-// another target would take it to the guard instead, or refuse a second unit.
+// failureModes are directives of [Unit] that say how the units of OnFailure= are started. If a unit uses them to switch
+// the machine to another target, systemd would switch to the guard instead, or refuse a second unit.
 var failureModes = []string{"OnFailureJobMode", "OnFailureIsolate"}
 
-// guarded adds to a drop-in that hardens a unit that the guard is started when the unit fails.
+// guarded adds to a drop-in that the guard is started when the unit fails.
 func (g *Generator) guarded(u *unit.Unit, text string) string {
 	guard := strings.Replace(guardUnit, "@", "@"+strings.TrimSuffix(u.ID, ".service"), 1)
 	ownMode := slices.ContainsFunc(failureModes, func(name string) bool { _, set := u.Last("Unit", name); return set })

@@ -1,8 +1,8 @@
 // Package generator turns profiles and verdicts into drop-ins.
 //
 // [NewPlan] is the one function from a unit, a profile and demotions to what is assigned and why; [Plan.Text] is the
-// drop-in. The generator writes that text at boot and the harness puts the same bytes beside a trial, so what was
-// proven is what is applied. [Generator] decides which units get one.
+// drop-in. The generator writes that text at boot and the harness starts each trial with the same bytes, so what was
+// proven is what is applied. [Generator] decides which units get a drop-in.
 //
 // A plan never weakens a unit: see temper/internal/directive for the merge.
 package generator
@@ -27,17 +27,17 @@ const Dropin = ready.Name
 
 // Input is everything that a plan depends on.
 type Input struct {
-	Unit      *unit.Unit // temper's own drop-in in it is disregarded
+	Unit      *unit.Unit // temper's own drop-in is ignored
 	Profile   *profiles.Profile
-	Named     bool // the profile names the unit, it does not just match a glob
+	Named     bool // the profile has the unit's name, not just a glob that matches it
 	Demotions []verdict.Demotion
-	Tried     *verdict.Verdict  // what it applied bounds the plan; nil = nothing does
+	Tried     *verdict.Verdict  // the plan is no stronger than what this verdict applied; nil = no bound
 	Secrets   []profiles.Secret // sensitive paths of other services
 	Version   int               // of systemd
 }
 
-// Digest identifies what a profile asks of the unit, for the fingerprint of a verdict: the profile, how it came to the
-// unit, and the secrets of others.
+// Digest identifies what a profile asks of the unit, for the fingerprint of a verdict: the profile, whether it names
+// the unit, and the secrets of other services.
 func (in Input) Digest() string {
 	if in.Named && len(in.Secrets) == 0 {
 		return in.Profile.Digest
@@ -64,7 +64,7 @@ type Item struct {
 	Want      []string // what the profile asks for, demotions applied
 	Lines     []string // the values to assign, in order
 	Note      string   // how Lines differ from Want and why; "" if they do not
-	From      string   // the profile that asks for it
+	From      string   // the profile that sets the directive
 	Pos       unit.Position
 }
 
@@ -109,8 +109,8 @@ func (p *Plan) leaveOut(i Item, reason string) {
 	p.LeftOut = append(p.LeftOut, verdict.LeftOut{Directive: i.Directive.Name, Reason: reason})
 }
 
-// wanted lists what the profile asks for, with demotions and the secrets of others applied, in the order of the table.
-// Lines holds the wanted values; nil where a demotion turned the directive off.
+// wanted lists what the profile asks for, with demotions and the secrets of other services applied, in the order of the
+// table. Lines holds the wanted values; it is nil if a demotion turned the directive off.
 func wanted(in Input) []Item {
 	items := make([]Item, 0, len(in.Profile.Service)+len(in.Demotions)+1)
 	for _, s := range in.Profile.Service {
@@ -124,7 +124,7 @@ func wanted(in Input) []Item {
 	for _, demotion := range in.Demotions {
 		d, ok := directive.Lookup(demotion.Directive)
 		if !ok {
-			continue // a directive that a newer temper wrote: without it nothing is enforced that was not proven
+			continue // a newer temper wrote this directive: leaving it out only weakens the plan
 		}
 		i := slices.IndexFunc(items, func(i Item) bool { return i.Directive == d })
 		if i < 0 {
@@ -137,7 +137,7 @@ func wanted(in Input) []Item {
 	return items
 }
 
-// addLine adds a path that nobody but its owner may see.
+// addLine adds a path that only its owner may see.
 func addLine(items []Item, path, owner string) []Item {
 	d := directive.Hiding()
 	if i := slices.IndexFunc(items, func(i Item) bool { return i.Directive == d }); i >= 0 {
@@ -147,7 +147,7 @@ func addLine(items []Item, path, owner string) []Item {
 	return append(items, Item{Directive: d, Lines: []string{path}, From: owner})
 }
 
-// context is the unit as the merge sees it, with the specifiers that files tell filled in.
+// context is the unit as the merge sees it, with those specifiers expanded whose value is in a file.
 func context(u *unit.Unit, version int) directive.Context {
 	lines := map[string][]string{}
 	for _, a := range u.Assignments {
@@ -155,7 +155,7 @@ func context(u *unit.Unit, version int) directive.Context {
 			continue
 		}
 		value, err := u.Expand(a.Value)
-		if err != nil { // what is left of it the merge takes for anything
+		if err != nil { // the merge takes a remaining specifier for any text
 			value = u.ExpandNames(a.Value)
 		}
 		name := directive.Canonical(a.Name)
@@ -164,7 +164,7 @@ func context(u *unit.Unit, version int) directive.Context {
 	return directive.NewContext(version, lines)
 }
 
-// assignments returns what a service sets by a name that is meant, in order.
+// assignments returns the assignments of [Service] whose name satisfies is, in order.
 func assignments(u *unit.Unit, is func(name string) bool) []unit.Assignment {
 	var all []unit.Assignment
 	for _, a := range u.Assignments {
@@ -175,7 +175,7 @@ func assignments(u *unit.Unit, is func(name string) bool) []unit.Assignment {
 	return all
 }
 
-// protected returns why a directive of a unit is not temper's to touch, or "".
+// protected returns why temper must not set a directive in a unit, or "".
 func protected(u *unit.Unit, d *directive.Directive) string {
 	for _, a := range assignments(u, d.Is) {
 		switch {
@@ -202,12 +202,12 @@ func ByAdministrator(path string) bool {
 	return strings.HasPrefix(path, "/etc/") || strings.HasPrefix(path, "/run/")
 }
 
-// readAfter reports whether systemd reads a file of the unit after temper's drop-in.
+// readAfter reports whether systemd reads a drop-in of the unit after temper's.
 func readAfter(u *unit.Unit, path string) bool {
 	return path != u.Fragment && path[strings.LastIndex(path, "/")+1:] > Dropin
 }
 
-// Text is the drop-in: the same bytes for the same plan. An empty plan has no text.
+// Text is the text of the drop-in: equal plans have equal bytes. The text of an empty plan is "".
 func (p Plan) Text() string {
 	if len(p.Items) == 0 {
 		return ""
@@ -221,10 +221,10 @@ func (p Plan) Text() string {
 	return b.String()
 }
 
-// escape keeps systemd from reading a specifier into a value: profiles are plain text.
+// escape doubles percent signs: profiles are plain text, and systemd must not find specifiers in them.
 func escape(value string) string { return strings.ReplaceAll(value, "%", "%%") }
 
-// Applied lists the assignments of the drop-in in order.
+// Applied lists the assignments of the drop-in, in order.
 func (p Plan) Applied() []verdict.Applied {
 	var applied []verdict.Applied
 	for _, i := range p.Items {

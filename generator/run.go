@@ -9,16 +9,15 @@ import (
 	"temper/internal/unit"
 )
 
-// Report is what a run did.
+// Report says what a run did.
 type Report struct {
-	Off      string // why nothing was even looked at; "" if something was
+	Off      string // why the generator is off; "" if it is on
 	Written  int    // drop-ins
 	Problems []error
 }
 
-// Run does at boot what systemd calls a generator for, where nothing lies ready: it writes the drop-ins of every unit
-// below dir. What is wrong with one file leaves the units that depend on it as their vendor wrote them; the others are
-// done.
+// Run writes the drop-ins of all units below dir, at a boot where no boot record applies. If one file is wrong, the
+// units that depend on it stay as their vendor wrote them; all others get their drop-ins.
 func Run(root host.Root, cmdline, dir string) Report {
 	switches, err := ReadSwitches(root, cmdline)
 	if err != nil {

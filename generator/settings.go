@@ -17,17 +17,17 @@ import (
 	"temper/profiles"
 )
 
-// What happens to a unit that a profile matches and that has no fresh verdict.
+// The values of the setting unproven: what applies to a unit that a profile matches and that has no proof.
 const (
 	Hold    = "hold"    // nothing is applied
 	Enforce = "enforce" // everything that the profile asks for is applied
 	Prove   = "prove"   // the unit waits for temper-prove@UNIT.service, which proves it before it starts
 )
 
-// What happens to a unit whose proof has become stale.
+// The values of the setting stale: what applies to a unit whose proof has become stale.
 const (
-	Keep = "keep" // it stays hardened; see afterChange
-	Drop = "drop" // it counts as unproven
+	Keep = "keep" // the unit stays hardened; see afterChange
+	Drop = "drop" // the unit counts as unproven
 )
 
 // SettingsFile is where the administrator's settings are.
@@ -38,13 +38,12 @@ type Settings struct {
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
 	Stale    string   `toml:"stale"`    // Keep (the default) or Drop
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
-	// Secrets are paths with the units, names or globs, that may see them: they are hidden from every other that temper
-	// hardens.
+	// Secrets maps a path to the units, names or globs, that may see it. The path is hidden from every other unit that
+	// temper hardens.
 	Secrets map[string][]string `toml:"secrets"`
 }
 
-// SecretsFor returns the secrets of the settings that are none of a unit's business, by path; give all of the unit's
-// names.
+// SecretsFor returns the secrets of the settings that a unit with these names does not own, sorted by path.
 func (s Settings) SecretsFor(names ...string) []profiles.Secret {
 	var others []profiles.Secret
 	for _, at := range slices.Sorted(maps.Keys(s.Secrets)) {
@@ -58,12 +57,11 @@ func (s Settings) SecretsFor(names ...string) []profiles.Secret {
 	return others
 }
 
-// maxSettings is the size of the settings in bytes beyond which they are refused: the parser takes a level of the stack
-// for every bracket.
+// maxSettings is the largest size of the settings file in bytes: the parser recurses for every bracket.
 const maxSettings = 64 << 10
 
-// LoadSettings reads the settings of a root; without a file they are the defaults. Where the error is set, what the
-// administrator wants is not known and nothing should be applied.
+// LoadSettings reads the settings of a root; without a file they are the defaults. If there is an error, it is not
+// known what the administrator wants, and nothing should be applied.
 func LoadSettings(root host.Root) (Settings, error) {
 	defaults := Settings{Unproven: Hold, Stale: Keep}
 	data, err := root.ReadTrusted(SettingsFile, maxSettings)

@@ -8,8 +8,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// onlyTried bounds what is wanted by what a proof applied: a directive that it did not try is left out, a stronger
-// value becomes the one that it tried, and its exceptions are kept.
+// onlyTried limits the wanted items to what a proof has tried: it leaves out a directive that the proof did not try,
+// replaces a stronger value by the tried one, and keeps the exceptions of the proof.
 func (p *Plan) onlyTried(items []Item, in Input) []Item {
 	var bounded []Item
 	tried := triedLines(in.Tried.Applied)
@@ -46,7 +46,7 @@ func notTried(in Input) string {
 	return "was not tried yet"
 }
 
-// triedLines returns the assignments of each directive, those that an empty one takes back left out.
+// triedLines returns the assignments of each directive, without those that an empty assignment resets.
 func triedLines(applied []verdict.Applied) map[string][]string {
 	lines := map[string][]string{}
 	for _, a := range applied {
@@ -59,16 +59,16 @@ func triedLines(applied []verdict.Applied) map[string][]string {
 	return lines
 }
 
-// exceeds reports whether a service that has what was tried would be forbidden more by what is wanted.
+// exceeds reports whether the wanted assignments forbid more than the tried ones.
 func exceeds(d *directive.Directive, version int, want, tried []string) bool {
 	c := directive.NewContext(version, map[string][]string{d.Name: tried})
 	merged := d.Merge(c, want)
-	adds := merged.Lines != nil && !slices.Equal(kept(merged.Lines), tried)
+	adds := merged.Lines != nil && !slices.Equal(afterReset(merged.Lines), tried)
 	return adds && !slices.Equal(want, tried)
 }
 
-// kept returns the assignments after the last empty one.
-func kept(lines []string) []string {
+// afterReset returns the assignments after the last empty one.
+func afterReset(lines []string) []string {
 	for i, line := range slices.Backward(lines) {
 		if line == "" {
 			return lines[i+1:]
@@ -77,7 +77,7 @@ func kept(lines []string) []string {
 	return lines
 }
 
-// withExceptions returns the assignments of an exception that are wanted, and those that were tried and allow more.
+// withExceptions returns the wanted assignments of a list of exceptions, and the tried ones that allow more.
 func withExceptions(d *directive.Directive, version int, want, tried []string) []string {
 	all := slices.Clone(want)
 	for _, line := range tried {

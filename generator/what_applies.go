@@ -9,20 +9,21 @@ import (
 	"temper/profiles"
 )
 
-// Decision is what the generator does about one unit.
+// Decision says what the generator does about one unit.
 type Decision struct {
 	Unit    string
 	Profile *profiles.Profile // nil: no profile matches
 	Named   bool
-	Verdict *verdict.Verdict // nil: there is none; Stale and StaleReason are filled in
-	Plan    Plan             // what the profile and the demotions of a verdict that applies amount to
+	Verdict *verdict.Verdict // nil: there is none; Stale and StaleReason are set
+	Plan    Plan             // of the profile, with the demotions of the verdict if it applies
 	Text    string           // the drop-in that is written; "" = none
-	Why     string           // in words
+	Why     string           // the reason for Text, in words
 
-	NeedsProof bool // what is known about the unit does not hold for it as it is now
+	NeedsProof bool // the unit as it is now has no valid verdict
 }
 
-// Decide decides about a loaded unit. The error tells of a verdict that cannot be read, which counts as none.
+// Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then counts as one without
+// a verdict.
 func (g *Generator) Decide(u *unit.Unit) (Decision, error) { return g.decide(u, true) }
 
 // amount says how much of what a verdict has proven applies to a unit.
@@ -35,8 +36,8 @@ const (
 	nothing
 )
 
-// afterChange is what applies of a proof, by what has changed since, until the unit is proven again. Of several changes
-// the one counts after which the least applies.
+// afterChange says how much of a proof applies after a change, until the unit is proven again. After several changes,
+// the smallest amount counts.
 var afterChange = map[verdict.Change]amount{
 	verdict.ExecutableChanged: asProven,
 	verdict.ProgramChanged:    asProven,
@@ -57,7 +58,7 @@ func (g *Generator) whatApplies(v *verdict.Verdict) amount {
 		return nothing
 	}
 	most := asProven
-	if v.Systemd != g.Version { // a packager proved it with another one
+	if v.Systemd != g.Version { // a packager proved the unit with another systemd
 		most = asTried
 	}
 	for _, change := range v.Changes {
@@ -66,8 +67,8 @@ func (g *Generator) whatApplies(v *verdict.Verdict) amount {
 	return most
 }
 
-// limit is the input of the plan that amounts to that.
-func (a amount) limit(in Input, v *verdict.Verdict) Input {
+// planInput returns the input of the plan for this amount.
+func (a amount) planInput(in Input, v *verdict.Verdict) Input {
 	in.Demotions = v.Demotions
 	if a == asTried {
 		in.Tried = v
@@ -88,9 +89,9 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	d.NeedsProof = err == nil && needsProof(u, d)
 	if how := g.whatApplies(v); how != nothing {
 		if explain || how != asProven {
-			d.Plan = NewPlan(how.limit(input, v))
+			d.Plan = NewPlan(how.planInput(input, v))
 		}
-		d.Text, d.Why = v.Dropin, inForce(v, g.Version)
+		d.Text, d.Why = v.Dropin, whyApplied(v, g.Version)
 		if how != asProven {
 			d.Text = d.Plan.Text()
 		}
@@ -104,8 +105,8 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	return d, err
 }
 
-// needsProof reports whether a unit is to be proven: its verdict is stale, or it has none and its profile names it. One
-// about which nothing could be found out as it is now is not tried again before something changes.
+// needsProof reports whether a unit is to be proven: its verdict is stale, or it has none and its profile names it. If
+// an attempt on the unit as it is now was inconclusive, the unit is not tried again before something changes.
 func needsProof(u *unit.Unit, d Decision) bool {
 	if d.Verdict != nil {
 		return d.Verdict.Stale && !d.Verdict.Tried
@@ -113,8 +114,8 @@ func needsProof(u *unit.Unit, d Decision) bool {
 	return u.Fragment != "" && !unit.IsTemplate(u.ID) && slices.Contains(d.Profile.Units, u.ID)
 }
 
-// inForce says in words why a proof applies.
-func inForce(v *verdict.Verdict, systemd int) string {
+// whyApplied says in words why a proof applies.
+func whyApplied(v *verdict.Verdict, systemd int) string {
 	why := "proven"
 	switch {
 	case v.Stale:
@@ -128,34 +129,34 @@ func inForce(v *verdict.Verdict, systemd int) string {
 	return why
 }
 
-// applyWithoutProof decides what a unit gets that has no verdict, a stale one or one that is not proven: what the
-// setting unproven says.
+// applyWithoutProof decides by the setting unproven what a unit gets that has no verdict, a stale one or one that is
+// not proven.
 func (g *Generator) applyWithoutProof(u *unit.Unit, d *Decision) {
 	v := d.Verdict
-	holds := v != nil && !v.Stale // it says what is the matter with the unit as it is now
+	holds := v != nil && !v.Stale // the verdict is about the unit as it is now
 	switch g.Settings.Unproven {
 	case Enforce:
 		if holds && v.Result == verdict.Broken {
-			d.Why = unproven(v) + "; nothing is applied before something changes, or temper revoke"
+			d.Why = whyUnproven(v) + "; nothing is applied before something changes, or temper revoke"
 			return
 		}
-		d.Text, d.Why = g.guarded(u, d.Plan.Text()), unproven(v)+"; unproven = \"enforce\" applies everything"
+		d.Text, d.Why = g.guarded(u, d.Plan.Text()), whyUnproven(v)+"; unproven = \"enforce\" applies everything"
 	case Prove:
 		switch {
 		case startsEarly(u):
-			d.Why = unproven(v) + "; starts too early to be proven before"
+			d.Why = whyUnproven(v) + "; starts too early to be proven before"
 		case holds:
-			d.Why = unproven(v) + "; not proven again before something changes, or temper revoke"
+			d.Why = whyUnproven(v) + "; not proven again before something changes, or temper revoke"
 		default:
-			d.Text, d.Why = proveFirst, unproven(v)+"; proven before it starts"
+			d.Text, d.Why = proveFirst, whyUnproven(v)+"; proven before it starts"
 		}
 	default:
-		d.Why = unproven(v) + "; nothing is applied until it is proven"
+		d.Why = whyUnproven(v) + "; nothing is applied until it is proven"
 	}
 }
 
-// unproven says in words why there is no proof.
-func unproven(v *verdict.Verdict) string {
+// whyUnproven says in words why there is no proof.
+func whyUnproven(v *verdict.Verdict) string {
 	switch {
 	case v == nil:
 		return "no verdict"
@@ -165,7 +166,7 @@ func unproven(v *verdict.Verdict) string {
 	return "the verdict is " + v.Result
 }
 
-// proveFirst is the drop-in that makes a unit, or every instance of a template, wait until it was proven; see
+// proveFirst is the drop-in that makes a unit, or every instance of a template, wait until it is proven; see
 // packaging/systemd/temper-prove@.service.
 const proveFirst = `# Written by temper-generator(8): proven before its first start.
 
@@ -174,7 +175,7 @@ Wants=temper-prove@%N.service
 After=temper-prove@%N.service
 `
 
-// startsEarly reports whether a unit may start before the bus and the rest of what proving needs.
+// startsEarly reports whether a unit may start before D-Bus and other services that proving needs.
 func startsEarly(u *unit.Unit) bool {
 	a, _ := u.Last("Unit", "DefaultDependencies")
 	yes, ok := unit.Bool(a.Value)

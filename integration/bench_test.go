@@ -206,7 +206,7 @@ func BenchmarkBoot(b *testing.B) {
 				m.prove(b, row.proven == "shipped")
 			}
 			if row.name != "changed" {
-				if err := generator.MakeReady(host.At(m.root)); err != nil { // as temper renew and temper prove do
+				if err := generator.MakeBootRecord(host.At(m.root)); err != nil { // as temper renew and temper prove do
 					b.Fatal(err)
 				}
 			}

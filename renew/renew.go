@@ -37,7 +37,7 @@ func Run(ctx context.Context, prove func(ctx context.Context, units []string) er
 			result = errors.Join(result, prove(ctx, slices.Sorted(maps.Keys(units))))
 			maps.Copy(tried, units)
 		}
-		if err := generator.MakeReady(root); err != nil {
+		if err := generator.MakeBootRecord(root); err != nil {
 			return errors.Join(err, result)
 		}
 		// temper-prove.path does not watch while its service runs: another round handles what has changed meanwhile.

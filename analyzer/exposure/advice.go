@@ -6,7 +6,7 @@ type Advice struct {
 	Value     string   `json:"value"`
 	Saves     float64  `json:"saves"` // points of exposure, to the hundredth
 	Rows      []string `json:"rows"`  // the JSON fields of the rows that improve
-	Then      string   `json:"then"`  // what systemd-analyze would say
+	Then      string   `json:"then"`  // what systemd-analyze would print about the row that is to improve
 	Forbids   string   `json:"forbids"`
 	Breaks    string   `json:"breaks"` // what usually breaks
 }
@@ -20,7 +20,7 @@ type Fix struct {
 	Assignment string // such as "PrivateTmp=yes"
 }
 
-// Fixes returns what would mend the bad rows of a report, each assignment once, in the order of the table.
+// Fixes returns the assignments that make the bad rows of a report good, each once, in the order of the table.
 func (r Report) Fixes() []Fix {
 	bad := map[string]bool{}
 	for _, row := range r.Rows {

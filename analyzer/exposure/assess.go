@@ -8,13 +8,13 @@ import (
 	"temper/internal/values"
 )
 
-// assessor looks at one aspect. badness goes from 0 to the row's span, or is notApplicable; without a sentence the
-// row's good or bad one holds.
+// assessor assesses one aspect of a service. badness goes from 0 to the row's span, or is notApplicable. If sentence is
+// empty, the good or bad sentence of the row is used.
 type assessor func(s *Service, k knowledge) (badness int, sentence string)
 
 const notApplicable = -1
 
-// Assess scores a service. It fails only if the options are wrong.
+// Assess scores a service. It returns an error only if the options are wrong.
 func Assess(s Service, o Options) (Report, error) {
 	r, err := assess(&s, o, make([]Row, 0, len(checks)))
 	if err == nil {
@@ -27,7 +27,7 @@ func Assess(s Service, o Options) (Report, error) {
 // Sum is [Assess] without the rows: the exposure and its level.
 func Sum(s Service, o Options) (Report, error) { return assess(&s, o, nil) }
 
-// assess sums the checks up. With rows it adds one for each.
+// assess sums up the checks. If rows is not nil, it adds one row for each check.
 func assess(s *Service, o Options, rows []Row) (Report, error) {
 	k, err := o.knowledge()
 	if err != nil {
@@ -59,7 +59,7 @@ func assess(s *Service, o Options, rows []Row) (Report, error) {
 	return r, nil
 }
 
-// row assesses one check. The sentence goes by the span in the table, even where a policy has another.
+// row assesses one check. The span in the table decides which sentence is used, even if a policy sets another range.
 func (c *check) row(s *Service, k knowledge, change Change) (Row, error) {
 	row := Row{Name: c.name, JSONField: c.field, weight: c.weight, span: c.span}
 	if k.version < SinceOffline && oldNames[c.name] != "" {
@@ -106,8 +106,8 @@ func (r *Report) finish() {
 	}
 }
 
-// Fine is the exposure in points, 0 to 10, before it is rounded up to a tenth: it tells reports apart that print the
-// same.
+// Unrounded is the exposure in points, 0 to 10, before it is rounded up to a tenth: it can differ where the printed
+// exposure does not.
 func (r Report) Fine() float64 {
 	if r.weights == 0 {
 		return 0
@@ -117,7 +117,7 @@ func (r Report) Fine() float64 {
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 
-// on is good if a directive has a value other than no.
+// on is good if the directive has a value other than no.
 func on(name string) assessor {
 	return func(s *Service, _ knowledge) (int, string) {
 		if s.On(name) {
@@ -127,7 +127,7 @@ func on(name string) assessor {
 	}
 }
 
-// off is good if a directive is no.
+// off is good if the value of the directive is no.
 func off(name string) assessor {
 	return func(s *Service, _ knowledge) (int, string) {
 		if s.On(name) {
@@ -144,8 +144,8 @@ type grade struct {
 	sentence string
 }
 
-// valued grades the value of a directive. One that is not listed counts as the first.
-func valued(name string, grades ...grade) assessor {
+// gradedValue grades the value of a directive. A value that is not listed counts as the first grade.
+func gradedValue(name string, grades ...grade) assessor {
 	return func(s *Service, _ knowledge) (int, string) {
 		for _, g := range grades {
 			if g.value == s.Values[name] {
@@ -185,10 +185,10 @@ func families(names ...string) assessor {
 	}
 }
 
-// common are the families that have rows of their own.
+// common are the address families that have rows of their own.
 var common = []string{"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_PACKET"}
 
-// otherFamilies is the same for all families that have no row of their own.
+// otherFamilies is the same assessment for all families that have no row of their own.
 func otherFamilies(s *Service, _ knowledge) (int, string) {
 	for f := range s.Families.Families {
 		if !slices.Contains(common, f) {
@@ -205,7 +205,8 @@ func familyBadness(s *Service, listed bool) (int, string) {
 	return 0, ""
 }
 
-// noCalls is good if an allow-list has none of a group's calls that the architecture has, or a deny-list all of them.
+// noCalls is good if an allow-list has none of the group's calls that exist on the architecture, or if a deny-list has
+// all of them.
 func noCalls(group string) assessor {
 	return func(s *Service, k knowledge) (int, string) {
 		if !s.Calls.Set {
@@ -233,7 +234,7 @@ func noCalls(group string) assessor {
 	}
 }
 
-// offender is the first call of a group that a filter lets through and the architecture has; "" if there is none.
+// offender is the first call of a group that exists on the architecture and that a filter allows; "" if there is none.
 func (k knowledge) offender(f CallFilter, group string) string {
 	for _, call := range k.calls.NativeMembers(group) {
 		if k.permits(f, call) {
@@ -243,8 +244,8 @@ func (k knowledge) offender(f CallFilter, group string) string {
 	return ""
 }
 
-// permits reports whether a call counts as let through. Up to 249 systemd-analyze overlooked calls that are denied with
-// an error number of their own.
+// permits reports whether a call counts as allowed. systemd-analyze up to 249 does not see that a call is denied if it
+// has an error number of its own.
 func (k knowledge) permits(f CallFilter, call string) bool {
 	if k.version < SinceOffline && !f.Allow && f.Calls[call] > 0 {
 		return true
@@ -266,7 +267,7 @@ func assessUser(s *Service, k knowledge) (int, string) {
 	return 10, ""
 }
 
-// privileged reports whether a service runs as root. Only the text counts: no user is looked up.
+// privileged reports whether a service runs as root. Only the text of User= counts: no user is looked up.
 func (k knowledge) privileged(s *Service) bool {
 	switch {
 	case k.perUser:

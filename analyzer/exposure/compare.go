@@ -1,6 +1,6 @@
 package exposure
 
-// Difference is a row in which two reports differ. A row that one of them does not have is empty.
+// Difference is a row in which two reports differ. A row that one of the reports does not have is empty.
 type Difference struct {
 	Before, After Row
 }
@@ -19,7 +19,7 @@ func Compare(before, after Report) []Difference {
 			list = append(list, Difference{b, r})
 		}
 	}
-	for _, r := range before.Rows { // that the second lacks
+	for _, r := range before.Rows { // rows that only the first report has
 		if b, ok := rows[r.JSONField]; ok {
 			list = append(list, Difference{Before: b})
 		}

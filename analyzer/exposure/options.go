@@ -9,33 +9,33 @@ import (
 // Newest is the newest systemd version whose scores were compared.
 const Newest = 262
 
-// oldest is the oldest.
+// oldest is the oldest systemd version whose scores were compared.
 const oldest = 247
 
-// SinceOffline is the first version of systemd-analyze whose "security" has --offline and --json, and the rows, names
-// and sentences that came with them. A unit of an earlier one is read as its running manager shows it.
+// SinceOffline is the first version whose "systemd-analyze security" has --offline and --json, and the rows, names and
+// sentences that came with them. For an earlier version, a unit is scored as its running manager shows it.
 const SinceOffline = 250
 
-// sincePerUser is the first version that was seen to count services of users in their own way: 257 does not.
+// sincePerUser is the first compared version that has rules of its own for services of user managers: 257 has none.
 const sincePerUser = 262
 
-// Options say as which systemd a unit is read and scored. A version between those that were compared (247, 252, 257,
-// 262) is read as the manual pages say; its system call groups are those of the nearest version before it.
+// Options say which systemd version reads and scores a unit. A version between the compared ones (247, 252, 257, 262)
+// follows the manual pages; its system call groups are those of the next older compared version.
 type Options struct {
-	Version    int            // systemd's major version, from 247; 0 is Newest, and any later one is read as that
-	Arch       string         // as uname(1) or Go name it; "" is this machine's
-	Libseccomp string         // such as "2.5.5"; "" is the one that Debian has beside the systemd version
-	User       bool           // units are those of the manager of a user, not of the system's
+	Version    int            // systemd's major version, from 247; 0 is Newest, and a later version counts as Newest
+	Arch       string         // as uname(1) or Go names it; "" is this machine's
+	Libseccomp string         // such as "2.5.5"; "" is the one that Debian ships with the systemd version
+	User       bool           // units belong to a user manager, not to the system manager
 	Policy     SecurityPolicy // changes to the rows, as --security-policy= makes them
 }
 
-// Valid returns what is wrong with the options, or nil: a version before 247, or an architecture that is not known.
+// Valid returns an error if the version is older than 247 or the architecture is not known.
 func (o Options) Valid() error {
 	_, err := o.knowledge()
 	return err
 }
 
-// Release is the version to read and score as.
+// Release is the systemd version whose rules apply.
 func (o Options) Release() int {
 	if o.Version == 0 {
 		return Newest
@@ -43,15 +43,15 @@ func (o Options) Release() int {
 	return o.Version
 }
 
-// Before reports whether the version to score as is older than another.
+// Before reports whether the version whose rules apply is older than another.
 func (o Options) Before(version int) bool { return o.Release() < version }
 
-// knowledge is what an assessor has to know besides the service.
+// knowledge is what an assessor needs to know apart from the service.
 type knowledge struct {
 	version int
 	calls   syscalls.Set
-	perUser bool // what a service may do is measured against what its user may
-	brief   bool // nobody reads the sentences
+	perUser bool // what a service may do is compared with what its user may do
+	brief   bool // the sentences are not needed
 }
 
 func (o Options) knowledge() (knowledge, error) {

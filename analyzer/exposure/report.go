@@ -1,11 +1,11 @@
-// Package exposure is what "systemd-analyze security" counts: its table of rows, and the reports that come of it, equal
-// to the byte for any systemd version from 247 to 262.
+// Package exposure computes what "systemd-analyze security" prints: it has the table of rows, and makes reports that
+// equal those of any systemd version from 247 to 262 byte for byte.
 //
-// Start with [Assess], which scores what a systemd knows about a service. [Compare] sets two reports side by side.
-// [temper/analyzer] scores unit files, [temper/analyzer/online] what a running manager knows.
+// Start with [Assess], which scores what systemd knows about a service. [Compare] compares two reports.
+// [temper/analyzer] scores unit files, [temper/analyzer/online] the units of a running manager.
 //
-// The package is pure: it reads no file, starts no process and asks no D-Bus, and can be used by several goroutines at
-// once.
+// The package is pure: it reads no file, starts no process, does not use D-Bus, and can be used by several goroutines
+// at once.
 package exposure
 
 import (
@@ -22,12 +22,12 @@ type Report struct {
 	Exposure int       // in tenths, from 0 to 100
 	Level    string    // PERFECT, SAFE, OK, MEDIUM, EXPOSED, UNSAFE or DANGEROUS
 	Rows     []Row     // in the order in which systemd-analyze prints them
-	Ignored  []Problem // assignments that systemd passes over, and other things that it warns of
+	Ignored  []Problem // assignments that systemd ignores, and other things that it warns about
 
-	sum, weights int // what the rows count together, and what they can
+	sum, weights int // of the badness of all rows, and of the weights of all rows
 }
 
-// Problem is something in a unit file that systemd passes over.
+// Problem is something in a unit file that systemd ignores or warns about.
 type Problem struct {
 	Path    string
 	Line    int // 0 stands for the whole file
@@ -47,13 +47,13 @@ type Row struct {
 	Set         *bool  // whether the row is good; nil if it does not apply
 	Name        string // such as "PrivateTmp="
 	JSONField   string // its name in JSON and in policies, such as "PrivateTmp"
-	Description string // what that means; systemd has no words for ProtectProc=noaccess
-	Exposure    Tenths // what the row adds; 0 for a good row, and for one that does not apply
+	Description string // what that means; systemd has no description for ProtectProc=noaccess
+	Exposure    Tenths // what the row adds; 0 for a good row, and for a row that does not apply
 
 	badness, weight, span int // badness is notApplicable if the row does not count
 }
 
-// MarshalJSON writes the row to the byte as systemd-analyze does.
+// MarshalJSON writes the same bytes for the row as systemd-analyze does.
 func (r Row) MarshalJSON() ([]byte, error) { return r.append(nil), nil }
 
 func (r *Row) append(b []byte) []byte {
@@ -85,14 +85,14 @@ func (r *Row) append(b []byte) []byte {
 func appendText(b []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f && !utf8.ValidString(text) {
-			quoted, _ := json.Marshal(text) // a string has a JSON form
+			quoted, _ := json.Marshal(text) // no error: every string has a JSON form
 			return append(b, quoted...)
 		}
 	}
 	return append(append(append(b, '"'), text...), '"')
 }
 
-// Tenths is an exposure in tenths of a point. As text it is systemd's "0.4".
+// Tenths is an exposure in tenths of a point. Its text is written as systemd writes it, such as "0.4".
 type Tenths int
 
 // String returns "0.4" for 4, and "" for 0.
@@ -127,13 +127,13 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// RowsJSON is what "systemd-analyze security --json=short" prints of the report: an array, to the byte.
+// RowsJSON returns the same bytes as "systemd-analyze security --json=short" prints for the report: an array.
 func (r Report) RowsJSON() []byte {
 	b, _ := rows(r.Rows).MarshalJSON() // it never fails
 	return b
 }
 
-// rows are written at one go: most of a report is rows.
+// rows has a MarshalJSON that writes all rows into one buffer, since they are most of a report.
 type rows []Row
 
 // MarshalJSON writes an array.
@@ -148,7 +148,7 @@ func (list rows) MarshalJSON() ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// Levels are the names of exposures from the highest down; each holds from Least tenths upwards.
+// Levels are the names of exposures, from the highest to the lowest; each begins at Least tenths.
 var Levels = []struct {
 	Least int
 	Name  string

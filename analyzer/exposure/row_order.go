@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// sortRows puts the rows, which are in the order of the table, into that in which systemd-analyze prints them.
+// sortRows changes the order of rows from that of the table to that in which systemd-analyze prints them.
 func sortRows(rows []Row, version int) {
 	order := make([]int32, len(rows))
 	for i := range order {
@@ -29,7 +29,8 @@ func sortRows(rows []Row, version int) {
 // emptyFirst is the first version in which rows without a description come first.
 const emptyFirst = 258
 
-// byDescription is the order since 258: descriptions backwards, those without one first, then names.
+// byDescription is the order since 258: rows without a description first, then by description from Z to A, then by
+// name.
 func byDescription(a, b *Row) int {
 	switch {
 	case a.Description == b.Description:
@@ -50,8 +51,8 @@ func byWeight(a, b *Row) int {
 	return strings.Compare(a.Name, b.Name)
 }
 
-// oldOrder compares as 250 to 257 did: a row without a description stands, seen from any other, in the reverse of the
-// table's order. That is no order at all, so that the place of such a row depends on how one sorts.
+// oldOrder compares as 250 to 257 did: a row without a description compares with any other row in the reverse of the
+// table's order. This relation is not transitive, so the place of such a row depends on the sorting algorithm.
 func oldOrder(rows []Row, a, b int32) int {
 	x, y := &rows[a], &rows[b]
 	if (x.Description == "") != (y.Description == "") {
@@ -63,8 +64,8 @@ func oldOrder(rows []Row, a, b int32) int {
 // heading stands for the first line of systemd's table.
 const heading = -1
 
-// mergeSort sorts as qsort(3) of the GNU C library does. systemd's table has a heading, which is sorted along with its
-// rows and always comes first: it counts when the rows are halved.
+// mergeSort sorts as qsort(3) of the GNU C library does. systemd sorts the heading of its table together with the rows.
+// The heading always comes first, but it counts when the rows are halved.
 func mergeSort(order []int32, compare func(a, b int32) int) {
 	all := append([]int32{heading}, order...)
 	merge(all, make([]int32, len(all)), func(a, b int32) int {

@@ -1,19 +1,20 @@
 package exposure
 
-// check is one row of the table: what is looked at, what it counts, and how it reads.
+// check is one row of the table: what is assessed, what it counts, and the sentences about it.
 type check struct {
 	name, field   string // as systemd-analyze names them
 	since         int    // first systemd version with the row; 0 = all
-	weight        int    // what the row counts; systemd calls the greatest badness it can have its range
-	span          int
+	weight        int    // what the row counts
+	span          int    // the greatest badness of the row; systemd calls it the range
 	late          bool   // not appropriate for services without default dependencies
 	good, bad, na string // the sentences for the least and the greatest badness, and for a row that does not apply
-	fix           string // the assignment that makes the row good, where one does
+	fix           string // the assignment that makes the row good; "" if no single one does
 	assess        assessor
 }
 
-// checks has a row for each that "systemd-analyze security" prints, in its own order. Names, sentences and weights are
-// those of systemd 247 to 262, among which only the rows' number and the names in oldNames changed.
+// checks has a row for each row of "systemd-analyze security", in the order of systemd's source. Names, sentences and
+// weights are those of systemd 247 to 262; between these versions only the number of rows and the names in oldNames
+// changed.
 var checks = []check{
 	{
 		name: "User=/DynamicUser=", field: "UserOrDynamicUser", weight: 2000, span: 10,
@@ -90,7 +91,7 @@ var checks = []check{
 	{
 		name: "ProtectHome=", field: "ProtectHome", weight: 1000, span: 10, late: true,
 		fix: "ProtectHome=yes",
-		assess: valued("ProtectHome",
+		assess: gradedValue("ProtectHome",
 			grade{"no", 10, "Service has full access to home directories"},
 			grade{"read-only", 5, "Service has read-only access to home directories"},
 			grade{"tmpfs", 1, "Service has access to fake empty home directories"},
@@ -105,7 +106,7 @@ var checks = []check{
 	{
 		name: "ProtectSystem=", field: "ProtectSystem", weight: 1000, span: 10, late: true,
 		fix: "ProtectSystem=strict",
-		assess: valued("ProtectSystem",
+		assess: gradedValue("ProtectSystem",
 			grade{"no", 10, "Service has full access to the OS file hierarchy"},
 			grade{"yes", 5, "Service has limited write access to the OS file hierarchy"},
 			grade{"full", 3, "Service has very limited write access to the OS file hierarchy"},
@@ -322,7 +323,7 @@ var checks = []check{
 		good: "Service doesn't share key material with other services",
 		bad:  "Service shares key material with other service",
 		fix:  "KeyringMode=private",
-		assess: valued("KeyringMode", grade{"inherit", 1, ""}, grade{"shared", 1, ""},
+		assess: gradedValue("KeyringMode", grade{"inherit", 1, ""}, grade{"shared", 1, ""},
 			grade{"private", 0, ""}),
 	},
 	{
@@ -330,7 +331,7 @@ var checks = []check{
 		good: "Service has restricted access to process tree (/proc hidepid=)",
 		bad:  "Service has full access to process tree (/proc hidepid=)",
 		fix:  "ProtectProc=invisible",
-		assess: valued("ProtectProc", grade{"default", 3, ""}, grade{"noaccess", 1, ""},
+		assess: gradedValue("ProtectProc", grade{"default", 3, ""}, grade{"noaccess", 1, ""},
 			grade{"invisible", 0, ""}, grade{"ptraceable", 0, ""}),
 	},
 	{
@@ -338,14 +339,14 @@ var checks = []check{
 		good:   "Service has no access to non-process /proc files (/proc subset=)",
 		bad:    "Service has full access to non-process /proc files (/proc subset=)",
 		fix:    "ProcSubset=pid",
-		assess: valued("ProcSubset", grade{"all", 1, ""}, grade{"pid", 0, ""}),
+		assess: gradedValue("ProcSubset", grade{"all", 1, ""}, grade{"pid", 0, ""}),
 	},
 	{
 		name: "NotifyAccess=", field: "NotifyAccess", weight: 1000, span: 1,
 		good: "Service child processes cannot alter service state",
 		bad:  "Service child processes may alter service state",
 		fix:  "NotifyAccess=main",
-		assess: valued("NotifyAccess", grade{"all", 1, ""}, grade{"exec", 0, ""},
+		assess: gradedValue("NotifyAccess", grade{"all", 1, ""}, grade{"exec", 0, ""},
 			grade{"main", 0, ""}, grade{"none", 0, ""}),
 	},
 	{

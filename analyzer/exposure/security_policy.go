@@ -15,14 +15,14 @@ type SecurityPolicy map[string]Change
 // Change is what a policy changes of one row; nil leaves it as it is.
 type Change struct {
 	Weight *int    `json:"weight"` // 0 excludes the row
-	Range  *int    `json:"range"`  // the greatest badness, by which the weight is divided
+	Range  *int    `json:"range"`  // the greatest badness, by which the badness is divided
 	Good   *string `json:"description_good"`
 	Bad    *string `json:"description_bad"`
 	NA     *string `json:"description_na"`
 }
 
-// ParseSecurityPolicy reads a policy as systemd-analyze does: a JSON object of rows. skipped is what it passes over
-// without a word: rows and keys of names that do not exist, and values of another type.
+// ParseSecurityPolicy reads a policy as systemd-analyze does: a JSON object of rows. skipped lists what systemd-analyze
+// ignores silently: rows and keys whose names do not exist, and values of another type.
 func ParseSecurityPolicy(data []byte) (p SecurityPolicy, skipped []error, err error) {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -52,7 +52,7 @@ func isRow(field string) bool {
 	return slices.ContainsFunc(checks, func(c check) bool { return c.field == field })
 }
 
-// noRow says that systemd skips a row. It documents one under a name for which it does not look.
+// noRow is the error for a row that systemd skips. One row is documented under a name that systemd does not accept.
 func noRow(field string) error {
 	if isRow(field + ")") {
 		return fmt.Errorf("%s: systemd skips it, since it looks for %s)", field, field)

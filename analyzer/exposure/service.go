@@ -1,15 +1,15 @@
 package exposure
 
-// Service is what a systemd knows about a loaded service, as far as its exposure depends on it. Unit files or a running
-// manager tell it. Nobody may change what it refers to.
+// Service is what systemd knows about a loaded service, as far as its exposure depends on it. It is read from unit
+// files or from a running manager. Its maps and slices must not be changed.
 type Service struct {
 	Unit     string
 	Fragment string
 	Type     string // as in Type=
 	Early    bool   // without default dependencies: started in an early boot phase
 
-	// Values are the values of directives with a fixed list of them, by name: "yes", "no" or a word. PrivateMounts is
-	// "unset" where nothing sets it and systemd tells that from no.
+	// Values has the values of the directives that have a fixed list of values: "yes", "no" or a word. PrivateMounts is
+	// "unset" if nothing sets it and systemd makes a difference between that and no.
 	Values map[string]string
 
 	User          string // "" is root, unless Values["DynamicUser"] is yes
@@ -20,7 +20,7 @@ type Service struct {
 
 	Bounding   uint64   // a bit for each capability, numbered as in linux/capability.h
 	Ambient    uint64   // the same
-	Namespaces []string // those that can still be used, such as "mnt"
+	Namespaces []string // the namespaces that can still be used, such as "mnt"
 	Families   FamilyFilter
 	Calls      CallFilter
 
@@ -28,28 +28,29 @@ type Service struct {
 	Devices       []string // as systemd lists them: "/dev/kvm:rw", the last first
 
 	DenyAll    bool // every IPv4 and IPv6 address is denied
-	AllowLocal bool // but for addresses of this host
-	AllowOther bool // but for others
+	AllowLocal bool // except addresses of this host
+	AllowOther bool // except some addresses of other hosts
 	IPFilter   bool // BPF programs filter packets
 }
 
 // FamilyFilter is what RestrictAddressFamilies= amounts to.
 type FamilyFilter struct {
 	Set      bool            // something is filtered
-	Allow    bool            // Families are the only ones allowed, rather than those that are denied
+	Allow    bool            // Families is an allow-list, not a deny-list
 	Families map[string]bool // such as "AF_INET"
 }
 
 // CallFilter is what SystemCallFilter= amounts to.
 type CallFilter struct {
 	Set   bool // something is filtered
-	Allow bool // Calls are the only ones allowed, rather than those that are denied
-	// Calls are the names on the list, groups expanded. The number is the error that the call gets, -1 if none is
+	Allow bool // Calls is an allow-list, not a deny-list
+	// Calls are the names on the list, with groups expanded. The number is the error that the call gets, -1 if none is
 	// given.
 	Calls map[string]int
 }
 
-// permits reports whether a call is let through. A call on an allow-list with an error number is refused with it.
+// permits reports whether a call is allowed. A call on an allow-list that has an error number is refused with that
+// error.
 func (f CallFilter) permits(call string) bool {
 	errno, listed := f.Calls[call]
 	if f.Allow {
@@ -58,7 +59,7 @@ func (f CallFilter) permits(call string) bool {
 	return !listed
 }
 
-// On reports whether a directive has a value other than no.
+// On reports whether the directive has a value other than no.
 func (s *Service) On(name string) bool {
 	v := s.Values[name]
 	return v != "" && v != "no"
@@ -74,8 +75,8 @@ var mounting = []string{
 	"ProtectSystem",
 }
 
-// ImplyMounts sets PrivateMounts where another directive gives the service its own mounts anyway. systemd-analyze does
-// so for loaded units and not for unit files.
+// ImplyMounts sets PrivateMounts if another directive gives the service its own mounts. systemd-analyze does so for
+// loaded units and not for unit files.
 func (s *Service) ImplyMounts() {
 	own := s.RootImage != ""
 	for _, name := range mounting {

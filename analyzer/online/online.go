@@ -1,8 +1,8 @@
 // Package online scores the services of a running systemd, as "systemd-analyze security UNIT" does.
 //
-// Start with [Score]. What the manager says over D-Bus differs in places from what its unit files say, and
-// systemd-analyze counts it differently: another directive can imply PrivateMounts=, of addresses only 127.0.0.0/8 and
-// ::1 are this host, and a call on an allow-list counts as allowed though it be refused with an error of its own.
+// Start with [Score]. What the manager says over D-Bus differs in places from the unit files, and systemd-analyze
+// scores it differently: another directive can imply PrivateMounts=, only 127.0.0.0/8 and ::1 count as addresses of
+// this host, and a call on an allow-list counts as allowed even if its entry has an error number.
 package online
 
 import (
@@ -19,18 +19,19 @@ import (
 
 // Manager is a running systemd.
 type Manager interface {
-	// Unit loads a unit if need be and returns its properties, as godbus decodes them; org.freedesktop.systemd1(5).
+	// Unit loads a unit if necessary and returns its properties as godbus decodes them; see
+	// org.freedesktop.systemd1(5).
 	Unit(ctx context.Context, name string) (map[string]any, error)
-	// Units lists the loaded units in one of the states, if there are states, whose names match one of the patterns, if
-	// there are patterns.
+	// Units lists the loaded units that are in one of the states and whose names match one of the patterns. No states
+	// means any state; no patterns means any name.
 	Units(ctx context.Context, states, patterns []string) ([]dbus.UnitStatus, error)
 }
 
-// ErrNotLoaded says that the manager has no such unit, or one that it refuses or that is masked.
+// ErrNotLoaded says that the manager has no such unit, refuses to load it, or has it masked.
 var ErrNotLoaded = errors.New("the unit is not loaded")
 
-// Score scores a service as the manager knows it, which loads it if need be. A name without a suffix is a service's.
-// The error wraps [ErrNotLoaded], or [exposure.ErrNotService]; any other is the bus's.
+// Score scores a service as the manager knows it; the manager loads it if necessary. ".service" is added to a name
+// without a suffix. The error wraps [ErrNotLoaded] or [exposure.ErrNotService]; any other error comes from D-Bus.
 func Score(ctx context.Context, m Manager, name string, o exposure.Options) (exposure.Report, error) {
 	s, err := Read(ctx, m, name, o)
 	if err != nil {
@@ -39,7 +40,7 @@ func Score(ctx context.Context, m Manager, name string, o exposure.Options) (exp
 	return exposure.Assess(s, o)
 }
 
-// Read returns what the manager knows about a service. Errors are those of [Score].
+// Read returns what the manager knows about a service. Its errors are those of [Score].
 func Read(ctx context.Context, m Manager, name string, o exposure.Options) (exposure.Service, error) {
 	if !strings.Contains(name, ".") {
 		name += ".service"
@@ -58,8 +59,8 @@ func Read(ctx context.Context, m Manager, name string, o exposure.Options) (expo
 	return p.settings(o), nil
 }
 
-// Services returns the services that "systemd-analyze security" lists when none is named: all that are loaded,
-// sorted, but for Type=oneshot.
+// Services returns the services that "systemd-analyze security" lists when no unit is named: all loaded services except
+// those with Type=oneshot, sorted.
 func Services(ctx context.Context, m Manager, o exposure.Options) ([]exposure.Service, error) {
 	units, err := m.Units(ctx, nil, []string{"*.service"})
 	if err != nil {
@@ -71,7 +72,7 @@ func Services(ctx context.Context, m Manager, o exposure.Options) ([]exposure.Se
 			continue
 		}
 		s, err := Read(ctx, m, u.Name, o)
-		if errors.Is(err, ErrNotLoaded) { // meanwhile
+		if errors.Is(err, ErrNotLoaded) { // the unit was unloaded after it was listed
 			continue
 		}
 		if err != nil {

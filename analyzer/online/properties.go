@@ -12,14 +12,14 @@ import (
 	"temper/internal/values"
 )
 
-// properties are those of org.freedesktop.systemd1(5) for one unit.
+// properties are the D-Bus properties of one unit; see org.freedesktop.systemd1(5).
 type properties map[string]any
 
-// get returns a property, or the zero value if this systemd does not have it with the type expected, as systemd-analyze
-// does with those it does not know.
+// get returns a property, or the zero value if this systemd does not have the property with the expected type.
+// systemd-analyze treats properties that it does not know in the same way.
 func get[T any](p properties, name string) T { return systemd.Get[T](p, name) }
 
-// list is a filter as D-Bus shows it: whether it allows, and its names.
+// list is a filter as D-Bus shows it: whether it is an allow-list, and its names.
 type list struct {
 	Allow bool
 	Names []string
@@ -66,7 +66,7 @@ func (p properties) settings(o exposure.Options) exposure.Service {
 	return s
 }
 
-// values are those of the directives with a fixed list of values: words, and booleans as yes and no.
+// values returns the values of the directives that have a fixed list of values: words, and booleans as yes and no.
 func (p properties) values() map[string]string {
 	values := map[string]string{}
 	for _, d := range directive.All() {
@@ -90,7 +90,7 @@ var cloneFlags = map[string]uint64{
 	"pid": unix.CLONE_NEWPID, "time": unix.CLONE_NEWTIME, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
 }
 
-// namespaces names the bits that are retained, all of them where nothing is restricted.
+// namespaces names the namespaces that can still be used: those in bits, or all if nothing is restricted.
 func namespaces(bits uint64) []string {
 	var names []string
 	for name, flag := range cloneFlags {
@@ -109,8 +109,8 @@ func families(l list) exposure.FamilyFilter {
 	return f
 }
 
-// calls reads a filter whose names can have an error after a colon, of which systemd-analyze takes no notice. Up to 249
-// it took such a name for another.
+// calls reads a filter. An error number can follow a name after a colon, and systemd-analyze ignores the number. Up to
+// 249 it did not cut the number off, and so did not recognize the name.
 func calls(l list, o exposure.Options) exposure.CallFilter {
 	f := exposure.CallFilter{Set: l.Allow || len(l.Names) > 0, Allow: l.Allow, Calls: map[string]int{}}
 	for _, text := range l.Names {
@@ -140,7 +140,7 @@ type prefix struct {
 	Length  uint32
 }
 
-// local reports whether it stands for addresses of this host.
+// local reports whether p stands for addresses of this host.
 func (p prefix) local() bool {
 	addr, ok := netip.AddrFromSlice(p.Address)
 	return ok && addr.IsLoopback() && !addr.Is4In6() && (addr.Is4() && p.Length == 8 || addr.Is6() && p.Length == 128)

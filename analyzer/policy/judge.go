@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Judgement is what a policy makes of the exposure of one unit.
+// Judgement is what a policy says about the exposure of one unit.
 type Judgement struct {
-	Threshold *int    // in tenths; nil if nothing is asked of the unit
+	Threshold *int    // in tenths; nil if the unit has no threshold
 	Over      bool    // the unit is above its threshold
-	Waiver    *Waiver // the waiver for it, though it be over or expired
+	Waiver    *Waiver // the waiver for the unit, even if it has expired; nil if there is none
 	Expired   bool    // the waiver no longer holds
 }
 
 // Fails reports whether the unit is over its threshold and no waiver holds.
 func (j Judgement) Fails() bool { return j.Over && (j.Waiver == nil || j.Expired) }
 
-// Text is the judgement for people, "" if nothing is asked.
+// Text is the judgement for people, "" if the unit has no threshold or is below it.
 func (j Judgement) Text() string {
 	switch {
 	case j.Threshold == nil || !j.Over:
@@ -32,9 +32,9 @@ func (j Judgement) Text() string {
 		*j.Threshold/10, *j.Threshold%10, j.Waiver.Until.Format(DateFormat), j.Waiver.Reason)
 }
 
-// Judge decides about a unit, known under any of the names, with an exposure in tenths. A threshold for a name counts
-// before one for a glob, a longer glob before a shorter one, and any of them before the one for all. A waiver holds
-// through its last day, in UTC.
+// Judge decides about a unit that has these names and an exposure in tenths. The threshold for a name comes before one
+// for a glob, a longer glob before a shorter one, and both before the one for all units. A waiver holds until the end
+// of its last day, in UTC.
 func (p *Policy) Judge(names []string, exposure int, now time.Time) Judgement {
 	j := Judgement{Threshold: p.thresholdOf(names)}
 	j.Over = j.Threshold != nil && exposure > *j.Threshold
@@ -58,7 +58,7 @@ func (p *Policy) thresholdOf(names []string) *int {
 		weight := len(u.Pattern)
 		for _, name := range names {
 			if name == u.Pattern {
-				weight = 1 << 16 // more than any glob
+				weight = 1 << 16 // longer than any glob
 			}
 		}
 		if matches(u.Pattern, names) && weight > length {

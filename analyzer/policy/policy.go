@@ -1,8 +1,7 @@
-// Package policy decides whether services are exposed too much: thresholds, for all and for single units, and waivers,
-// which excuse a unit until a day and say why.
+// Package policy decides whether services are exposed too much. A policy has thresholds, for all and for single units,
+// and waivers, which excuse a unit until a day and say why.
 //
-// Start with [Load], which reads a TOML file, or one of systemd's own JSON policies; [Policy.Judge] decides about one
-// unit.
+// Start with [Load], which reads a TOML file or a JSON policy of systemd; [Policy.Judge] decides about one unit.
 //
 //	threshold = 5.0                          # points; up to 10, above that tenths as systemd-analyze has them
 //	rows      = "systemd-analyze-security.policy" # systemd's JSON, relative to this file
@@ -34,14 +33,14 @@ import (
 	"temper/internal/tomlpos"
 )
 
-// Policy is what CI asks of services.
+// Policy is what is required of services, for example in CI.
 type Policy struct {
 	Path      string
-	Threshold *int // in tenths, for every unit that has none of its own; nil is none
+	Threshold *int // in tenths, for every unit without a threshold of its own; nil is none
 	Units     []Unit
 	Waivers   []Waiver
 	Rows      exposure.SecurityPolicy // changes to the table
-	Skipped   []error                 // what systemd passes over in its own policy
+	Skipped   []error                 // what systemd ignores in its own policy
 }
 
 // Unit is the threshold of one unit, or of all that a glob matches.
@@ -50,7 +49,7 @@ type Unit struct {
 	Threshold int // in tenths
 }
 
-// Waiver excuses the units that its pattern matches, through the day Until.
+// Waiver excuses the units that its pattern matches, until the end of the day Until.
 type Waiver struct {
 	Pattern string
 	Reason  string
@@ -69,13 +68,13 @@ var SystemdPaths = []string{
 	"/usr/lib/systemd/systemd-analyze-security.policy",
 }
 
-// Files are those of a machine, by absolute path.
+// Files reads files of a machine by absolute path.
 type Files interface {
 	ReadFile(name string) ([]byte, error)
 }
 
-// Load reads a policy file of a machine: TOML, or systemd's JSON if it begins with "{". Errors carry path and line
-// where there is one; all mistakes are joined.
+// Load reads a policy file of a machine: TOML, or systemd's JSON if it begins with "{". Errors have the path and, where
+// it is known, the line; all of them are joined.
 func Load(files Files, file string) (*Policy, error) {
 	data, err := files.ReadFile(file)
 	if err != nil {
@@ -87,7 +86,7 @@ func Load(files Files, file string) (*Policy, error) {
 	return parse(files, file, data)
 }
 
-// LoadRows reads a policy of systemd's own.
+// LoadRows reads a JSON policy of systemd.
 func LoadRows(files Files, file string) (*Policy, error) {
 	data, err := files.ReadFile(file)
 	if err != nil {
@@ -108,7 +107,7 @@ func loadRows(file string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// Default returns the policy that systemd-analyze takes by itself on a machine, or an empty one.
+// Default returns the policy that systemd-analyze uses by default on a machine, or an empty one.
 func Default(files Files) (*Policy, error) {
 	for _, file := range SystemdPaths {
 		p, err := LoadRows(files, file)
@@ -119,7 +118,7 @@ func Default(files Files) (*Policy, error) {
 	return &Policy{}, nil
 }
 
-// parsing is a TOML policy being read.
+// parsing is the state of reading one TOML policy.
 type parsing struct {
 	files Files
 	file  string
@@ -128,7 +127,7 @@ type parsing struct {
 	errs  []error
 }
 
-// document is the TOML form.
+// document is the TOML file of a policy.
 type document struct {
 	Threshold *toml.Primitive           `toml:"threshold"`
 	Rows      string                    `toml:"rows"`
@@ -185,7 +184,7 @@ func parse(files Files, file string, data []byte) (*Policy, error) {
 	return p, errors.Join(r.errs...)
 }
 
-// mistake notes what is wrong with a key.
+// mistake records what is wrong with a key.
 func (r *parsing) mistake(err error, key ...string) {
 	r.errs = append(r.errs, fmt.Errorf("%s:%d: %w", r.file, r.keys.OfKey(key...).Line, err))
 }
@@ -222,7 +221,7 @@ func (r *parsing) waiver(i int, w waiver) Waiver {
 	return Waiver{w.Unit, w.Reason, until, line}
 }
 
-// rows reads systemd's policy that a TOML policy names, nil where there is none.
+// rows reads the JSON policy that a TOML policy names; nil if it names none.
 func (r *parsing) rows(name string) *Policy {
 	if name == "" {
 		return nil
@@ -244,8 +243,8 @@ func checkPattern(pattern string) error {
 	return nil
 }
 
-// ParseThreshold reads a threshold: points from 0 to 10, with or without a fraction, or tenths from 11 to 100, as
-// "systemd-analyze security --threshold=" has them. The result is in tenths.
+// ParseThreshold reads a threshold: points from 0 to 10, with or without a fraction, or tenths from 11 to 100 as in
+// "systemd-analyze security --threshold=". The result is in tenths.
 func ParseThreshold(text string) (int, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err == nil && n >= 0 && n <= 10 {

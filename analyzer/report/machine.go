@@ -16,8 +16,8 @@ import (
 	"temper/internal/unit"
 )
 
-// JSON writes one array with an object for each entry. Entries are written as they come: memory does not grow with
-// them.
+// JSON writes one array with an object for each entry. Each entry is written when it arrives, so memory use does not
+// depend on their number.
 func JSON(w io.Writer, entries iter.Seq[Entry]) error {
 	sep := "[\n  "
 	var out bytes.Buffer
@@ -44,8 +44,8 @@ func JSON(w io.Writer, entries iter.Seq[Entry]) error {
 	return err
 }
 
-// JUnit writes a test suite with a case for each unit: it fails over its threshold, is skipped where a waiver holds,
-// and is an error where there is no report.
+// JUnit writes a test suite with a case for each unit. The case fails if the unit is over its threshold, is skipped if
+// a waiver holds, and is an error if there is no report.
 func JUnit(w io.Writer, entries iter.Seq[Entry]) error {
 	suite := junit.Suite{Name: "temper analyze"}
 	for e := range entries {
@@ -75,7 +75,7 @@ func (e Entry) name() string {
 // worst is how many rows a failure lists.
 const worst = 10
 
-// badRows lists what adds most to an exposure, a row a line.
+// badRows lists the rows that add most to an exposure, one in each line.
 func badRows(r exposure.Report) string {
 	rows := slices.SortedStableFunc(slices.Values(r.Rows), func(a, b exposure.Row) int {
 		return int(b.Exposure - a.Exposure)
@@ -150,8 +150,8 @@ type sarifLog struct {
 	Runs    []sarifRun `json:"runs"`
 }
 
-// SARIF writes a SARIF 2.1.0 log: an error for each unit that is over its threshold or cannot be scored, suppressed
-// where a waiver holds, and a warning for each assignment that systemd ignores. version is that of temper.
+// SARIF writes a SARIF 2.1.0 log: an error for each unit that is over its threshold or cannot be scored, and a warning
+// for each assignment that systemd ignores. An error is suppressed if a waiver holds. version is the version of temper.
 func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: "temper", Version: version, Rules: []sarifRule{
@@ -198,8 +198,8 @@ func (e Entry) results() []sarifResult {
 	return list
 }
 
-// location is a line of a file: the first one where it is about the whole file, and the name of the unit where no file
-// is known.
+// location is a line of a file: line 1 if the position is the whole file. If no file is known, the name of the unit
+// takes its place.
 func (e Entry) location(at unit.Position) []sarifLocation {
 	if at.Path == "" {
 		at.Path = e.name()

@@ -1,7 +1,7 @@
 // Package report prints exposure: for people, and as JSON, JUnit and SARIF for machines.
 //
-// Start with an [Entry] for each unit. [Overview] is the table of all, [Details] of one; [JSON], [JUnit] and [SARIF]
-// write one document. The printers write what they are given in the order in which it comes and keep nothing.
+// Start with an [Entry] for each unit. [Text.Overview] prints a table of all units, [Text.Details] one unit; [JSON],
+// [JUnit] and [SARIF] write one document. The printers write the entries in the order in which they arrive.
 package report
 
 import (
@@ -20,24 +20,24 @@ type Entry struct {
 	Err       error // why there is no report: the unit was refused, or not found
 	Unit      string
 	Judgement policy.Judgement
-	Next      []Next // what to do next, those that save most first
+	Next      []Next // advice, the assignments that save most first
 	Changes   []exposure.Difference
-	Before    *exposure.Report // what Changes compare with
+	Before    *exposure.Report // the report that Changes compares with; nil if there is none
 }
 
 // Next is a piece of advice, with what temper knows of it.
 type Next struct {
 	exposure.Advice
 	Profile  string `json:"profile,omitempty"`  // the profile that sets the directive
-	Sets     string `json:"sets,omitempty"`     // what it sets it to
-	Demotion string `json:"demotion,omitempty"` // why a verdict has it weaker
+	Sets     string `json:"sets,omitempty"`     // the value that the profile sets
+	Demotion string `json:"demotion,omitempty"` // why the verdict has a weaker value
 }
 
-// Fails reports whether the entry makes a run fail: it is refused, or over its threshold.
+// Fails reports whether the entry makes a run fail: it has no report, or it is over its threshold.
 func (e Entry) Fails() bool { return e.Err != nil || e.Judgement.Fails() }
 
-// MarshalJSON writes the report, with what else is known of the unit beside its own keys: "error", "threshold", "over",
-// "waiver", "next", "before" and "changes".
+// MarshalJSON writes the keys of the report, and after them what else is known about the unit: "error", "threshold",
+// "over", "waiver", "next", "before" and "changes".
 func (e Entry) MarshalJSON() ([]byte, error) {
 	if e.Err != nil {
 		return json.Marshal(map[string]string{"unit": e.Unit, "error": e.Err.Error()})
@@ -109,7 +109,7 @@ func present(r exposure.Row) *exposure.Row {
 	return &r
 }
 
-// problem is why there is no report, or "".
+// problem says why there is no report; "" if there is one.
 func (e Entry) problem() string {
 	if e.Err == nil {
 		return ""
@@ -117,10 +117,10 @@ func (e Entry) problem() string {
 	return e.Err.Error()
 }
 
-// fragment is where the unit is written down, "" if that is not known.
+// fragment is the position of the unit file; its path is "" if it is not known.
 func (e Entry) fragment() unit.Position { return unit.Position{Path: e.Report.Fragment} }
 
-// summary is the exposure and what a policy makes of it.
+// summary is the exposure and the judgement of the policy.
 func (e Entry) summary() string {
 	text := fmt.Sprintf("exposure %s %s", exposure.Points(e.Report.Exposure), e.Report.Level)
 	if j := e.Judgement.Text(); j != "" {

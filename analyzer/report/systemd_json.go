@@ -23,7 +23,7 @@ func SystemdRows(w io.Writer, entries iter.Seq[Entry], pretty bool) error {
 	return nil
 }
 
-// SystemdOverview writes what they print where no unit is named: one array with an object for each unit.
+// SystemdOverview writes what the same commands print if no unit is named: one array with an object for each unit.
 func SystemdOverview(w io.Writer, entries iter.Seq[Entry], pretty bool) error {
 	type line struct {
 		Unit      string `json:"unit"`
@@ -44,8 +44,8 @@ func SystemdOverview(w io.Writer, entries iter.Seq[Entry], pretty bool) error {
 	return writeSystemd(w, text, pretty)
 }
 
-// writeSystemd writes a JSON text in one line or, as systemd sets it, with a tab for each level and a blank before
-// colons.
+// writeSystemd writes a JSON text in one line or, if pretty, as systemd formats it: with a tab for each level and a
+// blank before colons.
 func writeSystemd(w io.Writer, text []byte, pretty bool) error {
 	out := bytes.NewBuffer(text)
 	if pretty {
@@ -61,8 +61,8 @@ func writeSystemd(w io.Writer, text []byte, pretty bool) error {
 	return err
 }
 
-// spaceColons puts a blank before each colon that follows a key: in indented text that is the first one behind a string
-// that begins its line.
+// spaceColons puts a blank before each colon that follows a key. In indented text this is the first colon after a
+// string at the beginning of a line.
 func spaceColons(indented []byte) []byte {
 	var out []byte
 	for line := range bytes.Lines(indented) {

@@ -12,7 +12,7 @@ import (
 	"temper/analyzer/exposure"
 )
 
-// Style is how text is laid out.
+// Style says how text is formatted.
 type Style struct {
 	Color bool // escape sequences for colours, and faces
 	Width int  // of the terminal, in columns; 0 is unlimited
@@ -28,7 +28,7 @@ type Text struct {
 type column struct {
 	head  string
 	right bool // aligned to the right
-	grows bool // is cut where the table does not fit
+	grows bool // is cut if the table is too wide
 }
 
 // cell is a text with the colour it is printed in.
@@ -42,7 +42,7 @@ const (
 	reset  = "\x1b[0m"
 )
 
-// levelColors are those of the levels; MEDIUM has none.
+// levelColors are the colours of the levels; MEDIUM has none.
 var levelColors = map[string]string{
 	"DANGEROUS": red, "UNSAFE": red, "EXPOSED": yellow, "OK": green, "SAFE": green, "PERFECT": green,
 }
@@ -57,8 +57,8 @@ func face(level string) string {
 	return ""
 }
 
-// Table prints the [Text.Overview] of units, in their order or those that are exposed most first. A line each is all
-// that is kept of the reports.
+// Table prints the [Text.Overview] of units, in their order or, with mostFirst, from the highest exposure to the
+// lowest. It keeps no rows of the reports in memory.
 func (t Text) Table(entries iter.Seq[Entry], mostFirst bool) error {
 	var lines []Entry
 	for e := range entries {
@@ -73,8 +73,8 @@ func (t Text) Table(entries iter.Seq[Entry], mostFirst bool) error {
 	return t.Overview(lines)
 }
 
-// Overview prints a line for each unit: its name, exposure, level and, on a terminal, face. A unit that a policy finds
-// over its threshold says so.
+// Overview prints a line for each unit: its name, exposure, level and, on a terminal, face. A unit that is over its
+// threshold has a note about that.
 func (t Text) Overview(entries []Entry) error {
 	columns := []column{{head: "UNIT", grows: true}, {head: "EXPOSURE", right: true}, {head: "PREDICATE"}}
 	judged := slices.ContainsFunc(entries, func(e Entry) bool { return e.Judgement.Over })
@@ -148,7 +148,7 @@ func (t Text) sum(e Entry) {
 	}
 }
 
-// next prints what would gain most.
+// next prints the assignments that would lower the exposure most.
 func (t Text) next(list []Next) error {
 	if len(list) == 0 {
 		return nil
@@ -174,7 +174,7 @@ func (t Text) next(list []Next) error {
 	return t.table(columns, rows)
 }
 
-// forbids is what a service can no longer do: in systemd's words where only a part of a list is denied.
+// forbids says what a service can no longer do; in the words of systemd if only a part of a list is denied.
 func (n Next) forbids() string {
 	if n.Forbids == "" || strings.HasPrefix(n.Value, "~") {
 		return n.Then
@@ -182,7 +182,7 @@ func (n Next) forbids() string {
 	return n.Forbids
 }
 
-// state is what temper does about it.
+// state says what temper does about the directive.
 func (n Next) state() string {
 	switch {
 	case n.Demotion != "":
@@ -282,7 +282,7 @@ func (t Text) table(columns []column, rows [][]cell) error {
 	return out.Flush()
 }
 
-// least is how narrow a column is made at most.
+// least is the smallest width to which a column is cut.
 const least = 8
 
 // fit narrows the widest column that may shrink until the table fits.

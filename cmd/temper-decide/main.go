@@ -1,9 +1,8 @@
-// Command temper-decide is the second half of temper's systemd.generator(7), which temper-generator hands over to
-// wherever what lies ready does not answer: it reads the profiles, verdicts and units, decides, and writes the
-// drop-ins.
+// Command temper-decide is the second half of temper's systemd.generator(7). temper-generator runs it if the boot
+// record of the last boot does not apply: it reads the profiles, verdicts and units, decides, and writes the drop-ins.
 //
-// It reads and writes files, nothing else. Whatever goes wrong, the units that it does not reach stay as their vendor
-// wrote them and the boot goes on. Exit status: 0 clean, 1 where something was reported and left out, 2 wrong usage.
+// It only reads and writes files. Whatever goes wrong, the boot goes on, and the units that it did not reach stay as
+// their vendor wrote them. Exit status: 0 clean, 1 if something was reported and left out, 2 wrong usage.
 package main
 
 import (
@@ -18,11 +17,11 @@ import (
 	"temper/internal/ready"
 )
 
-// deadline ends the generator long before systemd loses patience with all generators (90 s).
+// deadline ends the generator long before systemd kills all generators (after 90 s).
 const deadline = 20 * time.Second
 
 func main() {
-	debug.SetGCPercent(400) // from 16 MiB on: most boots need less and end before memory has to be used again
+	debug.SetGCPercent(400) // the first collection is at 16 MiB: most boots need less
 	log := kmsg.Open("temper-generator")
 	time.AfterFunc(deadline, func() {
 		log.Error(fmt.Errorf("not done after %s: units without a drop-in stay as they are", deadline))
@@ -31,8 +30,8 @@ func main() {
 	os.Exit(run(log, os.Args[1:]))
 }
 
-// run generates into the directories that systemd gives: normal, early, late; only the first is used. A panic is a
-// report like any other.
+// run writes drop-ins into the first of the directories that systemd passes: normal, early, late. A panic is reported
+// like an error.
 func run(log *kmsg.Log, args []string) (code int) {
 	defer func() {
 		if p := recover(); p != nil {

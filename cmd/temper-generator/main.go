@@ -1,8 +1,9 @@
 // Command temper-generator is temper's systemd.generator(7): at boot and at every daemon-reload it writes the drop-ins
 // that were proven, or that the settings ask for.
 //
-// Nearly always the answer is the one of the last boot and lies ready; this program, which is small so that it starts
-// at once, checks that and copies it. Everything else it leaves to temper-decide, which it becomes.
+// Nearly always the drop-ins are those of the last boot, which the boot record holds. This program is small, so that it
+// starts fast: it checks that the record still applies and copies its drop-ins. In all other cases it executes
+// temper-decide in its place.
 package main
 
 import (
@@ -17,11 +18,10 @@ import (
 	"temper/internal/ready"
 )
 
-// patience is how long the other generators are waited for, whose units and drop-ins count as much as those of files.
+// patience is how long this generator waits for the other generators: their units and drop-ins count too.
 const patience = 10 * time.Second
 
-// deadline ends a wait for a file system that does not answer long before systemd loses patience with all generators
-// (90 s).
+// deadline ends a wait for a file system that does not answer, long before systemd kills all generators (after 90 s).
 const deadline = 20 * time.Second
 
 func main() {
@@ -58,8 +58,8 @@ func fail(why string) {
 	unix.Exit(1)
 }
 
-// copied writes what lies ready into the first of the directories that systemd gives. It is false, whatever was written
-// by then, where somebody has to look closer.
+// copied writes the drop-ins of the boot record into the first of the directories that systemd passes. It returns false
+// if temper-decide has to decide again, even if something was already written.
 func copied(root string, args []string) (done bool) {
 	defer func() {
 		if recover() != nil {
@@ -73,15 +73,15 @@ func copied(root string, args []string) (done bool) {
 	return ready.Copy(root, args[1])
 }
 
-// decide becomes temper-decide, and returns only if it cannot.
+// decide executes temper-decide in place of this program, and returns only if that fails.
 func decide(args []string) error {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink("/proc/self/exe", buf)
 	if err != nil {
 		return err
 	}
-	// Installed, it lies beside the directory of generators, all of whose programs systemd starts; built, beside this
-	// one.
+	// The installed temper-decide is not in the directory of generators, since systemd starts every program there. One
+	// that was just built is in the same directory as this program.
 	for _, dir := range []string{"../../temper", "."} {
 		program := path.Join(path.Dir(string(buf[:n])), dir, "temper-decide")
 		if err = unix.Exec(program, args, unix.Environ()); err != unix.ENOENT {

@@ -273,7 +273,7 @@ func TestNoProfiles(t *testing.T) {
 // What lies ready serves no boot that an administrator has turned something off for.
 func TestReadyAndDisabled(t *testing.T) {
 	dir := root(t)
-	if err := generator.MakeReady(host.At(dir)); err != nil {
+	if err := generator.MakeBootRecord(host.At(dir)); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := ready.Load(dir); !ok {

@@ -94,8 +94,8 @@ func (f *analyzeFlags) define(c *cobra.Command) {
 	defineSystemdFlags(flags)
 }
 
-// No unit is kept: what is in use is little but the listing of the load path. The heap may grow to five times that
-// before it is cleared, but not beyond what a few hundred units need, however many there are.
+// Units are not kept in memory: little but the listing of the load path stays in use. The heap may grow to five times
+// that before it is collected, but not beyond what a few hundred units need.
 const (
 	garbage = 400      // percent
 	memory  = 24 << 20 // bytes
@@ -183,7 +183,7 @@ func (f *analyzeFlags) checkDiff(units []string) error {
 	return nil
 }
 
-// analysis is what the flags ask for.
+// analysis returns the analysis that the flags ask for.
 func (f *analyzeFlags) analysis(c *cobra.Command, units []string) (*analysis.Analysis, error) {
 	options, err := offline.Complete(f.host(), exposure.Options{Version: f.version, Arch: f.arch, User: f.user})
 	if err != nil {
@@ -219,7 +219,7 @@ func (f *analyzeFlags) analysis(c *cobra.Command, units []string) (*analysis.Ana
 	return a, err
 }
 
-// policy reads what is asked of services.
+// policy reads the policy that the flags name, or else the default one.
 func (f *analyzeFlags) policy(c *cobra.Command) (*policy.Policy, error) {
 	machine := host.At("")
 	load, file := policy.Load, f.policyFile
@@ -256,7 +256,7 @@ func (f *analyzeFlags) policy(c *cobra.Command) (*policy.Policy, error) {
 	return rules, nil
 }
 
-// entries scores units: the running manager's where it is asked, else unit files.
+// entries scores the units of the running manager or, if it is not to be asked, unit files.
 func (f *analyzeFlags) entries(ctx context.Context, a *analysis.Analysis, units []string) (
 	found iter.Seq[report.Entry], done func(), err error,
 ) {
@@ -275,7 +275,8 @@ func (f *analyzeFlags) entries(ctx context.Context, a *analysis.Analysis, units 
 	return found, func() {}, err
 }
 
-// asksManager reports whether the manager is to be asked: units by name, of this machine as it runs.
+// asksManager reports whether the running manager is asked: no unit is given as a file, and no flag changes what is
+// scored.
 func (f *analyzeFlags) asksManager(units []string) bool {
 	changed := bool(f.offline) || f.version != 0 || f.arch != "" || f.profile != "" || f.portable != ""
 	if changed || !f.host().IsHost() || slices.ContainsFunc(units, isFile) {
@@ -295,14 +296,14 @@ func (f *analyzeFlags) compare(a *analysis.Analysis, units []string) error {
 	return report.Text{Out: f.out, Style: f.style()}.Diff(e)
 }
 
-// note says something that is no problem, unless that is not wanted.
+// note prints something that is not a problem, unless --quiet is given.
 func (f *analyzeFlags) note(what error) {
 	if !f.quiet {
 		fmt.Fprintf(f.err, "temper: note: %v\n", what)
 	}
 }
 
-// complain says on stderr why an entry makes the run fail.
+// complain reports whether an entry makes the run fail, and says on stderr why.
 func (f *analyzeFlags) complain(e report.Entry) bool {
 	switch {
 	case e.Err != nil:
@@ -336,7 +337,7 @@ func (f *analyzeFlags) print(entries iter.Seq[report.Entry], units []string) err
 	return text.Table(entries, f.sort == "exposure")
 }
 
-// style is that of standard output: colours, faces and a width on a terminal only.
+// style is the style for standard output: colours, faces and a width only on a terminal.
 func (f *analyzeFlags) style() report.Style {
 	file, ok := f.out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

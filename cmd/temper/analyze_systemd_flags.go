@@ -14,7 +14,7 @@ import (
 // boolean is a flag that takes systemd's words for yes and no.
 type boolean bool
 
-// Set reads one of them.
+// Set reads one of systemd's words for yes and no.
 func (b *boolean) Set(text string) error {
 	on, ok := unit.Bool(text)
 	if !ok {
@@ -26,7 +26,7 @@ func (b *boolean) Set(text string) error {
 
 func (b *boolean) String() string { return map[bool]string{true: "yes", false: "no"}[bool(*b)] }
 
-// Type is how help shows the flag: as one that takes nothing.
+// Type makes help show the flag as one that takes no value.
 func (*boolean) Type() string { return "bool" }
 
 // jsonMode is the value of --json.
@@ -49,7 +49,7 @@ func (m *jsonMode) Set(text string) error {
 
 func (m *jsonMode) String() string { return string(*m) }
 
-// Type is how help shows the value.
+// Type is the type of the value that help shows.
 func (*jsonMode) Type() string { return "string" }
 
 func (m jsonMode) set() bool { return m != "" }
@@ -57,13 +57,13 @@ func (m jsonMode) set() bool { return m != "" }
 // on reports whether rows are printed as JSON.
 func (m jsonMode) on() bool { return m == short || m == pretty }
 
-// systemdFlags are flags of systemd-analyze security that change nothing here, or cannot be had. Help does not list
-// them; temper(1) does.
+// systemdFlags are flags of systemd-analyze security that have no effect here or that temper does not support.
+// temper(1) lists them, help does not.
 var systemdFlags = []struct {
 	name, shorthand string
-	takes           bool   // a value
-	offline         bool   // systemd-analyze does not look at it with --offline
-	why             string // why it cannot be had; "" if it changes nothing
+	takes           bool   // takes a value
+	offline         bool   // systemd-analyze ignores it with --offline
+	why             string // why temper does not support it; "" if it has no effect
 	instead         string
 }{
 	{name: "system"},
@@ -85,7 +85,7 @@ var systemdFlags = []struct {
 	},
 }
 
-// defineSystemdFlags adds them, hidden.
+// defineSystemdFlags adds the systemdFlags, hidden from help.
 func defineSystemdFlags(flags *pflag.FlagSet) {
 	for _, f := range systemdFlags {
 		if f.takes {
@@ -97,7 +97,7 @@ func defineSystemdFlags(flags *pflag.FlagSet) {
 	}
 }
 
-// checkSystemdFlags refuses those that cannot be had.
+// checkSystemdFlags returns an error for a flag that temper does not support.
 func (f *analyzeFlags) checkSystemdFlags(c *cobra.Command) error {
 	for _, s := range systemdFlags {
 		if s.why != "" && c.Flag(s.name).Changed && !(s.offline && bool(f.offline)) {

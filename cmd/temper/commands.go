@@ -91,7 +91,7 @@ func suggestion(c *cobra.Command, word string) string {
 	return "temper --help"
 }
 
-// manual is the verb by which the build makes the manual pages.
+// manual is the verb with which the build makes the manual pages.
 func (a *app) manual() *cobra.Command {
 	return &cobra.Command{
 		Use:    "manual SOURCE OUTPUT",
@@ -108,7 +108,7 @@ func (a *app) manual() *cobra.Command {
 	}
 }
 
-// completes adds to a command what a shell can suggest: the units of the root, profiles, and the words that flags take.
+// completes adds to a command what a shell can suggest: units of the root, profiles, and the words that flags take.
 func (a *app) completes(c *cobra.Command) {
 	switch {
 	case strings.Contains(c.Use, "UNIT"):
@@ -129,12 +129,12 @@ func (a *app) completes(c *cobra.Command) {
 		if kind == nil {
 			complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 		}
-		_ = c.RegisterFlagCompletionFunc(name, complete) // a flag that has one already keeps it
+		_ = c.RegisterFlagCompletionFunc(name, complete) // it fails if the flag has one, which stays
 	}
 }
 
-// unitNames suggests the service units of the root. Where they cannot be listed, nothing is suggested: a completion has
-// nobody to complain to.
+// unitNames suggests the service units of the root. If they cannot be listed, nothing is suggested: a completion cannot
+// print an error.
 func (a *app) unitNames(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	names, _ := (&unit.Loader{Root: a.host()}).List(".service")
 	var fit []string

@@ -74,8 +74,8 @@ func (a *app) runGuard(ctx context.Context, undo bool, units []string) error {
 	return exitError(exitFindings)
 }
 
-// noteGoodRuns has the guard note which hardened units run well, while it can still be told from their verdicts under
-// what they run. What cannot be noted the guard asks the journal for, when a unit fails.
+// noteGoodRuns makes the guard record which hardened units run well, while their verdicts still say with which drop-in
+// they run. If a run was not recorded, the guard reads the journal when the unit fails.
 func (a *app) noteGoodRuns(ctx context.Context) {
 	if !systemd.Booted() {
 		return

@@ -36,7 +36,7 @@ const (
 	exitFailed   = 3 // could not run, or nothing could be decided
 )
 
-// exitError ends a command with a code after it has said everything itself.
+// exitError ends a command with an exit code and prints nothing: the command has already said what is wrong.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
@@ -46,7 +46,7 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// app is what the verbs share.
+// app has what all verbs share.
 type app struct {
 	out, err io.Writer
 	root     string
@@ -71,13 +71,13 @@ func (a *app) warnAll(problems []error) bool {
 	return len(problems) > 0
 }
 
-// loadProfiles reads the profiles of a root and, behind them, those that temper is built with: a machine without any,
-// or an image, can then be proven too.
+// loadProfiles reads the profiles of a root and, after them, those that are built into temper, so that a machine or an
+// image without profiles can be proven too.
 func loadProfiles(root host.Root) (*profiles.Set, []error) {
 	return profiles.Load(root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
 }
 
-// generator reads what the generator would read on the root.
+// generator reads what the generator reads at a boot of the root.
 func (a *app) generator() (*generator.Generator, []error, error) {
 	return generator.New(a.host(), ready.CommandLine(a.host().Dir()))
 }
@@ -109,10 +109,11 @@ func (a *app) code(err error) int {
 	return exitFailed
 }
 
-// release is the version that a package was built as; the build sets it with -ldflags "-X main.release=...".
+// release is the version of the package that temper was built for; the build sets it with -ldflags "-X
+// main.release=...".
 var release string
 
-// version is that of the package, or else the module's version as the Go linker knows it.
+// version is the version of the package or, without one, the module's version that the Go linker recorded.
 func version() string {
 	if release != "" {
 		return release

@@ -28,7 +28,7 @@ type proveFlags struct {
 	noLogs                       bool
 	tighten, trusted             bool
 	jobs                         int
-	onlyProven                   bool // keep what is stored unless a unit is proven
+	onlyProven                   bool // store a verdict only if the unit is proven
 }
 
 func (a *app) prove() *cobra.Command {
@@ -110,7 +110,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	return err
 }
 
-// proveAll proves units, prints what was found, and makes it take effect where that is wanted.
+// proveAll proves units, prints the results and, with --reload, makes them take effect.
 func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error {
 	if o.Root.IsHost() && f.state == "" && f.where != batch.Host {
 		a.noteGoodRuns(ctx)
@@ -124,7 +124,7 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 		return printErr
 	}
 	if f.state == "" {
-		err = errors.Join(err, generator.MakeReady(o.Root))
+		err = errors.Join(err, generator.MakeBootRecord(o.Root))
 	}
 	if f.reload {
 		err = errors.Join(err, reload(ctx))
@@ -135,7 +135,7 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 // proveCodes are the exit codes of prove.
 var proveCodes = map[batch.Outcome]int{batch.Clean: exitOK, batch.Findings: exitFindings, batch.Undecided: exitFailed}
 
-// check refuses flags that contradict each other.
+// check returns an error for flags that contradict each other.
 func (f proveFlags) check(root host.Root) error {
 	switch {
 	case f.reload && !root.IsHost():
@@ -150,16 +150,16 @@ func (f proveFlags) check(root host.Root) error {
 	return nil
 }
 
-// stateStore is where verdicts are kept: in the root that was tried, unless the flag says otherwise.
+// stateStore is where verdicts are stored: in the root that is proven, unless --state names a directory.
 func stateStore(root host.Root, state string) (verdict.Store, error) {
 	if state == "" {
 		return verdict.Store{Root: root}, nil
 	}
-	dir, err := filepath.Abs(state) // a root knows no working directory
+	dir, err := filepath.Abs(state) // names in a root are absolute
 	return verdict.Store{Dirs: []string{dir}}, err
 }
 
-// reload applies the verdicts to this machine.
+// reload makes systemd on this machine run the generators again, which applies the verdicts.
 func reload(ctx context.Context) error {
 	here, err := place.Host(ctx)
 	if err != nil {
@@ -180,7 +180,8 @@ func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
 	return p, nil
 }
 
-// unitsToProve completes the names of units; without any they are those that the profile, or every profile, names.
+// unitsToProve completes the names of units. Without units it returns those that the profile names or, without a
+// profile, those that any profile names.
 func unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units []string) ([]string, error) {
 	for i, name := range units {
 		units[i] = serviceName(name)

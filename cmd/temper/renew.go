@@ -12,8 +12,8 @@ import (
 	"temper/renew"
 )
 
-// renew is what temper-prove.service runs. It is a verb of its own because it is for the machine, not for people: it
-// waits for package managers, and a machine where nothing is stale is no error.
+// renew is what temper-prove.service runs. It differs from prove since nobody is there to read its output: it waits for
+// package managers, and it is no error that nothing is stale.
 func (a *app) renew() *cobra.Command {
 	return &cobra.Command{
 		Use:   "renew [UNIT...]",
@@ -41,7 +41,7 @@ func (a *app) runRenew(ctx context.Context, units []string) error {
 	if len(units) == 0 {
 		return renew.Run(ctx, func(ctx context.Context, units []string) error { return a.runProve(ctx, f, units) })
 	}
-	f.reload, f.onlyProven = false, true // who wants them proven applies it
+	f.reload, f.onlyProven = false, true // whoever names units reloads systemd afterwards
 	err := a.runProve(ctx, f, units)
 	switch {
 	case err == nil:
@@ -49,6 +49,6 @@ func (a *app) runRenew(ctx context.Context, units []string) error {
 	case errors.Is(err, place.ErrUnavailable):
 		return err // exit status guard.ExitNoPlace
 	}
-	a.code(err) // says what it is
+	a.code(err) // prints the error
 	return exitError(guard.ExitUndecided)
 }

@@ -110,7 +110,7 @@ func (a *app) showTrials(store verdict.Store, units []string) error {
 	return nil
 }
 
-// reproduce prints the commands that put a demoted directive back by hand.
+// reproduce prints commands that apply a demoted directive again by hand.
 func (a *app) reproduce(store verdict.Store, units []string, demoted string) error {
 	for _, name := range units {
 		r, err := explain.Reproduce(a.host(), store, serviceName(name), demoted)
