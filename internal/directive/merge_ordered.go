@@ -204,11 +204,14 @@ func (ordered) rule() string { return "the stronger value holds" }
 // one, and where a value stops naming a path itself, the unit's exceptions from it begin to count.
 func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
 	for _, e := range d.Paths {
-		from, _ := d.Value(e.Value, values.Newest)
-		if e.Mode == ReadOnly && from.Rank <= target.Rank && c.covers(e.Path) {
+		from := d.rank(e.Value)
+		if e.Mode == ReadOnly && from <= target.Rank && c.covers(e.Path) {
 			return fmt.Sprintf("would uncover %s, which the unit covers with a file system of its own", e.Path)
 		}
-		if by := c.excepted(d, e.Path); by != "" && have.Rank > 0 && from.Rank <= have.Rank {
+		if have.Rank == 0 || from > have.Rank {
+			continue
+		}
+		if by := c.excepted(d, e.Path); by != "" {
 			return fmt.Sprintf("the unit's own %s= would then open %s", by, e.Path)
 		}
 	}

@@ -23,25 +23,29 @@ func (d *Directive) PathsOf(lines []string) []PathEffect {
 		return nil
 	}
 	set, _ := d.Value(lines[len(lines)-1], values.Newest)
-	return slices.DeleteFunc(slices.Clone(d.Paths), func(e PathEffect) bool {
-		v, _ := d.Value(e.Value, values.Newest)
-		return v.Rank > set.Rank || e.Mode == ReadOnly && d.hides(e.Path, set)
-	})
+	var effects []PathEffect
+	for _, e := range d.Paths {
+		if d.rank(e.Value) <= set.Rank && !(e.Mode == ReadOnly && d.hides(e.Path, set.Rank)) {
+			effects = append(effects, e)
+		}
+	}
+	return effects
 }
 
 // NamedPaths is [Directive.PathsOf] without the paths that systemd does not name itself: a mount there would not be
 // closed.
 func (d *Directive) NamedPaths(lines []string) []PathEffect {
-	return slices.DeleteFunc(d.PathsOf(lines), func(e PathEffect) bool {
-		set, _ := d.Value(lines[len(lines)-1], values.Newest)
-		return !d.names(e, set)
-	})
+	effects := d.PathsOf(lines)
+	if len(effects) == 0 {
+		return nil
+	}
+	set, _ := d.Value(lines[len(lines)-1], values.Newest)
+	return slices.DeleteFunc(effects, func(e PathEffect) bool { return !d.names(e, set.Rank) })
 }
 
-// names reports whether systemd names the path of an effect itself where a value is set.
-func (d *Directive) names(e PathEffect, set Value) bool {
-	last, limited := d.Value(e.Upto, values.Newest)
-	return !limited || set.Rank <= last.Rank
+// names reports whether systemd names the path of an effect itself where a value of this rank is set.
+func (d *Directive) names(e PathEffect, rank int) bool {
+	return e.Upto == "" || rank <= d.rank(e.Upto)
 }
 
 // ListsPaths reports whether the directive is a list of paths that systemd looks for when the service starts.
@@ -70,11 +74,10 @@ func effects(lines []string, mode PathMode) []PathEffect {
 	return effects
 }
 
-// hides reports whether a value takes a path away altogether.
-func (d *Directive) hides(path string, set Value) bool {
+// hides reports whether a value of this rank takes a path away altogether.
+func (d *Directive) hides(path string, rank int) bool {
 	return slices.ContainsFunc(d.Paths, func(e PathEffect) bool {
-		v, _ := d.Value(e.Value, values.Newest)
-		return e.Path == path && e.Mode == Hidden && v.Rank <= set.Rank
+		return e.Path == path && e.Mode == Hidden && d.rank(e.Value) <= rank
 	})
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"temper/internal/host"
 	"temper/internal/unit"
-	"temper/internal/values"
 )
 
 // mounts lists what a value of an ordered directive mounts, by what it implies too.
@@ -17,10 +16,12 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	if v.Rank == 0 {
 		return nil
 	}
-	all := slices.DeleteFunc(slices.Clone(d.Mounts), func(m Mount) bool {
-		from, _ := d.Value(m.Value, values.Newest)
-		return version < m.Since || v.Rank < from.Rank || v.Rank == from.Rank && v.Name != from.Name
-	})
+	var all []Mount
+	for _, m := range d.Mounts {
+		if version >= m.Since && (v.Rank > d.rank(m.Value) || v.Name == m.Value) {
+			all = append(all, m)
+		}
+	}
 	for _, e := range d.NamedPaths([]string{v.Name}) {
 		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) &&
 			!host.Below("/sys", e.Path) { // which are noexec themselves
@@ -38,6 +39,16 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 		}
 	}
 	return all
+}
+
+// rank is that of a value of the table by its name there; 0 for any other.
+func (d *Directive) rank(name string) int {
+	for _, v := range d.Values {
+		if v.Name == name {
+			return v.Rank
+		}
+	}
+	return 0
 }
 
 // unitPaths is what a unit does to paths itself.
@@ -205,7 +216,7 @@ func (c Context) covers(p string) bool {
 	}
 	return slices.ContainsFunc(table, func(d *Directive) bool {
 		have := c.values[d]
-		return d.Covers != "" && have.Name == d.Covers && d.hides(p, have.Value)
+		return d.Covers != "" && have.Name == d.Covers && d.hides(p, have.Rank)
 	})
 }
 
@@ -318,8 +329,7 @@ func (c Context) shutBy(row, d *Directive) []closedPath {
 	}
 	var closed []closedPath
 	for _, e := range row.Paths {
-		v, _ := row.Value(e.Value, values.Newest)
-		if have.Rank >= v.Rank && row.names(e, have) {
+		if have.Rank >= row.rank(e.Value) && row.names(e, have.Rank) {
 			by := row.Name + "=" + have.Name
 			closed = append(closed, closedPath{path: realPath(e.Path), by: by, replaced: row.Name == d.With})
 		}
