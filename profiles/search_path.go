@@ -36,6 +36,9 @@ func Library() fs.FS {
 // SearchPath is where profiles are looked for, the first directory first.
 var SearchPath = ready.ProfileDirs
 
+// shippedDir is where packages ship profiles: most are about services that a machine does not have.
+const shippedDir = "/usr/lib"
+
 // Set is the profiles of a root. The nil and the zero Set have none.
 type Set struct {
 	files    map[string]*own // by name, those that did not load and masks included
@@ -57,11 +60,11 @@ func Load(root host.Root, dirs []string) (*Set, []error) {
 	return load(&loader{root: root, dirs: dirs})
 }
 
-// LoadAbout is [Load] for a boot of a machine that has units of these names: of a profile that is about none of them
-// and hides nothing from them it reads the head alone, and does not tell what is wrong below. That is most of what is
-// shipped.
+// LoadAbout is [Load] for a boot of a machine that has units of these names. Of a profile that a package ships, that is
+// about none of them and that hides nothing from them, it reads the head alone, and does not tell what is wrong below.
 func LoadAbout(root host.Root, dirs, units []string) (*Set, []error) {
-	return load(&loader{root: root, dirs: dirs, about: func(patterns []string) bool { return mayFit(patterns, units) }})
+	about := func(patterns []string) bool { return mayFit(patterns, units) }
+	return load(&loader{root: root, dirs: dirs, about: about})
 }
 
 func load(l *loader) (*Set, []error) {
@@ -291,7 +294,7 @@ func (l *loader) file(name, at string) *own {
 	if err != nil {
 		return refused(name, unreadable(at, err))
 	}
-	if l.about != nil {
+	if l.about != nil && host.Below(shippedDir, at) {
 		if o, ok := parseHead(name, at, data); ok && !l.about(o.Units) {
 			return o
 		}
@@ -304,7 +307,7 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	if id, message, fix := profileName(name); id != "" {
 		return "", Finding{ID: id, Path: at, Message: message, Fix: fix}, true
 	}
-	target, err := l.follow(at)
+	target, info, err := l.follow(at)
 	switch {
 	case err != nil:
 		return "", unreadable(at, err), true
@@ -318,18 +321,15 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 			Fix:     "copy the file",
 		}, true
 	}
-	// The directory too: a link may lead to one that was refused.
-	for _, part := range []string{path.Dir(target), target} {
-		info, err := l.root.Lstat(part)
-		if part != target {
-			info, err = l.root.Stat(part)
-		}
-		if err != nil {
+	err = l.root.Trusts(target, info)
+	if dir := path.Dir(target); err == nil && target != at { // a link may lead to a directory that was refused
+		if info, err = l.root.Stat(dir); err != nil {
 			return "", unreadable(at, err), true
 		}
-		if err := l.root.Trusts(part, info); err != nil {
-			return "", untrusted(at, err), true
-		}
+		err = l.root.Trusts(dir, info)
+	}
+	if err != nil {
+		return "", untrusted(at, err), true
 	}
 	return target, Finding{}, false
 }
@@ -349,33 +349,33 @@ const maxProfile = 64 << 10
 // maxLinks is how many links a profile may be away from its file.
 const maxLinks = 8
 
-// follow returns where a file is after at most a few links: [null], or a path in the search path, or "" if a link
-// leads out of it.
-func (l *loader) follow(at string) (string, error) {
+// follow returns where a file is after at most a few links, and what it is: [null], or a path in the search path, or ""
+// if a link leads out of it.
+func (l *loader) follow(at string) (string, fs.FileInfo, error) {
 	for hop := range maxLinks {
 		info, err := l.root.Lstat(at)
 		if hop > 0 && errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("is a link to %s, which does not exist", at)
 		}
 		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return at, err
+			return at, info, err
 		}
 		target, err := l.root.Readlink(at)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		if !path.IsAbs(target) {
 			target = path.Join(path.Dir(at), target)
 		}
 		if at = path.Clean(target); at == null {
-			return at, nil
+			return at, nil, nil
 		}
 		inside := func(dir string) bool { return path.Dir(at) == dir || path.Dir(at) == dir+"/base" }
 		if !slices.ContainsFunc(l.dirs, inside) {
-			return "", nil
+			return "", nil, nil
 		}
 	}
-	return "", fmt.Errorf("leads over more than %d links", maxLinks)
+	return "", nil, fmt.Errorf("leads over more than %d links", maxLinks)
 }
 
 func (l *loader) builtin() {
