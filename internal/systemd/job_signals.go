@@ -12,7 +12,7 @@ import (
 // such a signal, and go-systemd does not ask who has. It waits until a signal is taken; godbus has a goroutine for each
 // that waits, however many a bus sends.
 type jobSignals struct {
-	owner func() (string, error) // of the manager's name
+	owner func() (string, error) // of the manager's name; "" where there is no bus
 	known string                 // owner when last asked for
 	ended chan struct{}
 	end   sync.Once
@@ -57,6 +57,7 @@ func (j *jobSignals) DeliverSignal(from, member string, signal *dbus.Signal) {
 }
 
 // ofManager reports whether the manager is who has sent a signal. It gets another name when it executes itself again.
+// Where there is no bus nobody else is there, whatever name the manager gives itself.
 func (j *jobSignals) ofManager(sender string) bool {
 	if sender == j.known && sender != "" {
 		return true
@@ -66,7 +67,7 @@ func (j *jobSignals) ofManager(sender string) bool {
 		return false
 	}
 	j.known = owner
-	return sender == owner
+	return owner == "" || sender == owner
 }
 
 // AddSignal has signals sent to a channel, too.
