@@ -1,8 +1,11 @@
 package generator
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"temper/internal/host"
 	"temper/internal/ready"
@@ -35,7 +38,27 @@ func Run(root host.Root, cmdline, dir string) Report {
 	if r.Written, err = Write(dir, decisions); err != nil {
 		r.Problems = append(r.Problems, err)
 	}
+	if err := askForProofs(dir, decisions); err != nil {
+		r.Problems = append(r.Problems, err)
+	}
 	return r
+}
+
+// NeedsProofFile is beside the drop-ins where units need a proof, and names them. temper-prove.path looks for it.
+const NeedsProofFile = "temper-prove.needed"
+
+// askForProofs has the units proven in the background that need it.
+func askForProofs(dir string, decisions []Decision) error {
+	var units strings.Builder
+	for _, d := range decisions {
+		if d.NeedsProof {
+			fmt.Fprintln(&units, d.Unit)
+		}
+	}
+	if units.Len() == 0 {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(dir, NeedsProofFile), []byte(units.String()), 0o644)
 }
 
 // Write puts the drop-ins of decisions below dir, each under a temporary name first, and returns how many it wrote. It

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -30,6 +31,12 @@ const (
 	Drop = "drop" // the unit counts as unproven
 )
 
+// Whether a service that runs is restarted where a new proof has found that it needs what it is forbidden.
+const (
+	RestartNever   = "never"
+	RestartDemoted = "demoted"
+)
+
 // SettingsFile is where the administrator's settings are.
 const SettingsFile = "/etc/temper/temper.toml"
 
@@ -37,6 +44,7 @@ const SettingsFile = "/etc/temper/temper.toml"
 type Settings struct {
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
 	Stale    string   `toml:"stale"`    // Keep (the default) or Drop
+	Restart  string   `toml:"restart"`  // RestartNever (the default) or RestartDemoted
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
 	// Secrets maps a path to the units, names or globs, that may see it. The path is hidden from every other unit that
 	// temper hardens.
@@ -63,7 +71,7 @@ const maxSettings = 64 << 10
 // LoadSettings reads the settings of a root; without a file they are the defaults. If there is an error, it is not
 // known what the administrator wants, and nothing should be applied.
 func LoadSettings(root host.Root) (Settings, error) {
-	defaults := Settings{Unproven: Hold, Stale: Keep}
+	defaults := Settings{Unproven: Hold, Stale: Keep, Restart: RestartNever}
 	data, err := root.ReadTrusted(SettingsFile, maxSettings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaults, nil
@@ -81,18 +89,21 @@ func LoadSettings(root host.Root) (Settings, error) {
 		return defaults, tomlError(SettingsFile, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, stale, exclude or secrets",
+		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, stale, restart, exclude or secrets",
 			SettingsFile, keys.OfKey(unknown[0]...).Line, unknown[0])
 	}
-	switch s.Unproven {
-	case Hold, Enforce, Prove:
-	default:
-		return defaults, fmt.Errorf("%s:%d: unproven = %q, want %q, %q or %q",
-			SettingsFile, keys.Of("unproven").Line, s.Unproven, Hold, Enforce, Prove)
-	}
-	if s.Stale != Keep && s.Stale != Drop {
-		return defaults, fmt.Errorf("%s:%d: stale = %q, want %q or %q",
-			SettingsFile, keys.Of("stale").Line, s.Stale, Keep, Drop)
+	for _, c := range []struct {
+		key, value string
+		choices    []string
+	}{
+		{"unproven", s.Unproven, []string{Hold, Enforce, Prove}},
+		{"stale", s.Stale, []string{Keep, Drop}},
+		{"restart", s.Restart, []string{RestartNever, RestartDemoted}},
+	} {
+		if !slices.Contains(c.choices, c.value) {
+			return defaults, fmt.Errorf("%s:%d: %s = %q, want %s",
+				SettingsFile, keys.Of(c.key).Line, c.key, c.value, anyOf(c.choices))
+		}
 	}
 	for _, pattern := range s.Exclude {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -124,6 +135,16 @@ func (s Settings) checkSecrets(keys tomlpos.Positions) error {
 		}
 	}
 	return nil
+}
+
+// anyOf lists values as in a sentence.
+func anyOf(values []string) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(v)
+	}
+	last := len(quoted) - 1
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }
 
 func tomlError(file string, err error) error {

@@ -133,7 +133,8 @@ func whyApplied(v *verdict.Verdict, systemd int) string {
 // not proven.
 func (g *Generator) applyWithoutProof(u *unit.Unit, d *Decision) {
 	v := d.Verdict
-	holds := v != nil && !v.Stale // the verdict is about the unit as it is now
+	// The verdict is about the unit as it is now.
+	holds := v != nil && !v.Stale && v.Result != verdict.Inconclusive
 	switch g.Settings.Unproven {
 	case Enforce:
 		if holds && v.Result == verdict.Broken {

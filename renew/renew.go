@@ -7,7 +7,11 @@ package renew
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"maps"
+	"path"
 	"slices"
 
 	"temper/generator"
@@ -16,70 +20,102 @@ import (
 	"temper/internal/verdict"
 )
 
+// A Machine is what proofs and their results act on.
+type Machine interface {
+	// Prove proves units, stores what was found and makes the manager read it.
+	Prove(ctx context.Context, units []string) error
+	// Restart starts a unit again if it runs, and reports whether it does.
+	Restart(ctx context.Context, unit string) (bool, error)
+}
+
 // rounds is how often Run searches for stale verdicts: packages may change while units are proven.
 const rounds = 3
 
-// Run waits until no package manager is at work, calls prove with the units whose verdicts are stale or missing, and
-// writes the record for the next boot. It goes on after errors of prove and returns them at the end.
-func Run(ctx context.Context, prove func(ctx context.Context, units []string) error) error {
-	root := host.At("")
-	result := verdict.Store{Root: root}.Protect() // versions before this one let everybody read what services log
-	tried := map[string]verdict.Fingerprint{}
+// A run is one call of Run.
+type run struct {
+	root        host.Root
+	machine     Machine
+	tried       map[string]verdict.Fingerprint
+	out, alarms io.Writer
+}
+
+// Run waits until no package manager is at work, has the units proven whose verdicts are stale or missing, and writes
+// the record for the next boot. It writes to out when results take effect, and to alarms what people should do, with the
+// prefix of a warning as in sd-daemon(3). It goes on after errors of proofs and returns them at the end.
+func Run(ctx context.Context, m Machine, out, alarms io.Writer) error {
+	r := run{host.At(""), m, map[string]verdict.Fingerprint{}, out, alarms}
+	result := verdict.Store{Root: r.root}.Protect() // versions before this one let everybody read what services log
 	for range rounds {
 		if err := waitForPackages(ctx, packageLocks); err != nil {
-			return err
-		}
-		units, err := outdated(root, tried)
-		if err != nil {
 			return errors.Join(err, result)
 		}
-		if len(units) > 0 {
-			result = errors.Join(result, prove(ctx, slices.Sorted(maps.Keys(units))))
-			maps.Copy(tried, units)
-		}
-		if err := generator.MakeBootRecord(root); err != nil {
-			return errors.Join(err, result)
-		}
-		// temper-prove.path does not watch while its service runs: another round handles what has changed meanwhile.
-		if units, err = outdated(root, tried); err != nil || len(units) == 0 {
+		again, err := r.round(ctx, &result)
+		if err != nil || !again {
 			return errors.Join(err, result)
 		}
 	}
 	return result
 }
 
-// outdated lists the units that must be proven, with their current fingerprints. It leaves out those that were tried
-// with the same fingerprint: some units stay without a fresh verdict, since no proof of them succeeds.
-func outdated(root host.Root, tried map[string]verdict.Fingerprint) (map[string]verdict.Fingerprint, error) {
-	g, _, err := generator.New(root, ready.CommandLine(root.Dir())) // the generator reports errors in single files
+// round proves what is stale, and reports whether there is more now. What becomes of proofs is added to result.
+func (r run) round(ctx context.Context, result *error) (again bool, err error) {
+	before, err := r.stale()
 	if err != nil {
+		return false, err
+	}
+	for unit, s := range before {
+		r.tried[unit] = s.now
+	}
+	if len(before) > 0 {
+		*result = errors.Join(*result, r.machine.Prove(ctx, slices.Sorted(maps.Keys(before))))
+		*result = errors.Join(*result, r.tell(ctx, before))
+	}
+	*result = errors.Join(*result, keepShipped(r.root))
+	if err := generator.MakeBootRecord(r.root); err != nil {
+		return false, err
+	}
+	// temper-prove.path does not watch while its service runs: another round handles what has changed meanwhile.
+	units, err := r.stale()
+	return len(units) > 0, err
+}
+
+// needsProofFile is written by the generator where it sees that units are to be proven.
+var needsProofFile = path.Join("/run/systemd/generator", generator.NeedsProofFile)
+
+// A staleUnit is a unit that must be proven.
+type staleUnit struct {
+	decision generator.Decision
+	now      verdict.Fingerprint // as what it is tried
+}
+
+// stale lists the units that must be proven. It leaves out those that were tried with the same fingerprint: some units
+// stay without a fresh verdict, since no proof of them succeeds.
+func (r run) stale() (map[string]staleUnit, error) {
+	if err := r.root.Remove(needsProofFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	g, err := load(r.root)
+	if err != nil || g.Switches.Off != "" {
 		return nil, err
 	}
 	decisions, _ := g.Decisions()
-	units := map[string]verdict.Fingerprint{}
+	stale := map[string]staleUnit{}
 	for _, d := range decisions {
-		if !lacksProof(g, d) {
+		if !d.NeedsProof {
 			continue
 		}
 		now := fingerprint(g, d)
-		if was, ok := tried[d.Unit]; !ok || was != now {
-			units[d.Unit] = now
+		if was, ok := r.tried[d.Unit]; !ok || was != now {
+			stale[d.Unit] = staleUnit{d, now}
 		}
 	}
-	return units, nil
+	return stale, nil
 }
 
-// lacksProof decides whether a unit must be proven: its verdict is stale, or it has none and temper.toml asks for a
-// proof.
-func lacksProof(g *generator.Generator, d generator.Decision) bool {
-	switch {
-	case d.Profile == nil || g.Switches.Off != "":
-		return false
-	case d.Verdict != nil:
-		return d.Verdict.Stale
-	default:
-		return d.Named && g.Settings.Unproven == generator.Prove && d.Text != ""
-	}
+// load reads what the generator reads. The generator reports errors in single files.
+func load(root host.Root) (*generator.Generator, error) {
+	g, _, err := generator.New(root, ready.CommandLine(root.Dir()))
+	return g, err
 }
 
 // fingerprint returns the current fingerprint of a unit; the zero value if it cannot be computed.
@@ -94,3 +130,33 @@ func fingerprint(g *generator.Generator, d generator.Decision) verdict.Fingerpri
 	}
 	return now
 }
+
+// keepShipped keeps, with the verdicts of this machine, those that a package brought and that hold: they go on applying
+// when the package of the service has changed, whatever the package of the verdicts brings then.
+func keepShipped(root host.Root) error {
+	g, err := load(root)
+	if err != nil || g.Switches.Off != "" {
+		return err
+	}
+	decisions, _ := g.Decisions()
+	var problems []error
+	for _, d := range decisions {
+		v := d.Verdict
+		if v == nil || v.Stale || v.Result != verdict.Proven || !v.Fingerprint.Shipped() || v.Unit != d.Unit {
+			continue
+		}
+		own, err := g.Store.Own().Get(v.Unit)
+		if err == nil && own.Dropin == v.Dropin && own.Fingerprint == v.Fingerprint {
+			continue
+		}
+		v.Stale, v.StaleReason = false, ""
+		problems = append(problems, g.Store.Put(*v))
+	}
+	return errors.Join(problems...)
+}
+
+// say writes a line for the journal.
+func (r run) say(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
+
+// alarm writes a line that people should see.
+func (r run) alarm(format string, args ...any) { fmt.Fprintf(r.alarms, "<4>"+format+"\n", args...) }

@@ -8,17 +8,23 @@ import (
 	"temper/internal/verdict"
 )
 
-// keep stores a verdict unless the options forbid it, and returns the outcome for its unit.
+// keep stores a verdict and returns the outcome for its unit. A result that proves nothing does not replace a verdict
+// that was proven, or that says what breaks: it is stored beside it.
 func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error) {
-	old, err := b.Store.Get(v.Unit)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		b.Report.Warn(fmt.Errorf("%w; it is replaced", err))
-	}
-	if why := weaker(v, old); b.NoRegress && err == nil && why != "" {
+	old, counts := b.before(v)
+	if why := weaker(v, old); b.NoRegress && why != "" {
 		b.Report.Warn(fmt.Errorf("%s: %s: the stored verdict is kept, beside the trials of this proof", v.Unit, why))
 		return Findings, b.putTrials(v.Unit, trials)
 	}
-	if v.Result == verdict.Inconclusive || b.OnlyProven && v.Result != verdict.Proven {
+	switch {
+	case v.Result == verdict.Proven:
+	case counts:
+		if old.Result == verdict.Proven {
+			b.Report.Warn(fmt.Errorf("%s: what was proven before stays, and this attempt is kept beside it", v.Unit))
+		}
+		old.LastAttempt = &verdict.Attempt{Result: v.Result, Reason: v.Reason, Fingerprint: v.Fingerprint}
+		return Undecided, b.putProof(old, trials)
+	case b.OnlyProven:
 		return Undecided, b.putTrials(v.Unit, trials)
 	}
 	if err := b.putProof(v, trials); err != nil {
@@ -47,6 +53,24 @@ func (b *batch) putTrials(unit string, trials []verdict.Trial) error {
 		return nil
 	}
 	return b.Store.PutTrials(unit, trials)
+}
+
+// before returns what is stored about a unit. It counts where it says something of this machine: it is of this machine,
+// or a package brought it and it holds for the unit that has been tried now.
+func (b *batch) before(v verdict.Verdict) (old verdict.Verdict, counts bool) {
+	old, err := b.Store.Own().Get(v.Unit)
+	own := err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		old, err = b.Store.Shipped().Get(v.Unit)
+	}
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			b.Report.Warn(fmt.Errorf("%w; it is replaced", err))
+		}
+		return verdict.Verdict{}, false
+	}
+	saysSomething := old.Result == verdict.Proven || old.Result == verdict.Broken
+	return old, saysSomething && (own || len(old.Fingerprint.Changes(v.Fingerprint)) == 0)
 }
 
 // exceeds reports whether a hardened service has more exposure than its profile allows, and warns if so.

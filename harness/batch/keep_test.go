@@ -114,3 +114,91 @@ func TestNoLogs(t *testing.T) {
 		}
 	}
 }
+
+// TestProvenStays: an attempt that proves nothing is kept beside what was proven or seen to break on this machine, and
+// in its place otherwise.
+func TestProvenStays(t *testing.T) {
+	of := func(result, unit string) verdict.Verdict {
+		return verdict.Verdict{
+			Unit: "web.service", Result: result, Reason: "of " + unit,
+			Fingerprint: verdict.Fingerprint{Profile: "p", Unit: unit, Systemd: 257},
+		}
+	}
+	shipped := func(unit string) verdict.Verdict {
+		v := of(verdict.Proven, unit)
+		v.Fingerprint.Systemd = 0
+		return v
+	}
+	for _, tc := range []struct {
+		name       string
+		own        verdict.Verdict // none without a unit
+		shipped    verdict.Verdict // likewise
+		now        verdict.Verdict
+		onlyProven bool
+		result     string // that counts
+		attempt    string // that is kept beside it
+	}{
+		{
+			name: "of another unit, as it was proven", own: of(verdict.Proven, "old"), now: of(verdict.Flaky, "new"),
+			result: verdict.Proven, attempt: verdict.Flaky,
+		},
+		{
+			name: "seen to break", own: of(verdict.Broken, "old"), now: of(verdict.BrokenBaseline, "new"),
+			result: verdict.Broken, attempt: verdict.BrokenBaseline,
+		},
+		{
+			name: "inconclusive before", own: of(verdict.Inconclusive, "old"), now: of(verdict.BrokenBaseline, "new"),
+			result: verdict.BrokenBaseline,
+		},
+		{name: "nothing before", now: of(verdict.Inconclusive, "new"), result: verdict.Inconclusive},
+		{name: "nothing before, for the guard", now: of(verdict.Inconclusive, "new"), onlyProven: true},
+		{
+			name: "for the guard", own: of(verdict.Proven, "old"), now: of(verdict.Inconclusive, "new"), onlyProven: true,
+			result: verdict.Proven, attempt: verdict.Inconclusive,
+		},
+		{
+			name: "shipped for this unit", shipped: shipped("new"), now: of(verdict.BrokenBaseline, "new"),
+			result: verdict.Proven, attempt: verdict.BrokenBaseline,
+		},
+		{
+			name: "shipped for another", shipped: shipped("old"), now: of(verdict.BrokenBaseline, "new"),
+			result: verdict.BrokenBaseline,
+		},
+		{
+			name: "proven with an attempt beside it", now: of(verdict.Proven, "new"), result: verdict.Proven,
+			own: verdict.Verdict{Unit: "web.service", Result: verdict.Proven, LastAttempt: &verdict.Attempt{Result: verdict.Flaky}},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := &batch{Options: Options{
+				OnlyProven: tc.onlyProven,
+				Store:      verdict.Store{Dirs: []string{t.TempDir(), t.TempDir()}},
+				Report:     warnings{&bytes.Buffer{}},
+			}}
+			for i, v := range []verdict.Verdict{tc.own, tc.shipped} {
+				if v.Unit == "" {
+					continue
+				}
+				store := verdict.Store{Dirs: b.Store.Dirs[i:]}
+				if err := store.PutProof(v, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			outcome, err := b.keep(tc.now, []verdict.Trial{{Number: 7}})
+			if err != nil || (outcome == Clean) != (tc.now.Result == verdict.Proven) {
+				t.Errorf("ended with %d, %v", outcome, err)
+			}
+			v, err := b.Store.Own().Get("web.service")
+			if (err == nil) != (tc.result != "") || v.Result != tc.result {
+				t.Errorf("stored is %q, %v, want %q", v.Result, err, tc.result)
+			}
+			attempt := ""
+			if v.LastAttempt != nil {
+				attempt = v.LastAttempt.Result
+			}
+			if attempt != tc.attempt || attempt != "" && !v.Attempted(tc.now.Fingerprint) {
+				t.Errorf("the attempt is %q, want %q", attempt, tc.attempt)
+			}
+		})
+	}
+}

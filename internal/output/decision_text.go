@@ -49,6 +49,7 @@ func (p Printer) Decision(d generator.Decision, v verdict.Verdict) error {
 		v.Exposure.Before,
 		v.Exposure.After,
 	)
+	p.lastAttempt(v)
 	if d.Text != "" {
 		fmt.Fprintf(p.Out, "\n%s\n", d.Text)
 	}
@@ -66,6 +67,17 @@ func (p Printer) Decision(d generator.Decision, v verdict.Verdict) error {
 		leftOut = append(leftOut, []string{l.Directive + "=", l.Reason})
 	}
 	return p.section("\nLeft out:", leftOut)
+}
+
+// lastAttempt prints what has become of the last attempt to prove a unit, where that proved nothing.
+func (p Printer) lastAttempt(v verdict.Verdict) {
+	result, reason := v.Result, v.Reason
+	if v.LastAttempt != nil {
+		result, reason = v.LastAttempt.Result, v.LastAttempt.Reason
+	}
+	if reason != "" {
+		fmt.Fprintf(p.Out, "last attempt: %s: %s (its log: temper show %s --trials)\n", result, reason, v.Unit)
+	}
 }
 
 // forbidden lists what the directives of a plan take from the service.

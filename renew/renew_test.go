@@ -1,0 +1,189 @@
+package renew
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"temper/generator"
+	"temper/internal/host"
+	"temper/internal/verdict"
+)
+
+// machine stands for one whose proofs find what it is told.
+type machine struct {
+	t         *testing.T
+	root      host.Root
+	find      func(v *verdict.Verdict) // what a proof finds besides that everything is in order
+	proved    []string
+	restarted []string
+}
+
+func (m *machine) Prove(_ context.Context, units []string) error {
+	m.t.Helper()
+	m.proved = append(m.proved, units...)
+	g, _, err := generator.New(m.root, "")
+	if err != nil {
+		return err
+	}
+	for _, name := range units {
+		u, err := g.Units.Load(name)
+		if err != nil {
+			return err
+		}
+		p, named := g.Profiles.For(u)
+		in := g.Input(u, p, named)
+		v := verdict.Verdict{Unit: name, Profile: p.Name, Result: verdict.Proven, Systemd: g.Version}
+		if v.Fingerprint, err = g.Fingerprint(in); err != nil {
+			return err
+		}
+		if m.find != nil {
+			m.find(&v)
+		}
+		in.Demotions = v.Demotions
+		plan := generator.NewPlan(in)
+		v.Applied, v.Dropin = plan.Applied(), plan.Text()
+		if err := g.Store.Put(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machine) Restart(_ context.Context, unit string) (bool, error) {
+	m.restarted = append(m.restarted, unit)
+	return true, nil
+}
+
+// newMachine makes a root with a service that a profile names, and a run on it.
+func newMachine(t *testing.T) (*machine, run, *bytes.Buffer) {
+	t.Helper()
+	m := &machine{t: t, root: host.At(t.TempDir())}
+	m.put("usr/lib/systemd/libsystemd-shared-257.so", "")
+	m.put("usr/lib/systemd/system/web.service", "[Service]\nExecStart=/usr/sbin/web\n")
+	m.put("usr/sbin/web", "version 1")
+	m.put(
+		"usr/lib/temper/profiles.d/web.toml",
+		"units = [\"web.service\"]\n\n[service]\nNoNewPrivileges = true\nPrivateTmp = true\n",
+	)
+	said := &bytes.Buffer{}
+	return m, run{m.root, m, map[string]verdict.Fingerprint{}, said, said}, said
+}
+
+func (m *machine) put(name, text string) {
+	m.t.Helper()
+	file := filepath.Join(m.root.Dir(), name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// round runs one, and returns whether there should be another.
+func (m *machine) round(r run) bool {
+	m.t.Helper()
+	var result error
+	again, err := r.round(m.t.Context(), &result)
+	if err := errors.Join(err, result); err != nil {
+		m.t.Fatal(err)
+	}
+	return again
+}
+
+// TestProvesWhatIsStale: a profile without a verdict is proven, and so is each thing that changes, once.
+func TestProvesWhatIsStale(t *testing.T) {
+	m, r, said := newMachine(t)
+	m.put("run/systemd/generator/temper-prove.needed", "web.service\n")
+	if again := m.round(r); again || !slices.Equal(m.proved, []string{"web.service"}) {
+		t.Fatalf("proved %q, again: %t", m.proved, again)
+	}
+	if want := "web.service: what was proven takes effect when it is started again\n"; said.String() != want {
+		t.Errorf("said %q, want %q", said, want)
+	}
+	if _, err := m.root.Stat(needsProofFile); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file that asked for proofs is left: %v", err)
+	}
+	for _, text := range []string{"[Service]\nNice=1\n", "[Service]\nNice=2\n"} {
+		m.proved = nil
+		m.put("etc/systemd/system/web.service.d/override.conf", text)
+		m.round(r)
+		m.round(r)
+		if !slices.Equal(m.proved, []string{"web.service"}) {
+			t.Errorf("%q: proved %q, want the unit once", text, m.proved)
+		}
+	}
+}
+
+// TestChangesMeanwhile: what changes while a unit is proven asks for another round, and a unit of which nothing can be
+// found out for none.
+func TestChangesMeanwhile(t *testing.T) {
+	m, r, _ := newMachine(t)
+	m.find = func(*verdict.Verdict) { m.put("usr/sbin/web", "version two") }
+	if !m.round(r) {
+		t.Error("the program has changed meanwhile, and nobody proves it")
+	}
+	m.find = func(v *verdict.Verdict) { v.Fingerprint.Unit = "another" }
+	if m.round(r) {
+		t.Error("a unit that stays stale is proven again and again")
+	}
+}
+
+// TestNeedsMore: that a new version needs more than it is allowed is told, or the service is restarted, as the settings
+// want it.
+func TestNeedsMore(t *testing.T) {
+	for restart, want := range map[string]string{
+		"never": "<4>web.service needs what it is forbidden until now (PrivateTmp=). What it needs is allowed once it is " +
+			"restarted: systemctl restart web.service\n",
+		"demoted": "<4>web.service needed what it was forbidden until now (PrivateTmp=), and was restarted with that\n",
+	} {
+		t.Run(restart, func(t *testing.T) {
+			m, r, said := newMachine(t)
+			m.put("etc/temper/temper.toml", "restart = \""+restart+"\"\n")
+			m.round(r)
+			said.Reset()
+			m.put("usr/sbin/web", "version two")
+			m.find = func(v *verdict.Verdict) {
+				v.Demotions = []verdict.Demotion{{Directive: "PrivateTmp", From: "yes", To: verdict.Off}}
+			}
+			m.round(r)
+			if said.String() != want {
+				t.Errorf("said %q, want %q", said, want)
+			}
+			if (len(m.restarted) == 1) != (restart == "demoted") {
+				t.Errorf("restarted %q", m.restarted)
+			}
+		})
+	}
+}
+
+// TestKeepsShipped: what a package brought and what holds goes on applying when the program changes, also where the
+// verdict has gone from the package.
+func TestKeepsShipped(t *testing.T) {
+	m, r, _ := newMachine(t)
+	m.round(r)
+	store := verdict.Store{Root: m.root}
+	v, err := store.Get("web.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Fingerprint.Systemd, v.Fingerprint.Kernel = 0, ""
+	if err := errors.Join(store.Shipped().PutShared(v), store.Remove("web.service")); err != nil {
+		t.Fatal(err)
+	}
+	m.round(r)
+	m.put("usr/sbin/web", "version two")
+	if err := os.Remove(filepath.Join(m.root.Dir(), "usr/lib/temper/verdicts/web.service.json")); err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	generator.Run(m.root, "", out)
+	text, _ := os.ReadFile(filepath.Join(out, "web.service.d/50-temper.conf"))
+	if !strings.Contains(string(text), "PrivateTmp=yes") {
+		t.Errorf("the drop-in is %q", text)
+	}
+}
