@@ -13,14 +13,10 @@ import (
 	"temper/internal/verdict"
 )
 
-// hardened and vendors are command lines that succeed where a service runs with temper's hardening, or without it, and
-// will when it is started again.
+// hardened is a command line that succeeds where a service runs with temper's hardening, and will when it is started
+// again.
 func hardened(name string) string {
 	return "test -e " + dropin(name+".service") + " && " + runs(name, 1)
-}
-
-func vendors(name string) string {
-	return "test ! -e " + dropin(name+".service") + " && " + runs(name, 0)
 }
 
 // rests succeeds where nothing is proven in the background.
@@ -209,13 +205,13 @@ func provenAgain(b *boot, name, line string) {
 	b.run("temper status " + name + " | grep -w proven")
 }
 
-// upgrade installs a new version of a service, whose package knows nothing of temper: its verdict is stale, and it is
-// proven again in the background.
+// upgrade installs a new version of a service, whose package knows nothing of temper: its verdict is stale, it runs
+// hardened all the same, and it is proven again in the background.
 func upgrade(b *boot) {
 	b.t.Helper()
 	provenAgain(b, "greeter", "dpkg --install /srv/greeter_2_all.deb && temper status greeter | grep "+
-		"'stale.*executable' && "+vendors("greeter"))
-	b.run(runs("greeter", 0)) // until it is started again
+		"'stale.*executable' && "+hardened("greeter"))
+	b.run(hardened("greeter"))
 	b.run("systemctl restart greeter")
 	b.wait(hardened("greeter"))
 	// Neither does one of temper wait for a proof, which waits for it.

@@ -41,8 +41,9 @@ func TestSystemdRPM(t *testing.T) {
 	build := "rpmbuild -bb --nodeps --define '_sourcedir /build/greeter' --define '_topdir /build/rpm' "
 	b.run(build + "/build/greeter/greeter.spec && rpm --install --nodeps /build/rpm/RPMS/noarch/greeter-1-1.noarch.rpm")
 	b.run("rpm -ql greeter | grep -x /usr/lib/temper/profiles.d/greeter.toml")
-	b.wait("journalctl --sync; journalctl -u temper-prove.service | grep -q Finished")
-	b.run("systemctl start greeter && " + vendors("greeter"))
+	b.wait("journalctl --sync; journalctl -u temper-prove.service | grep -q 'greeter.service: proven'")
+	b.wait(rests)
+	b.run("systemctl start greeter && " + hardened("greeter"))
 	b.run(provedFirst("greeter"))
 
 	b.run("echo '# This is the second version.' >>/build/greeter/greeter && " + build +
