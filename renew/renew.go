@@ -40,8 +40,8 @@ type run struct {
 }
 
 // Run waits until no package manager is at work, has the units proven whose verdicts are stale or missing, and writes
-// the record for the next boot. It writes to out when results take effect, and to alarms what people should do, with the
-// prefix of a warning as in sd-daemon(3). It goes on after errors of proofs and returns them at the end.
+// the record for the next boot. It writes to out when results take effect, and to alarms what people should do, with
+// the prefix of a warning as in sd-daemon(3). It goes on after errors of proofs and returns them at the end.
 func Run(ctx context.Context, m Machine, out, alarms io.Writer) error {
 	r := run{host.At(""), m, map[string]verdict.Fingerprint{}, out, alarms}
 	result := verdict.Store{Root: r.root}.Protect() // versions before this one let everybody read what services log

@@ -166,7 +166,9 @@ func TestProvenStays(t *testing.T) {
 		},
 		{
 			name: "proven with an attempt beside it", now: of(verdict.Proven, "new"), result: verdict.Proven,
-			own: verdict.Verdict{Unit: "web.service", Result: verdict.Proven, LastAttempt: &verdict.Attempt{Result: verdict.Flaky}},
+			own: verdict.Verdict{
+				Unit: "web.service", Result: verdict.Proven, LastAttempt: &verdict.Attempt{Result: verdict.Flaky},
+			},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
