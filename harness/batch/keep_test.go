@@ -153,7 +153,8 @@ func TestProvenStays(t *testing.T) {
 		{name: "nothing before", now: of(verdict.Inconclusive, "new"), result: verdict.Inconclusive},
 		{name: "nothing before, for the guard", now: of(verdict.Inconclusive, "new"), onlyProven: true},
 		{
-			name: "for the guard", own: of(verdict.Proven, "old"), now: of(verdict.Inconclusive, "new"), onlyProven: true,
+			name: "for the guard", onlyProven: true,
+			own: of(verdict.Proven, "old"), now: of(verdict.Inconclusive, "new"),
 			result: verdict.Proven, attempt: verdict.Inconclusive,
 		},
 		{
