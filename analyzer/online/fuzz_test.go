@@ -20,7 +20,8 @@ type odd struct{ value any }
 func (o odd) Unit(context.Context, string) (map[string]any, error) {
 	all := map[string]any{"LoadState": "loaded"}
 	names := []string{
-		"Id", "FragmentPath", "Type", "DefaultDependencies", "User", "SupplementaryGroups", "RootDirectory", "RootImage",
+		"Id", "FragmentPath", "Type", "DefaultDependencies", "User", "SupplementaryGroups", "RootDirectory",
+		"RootImage",
 		"UMask", "CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces", "RestrictAddressFamilies",
 		"SystemCallFilter", "SystemCallArchitectures", "DeviceAllow", "IPEgressFilterPath", "IPIngressFilterPath",
 		"IPAddressAllow", "IPAddressDeny",

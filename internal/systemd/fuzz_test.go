@@ -56,8 +56,9 @@ func (a answer) serve() {
 		case "AddMatch":
 			a.send(dbus.TypeMethodReply, to, dbus.Signature{}, nil)
 			a.send(dbus.TypeSignal, map[dbus.HeaderField]dbus.Variant{
-				dbus.FieldPath: dbus.MakeVariant(path), dbus.FieldInterface: dbus.MakeVariant("org.freedesktop.systemd1.Manager"),
-				dbus.FieldMember: dbus.MakeVariant("JobRemoved"), dbus.FieldSender: dbus.MakeVariant(":1.0"),
+				dbus.FieldPath:      dbus.MakeVariant(path),
+				dbus.FieldInterface: dbus.MakeVariant("org.freedesktop.systemd1.Manager"),
+				dbus.FieldMember:    dbus.MakeVariant("JobRemoved"), dbus.FieldSender: dbus.MakeVariant(":1.0"),
 			}, a.signature, a.body)
 		default:
 			a.send(dbus.TypeMethodReply, to, a.signature, a.body)
@@ -80,7 +81,8 @@ func bodyOf(f *testing.F, values ...any) (signature string, body []byte) {
 	f.Helper()
 	var b bytes.Buffer
 	m := &dbus.Message{Type: dbus.TypeMethodReply, Body: values, Headers: map[dbus.HeaderField]dbus.Variant{
-		dbus.FieldReplySerial: dbus.MakeVariant(uint32(1)), dbus.FieldSignature: dbus.MakeVariant(dbus.SignatureOf(values...)),
+		dbus.FieldReplySerial: dbus.MakeVariant(uint32(1)),
+		dbus.FieldSignature:   dbus.MakeVariant(dbus.SignatureOf(values...)),
 	}}
 	if err := m.EncodeTo(&b, binary.LittleEndian); err != nil {
 		f.Fatal(err)
