@@ -29,7 +29,7 @@ func (r *run) advisories(found search.Outcome) []verdict.Evidence {
 	}
 	return slices.Concat(
 		last.Warnings,
-		service.Unnoticed(service.New(last.Refused, baselines...), found.Applied),
+		service.Unnoticed(service.NewRefusals(last.Refused, baselines...), found.Applied),
 		last.Unwitnessed(),
 		notSeenToHold(found.Plan, last),
 		notGranted(service, r.series.current.Place, baselines, found.Applied),

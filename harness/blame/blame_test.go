@@ -20,11 +20,11 @@ import (
 	"temper/profiles"
 )
 
-// files are those of a place.
+// files are the files of a place.
 type files struct {
 	root  string
-	all   bool     // all were there before the first launch
-	fresh []string // were made since
+	all   bool     // all files existed before the first launch
+	fresh []string // files that were made since
 }
 
 func (f files) Root() host.Root { return host.At(f.root) }
@@ -38,7 +38,7 @@ func set(name string, values ...string) profiles.Setting {
 	return profiles.Setting{Name: name, Values: values}
 }
 
-// input is a service without any settings of its own, and what a profile that names it asks for.
+// input is a service whose unit sets nothing, and a profile that names it.
 func input(settings ...profiles.Setting) generator.Input {
 	return generator.Input{
 		Unit:    &unit.Unit{Name: "web.service", ID: "web.service"},
@@ -46,7 +46,7 @@ func input(settings ...profiles.Setting) generator.Input {
 	}
 }
 
-// with adds what the unit itself sets.
+// with adds assignments to the unit.
 func with(in generator.Input, name, value string) generator.Input {
 	u := *in.Unit
 	u.Assignments = append(slices.Clone(u.Assignments), unit.Assignment{Section: "Service", Name: name, Value: value})
@@ -80,8 +80,8 @@ func brief(list []blame.Proposal) []string {
 	return all
 }
 
-// TestCausesRefused: what the kernel refused leads to exact exceptions where there are some, and else to a weaker
-// value.
+// TestCausesRefused: a refusal of the kernel leads to exact exceptions where the directive can have some, and else to a
+// weaker value.
 func TestCausesRefused(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(root+"/srv/web", 0o755); err != nil {
@@ -251,8 +251,9 @@ func TestRefusesWeaker(t *testing.T) {
 	}
 }
 
-// TestCausesNotSetUp: an exit status of systemd's own names what it could not set up, where that is little enough.
-func TestCausesNotSetUp(t *testing.T) {
+// TestCausesSetupFailed: an exit status of systemd's own names the directives that it could not set up, if these are
+// few.
+func TestCausesSetupFailed(t *testing.T) {
 	in := input(
 		set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("PrivateTmp", "yes"),
 		set("ProtectKernelTunables", "yes"),
@@ -329,7 +330,7 @@ func TestCausesNotSetUp(t *testing.T) {
 	}
 }
 
-// TestCausesLogged: without a witness, paths and errors in the log tell.
+// TestCausesLogged: without a witness, the paths and errors in the log name the causes.
 func TestCausesLogged(t *testing.T) {
 	root := t.TempDir()
 	for _, dir := range []string{"srv/web", "home/x", "dev"} {
@@ -357,7 +358,7 @@ func TestCausesLogged(t *testing.T) {
 	}
 }
 
-// TestCausesInOrder: what the kernel refused tells more than what systemd says, and that more than the log.
+// TestCausesInOrder: refusals of the kernel come before messages of systemd, and these before the log of the service.
 func TestCausesInOrder(t *testing.T) {
 	in := input(set("ProtectSystem", "strict"), set("ProtectHome", "yes"), set("NoNewPrivileges", "yes"))
 	service := blame.NewService(in, files{root: t.TempDir()})
@@ -377,15 +378,15 @@ func TestCausesInOrder(t *testing.T) {
 	}
 }
 
-// TestNew: what a launch without hardening was refused too, and a file that is nowhere, concern no sandbox.
-func TestNew(t *testing.T) {
+// TestNewRefusals: refusals that also happen without hardening, and files that do not exist, are left out.
+func TestNewRefusals(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(root+"/srv", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	always, nowhere, news := denial("chown", "EPERM", "/srv"), denial("openat", "ENOENT", "/none"),
 		denial("openat", "ENOENT", "/srv")
-	got := blame.NewService(input(), files{root: root}).New(
+	got := blame.NewService(input(), files{root: root}).NewRefusals(
 		witness.Record{Denials: []witness.Denial{always, nowhere, news}}, witness.Record{},
 		witness.Record{Denials: []witness.Denial{always}})
 	if diff := cmp.Diff([]witness.Denial{news}, got.Denials); diff != "" {
@@ -393,7 +394,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestWritable: what is made writable for a file to be written is there at every boot.
+// TestWritable: the path that is made writable for a file exists at every boot.
 func TestWritable(t *testing.T) {
 	root := t.TempDir()
 	for _, dir := range []string{"etc/own", "var/lib/own/new", "srv/jail/etc", "srv/jail/data"} {
@@ -419,9 +420,9 @@ func TestWritable(t *testing.T) {
 		in         generator.Input
 		file, want string
 	}{
-		{in, "/etc/conf", "/etc/conf"},    // shared: the file alone
-		{in, "/etc/new", "/etc"},          // the service makes it, at boot again
-		{in, "/etc/own/conf", "/etc/own"}, // may be replaced
+		{in, "/etc/conf", "/etc/conf"},    // a shared directory: only the file
+		{in, "/etc/new", "/etc"},          // the service creates it, also after a boot
+		{in, "/etc/own/conf", "/etc/own"}, // the service may replace it
 		{in, "/etc/own/none", "/etc/own"},
 		{in, "/var/lib/own/new/state", "/var/lib/own"},
 		{in, "/var/lib/none/state", "/var/lib"},
@@ -429,7 +430,7 @@ func TestWritable(t *testing.T) {
 		{jail, "/etc/conf", "+/etc/conf"},
 		{jail, "/data/x", "+/data"},
 		{jail, "/new", ""},
-		{image, "/etc/own/conf", ""}, // nobody knows what is in it
+		{image, "/etc/own/conf", ""}, // what is in an image is not known
 		{with(in, "WorkingDirectory", "/etc/own"), "state", "/etc/own"},
 		{with(in, "WorkingDirectory", "~"), "state", ""},
 	} {
@@ -444,7 +445,7 @@ func TestWritable(t *testing.T) {
 	}
 }
 
-// TestHome: a working directory that others use too is no exception.
+// TestHome: a working directory that other services use too is no exception.
 func TestHome(t *testing.T) {
 	for _, tt := range []struct {
 		in   generator.Input
@@ -461,7 +462,7 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// TestExceptions: calls that do the same are one exception, of other directives each name is one.
+// TestExceptions: system calls that do the same are one exception; for other directives each name is one.
 func TestExceptions(t *testing.T) {
 	calls, _ := directive.Lookup("SystemCallFilter")
 	if got, want := blame.Exceptions(calls, []string{"~mlock mlock2 mlockall"}, 257),
@@ -475,7 +476,7 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// TestPortRules: a rule names a port, whatever the address; sockets without one have none.
+// TestPortRules: a rule names the port of a socket, whatever its address. A socket without a port has no rule.
 func TestPortRules(t *testing.T) {
 	got := blame.PortRules([]string{"tcp 0.0.0.0:80", "tcp [::]:80", "udp 127.0.0.1:53", "unix /run/x"})
 	if want := []string{"tcp:80", "udp:53"}; !slices.Equal(got, want) {

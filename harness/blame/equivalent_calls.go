@@ -10,8 +10,8 @@ import (
 	"temper/internal/syscalls"
 )
 
-// equivalentCalls are families of system calls that do the same. Which one a program uses depends on the C library and
-// its version, so a need of one is a need of all.
+// equivalentCalls are groups of system calls that do the same. The C library and its version decide which of them a
+// program uses, so a program that needs one is allowed all.
 var equivalentCalls = [][]string{
 	{"open", "openat", "openat2", "creat"},
 	{"clone", "clone3", "fork", "vfork"},
@@ -43,7 +43,7 @@ var equivalentCalls = [][]string{
 	{"epoll_create", "epoll_create1"},
 }
 
-// equivalents are the names that lift a restriction, in one exception: a system call with those that do the same.
+// equivalents are the names of the exception that lifts a restriction: for a system call, all calls that do the same.
 func equivalents(r witness.Restriction) string {
 	if r.Kind != refusal.Syscall {
 		return r.Subject
@@ -57,7 +57,7 @@ func equivalents(r witness.Restriction) string {
 	return r.Subject
 }
 
-// Exceptions lists what a directive refuses and could allow exactly, system calls that do the same as one.
+// Exceptions lists the exact exceptions that a directive can have. System calls that do the same are one exception.
 func Exceptions(d *directive.Directive, want []string, version int) []string {
 	names := d.Exceptions(want, version)
 	if !slices.Contains(d.Refuses, refusal.Syscall) {

@@ -11,23 +11,23 @@ import (
 	"temper/internal/unit"
 )
 
-// Files are those of the place in which a service is launched.
+// Files are the files of the place in which a service is launched.
 type Files interface {
 	Root() host.Root
-	// Had reports whether what is at a path was there before the first launch of the service.
+	// ExistedAtStart reports whether a file existed before the first launch of the service.
 	ExistedAtStart(name string) bool
 }
 
-// A Service is whose launch failed: what its profile asks for, and the files that it sees.
+// A Service is a service under test: what its profile asks for, and the files that it sees.
 type Service struct {
 	input generator.Input
 	files Files
-	root  string // its root directory, empty if that is the root of the place
-	image bool   // its root directory is an image, which is mounted where only the service sees it
-	home  string // its working directory, where its relative paths begin; empty if its unit does not tell
+	root  string // the root directory of the service; empty if it is the root of the place
+	image bool   // the root directory is an image, which only the service sees
+	home  string // the working directory of the service; empty if the unit does not tell it
 }
 
-// NewService returns the service of a plan, as it is launched among files.
+// NewService returns the service of an input, which sees the files.
 func NewService(in generator.Input, files Files) Service {
 	s := Service{input: in, files: files, home: workingDirectory(in.Unit)}
 	image, _ := in.Unit.Last("Service", "RootImage")
@@ -39,7 +39,7 @@ func NewService(in generator.Input, files Files) Service {
 	return s
 }
 
-// workingDirectory is that of a unit, empty if it is the home of its user; systemd.exec(5).
+// workingDirectory is the working directory of a unit; empty if it is the home directory of its user; systemd.exec(5).
 func workingDirectory(u *unit.Unit) string {
 	dir, _ := u.Last("Service", "WorkingDirectory")
 	name, err := u.Expand(strings.TrimPrefix(dir.Value, "-"))
@@ -49,7 +49,7 @@ func workingDirectory(u *unit.Unit) string {
 	return path.Join("/", name)
 }
 
-// Home is the working directory of the service as an exception names it, empty if others have their files there too.
+// Home is the working directory of the service in the form of an exception; empty if other services use it too.
 func (s Service) Home() string {
 	if s.home == "" || IsShared(s.home) {
 		return ""
@@ -57,8 +57,8 @@ func (s Service) Home() string {
 	return s.exceptionFor(s.home)
 }
 
-// absolute is a path of the service, as far as it is known: nobody could read the directory of a process that ended at
-// once.
+// absolute makes a path of the service absolute. It assumes that the process ran in the working directory of the unit:
+// the directory of a process that ends at once cannot be read.
 func (s Service) absolute(name string) string {
 	if path.IsAbs(name) || s.home == "" || name == "" {
 		return name
@@ -66,18 +66,19 @@ func (s Service) absolute(name string) string {
 	return path.Join(s.home, name)
 }
 
-// Exists reports whether the service has a file at a path when it is not hardened.
+// Exists reports whether the service without hardening sees a file.
 func (s Service) Exists(name string) bool {
 	_, err := s.files.Root().Lstat(path.Join("/", s.root, name))
 	return err == nil
 }
 
-// had reports whether the service had a file at a path before its first launch.
-func (s Service) had(name string) bool {
+// existedAtStart reports whether a file of the service existed before its first launch.
+func (s Service) existedAtStart(name string) bool {
 	return !s.image && s.files.ExistedAtStart(path.Join("/", s.root, name))
 }
 
-// exceptionFor writes a path of the service as an exception of its unit has it; systemd.exec(5).
+// exceptionFor writes a path of the service as an exception: with a "+" if the service has its own root directory;
+// systemd.exec(5).
 func (s Service) exceptionFor(name string) string {
 	if s.root != "" {
 		return "+" + name
@@ -85,8 +86,8 @@ func (s Service) exceptionFor(name string) string {
 	return name
 }
 
-// sharedDirectories hold the files of many services: an exception names the file, never the whole directory, unless the
-// service makes the file.
+// sharedDirectories hold files of many services. An exception in them names the file, and the whole directory only if
+// the service creates the file.
 var sharedDirectories = []string{
 	"/", "/etc", "/usr", "/var", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/run", "/srv", "/opt", "/home",
 	"/root",
@@ -95,20 +96,20 @@ var sharedDirectories = []string{
 // IsShared reports whether a directory holds the files of many services.
 func IsShared(dir string) bool { return slices.Contains(sharedDirectories, dir) }
 
-// kernelFiles matches the files that the kernel makes: nobody renames others over them.
+// kernelFiles matches files that the kernel makes. No program replaces them by a rename.
 var kernelFiles = regexp.MustCompile(`^/(proc|sys|dev)/`)
 
-// writable returns what must be writable for a file to be written: its directory, since services replace files by
-// renaming others over them, unless the directory is shared with the rest of the system or made by the kernel. Of what
-// was not there before the first launch, it is the nearest directory that was: at boot it will have to be made again.
-// Empty is the root directory, of which nothing would be left.
+// writable returns the path that must be writable for the service to write a file. That is the directory of the file,
+// since services replace files by a rename; but it is the file itself if the directory is shared, or if the kernel
+// makes the file. If the path did not exist before the first launch, it is the nearest directory that did: after a boot
+// the service must create the rest again. It is empty instead of "/", since that exception would leave no protection.
 func (s Service) writable(file string) string {
 	dir := path.Dir(file)
 	info, err := s.files.Root().Stat(path.Join("/", s.root, file))
-	switch there := err == nil && (kernelFiles.MatchString(file) || s.had(file)); {
+	switch there := err == nil && (kernelFiles.MatchString(file) || s.existedAtStart(file)); {
 	case !there && dir == "/":
 		return ""
-	case !there && !s.had(dir):
+	case !there && !s.existedAtStart(dir):
 		return s.writable(dir)
 	case !there:
 		return dir

@@ -12,8 +12,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// loggedErrors are the errors that a service may log with the path that they are about, as strerror(3) words them, and
-// what each may mean.
+// loggedErrors are the errors that a service may log together with a path, in the words of strerror(3), and the kinds
+// of refusal that each may mean.
 var loggedErrors = map[string][]refusal.Kind{
 	"read-only file system":     {refusal.PathReadOnly},
 	"operation not permitted":   {refusal.Device},
@@ -24,10 +24,10 @@ var loggedErrors = map[string][]refusal.Kind{
 // A logPattern finds a path and one of the loggedErrors in a line of a log.
 type logPattern struct {
 	*regexp.Regexp
-	file, err int // numbers of the groups
+	file, err int // numbers of the groups that match them
 }
 
-// logPatterns find the error after the path, or before it.
+// logPatterns match an error after the path, and before it.
 var logPatterns = func() []logPattern {
 	const file = `(/[^\s"':,()]+)`
 	text := "(" + strings.Join(slices.Sorted(maps.Keys(loggedErrors)), "|") + ")"
@@ -37,17 +37,15 @@ var logPatterns = func() []logPattern {
 	}
 }()
 
-// logged are the complaints that a service logs. They are what is left where the kernel has no witness.
-func (s Service) logged(log []string) []complaint {
-	var list []complaint
+// loggedSymptoms are the symptoms in the log of a service. The search needs them where there is no witness.
+func (s Service) loggedSymptoms(log []string) []symptom {
+	var list []symptom
 	for _, line := range log {
 		for _, p := range logPatterns {
 			if m := p.FindStringSubmatch(line); m != nil {
 				file := path.Clean(strings.TrimRight(m[p.file], "."))
-				list = append(
-					list,
-					complaint{s.meaning(strings.ToLower(m[p.err]), file), verdict.Evidence{Kind: "log", Text: line}},
-				)
+				restrictions := s.possibleRestrictions(strings.ToLower(m[p.err]), file)
+				list = append(list, symptom{restrictions, verdict.Evidence{Kind: "log", Text: line}})
 				break
 			}
 		}
@@ -55,9 +53,9 @@ func (s Service) logged(log []string) []complaint {
 	return list
 }
 
-// meaning lists what an error about a file may mean. Of a file that is not there without hardening either, only that it
-// cannot be made is a sign of the sandbox.
-func (s Service) meaning(text, file string) []witness.Restriction {
+// possibleRestrictions lists the restrictions that may cause an error about a file. If the file does not exist without
+// hardening either, only a read-only directory can be the cause.
+func (s Service) possibleRestrictions(text, file string) []witness.Restriction {
 	var list []witness.Restriction
 	for _, kind := range loggedErrors[text] {
 		isDevice := strings.HasPrefix(file, "/dev/")

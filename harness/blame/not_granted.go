@@ -11,18 +11,18 @@ import (
 	"temper/internal/verdict"
 )
 
-// A Container is what a container does not grant any service, where the machine may.
+// A Container says what a container grants no service, although the machine may.
 type Container struct {
-	Capabilities values.CapSet            // that it leaves its services
+	Capabilities values.CapSet            // the capabilities that its services can have
 	Lacks        func(device string) bool // whether the machine has a device and the container does not
-	// Downgrades reports whether root is refused a call in spite of the capability for it, and does without; nil:
-	// nothing is.
+	// Downgrades reports whether the container refuses its root a call in spite of the capability for it, and programs
+	// work without the call; nil: no call.
 	Downgrades func(capability, call string) bool
 }
 
-// NotGranted lists what the service was refused without hardening because no service of a container gets it, and a
-// directive of the plan would refuse as well: devices, and what takes a capability that the container lacks. Such a
-// directive may break the service on the machine, and that was not seen.
+// NotGranted lists what was refused to the service without hardening because the container grants it to no service, and
+// what a directive of the plan would refuse as well: devices, and calls that need a capability that the container
+// lacks. Such a directive may break the service on the machine, and no trial could show it.
 func (s Service) NotGranted(c Container, baselines []witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, record := range baselines {
@@ -47,7 +47,7 @@ func (s Service) NotGranted(c Container, baselines []witness.Record, plan []Appl
 	return list
 }
 
-// withheld lists what the container may have refused and the machine would not.
+// withheld lists the restrictions by which the container may have caused a denial, and the machine would not.
 func (c Container) withheld(d witness.Denial) []witness.Restriction {
 	var list []witness.Restriction
 	for _, r := range d.Restrictions() {
@@ -56,19 +56,15 @@ func (c Container) withheld(d witness.Denial) []witness.Restriction {
 		}
 	}
 	names := d.Capabilities()
-	if len(names) == 0 { // nothing was lacked: the container's own system call filter may have refused the call
+	if len(names) == 0 { // the kernel asked for none: the system call filter of the container may have refused
 		names = d.SuspectedCapabilities()
 	}
 	for _, name := range names {
 		needed, ok := values.ParseCapability(name)
 		downgraded := d.Root && c.Downgrades != nil && c.Downgrades(name, d.Syscall)
 		if ok && (!c.Capabilities.Has(needed) || downgraded) {
-			list = append(
-				list,
-				witness.Restriction{
-					Kind:    refusal.Capability,
-					Subject: name,
-				},
+			list = append(list,
+				witness.Restriction{Kind: refusal.Capability, Subject: name},
 				witness.Restriction{Kind: refusal.Syscall, Subject: d.Syscall},
 			)
 		}

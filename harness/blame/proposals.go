@@ -15,37 +15,36 @@ import (
 	"temper/internal/verdict"
 )
 
-// A Proposal is a step down that evidence speaks for.
+// A Proposal is a step down that evidence suggests.
 type Proposal struct {
 	Directive *directive.Directive
-	Names     []string // exact exceptions to make; none = the next weaker value
-	// Refused is what the weaker value must no longer refuse; the zero Restriction if the table does not tell values
-	// apart.
+	Names     []string // exact exceptions; none = the next weaker value
+	// Refused is what the weaker value must no longer refuse; the zero Restriction if the table does not say which
+	// values refuse it.
 	Refused  witness.Restriction
 	Evidence verdict.Evidence
 }
 
-// relieve turns complaints into proposals: the likeliest cause of each that the plan has, exact where its directive has
-// exceptions, one value down where it has none.
-func (s Service) relieve(complaints []complaint, plan []Applied) []Proposal {
+// proposals turns symptoms into proposals against the likeliest cause of each that the plan has.
+func (s Service) proposals(symptoms []symptom, plan []Applied) []Proposal {
 	var list []Proposal
-	for _, c := range complaints {
+	for _, c := range symptoms {
 		for _, r := range c.restrictions {
 			found := s.suspects(r, plan)
 			for _, a := range found {
-				list = append(list, s.relief(a, r, c.evidence))
+				list = append(list, s.proposal(a, r, c.evidence))
 			}
 			if len(found) > 0 {
-				break // the likeliest; if that does not help, it is no suspect any more and the next is
+				break // this is the likeliest; if the proposals do not help, the next call proposes the next one
 			}
 		}
 	}
 	return list
 }
 
-// relief is what would lift a restriction that a directive causes: an exception where there are exact ones, else a step
-// down.
-func (s Service) relief(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
+// proposal returns what would lift a restriction that a directive causes: an exact exception where the directive can
+// have some, else a step to a weaker value.
+func (s Service) proposal(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
 	p := Proposal{Directive: a.Directive, Evidence: why}
 	if r.Kind == refusal.PathReadOnly || r.Kind == refusal.PathHidden {
 		p.Refused = r
@@ -56,10 +55,10 @@ func (s Service) relief(a Applied, r witness.Restriction, why verdict.Evidence) 
 	return p
 }
 
-// exception is what would allow exactly what was refused, and the directive that holds it; none where there is no exact
-// one.
+// exception returns the exact exceptions that allow what was refused, and the directive that lists them; no names if
+// there is no exact exception.
 func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directive, []string) {
-	holder := cmp.Or(ExceptionsOf(a.Directive), Lifting(r.Kind))
+	holder := cmp.Or(ExceptionsOf(a.Directive), LiftingDirective(r.Kind))
 	switch file := s.absolute(r.Subject); {
 	case r.Kind == refusal.PathReadOnly && path.IsAbs(file):
 		if dir := s.writable(file); dir != "" {
@@ -81,7 +80,7 @@ func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directi
 	return a.Directive, nil
 }
 
-// covering are the elements of a list of paths that cover a file; none if the directive is no such list.
+// covering returns the elements of a list of paths that hide a file; none if the directive is no list of paths.
 func covering(a Applied, file string) []string {
 	return slices.DeleteFunc(a.Directive.Exceptions(a.Want, 0), func(p string) bool {
 		return !strings.HasPrefix(p, "/") || !host.Below(p, file)
@@ -96,7 +95,7 @@ func withoutPort(address string) string {
 	return address
 }
 
-// PortRules are the exceptions, as SocketBindAllow= has them, for sockets as they are observed: "tcp 0.0.0.0:80".
+// PortRules returns the exceptions, in the form of SocketBindAllow=, for sockets in the form "tcp 0.0.0.0:80".
 func PortRules(sockets []string) []string {
 	var rules []string
 	for _, s := range sockets {
@@ -112,17 +111,18 @@ func PortRules(sockets []string) []string {
 	return rules
 }
 
-// ExceptionsOf returns the directive that holds the exceptions of another; nil if none does.
+// ExceptionsOf returns the directive that lists the exceptions from another one; nil if there is none.
 func ExceptionsOf(d *directive.Directive) *directive.Directive {
-	return first(func(e *directive.Directive) bool { return e.With == d.Name })
+	return findDirective(func(e *directive.Directive) bool { return e.With == d.Name })
 }
 
-// Lifting returns the directive that lifts what was refused, whichever directive refuses it; nil if none does.
-func Lifting(refused refusal.Kind) *directive.Directive {
-	return first(func(e *directive.Directive) bool { return e.Lifts == refused })
+// LiftingDirective returns the directive that allows a kind of refusal, whichever directive causes it; nil if there is
+// none.
+func LiftingDirective(refused refusal.Kind) *directive.Directive {
+	return findDirective(func(e *directive.Directive) bool { return e.Lifts == refused })
 }
 
-func first(is func(*directive.Directive) bool) *directive.Directive {
+func findDirective(is func(*directive.Directive) bool) *directive.Directive {
 	all := directive.All()
 	if i := slices.IndexFunc(all, is); i >= 0 {
 		return all[i]

@@ -11,9 +11,10 @@ import (
 	"temper/internal/verdict"
 )
 
-// setUpAt tells for each of systemd's own exit statuses which directives it may have failed to set up: where the names
-// of systemd.exec(5), "Process Exit Codes", and their places in exec-invoke.c of systemd meet the columns of the table.
-var setUpAt = map[string]func(d *directive.Directive) bool{
+// directivesOfStep says for each exit status of systemd's own which directives systemd may have failed to set up. It
+// connects the names of systemd.exec(5), "Process Exit Codes", and the steps of exec-invoke.c of systemd with the
+// columns of the table of directives.
+var directivesOfStep = map[string]func(d *directive.Directive) bool{
 	"ADDRESS_FAMILIES":  refusing("family"),
 	"BPF":               refusing("file-system"),
 	"CAPABILITIES":      tracedBy(directive.Capabilities),
@@ -22,13 +23,10 @@ var setUpAt = map[string]func(d *directive.Directive) bool{
 	"NETWORK":           traced(network),
 	"NO_NEW_PRIVILEGES": refusing("new-privileges"),
 	"SECCOMP":           func(d *directive.Directive) bool { return d.Filters },
-	"USER": func(d *directive.Directive) bool {
-		return d.Trace == users ||
-			d.Trace.Kind == directive.NotRoot
-	},
+	"USER":              func(d *directive.Directive) bool { return d.Trace == users || d.Trace.Kind == directive.NotRoot },
 }
 
-// Namespaces that are set up at a step of their own; all others come with those of mounts.
+// Namespaces that systemd sets up at their own steps. It sets up all others together with the mount namespace.
 var (
 	network = directive.NamespaceTrace("net")
 	users   = directive.NamespaceTrace("user")
@@ -46,7 +44,7 @@ func traced(t directive.Trace) func(*directive.Directive) bool {
 	return func(d *directive.Directive) bool { return d.Trace == t }
 }
 
-// mounts reports whether a directive is set up by mounting, or by a namespace of another kind at the same step.
+// mounts reports whether systemd sets up a directive at the step of the mount namespace.
 func mounts(d *directive.Directive) bool {
 	switch d.Trace.Kind {
 	case directive.OwnMount, directive.MountOption:
@@ -57,14 +55,14 @@ func mounts(d *directive.Directive) bool {
 	return len(d.Paths) > 0
 }
 
-// maxNotSetUp is how many directives are stepped down at once for an exit status of systemd's own: of more, bisection
-// finds the one sooner.
-const maxNotSetUp = 3
+// maxSetupProposals is how many directives are stepped down together for an exit status of systemd's own. Among more of
+// them, bisection finds the culprit faster.
+const maxSetupProposals = 3
 
-// notSetUp are the proposals of a launch in which systemd itself failed: whatever it sets up at that step, or for the
-// path that its message names. What turns out to be innocent is put back in the end.
-func (s Service) notSetUp(seen Seen, plan []Applied) []Proposal {
-	could := setUpAt[seen.Exit]
+// setupProposals are the proposals for a launch in which systemd itself failed: all directives that it sets up at the
+// failed step, or only those for the path that its message names. The search puts back at the end what is innocent.
+func (s Service) setupProposals(seen Seen, plan []Applied) []Proposal {
+	could := directivesOfStep[seen.Exit]
 	if could == nil {
 		return nil
 	}
@@ -81,16 +79,17 @@ func (s Service) notSetUp(seen Seen, plan []Applied) []Proposal {
 	if len(named) > 0 {
 		return named
 	}
-	if len(all) > maxNotSetUp {
+	if len(all) > maxSetupProposals {
 		return nil
 	}
 	return all
 }
 
-// mounting finds the path that systemd could not mount, below a directory of its own in some versions.
+// mounting finds the path that systemd could not mount. Some versions write it below a directory of systemd's own.
 var mounting = regexp.MustCompile(`mount namespacing: (?:/run/systemd/(?:unit-root|mount-rootfs))?(/[^:]*):`)
 
-// mountedIn returns the line of a log in which systemd could not mount what a directive mounts; empty if there is none.
+// mountedIn returns the line of a log that says that systemd could not mount what a directive mounts; empty if there is
+// none.
 func (s Service) mountedIn(log []string, a Applied) string {
 	for _, line := range log {
 		m := mounting.FindStringSubmatch(line)
@@ -98,11 +97,9 @@ func (s Service) mountedIn(log []string, a Applied) string {
 			continue
 		}
 		file := path.Clean("/" + strings.TrimPrefix(m[1], s.root))
-		if slices.ContainsFunc(
-			a.Directive.PathsOf(a.Lines),
-			func(e directive.PathEffect) bool { return e.Path == file },
-		) ||
-			a.Directive.Trace == directive.MountTrace(file) {
+		isFile := func(e directive.PathEffect) bool { return e.Path == file }
+		mounts := slices.ContainsFunc(a.Directive.PathsOf(a.Lines), isFile)
+		if mounts || a.Directive.Trace == directive.MountTrace(file) {
 			return line
 		}
 	}

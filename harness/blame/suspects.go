@@ -14,18 +14,18 @@ import (
 type Applied struct {
 	Directive *directive.Directive
 	Want      []string // what the profile asks for
-	Allowed   []string // exact exceptions that were made from that; of a list of exceptions, what was added to it
-	Lines     []string // what was assigned; nil = nothing
+	Allowed   []string // the exact exceptions from that; of a list of exceptions, what was added to it
+	Lines     []string // the assignments; nil = none
 }
 
-// suspects returns what may have caused a restriction, by what the directive table says that each directive refuses.
+// suspects returns the directives of a plan that may have caused a restriction, by the table of directives.
 func (s Service) suspects(r witness.Restriction, plan []Applied) []Applied {
 	return slices.DeleteFunc(slices.Clone(plan), func(a Applied) bool {
 		return a.Lines == nil || !a.Directive.Restricts() || !Refuses(a.Directive, a.Lines, r, s.input.Version)
 	})
 }
 
-// Refuses reports whether a directive that is set to lines can cause a restriction.
+// Refuses reports whether a directive with the assignments lines can cause a restriction.
 func Refuses(d *directive.Directive, lines []string, r witness.Restriction, version int) bool {
 	if !slices.Contains(d.Refuses, r.Kind) {
 		return false
@@ -41,18 +41,17 @@ func Refuses(d *directive.Directive, lines []string, r witness.Restriction, vers
 	return true
 }
 
-// affects reports whether a directive does something to a path. A relative path can be anywhere.
+// affects reports whether a directive changes a path in the way of mode. A relative path can be anywhere.
 func affects(d *directive.Directive, lines []string, file string, mode directive.PathMode) bool {
 	if !path.IsAbs(file) {
 		return true
 	}
-	return slices.ContainsFunc(
-		d.PathsOf(lines),
-		func(e directive.PathEffect) bool { return e.Mode == mode && host.Below(e.Path, file) },
-	)
+	return slices.ContainsFunc(d.PathsOf(lines), func(e directive.PathEffect) bool {
+		return e.Mode == mode && host.Below(e.Path, file)
+	})
 }
 
-// refusesName reports whether a name is among those that a directive refuses: itself, or by what it implies.
+// refusesName reports whether a directive refuses a name, by itself or by a directive that it implies.
 func refusesName(d *directive.Directive, lines []string, name string, version int) bool {
 	if refused := d.Exceptions(lines, version); len(refused) > 0 {
 		return slices.Contains(refused, name) || name == "any"
@@ -63,6 +62,6 @@ func refusesName(d *directive.Directive, lines []string, name string, version in
 			return true
 		}
 	}
-	// A directive that says nothing of names refuses them all, as a user namespace does every capability.
+	// A directive without names refuses all of them, as a user namespace does with every capability.
 	return len(d.Implies) == 0 && !d.HasExceptions()
 }

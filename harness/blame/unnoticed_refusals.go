@@ -9,14 +9,14 @@ import (
 	"temper/profiles"
 )
 
-// Unnoticed lists what a launch that passed was refused and those without hardening were not: damage that no check
-// noticed.
+// Unnoticed lists the refusals of a launch that passed, which no check noticed. The refusals are those that no launch
+// without hardening had.
 func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
-	for _, c := range denied(refused) {
+	for _, c := range deniedSymptoms(refused) {
 		for _, r := range c.restrictions {
 			if found := s.suspects(r, plan); len(found) > 0 {
-				list = append(list, verdict.Evidence{Kind: "refused", Text: c.evidence.Text + s.remedy(r, found, plan)})
+				list = append(list, verdict.Evidence{Kind: "refused", Text: c.evidence.Text + s.advice(r, found, plan)})
 				break
 			}
 		}
@@ -24,13 +24,13 @@ func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evi
 	return list
 }
 
-// remedy names every directive that causes a restriction, and the lines of a profile under which none does.
-func (s Service) remedy(r witness.Restriction, found, plan []Applied) string {
+// advice names every directive that causes a restriction, and the lines of a profile with which none causes it.
+func (s Service) advice(r witness.Restriction, found, plan []Applied) string {
 	var by, lines, weaker []string
 	for _, a := range found {
 		name := a.Directive.Name + "="
 		by = append(by, name)
-		switch line := s.profileLine(s.relief(a, r, verdict.Evidence{}), plan); {
+		switch line := s.profileLine(s.proposal(a, r, verdict.Evidence{}), plan); {
 		case line == "":
 			weaker = append(weaker, name)
 		case !slices.Contains(lines, line):
@@ -47,9 +47,9 @@ func (s Service) remedy(r witness.Restriction, found, plan []Applied) string {
 	return text
 }
 
-// profileLine is the line of a profile that makes the exceptions of a proposal, empty if none does. It replaces the
-// line that the profile has or takes over, so it holds all that is in that, and what the search had to add. The secrets
-// of other services are not the profile's to show.
+// profileLine is the line of a profile that makes the exceptions of a proposal; empty if no line can. It replaces the
+// line that the profile has or inherits, so it contains all of that line and the exceptions that the search has added.
+// It leaves out the secrets of other services, since they are not part of the profile.
 func (s Service) profileLine(p Proposal, plan []Applied) string {
 	set, _ := s.input.Profile.Setting(p.Directive.Name)
 	var allowed []string

@@ -14,8 +14,9 @@ import (
 	"temper/profiles"
 )
 
-// TestUnnoticed: what a service is refused without a word comes with every directive that does so, and with whole lines
-// of its profile: one that held the new name alone would replace the rest, and a second one would be a mistake.
+// TestUnnoticed: a refusal that no check noticed is reported with every directive that causes it, and with complete
+// lines for the profile: a line with only the new name would replace the other names, and a second line would be an
+// error.
 func TestUnnoticed(t *testing.T) {
 	p := &profiles.Profile{Name: "web", Service: []profiles.Setting{
 		set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/opt"), set("ReadWritePaths", "/srv"),
@@ -59,8 +60,8 @@ func TestUnnoticed(t *testing.T) {
 	}
 }
 
-// TestNotGranted: what a container grants nobody says nothing about the machine, where a directive of the plan may
-// refuse it.
+// TestNotGranted: what a container grants no service is reported if a directive of the plan may refuse it on the
+// machine.
 func TestNotGranted(t *testing.T) {
 	in := input(set("PrivateDevices", "yes"), set("ProtectClock", "yes"), set("CapabilityBoundingSet", "CAP_KILL"))
 	filtered := denial("clock_settime", "EPERM", "") // by a filter of the container: the kernel asked for no capability

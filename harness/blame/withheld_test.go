@@ -10,8 +10,7 @@ import (
 	"temper/harness/witness"
 )
 
-// TestWithheld: only what root was refused for want of a capability that the place makes worth nothing is withheld by
-// the place.
+// TestWithheld: the place withholds only what it refuses to root, and only for capabilities that have no effect there.
 func TestWithheld(t *testing.T) {
 	nice := func(capability, call string) bool { return capability == "CAP_SYS_NICE" && call != "mbind" }
 	for _, tc := range []struct {
@@ -40,15 +39,15 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-// TestUnknown: every directive that may refuse the call is named, the capability exactly.
-func TestUnknown(t *testing.T) {
+// TestUntestable: every directive that may refuse the call is named, and the capability is an exact exception.
+func TestUntestable(t *testing.T) {
 	in := input(set("RestrictRealtime", "yes"), set("CapabilityBoundingSet", "CAP_KILL"), set("ProtectClock", "yes"))
 	denied := witness.Denial{
 		Syscall: "sched_setscheduler", Errno: "EPERM", Args: [6]uint64{0, unix.SCHED_RR},
 		Process: "web", Root: true,
 	}
 	var got []string
-	for _, p := range blame.NewService(in, files{root: t.TempDir()}).Unknown([]witness.Denial{denied}, applied(in)) {
+	for _, p := range blame.NewService(in, files{root: t.TempDir()}).Untestable([]witness.Denial{denied}, applied(in)) {
 		got = append(got, p.Directive.Name)
 		if p.Directive.Name == "CapabilityBoundingSet" && !slices.Equal(p.Names, []string{"CAP_SYS_NICE"}) {
 			t.Errorf("exceptions %q", p.Names)

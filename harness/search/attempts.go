@@ -11,14 +11,14 @@ import (
 	"temper/internal/verdict"
 )
 
-// attempts are the launches of a search: each drop-in is tried once, and a second time before a demotion rests on its
-// failure.
+// attempts makes the launches of a search and keeps their results. It tries each drop-in once, and a second time before
+// its failure becomes the reason of a demotion.
 type attempts struct {
 	trier     Trier
 	compare   bool                    // launches are compared with those without hardening
 	results   map[string]trial.Result // by drop-in
-	confirmed map[string]bool         // drop-ins whose failure was seen again, or first, by confirm
-	repeated  int                     // how often the baseline was launched again
+	confirmed map[string]bool         // drop-ins that confirm has launched
+	repeated  int                     // number of additional launches of the baseline
 }
 
 func newAttempts(in generator.Input, trier Trier) *attempts {
@@ -28,10 +28,11 @@ func newAttempts(in generator.Input, trier Trier) *attempts {
 	}
 }
 
-// set replaces what is known of a drop-in.
+// set stores the result for a drop-in.
 func (a *attempts) set(r trial.Result) { a.results[r.Dropin] = r }
 
-// baseline launches the service as its vendor wrote it; a failure is repeated, to tell broken from flaky.
+// baseline launches the service as its vendor wrote it. After a failure it launches once more, to tell broken from
+// flaky.
 func (a *attempts) baseline(ctx context.Context) error {
 	r, err := a.trier.Try(ctx, generator.Plan{})
 	if err != nil || r.OK {
@@ -60,9 +61,10 @@ func (a *attempts) try(ctx context.Context, plan generator.Plan) (trial.Result, 
 	return r, err
 }
 
-// confirm is try for a plan that a demotion rests on if it fails: a failure by chance is not seen twice. Two launches
-// that disagree are flaky, unless a launch without hardening tells that they do not differ. A launch that only differs
-// from those without hardening is believed where it repeats an earlier one, else once there are two without hardening.
+// confirm tries a plan whose failure would be the reason of a demotion. A plan that has failed before is launched
+// again, since a failure by chance does not repeat. Two launches that disagree are flaky, unless another launch without
+// hardening shows that the difference means nothing. A launch that fails only since it differs from the baselines
+// counts if it repeats an earlier failure, or after the baseline was launched a second time.
 func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	text := plan.Text()
 	before, tried := a.results[text]
@@ -83,16 +85,16 @@ func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Resu
 	return r, err
 }
 
-// mayRepeatBaseline reports whether another launch without hardening may show that a failed launch differs in nothing:
-// one may, and two more where it differs in errors of its log, of which the journal loses some whose process has ended
-// at once.
+// mayRepeatBaseline reports whether another launch without hardening could show that the failed launch is no failure.
+// It allows one more such launch, and three if the launch differs only in the errors of its log: the journal can lose
+// messages of processes that end at once.
 func (a *attempts) mayRepeatBaseline(r trial.Result) bool {
 	return r.OnlyDiffers() && (a.repeated == 0 || a.repeated < 3 && r.OnlyLogsDiffer())
 }
 
-// repeatBaseline launches the service without hardening once more, and judges again what was tried: what differs
-// between two such launches is held against no directive. It is put off while evidence names a culprit, whose step down
-// and return show as much.
+// repeatBaseline launches the service without hardening once more, and compares all results again: no directive is to
+// blame for what differs between two such launches. The search calls it only when no evidence names a culprit, since
+// stepping a culprit down and putting it back also shows whether a difference matters.
 func (a *attempts) repeatBaseline(ctx context.Context) error {
 	a.repeated++
 	r, err := a.trier.Try(ctx, generator.Plan{})
@@ -108,7 +110,7 @@ func (a *attempts) repeatBaseline(ctx context.Context) error {
 	return nil
 }
 
-// judge compares a result with all launches without hardening so far.
+// judge compares a result with all launches without hardening that have passed so far.
 func (a *attempts) judge(r trial.Result) trial.Result {
 	if !a.compare {
 		return r
@@ -116,7 +118,7 @@ func (a *attempts) judge(r trial.Result) trial.Result {
 	return r.Compare(observed(a.trier.Baselines()))
 }
 
-// observed is what launches looked like.
+// observed returns what was observed in launches.
 func observed(results []trial.Result) observe.Baselines {
 	var list observe.Baselines
 	for _, r := range results {

@@ -8,8 +8,8 @@ import (
 	"temper/harness/trial"
 )
 
-// findCulprit finds the first candidate beyond low that fails together with those before it, and steps it down until it
-// passes. It returns how many candidates are then known to pass.
+// findCulprit finds, after the first low candidates, the first one that fails together with those before it, and steps
+// it down until the launch passes. It returns how many candidates are then known to pass.
 func (s *search) findCulprit(ctx context.Context, failed trial.Result, low int) (int, error) {
 	high, why := len(s.candidates), failed
 	for high-low > 1 {
@@ -27,7 +27,7 @@ func (s *search) findCulprit(ctx context.Context, failed trial.Result, low int) 
 	if high <= low {
 		return 0, flaky(failed.Failures)
 	}
-	if s.follow(why) { // it fails in its own way, without what failed before it
+	if s.applyEvidence(why) { // the last failure may have other evidence than the first
 		r, err := s.passes(ctx, high)
 		if err != nil || r.OK {
 			return high, err
@@ -37,32 +37,32 @@ func (s *search) findCulprit(ctx context.Context, failed trial.Result, low int) 
 	return high, s.weaken(ctx, s.candidates[high-1], high, why)
 }
 
-// weaken steps the culprit, candidate number n, down until the first n candidates pass.
+// weaken steps the culprit down until the first n candidates pass. The culprit is the last of these.
 func (s *search) weaken(ctx context.Context, c *candidate, n int, why trial.Result) error {
 	c.evidence = append(c.evidence, why.Evidence()...)
-	if done, err := s.exempt(ctx, c, n); done || err != nil {
+	if done, err := s.tryExceptions(ctx, c, n); done || err != nil {
 		return err
 	}
-	if done, err := s.except(ctx, c, n); done || err != nil {
+	if done, err := s.findExceptions(ctx, c, n); done || err != nil {
 		return err
 	}
 	for c.allowed = nil; !c.isOff(); {
 		c.level++
 		r, err := s.passes(ctx, n)
-		if err == nil && !r.OK && !c.isOff() && s.follow(r) { // an exception may do with this value
+		if err == nil && !r.OK && !c.isOff() && s.applyEvidence(r) { // an exception may be enough with this value
 			r, err = s.passes(ctx, n)
 		}
 		if err != nil || r.OK {
-			s.suspectAlike(c)
+			s.turnOffAlike(c)
 			return err
 		}
 	}
 	return nil
 }
 
-// exempt tries the exceptions that the table holds worth trying without evidence. Those that turn out not to be needed
-// are put back in the end.
-func (s *search) exempt(ctx context.Context, c *candidate, n int) (bool, error) {
+// tryExceptions tries the exceptions that the table of directives proposes without evidence. At the end, the search
+// removes those that are not needed.
+func (s *search) tryExceptions(ctx context.Context, c *candidate, n int) (bool, error) {
 	d := blame.ExceptionsOf(c.directive)
 	if d == nil {
 		return false, nil
@@ -88,8 +88,9 @@ func (s *search) exempt(ctx context.Context, c *candidate, n int) (bool, error) 
 	return false, err
 }
 
-// except finds the least set of refused names that must be allowed, by bisection. It reports whether there is one.
-func (s *search) except(ctx context.Context, c *candidate, n int) (bool, error) {
+// findExceptions finds by bisection a smallest set of refused names that must be allowed. It reports whether there is
+// one.
+func (s *search) findExceptions(ctx context.Context, c *candidate, n int) (bool, error) {
 	refused := blame.Exceptions(c.directive, c.want, s.input.Version)
 	if len(refused) == 0 || c.level > 0 {
 		return false, nil
@@ -124,8 +125,9 @@ func (s *search) except(ctx context.Context, c *candidate, n int) (bool, error) 
 	return false, nil
 }
 
-// namesMatter refuses single names, to tell a need of some of them from a directive that breaks the service whatever it
-// refuses. Since the name may be one that is needed, there are up to three tries.
+// namesMatter reports whether exceptions can help. It refuses a single name at a time: a directive that fails even then
+// mostly breaks the service whatever it refuses. Since the service may need just that name, there are up to three
+// tries.
 func (s *search) namesMatter(ctx context.Context, c *candidate, n int, refused []string) (bool, error) {
 	for _, only := range slices.Compact([]int{0, len(refused) / 2, len(refused) - 1}) {
 		c.allowed = slices.Delete(slices.Clone(refused), only, only+1)

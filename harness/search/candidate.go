@@ -14,14 +14,15 @@ import (
 type candidate struct {
 	directive *directive.Directive
 	version   int        // of systemd
-	want      []string   // what the profile asks for, and secrets of others
-	weaker    [][]string // the values below, from the strongest
-	level     int        // 0: want; n: weaker[n-1]; beyond them: off
-	allowed   []string   // exact exceptions that were made; of a list of exceptions, what was added to it
+	want      []string   // what the profile asks for, and the secrets of other services
+	weaker    [][]string // the weaker values, the strongest first
+	level     int        // 0: want; n: weaker[n-1]; greater: off
+	allowed   []string   // the exact exceptions; of a list of exceptions, what was added to it
 	evidence  []verdict.Evidence
-	unrefined bool     // it was given up whole, and nobody looked for exact exceptions
-	untried   bool     // it is given up since the place withholds what it restricts
-	kept      []string // exceptions for the same reason; they are not put back
+	untried   bool // it is off since the place withholds what it restricts
+
+	exceptionsUntried bool     // it was turned off without a search for exact exceptions
+	keptExceptions    []string // exceptions for what the place withholds; they are never removed
 }
 
 // candidates lists the directives of the full plan, lists of exceptions included.
@@ -39,10 +40,10 @@ func newCandidate(d *directive.Directive, want []string, version int) *candidate
 
 func (c *candidate) isOff() bool { return c.untried || c.level > len(c.weaker) }
 
-// turnOff gives the directive up.
+// turnOff removes the directive from the plan.
 func (c *candidate) turnOff() { c.allowed, c.level = nil, len(c.weaker)+1 }
 
-// stepDown goes to the next weaker value, and on while that is known to refuse the same.
+// stepDown goes to the next weaker value that is not known to cause the same restriction.
 func (c *candidate) stepDown(refused witness.Restriction) {
 	c.allowed = nil
 	for c.level++; !c.isOff() && refused.Kind != "" && blame.Refuses(c.directive, c.lines(), refused, c.version); {
@@ -50,10 +51,10 @@ func (c *candidate) stepDown(refused witness.Restriction) {
 	}
 }
 
-// maxExceptions bounds the exact exceptions of one directive: a service that needs more is not served by them.
+// maxExceptions bounds the exact exceptions of one directive: with more of them, the directive would protect little.
 const maxExceptions = 24
 
-// allow makes exact exceptions and returns those that are new; none if they would be too many.
+// allow adds exact exceptions and returns the new ones. If they would be too many, it adds none.
 func (c *candidate) allow(names []string) []string {
 	more := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(c.allowed, n) })
 	if len(c.allowed)+len(more) > maxExceptions {
@@ -64,13 +65,15 @@ func (c *candidate) allow(names []string) []string {
 }
 
 func (c *candidate) isDemoted() bool {
-	return c.untried || c.level > 0 || len(c.allowed)+len(c.kept) > 0
+	return c.untried || c.level > 0 || len(c.allowed)+len(c.keptExceptions) > 0
 }
 
-// exceptions are all that were made.
-func (c *candidate) exceptions() []string { return append(slices.Clone(c.allowed), c.kept...) }
+// exceptions are all exact exceptions.
+func (c *candidate) exceptions() []string {
+	return append(slices.Clone(c.allowed), c.keptExceptions...)
+}
 
-// lines is what the candidate asks for now; nil when it is off.
+// lines are the current assignments of the candidate; nil if it is off.
 func (c *candidate) lines() []string {
 	switch {
 	case c.isOff():
@@ -81,19 +84,17 @@ func (c *candidate) lines() []string {
 	return c.directive.Allow(c.want, c.exceptions(), c.version)
 }
 
-// applied are candidates as far down as they are, as evidence is read for them.
+// applied returns the current state of candidates in the form that package blame takes.
 func applied(list []*candidate) []blame.Applied {
 	var plan []blame.Applied
 	for _, c := range list {
-		plan = append(
-			plan,
-			blame.Applied{Directive: c.directive, Want: c.want, Allowed: c.exceptions(), Lines: c.lines()},
-		)
+		plan = append(plan,
+			blame.Applied{Directive: c.directive, Want: c.want, Allowed: c.exceptions(), Lines: c.lines()})
 	}
 	return plan
 }
 
-// demotions writes down every step that candidates were taken down, in the order of the table.
+// demotions returns the demotions of candidates, in the order of the table of directives.
 func demotions(list []*candidate) []verdict.Demotion {
 	list = slices.DeleteFunc(slices.Clone(list), func(c *candidate) bool { return !c.isDemoted() })
 	slices.SortStableFunc(list, func(a, b *candidate) int { return directive.Compare(a.directive, b.directive) })
@@ -107,7 +108,7 @@ func demotions(list []*candidate) []verdict.Demotion {
 	return down
 }
 
-// from is what the profile asks for, as a demotion has it: empty where a list of exceptions had none.
+// from is the value From of the demotion: what the profile asks for, or empty for a list of exceptions that had none.
 func (c *candidate) from() string {
 	if c.want == nil {
 		return ""

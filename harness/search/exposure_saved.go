@@ -9,8 +9,8 @@ import (
 	"temper/internal/offline"
 )
 
-// savings is the exposure that each directive of the full plan saves, finer than a tenth. Directives of a unit that
-// cannot be scored are all equal.
+// savings is by how much each directive of the full plan lowers the exposure, without rounding. If a unit cannot be
+// scored, it is the same for all directives.
 func savings(in generator.Input) map[*directive.Directive]float64 {
 	full := generator.NewPlan(in)
 	least := exposure(in, full)

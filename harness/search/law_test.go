@@ -10,7 +10,7 @@ import (
 	"temper/generator"
 )
 
-// breaking breaks under a plan that has all directives of one group.
+// breaking returns a service that breaks under a plan with all directives of one of the groups.
 func breaking(groups [][]string) func(generator.Plan) bool {
 	return func(p generator.Plan) bool {
 		return slices.ContainsFunc(groups, func(group []string) bool {
@@ -28,8 +28,8 @@ func hardestNames() []string {
 	return list
 }
 
-// TestSearchLaws: whatever breaks a service, singly or together, the plan that is found works, and putting back any
-// step of any demotion breaks it again.
+// TestSearchLaws: whichever directives break a service, alone or together, the plan that the search finds works, and
+// putting back any step of any demotion breaks the service.
 func TestSearchLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0,
@@ -55,10 +55,10 @@ func TestSearchLaws(t *testing.T) {
 	})
 }
 
-// TestSearchBound: single culprits cost no more launches than bisection may: for k of n directives 3 + 2k log n. One
-// launch is without hardening, one of the whole plan. Each culprit takes log n to be found, at most three for its
-// weaker values and exceptions, one of the whole plan without it, and one in which it is put back. Those that are
-// suspected with others take one more, once.
+// TestSearchBound: for k culprits among n directives, each of which breaks the service alone, the search takes at most
+// 3 + 2k log n launches. One launch is without hardening and one is under the whole plan. For each culprit, bisection
+// takes log n launches, its weaker values and exceptions at most three, the whole plan without it one, and putting it
+// back one. Directives that are turned off together with a culprit take one more launch in all.
 func TestSearchBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		checkBound(t, rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 4, rapid.ID).Draw(t, "culprits"))

@@ -8,14 +8,14 @@ import (
 	"temper/harness/trial"
 )
 
-// A step is one part of what a candidate was taken down, and can be put back.
+// A step is one step down of a candidate: one exception, or one value. It can be put back.
 type step struct {
 	candidate *candidate
-	name      string // the exception to take away again; empty = to a stronger value
-	level     int    // of that value
+	name      string // the exception; empty for a step to a weaker value
+	level     int    // the level to put back, for a step to a weaker value
 }
 
-// steps lists every way to put something of a candidate back.
+// steps lists the steps of a candidate that can be put back next.
 func (c *candidate) steps() []step {
 	var list []step
 	for _, n := range c.allowed {
@@ -27,7 +27,7 @@ func (c *candidate) steps() []step {
 	return list
 }
 
-// isTaken reports whether the step is still to be put back.
+// isTaken reports whether the step is in force, and so can be put back.
 func (s step) isTaken() bool {
 	if s.name != "" {
 		return slices.Contains(s.candidate.allowed, s.name)
@@ -46,15 +46,15 @@ func (s step) putBack() (undo func()) {
 	return func() { s.candidate.level, s.candidate.allowed = level, allowed }
 }
 
-// A batch is what was stepped down at once, before one launch.
+// A batch is the steps that were taken together, before one launch.
 type batch struct {
 	steps   []step
-	matters bool // the evidence of a failed launch named it: something of it is needed, most likely
+	matters bool // the evidence of a failed launch named the steps: most likely the service needs at least one
 }
 
-// putBackAll puts back every step that can be put back, those first that were taken in one batch: of what evidence
-// names, most does not matter to the service. The most valuable come first, so that of alternatives the cheapest stays
-// given up. What remains has been put back once, in a launch of its own, and broke the service.
+// putBackAll puts back every step that can be put back. It begins with the batches: of the steps that evidence names,
+// the service needs only a few. The most valuable candidates come first, so that of alternatives the least valuable one
+// stays off. Each step that remains was put back alone in one launch, and that launch failed.
 func (s *search) putBackAll(ctx context.Context) error {
 	t := &strengthening{search: s, needed: map[step]bool{}}
 	order := map[*candidate]int{}
@@ -79,38 +79,38 @@ func (s *search) putBackAll(ctx context.Context) error {
 	return nil
 }
 
-// A strengthening puts steps back, and remembers which could not be.
+// A strengthening puts steps back, and remembers the steps that the service needs.
 type strengthening struct {
 	*search
 	needed map[step]bool
 }
 
-// strengthen puts back what it can of one candidate: each exception, and one value after the other.
+// strengthen puts back as many steps of one candidate as possible: each exception, and one value after the other.
 func (t *strengthening) strengthen(ctx context.Context, c *candidate) error {
-	for again := true; again; {
-		again = false
+	for stronger := true; stronger; {
+		stronger = false
 		for _, s := range c.steps() {
-			ok, err := t.one(ctx, s)
+			ok, err := t.putBackOne(ctx, s)
 			if err != nil {
 				return err
 			}
-			again = again || ok && s.name == ""
+			stronger = stronger || ok && s.name == ""
 		}
 	}
 	return nil
 }
 
-// split puts back what it can of some steps, halves of them first. It reports whether that was all. If it is known that
-// some step matters, they are not all put back at once.
+// split puts back as many of the steps as possible, by trying all of them and then halves. It reports whether it put
+// back all. If matters is set, the service needs at least one of them, and split does not try all at once.
 func (t *strengthening) split(ctx context.Context, list []step, matters bool) (all bool, err error) {
 	list = slices.DeleteFunc(slices.Clone(list), func(s step) bool { return !s.isTaken() || t.needed[s] })
 	switch {
 	case len(list) == 0:
 		return true, nil
 	case len(list) == 1:
-		return t.one(ctx, list[0])
+		return t.putBackOne(ctx, list[0])
 	case !matters:
-		if ok, err := t.together(ctx, list, t.attempts.try); ok || err != nil {
+		if ok, err := t.putBackTogether(ctx, list, t.attempts.try); ok || err != nil {
 			return ok, err
 		}
 	}
@@ -123,18 +123,18 @@ func (t *strengthening) split(ctx context.Context, list []step, matters bool) (a
 	return first && second, err
 }
 
-// one puts a single step back if that can be done.
-func (t *strengthening) one(ctx context.Context, s step) (bool, error) {
+// putBackOne puts a single step back, if the service then still works.
+func (t *strengthening) putBackOne(ctx context.Context, s step) (bool, error) {
 	if !s.isTaken() || t.needed[s] {
 		return !s.isTaken(), nil
 	}
-	ok, err := t.together(ctx, []step{s}, t.attempts.confirm)
+	ok, err := t.putBackTogether(ctx, []step{s}, t.attempts.confirm)
 	t.needed[s] = !ok
 	return ok, err
 }
 
-// together puts steps back, all of them or, if the plan then fails, none.
-func (t *strengthening) together(
+// putBackTogether puts back all of the steps, or none if the service then fails.
+func (t *strengthening) putBackTogether(
 	ctx context.Context,
 	list []step,
 	try func(context.Context, generator.Plan) (trial.Result, error),
@@ -153,15 +153,15 @@ func (t *strengthening) together(
 	return false, err
 }
 
-// mayRefine reports whether a candidate was given up whole, nobody looked for exact exceptions, and it can have some.
+// mayRefine reports whether a candidate is off although it can have exact exceptions that were not searched for.
 func (t *strengthening) mayRefine(c *candidate) bool {
-	return c.unrefined && c.isOff() && c.directive.HasExceptions()
+	return c.exceptionsUntried && c.isOff() && c.directive.HasExceptions()
 }
 
-// refine looks for exact exceptions of a candidate, and puts back those that are not needed.
+// refine searches for exact exceptions of a candidate, and removes those that are not needed.
 func (t *strengthening) refine(ctx context.Context, c *candidate) error {
-	c.unrefined, c.level = false, 0
-	ok, err := t.except(ctx, c, len(t.candidates))
+	c.exceptionsUntried, c.level = false, 0
+	ok, err := t.findExceptions(ctx, c, len(t.candidates))
 	if !ok {
 		c.turnOff()
 		return err

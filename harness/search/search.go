@@ -1,14 +1,13 @@
-// Package search finds the least that must be given up of a plan for a service to work.
+// Package search finds out how little of a plan must be removed for a service to work.
 //
 // [Run] knows the service only through a [Trier]. It launches the service under the whole plan. While that fails, it
-// steps down what the evidence names; see temper/harness/blame. Where the evidence names nothing, or nothing that
-// helps, it applies the directives from the most valuable on until a prefix of them fails, found by bisection: the last
-// of these is a culprit, and the cheapest one among alternatives. A culprit gets exact exceptions, again by bisection,
-// or the strongest value that works, or is left out. In the end each step down is put back once: what can be put back
-// is, and what cannot is a demotion.
+// steps down the directives that the evidence names; see temper/harness/blame. If the evidence names none, or none that
+// helps, it sorts the directives by value, the most valuable first, and finds by bisection the shortest prefix that
+// fails. The last directive of that prefix is a culprit, and the least valuable one where there are alternatives. A
+// culprit gets exact exceptions, also by bisection, or else the strongest value that works, or else is turned off. At
+// the end, the search tries to put back every step down: the steps that it cannot put back are the demotions.
 //
-// The search takes it that more hardening never repairs a service: what breaks under a plan breaks under a stronger
-// one.
+// The search assumes that more hardening never repairs a service: what breaks under a plan breaks under a stronger one.
 package search
 
 import (
@@ -29,13 +28,13 @@ import (
 
 // A Trier launches a service.
 type Trier interface {
-	// Try launches the service once under a plan, and compares it with the Baselines. The error is set only where
-	// nothing can be said about the service.
+	// Try launches the service once under a plan, and compares it with the Baselines. It returns an error only if the
+	// launch says nothing about the service.
 	Try(ctx context.Context, plan generator.Plan) (trial.Result, error)
-	// Baselines are the launches without hardening that passed, so far.
+	// Baselines are the launches without hardening that have passed so far.
 	Baselines() []trial.Result
-	// StandIn launches a program that waits in place of the service, for services that leave no process to look at, and
-	// tells what it is kept from.
+	// StandIn launches a program that only waits, instead of a service whose own process has ended already, and returns
+	// its confinement.
 	StandIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error)
 }
 
@@ -44,7 +43,7 @@ type Outcome struct {
 	Plan      generator.Plan
 	Demotions []verdict.Demotion
 	Result    trial.Result      // of the launch under Plan, which passed
-	Applied   []blame.Applied   // the directives of Plan, as evidence is read for them
+	Applied   []blame.Applied   // the directives of Plan, in the form that package blame takes
 	NoEffect  map[string]string // directives that are left out since they had no effect, and what was seen instead
 }
 
@@ -55,19 +54,19 @@ var ErrFlaky = errors.New("trials of the same drop-in disagree")
 var ErrBroken = errors.New("it fails without any hardening")
 
 // Run searches for the strongest part of a plan that a service survives. The error wraps [ErrBroken] or [ErrFlaky], or
-// is one of the Trier's.
+// comes from the Trier.
 func Run(ctx context.Context, in generator.Input, files blame.Files, trier Trier) (Outcome, error) {
 	return newSearch(in, files, trier).run(ctx)
 }
 
-// A search is one run of [Run].
+// A search is one call of [Run].
 type search struct {
 	input      generator.Input
 	service    blame.Service
 	trier      Trier
 	attempts   *attempts
 	candidates []*candidate // the most valuable first
-	batches    []batch      // what was stepped down at once
+	batches    []batch      // steps that were taken together
 	noEffect   map[string]string
 }
 
@@ -99,7 +98,7 @@ func (s *search) run(ctx context.Context) (Outcome, error) {
 	}, err
 }
 
-// plan is the plan of the first n candidates as far down as they are, and of every exception.
+// plan is the plan of the first n candidates at their current values, and of all lists of exceptions.
 func (s *search) plan(n int) generator.Plan {
 	in := s.input
 	in.Demotions = demotions(s.candidates)
@@ -109,17 +108,15 @@ func (s *search) plan(n int) generator.Plan {
 	})
 }
 
-// planWithout is the plan of an input without what had no effect, and of the rest without what is not kept.
+// planWithout is the plan of an input without the directives that had no effect, and without those that keep rejects.
 func planWithout(in generator.Input, noEffect map[string]string, keep func(*directive.Directive) bool) generator.Plan {
 	plan := generator.NewPlan(in)
 	plan.Items = slices.DeleteFunc(plan.Items, func(i generator.Item) bool {
 		return !keep(i.Directive) || noEffect[i.Directive.Name] != ""
 	})
 	for _, name := range slices.Sorted(maps.Keys(noEffect)) {
-		plan.LeftOut = append(
-			plan.LeftOut,
-			verdict.LeftOut{Directive: name, Reason: "has no effect here: " + noEffect[name]},
-		)
+		left := verdict.LeftOut{Directive: name, Reason: "has no effect here: " + noEffect[name]}
+		plan.LeftOut = append(plan.LeftOut, left)
 	}
 	return plan
 }
@@ -129,18 +126,18 @@ func (s *search) passes(ctx context.Context, n int) (trial.Result, error) {
 	return s.attempts.try(ctx, s.plan(n))
 }
 
-// leaveOutUntried gives up what would refuse the service something that the place withholds from it anyway: what comes
-// of that on the machine cannot be tried. It is exact where there are exceptions.
+// leaveOutUntried turns off the directives that would refuse the service what the place withholds from it anyway: their
+// effect on the machine cannot be tried here. Where exact exceptions are possible, it makes exceptions instead.
 func (s *search) leaveOutUntried(context.Context) error {
 	for _, b := range s.trier.Baselines() {
-		for _, p := range s.service.Unknown(b.Withheld, applied(s.candidates)) {
+		for _, p := range s.service.Untestable(b.Withheld, applied(s.candidates)) {
 			c := s.candidate(p.Directive)
 			if len(p.Names) == 0 {
 				c.untried = true
 			}
 			for _, n := range p.Names {
-				if !slices.Contains(c.kept, n) {
-					c.kept = append(c.kept, n)
+				if !slices.Contains(c.keptExceptions, n) {
+					c.keptExceptions = append(c.keptExceptions, n)
 				}
 			}
 			if !slices.Contains(c.evidence, p.Evidence) {
@@ -153,13 +150,13 @@ func (s *search) leaveOutUntried(context.Context) error {
 
 // descend steps candidates down until the whole plan passes.
 func (s *search) descend(ctx context.Context) error {
-	low := 0 // this many candidates are known to pass
+	low := 0 // the first low candidates are known to pass
 	for {
 		r, err := s.passes(ctx, len(s.candidates))
 		if err != nil || r.OK {
 			return err
 		}
-		if s.follow(r) {
+		if s.applyEvidence(r) {
 			continue
 		}
 		if s.attempts.mayRepeatBaseline(r) {
@@ -174,11 +171,11 @@ func (s *search) descend(ctx context.Context) error {
 	}
 }
 
-// follow takes the steps down that the evidence of a failed launch names. It reports whether there are any.
-func (s *search) follow(r trial.Result) bool {
+// applyEvidence takes the steps down that the evidence of a failed launch names. It reports whether there are any.
+func (s *search) applyEvidence(r trial.Result) bool {
 	var taken []step
-	weakened := map[*candidate]bool{} // one value at a time, however many refusals speak for it
-	for _, p := range s.service.Causes(s.seen(r), applied(s.candidates)) {
+	weakened := map[*candidate]bool{} // each candidate goes down by one value, however many refusals name it
+	for _, p := range s.service.Causes(s.evidenceOf(r), applied(s.candidates)) {
 		c := s.candidate(p.Directive)
 		if c.isOff() || weakened[c] {
 			continue
@@ -204,10 +201,10 @@ func (s *search) follow(r trial.Result) bool {
 	return len(taken) > 0
 }
 
-// seen is the evidence of a launch.
-func (s *search) seen(r trial.Result) blame.Seen {
+// evidenceOf returns the evidence of a launch in the form that package blame takes.
+func (s *search) evidenceOf(r trial.Result) blame.Seen {
 	seen := blame.Seen{
-		Refused: s.service.New(r.Refused, refusals(s.trier.Baselines())...),
+		Refused: s.service.NewRefusals(r.Refused, refusals(s.trier.Baselines())...),
 		Exit:    trial.ExitName(r.Status),
 		Log:     r.Log,
 	}
@@ -217,7 +214,7 @@ func (s *search) seen(r trial.Result) blame.Seen {
 	return seen
 }
 
-// refusals are what launches were refused.
+// refusals returns what the kernel refused in launches.
 func refusals(results []trial.Result) []witness.Record {
 	var records []witness.Record
 	for _, r := range results {
@@ -226,7 +223,7 @@ func refusals(results []trial.Result) []witness.Record {
 	return records
 }
 
-// candidate returns the candidate of a directive; a list of exceptions that the profile does not have yet gets one.
+// candidate returns the candidate of a directive. It adds a candidate for a list of exceptions that the profile lacks.
 func (s *search) candidate(d *directive.Directive) *candidate {
 	for _, c := range s.candidates {
 		if c.directive == d {
@@ -238,8 +235,8 @@ func (s *search) candidate(d *directive.Directive) *candidate {
 	return c
 }
 
-// leaveOutIneffective leaves out what had no effect in the launch that passed: nothing was proven of it, and elsewhere
-// it may break the service.
+// leaveOutIneffective removes the directives that had no effect in the launch that passed: the launch proved nothing
+// about them, and elsewhere they may break the service.
 func (s *search) leaveOutIneffective(ctx context.Context) error {
 	plan := s.plan(len(s.candidates))
 	r, err := s.attempts.try(ctx, plan)

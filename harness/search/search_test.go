@@ -24,7 +24,7 @@ import (
 	"temper/profiles"
 )
 
-// hardest is a profile with one directive of every shape.
+// hardest is a profile with one directive of every kind.
 var hardest = &profiles.Profile{Name: "hardest", Service: []profiles.Setting{
 	{Name: "ProtectSystem", Values: []string{"strict"}},
 	{Name: "ProtectHome", Values: []string{"yes"}},
@@ -44,19 +44,18 @@ var hardest = &profiles.Profile{Name: "hardest", Service: []profiles.Setting{
 	{Name: "RestrictNamespaces", Values: []string{"yes"}},
 }}
 
-// input is a unit that sets nothing itself, under a profile that names it.
+// input is a unit that sets nothing, and a profile that names it.
 func input(p *profiles.Profile) generator.Input {
 	return generator.Input{Unit: &unit.Unit{Name: "x.service", ID: "x.service"}, Profile: p, Named: true, Version: 257}
 }
 
-// fake is a service that is nothing but the conditions under which it breaks; the search sees of it what it sees of a
-// real one.
+// fake is a Trier for a service that is defined only by the conditions under which it breaks.
 type fake struct {
 	breaks    func(plan generator.Plan) bool
 	show      func(r *trial.Result, plan generator.Plan) // adds evidence to a result; nil = there is none
 	launches  int
 	baselines []trial.Result
-	confined  confine.Confinement // what the stand-in is kept from
+	confined  confine.Confinement // of the stand-in
 	root      host.Root
 }
 
@@ -82,7 +81,7 @@ func (f *fake) StandIn(context.Context, generator.Plan) (confine.Confinement, er
 	return f.confined, nil
 }
 
-// Root is where the files of the service are, all of which were there before.
+// Root is the file tree of the service. All of its files existed before the first launch.
 func (f *fake) Root() host.Root          { return f.root }
 func (*fake) ExistedAtStart(string) bool { return true }
 
@@ -90,7 +89,7 @@ func (f *fake) run() (Outcome, error) { return f.prove(input(hardest)) }
 
 func (f *fake) prove(in generator.Input) (Outcome, error) { return Run(context.Background(), in, f, f) }
 
-// lines returns what a plan assigns to a directive; nil if nothing.
+// lines returns the assignments of a directive in a plan; nil if there are none.
 func lines(plan generator.Plan, name string) []string {
 	for _, i := range plan.Items {
 		if i.Directive.Name == name {
@@ -108,7 +107,7 @@ func capable(plan generator.Plan, name string) bool {
 	return l == nil || slices.Contains(values.ParseCapabilityBoundingSet(l, 257).Names(), name)
 }
 
-// brief is each demotion with what it leaves.
+// brief returns the value to which each demotion leads.
 func brief(down []verdict.Demotion) map[string]string {
 	left := map[string]string{}
 	for _, d := range down {
@@ -190,7 +189,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// script is a Trier whose launches end as it says, one after the other.
+// script is a Trier with a list of the results of its launches.
 type script struct {
 	fake
 	results []trial.Result
@@ -209,8 +208,8 @@ func (s *script) Try(_ context.Context, plan generator.Plan) (trial.Result, erro
 	return r, nil
 }
 
-// TestRunUnjudged: a service that fails without hardening, that disagrees with itself, or whose place goes away, is not
-// judged.
+// TestRunUnjudged: the search returns an error for a service that fails without hardening, whose launches disagree, or
+// whose place ends.
 func TestRunUnjudged(t *testing.T) {
 	gone := errors.New("the place is gone")
 	good, bad := trial.Result{OK: true}, trial.Result{Failures: []verdict.Evidence{{Kind: "check", Text: "no answer"}}}
@@ -240,7 +239,7 @@ func TestRunUnjudged(t *testing.T) {
 	}
 }
 
-// TestRunGone: wherever in a search the place goes away, the search ends with that.
+// TestRunGone: the search returns the error of its Trier, in whichever launch it happens.
 func TestRunGone(t *testing.T) {
 	gone := errors.New("the place is gone")
 	breaks := func(p generator.Plan) bool {
@@ -259,7 +258,7 @@ func TestRunGone(t *testing.T) {
 	}
 }
 
-// mortal is a fake whose place goes away after some launches.
+// mortal is a fake whose place ends after some launches.
 type mortal struct {
 	fake
 	lives int
@@ -273,7 +272,7 @@ func (m *mortal) Try(ctx context.Context, plan generator.Plan) (trial.Result, er
 	return m.fake.Try(ctx, plan)
 }
 
-// TestRunByChance: a failure that is not seen again is no demotion.
+// TestRunByChance: a failure that does not repeat leads to no demotion.
 func TestRunByChance(t *testing.T) {
 	failed := false
 	f := &fake{breaks: func(p generator.Plan) bool {
@@ -282,7 +281,7 @@ func TestRunByChance(t *testing.T) {
 		return chance
 	}}
 	f.show = func(r *trial.Result, p generator.Plan) {
-		if has(p, "LockPersonality") { // harmless, but it is what there is to blame
+		if has(p, "LockPersonality") { // harmless, but the only directive of the plan
 			r.Refused.Denials = []witness.Denial{{Process: "x", Syscall: "personality", Errno: "EPERM", Filtered: true}}
 		}
 	}
@@ -291,7 +290,7 @@ func TestRunByChance(t *testing.T) {
 	}
 }
 
-// TestRunCheapest: among alternatives the directive that saves least exposure is given up.
+// TestRunCheapest: among alternatives the search gives up the directive that saves least exposure.
 func TestRunCheapest(t *testing.T) {
 	saved := savings(input(hardest))
 	for i, a := range hardest.Service {
@@ -313,8 +312,8 @@ func TestRunCheapest(t *testing.T) {
 	}
 }
 
-// TestRunEvidence: an exception that the log names is made before anything is given up, and taken back if it was not
-// needed after all.
+// TestRunEvidence: the search makes an exception that the log names before it gives anything up, and removes it at the
+// end if it was not needed.
 func TestRunEvidence(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(root+"/srv/x", 0o755); err != nil {
@@ -345,7 +344,7 @@ func TestRunEvidence(t *testing.T) {
 	}
 }
 
-// profile is one that asks for some settings and compares with the launches without hardening.
+// profile returns a profile with some settings that compares launches with those without hardening.
 func profile(settings ...profiles.Setting) *profiles.Profile {
 	return &profiles.Profile{Name: "p", Service: settings, Prove: profiles.DefaultProve()}
 }
@@ -354,13 +353,13 @@ func set(name string, values ...string) profiles.Setting {
 	return profiles.Setting{Name: name, Values: values}
 }
 
-// TestRunWavering: what a service does only now and then without hardening is held against no directive; what it never
-// does is.
-func TestRunWavering(t *testing.T) {
+// TestRunVaryingBaseline: no directive is to blame for what a service sometimes does without hardening. For what it
+// never does without hardening, a directive is.
+func TestRunVaryingBaseline(t *testing.T) {
 	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes")))
 	for _, tt := range []struct {
 		name     string
-		errors   []string // of the launches, one after the other; the last goes on
+		errors   []string // of the launches, one after the other; the last one repeats
 		want     map[string]string
 		launches int
 	}{
@@ -384,7 +383,7 @@ func TestRunWavering(t *testing.T) {
 	}
 }
 
-// TestRunBaselineLater: a service that fails without hardening when it is launched so once more is not judged.
+// TestRunBaselineLater: a service that fails in an additional launch without hardening is flaky.
 func TestRunBaselineLater(t *testing.T) {
 	f := &fake{}
 	f.breaks = func(p generator.Plan) bool { return f.launches == 3 }
@@ -400,9 +399,9 @@ func TestRunBaselineLater(t *testing.T) {
 	}
 }
 
-// TestRunExempt: what the table holds worth trying is tried before a directive is given up, and only what is needed
-// stays.
-func TestRunExempt(t *testing.T) {
+// TestRunTryExceptions: the search tries the exceptions that the table proposes before it gives a directive up, and
+// only those that are needed stay.
+func TestRunTryExceptions(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		in     generator.Input
@@ -445,7 +444,7 @@ func TestRunExempt(t *testing.T) {
 	}
 }
 
-// withUnit adds what the unit itself sets.
+// withUnit adds assignments to the unit.
 func withUnit(in generator.Input, name, value string) generator.Input {
 	u := *in.Unit
 	u.Assignments = append(slices.Clone(u.Assignments), unit.Assignment{Section: "Service", Name: name, Value: value})
@@ -479,7 +478,8 @@ func TestRunWeakerByName(t *testing.T) {
 	}
 }
 
-// TestRunNoEffect: what had no effect in the launch that passed is left out, also where only the stand-in shows it.
+// TestRunNoEffect: a directive that had no effect in the launch that passed is left out, also if only the stand-in
+// shows that.
 func TestRunNoEffect(t *testing.T) {
 	holds := []string{"RestrictRealtime"}
 	none := confine.Confinement{Holds: holds, NoEffect: map[string]string{"LockPersonality": "it is not there"}}
@@ -516,7 +516,7 @@ func TestRunNoEffect(t *testing.T) {
 	}
 }
 
-// TestRunNamedLate: evidence can name a culprit only once others are out of its way.
+// TestRunNamedLate: evidence may name a culprit only after other culprits are stepped down.
 func TestRunNamedLate(t *testing.T) {
 	f := &fake{breaks: func(p generator.Plan) bool { return has(p, "ProtectSystem") || has(p, "LockPersonality") }}
 	f.show = func(r *trial.Result, p generator.Plan) {
@@ -531,8 +531,8 @@ func TestRunNamedLate(t *testing.T) {
 	}
 }
 
-// TestRunAlternatives: of two exceptions that the evidence names, either of which would do, the most valuable is taken
-// back.
+// TestRunAlternatives: of two exceptions that the evidence names, each of which is enough, the search removes the one
+// for the more valuable directive.
 func TestRunAlternatives(t *testing.T) {
 	f := &fake{root: host.At(t.TempDir()), breaks: func(p generator.Plan) bool {
 		return !slices.Contains(lines(p, "ReadWritePaths"), "-/srv/x") && !capable(p, "CAP_CHOWN")

@@ -9,9 +9,9 @@ import (
 	"temper/internal/verdict"
 )
 
-// suspectAlike steps down whatever enforces what two candidates enforce that were both given up: then it is likely that
-// which breaks the service, rather than twice something else. What turns out to be innocent is put back in the end.
-func (s *search) suspectAlike(culprit *candidate) {
+// turnOffAlike turns off all directives that enforce the same property as a culprit and a second directive that was
+// stepped down: then most likely the property breaks the service. The search puts back at the end what is innocent.
+func (s *search) turnOffAlike(culprit *candidate) {
 	for _, property := range s.enforced(culprit) {
 		var alike []*candidate
 		for _, c := range s.candidates {
@@ -23,19 +23,15 @@ func (s *search) suspectAlike(culprit *candidate) {
 		if len(given) < 2 {
 			continue
 		}
-		why := fmt.Sprintf(
-			"sets %s= here too, as %s= and %s= do, which break it",
-			property,
-			given[0].directive.Name,
-			given[1].directive.Name,
-		)
+		why := fmt.Sprintf("sets %s= here too, as %s= and %s= do, which break it",
+			property, given[0].directive.Name, given[1].directive.Name)
 		var taken []step
 		for _, c := range alike {
 			if slices.Contains(given, c) {
 				continue
 			}
 			c.turnOff()
-			c.unrefined = true
+			c.exceptionsUntried = true
 			c.evidence = append(c.evidence, verdict.Evidence{Kind: "implied", Text: c.directive.Name + "= " + why})
 			taken = append(taken, step{candidate: c})
 		}
@@ -43,7 +39,7 @@ func (s *search) suspectAlike(culprit *candidate) {
 	}
 }
 
-// enforced lists the directives that a candidate sets, itself and by what it implies.
+// enforced lists the directives that a candidate sets: itself, and those that it implies.
 func (s *search) enforced(c *candidate) []string {
 	names := []string{c.directive.Name}
 	for _, e := range c.directive.Brings(s.input.Version, isUnprivileged(s.input.Unit)) {
@@ -52,7 +48,7 @@ func (s *search) enforced(c *candidate) []string {
 	return names
 }
 
-// isUnprivileged reports whether a service is not started with all capabilities.
+// isUnprivileged reports whether systemd starts a service without all capabilities, as another user than root.
 func isUnprivileged(u *unit.Unit) bool {
 	user, _ := u.Last("Service", "User")
 	return clone.IsDynamic(u) || !slices.Contains([]string{"", "root", "0"}, user.Value)

@@ -21,10 +21,9 @@ type grant struct {
 	name      string
 }
 
-// A tightening finds the grants of a profile that a proof never needed. All of them are taken away at once; those that
-// the evidence names are put back until nothing fails and nothing more is refused than in the proof, so that a grant
-// whose loss only does damage that no check notices is kept too. Where the evidence names none, bisection finds the one
-// that is needed.
+// A tightening finds the grants of a profile that the service does not need. It takes all of them away at once, and
+// puts back those that the evidence names until nothing fails and nothing more is refused than in the proof. So it also
+// keeps a grant whose loss does damage that no check notices. If the evidence names none, bisection finds a needed one.
 type tightening struct {
 	input  generator.Input
 	files  blame.Files
@@ -32,7 +31,7 @@ type tightening struct {
 	proven Outcome
 }
 
-// Tighten returns what the profile allows without need, after a search that has proven the service.
+// Tighten returns what the profile allows without need. It runs after a search that has proven the service.
 func Tighten(
 	ctx context.Context,
 	in generator.Input,
@@ -45,12 +44,12 @@ func Tighten(
 	return loose(in, unneeded), err
 }
 
-// refused is what a launch was refused and the proof was not.
+// refused is what the kernel refused in a launch and not in the launch that proved the service.
 func (t *tightening) refused(r trial.Result) witness.Record {
-	return blame.NewService(t.input, t.files).New(r.Refused, t.proven.Result.Refused)
+	return blame.NewService(t.input, t.files).NewRefusals(r.Refused, t.proven.Result.Refused)
 }
 
-// realPath resolves the links of a path but the last part.
+// realPath resolves the links in a path, except its last part.
 func realPath(root host.Root, name string) string {
 	dir, base := path.Split(name)
 	real, err := root.Real(dir)
@@ -60,7 +59,7 @@ func realPath(root host.Root, name string) string {
 	return path.Join("/", real, base)
 }
 
-// grants lists what a profile names, and demotions have left.
+// grants lists the grants of a profile that are still there after the demotions.
 func grants(in generator.Input, down []verdict.Demotion) []grant {
 	var list []grant
 	for _, s := range in.Profile.Service {
@@ -78,7 +77,7 @@ func grants(in generator.Input, down []verdict.Demotion) []grant {
 	return list
 }
 
-// demoted is what demotions leave of the assignments of a directive.
+// demoted returns the assignments of a directive after the demotions.
 func demoted(name string, want []string, down []verdict.Demotion) []string {
 	for _, d := range down {
 		if d.Directive == name {
@@ -88,7 +87,7 @@ func demoted(name string, want []string, down []verdict.Demotion) []string {
 	return want
 }
 
-// plan is the plan that was proven, with grants taken away.
+// plan is the proven plan without some grants.
 func (t *tightening) plan(taken []grant) generator.Plan {
 	in := t.input
 	in.Demotions = slices.Clone(t.proven.Demotions)
@@ -106,7 +105,7 @@ func (t *tightening) plan(taken []grant) generator.Plan {
 	return planWithout(in, t.proven.NoEffect, func(*directive.Directive) bool { return true })
 }
 
-// names are those of the grants of one directive.
+// names returns the names in those grants of a list that belong to one directive.
 func names(list []grant, d *directive.Directive) []string {
 	var names []string
 	for _, g := range list {
@@ -117,14 +116,14 @@ func names(list []grant, d *directive.Directive) []string {
 	return names
 }
 
-// effective leaves the grants that change the drop-in: of the others, which the unit's own lines decide about, nothing
-// can be seen.
+// effective returns the grants whose removal changes the drop-in. The others have no effect, since the unit's own lines
+// decide.
 func (t *tightening) effective(list []grant) []grant {
 	all := t.plan(nil).Text()
 	return slices.DeleteFunc(list, func(g grant) bool { return t.plan([]grant{g}).Text() == all })
 }
 
-// run returns the grants that can be taken away together.
+// run returns the grants that can be removed together.
 func (t *tightening) run(ctx context.Context, left []grant) ([]grant, error) {
 	for len(left) > 0 {
 		ok, needed, err := t.passes(ctx, left)
@@ -144,7 +143,7 @@ func (t *tightening) run(ctx context.Context, left []grant) ([]grant, error) {
 	return nil, nil
 }
 
-// passes tries the service without grants. Where it lacks some, those that the evidence names are needed.
+// passes tries the service without some grants. needed are those of them that the evidence names.
 func (t *tightening) passes(ctx context.Context, taken []grant) (ok bool, needed []grant, err error) {
 	r, err := t.trier.Try(ctx, t.plan(taken))
 	if err != nil {
@@ -154,7 +153,7 @@ func (t *tightening) passes(ctx context.Context, taken []grant) (ok bool, needed
 	return r.OK && needed == nil, needed, nil
 }
 
-// bisect finds, in the order of the grants, the first that is needed when those before it are gone too.
+// bisect finds the first grant that is needed when all grants before it are removed too.
 func (t *tightening) bisect(ctx context.Context, taken []grant) ([]grant, error) {
 	low, high := 0, len(taken)
 	for high-low > 1 {
@@ -174,7 +173,7 @@ func (t *tightening) bisect(ctx context.Context, taken []grant) ([]grant, error)
 	return taken[high-1 : high], nil
 }
 
-// needed lists the grants whose lack explains what a trial was refused: for each refusal the closest.
+// needed lists the grants whose removal explains the refusals of a trial: for each refusal the closest grant.
 func (t *tightening) needed(result trial.Result, taken []grant) []grant {
 	var needed []grant
 	for _, d := range t.refused(result).Denials {
@@ -190,8 +189,8 @@ func (t *tightening) needed(result trial.Result, taken []grant) []grant {
 	return needed
 }
 
-// closest finds the grant for a restriction: of several, the one with the longest name, which of paths is the
-// narrowest.
+// closest finds the grant that lifts a restriction. If there are several, it is the one with the longest name, which is
+// the narrowest path.
 func (t *tightening) closest(taken []grant, r witness.Restriction) (best grant, ok bool) {
 	for _, g := range taken {
 		if (!ok || len(g.name) > len(best.name)) &&
@@ -202,7 +201,7 @@ func (t *tightening) closest(taken []grant, r witness.Restriction) (best grant, 
 	return best, ok
 }
 
-// gives reports whether a grant, or another name of its, is what a restriction takes away.
+// gives reports whether a grant lifts a restriction. name is the name of the grant, or its path without links.
 func (t *tightening) gives(g grant, name string, r witness.Restriction) bool {
 	kind := r.Kind
 	return g.directive.Gives(name, kind, r.Subject, t.input.Version) ||
@@ -211,7 +210,7 @@ func (t *tightening) gives(g grant, name string, r witness.Restriction) bool {
 
 func (g grant) equal(h grant) bool { return g.directive == h.directive && g.name == h.name }
 
-// loose turns the grants that were not needed into findings, one for each directive, in the order of the profile.
+// loose turns unneeded grants into findings, one for each directive, in the order of the profile.
 func loose(in generator.Input, unneeded []grant) []verdict.Loose {
 	var list []verdict.Loose
 	for _, s := range in.Profile.Service {

@@ -27,7 +27,7 @@ var generous = &profiles.Profile{Name: "loose", Service: []profiles.Setting{
 	},
 }}
 
-// modest lacks /b and CAP_KILL where it has not got them, and shows that where the kernel has a witness.
+// modest is a service that fails without /b and without CAP_KILL. With a witness, the refusals name them.
 func modest(hasWitness bool) *fake {
 	f := &fake{breaks: func(plan generator.Plan) bool {
 		return !slices.Contains(lines(plan, "ReadWritePaths"), "-/b") || !capable(plan, "CAP_KILL")
@@ -47,8 +47,8 @@ func modest(hasWitness bool) *fake {
 	return f
 }
 
-// TestTighten: what is needed is found, by what the kernel refuses, links of paths resolved, or by bisection where the
-// kernel has no witness: in k log n launches, not in n.
+// TestTighten: the needed grants are found by the refusals of the kernel, also through links in paths, or by bisection
+// if there is no witness: in k log n launches, not in n.
 func TestTighten(t *testing.T) {
 	root := t.TempDir()
 	if err := errors.Join(os.Mkdir(root+"/b", 0o755), os.Symlink("b", root+"/link")); err != nil {
@@ -75,8 +75,7 @@ func TestTighten(t *testing.T) {
 	}
 }
 
-// TestTightenAll: a service that needs nothing of what its profile grants, and one that needs all of what demotions
-// have left.
+// TestTightenAll: a service may need none of the grants of its profile, or all that the demotions have left.
 func TestTightenAll(t *testing.T) {
 	f := &fake{breaks: func(generator.Plan) bool { return false }}
 	list, err := Tighten(context.Background(), input(generous), f, f, Outcome{})
@@ -95,7 +94,7 @@ func TestTightenAll(t *testing.T) {
 	}
 }
 
-// TestTightenSilent: a grant without which something more is refused is needed, though the service goes on.
+// TestTightenSilent: a grant is needed if its removal causes a refusal, although the service goes on.
 func TestTightenSilent(t *testing.T) {
 	f := modest(true)
 	f.breaks = func(generator.Plan) bool { return false }
@@ -105,7 +104,7 @@ func TestTightenSilent(t *testing.T) {
 	}
 }
 
-// TestTightenGone: wherever the place goes away, the error is that.
+// TestTightenGone: Tighten returns the error of its Trier, in whichever launch it happens.
 func TestTightenGone(t *testing.T) {
 	gone := errors.New("the place is gone")
 	whole := modest(false)

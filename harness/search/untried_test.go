@@ -11,8 +11,8 @@ import (
 	"temper/harness/witness"
 )
 
-// TestUntried: what the place withholds from the service anyway is no proof of a directive that would refuse it too.
-// The directive is left out, or exactly the capability kept, and neither is put back, whatever the launches show.
+// TestUntried: the place cannot prove a directive that refuses what the place withholds anyway. The directive is left
+// out, or keeps exactly the capability, and the search does not put that back, whatever the launches show.
 func TestUntried(t *testing.T) {
 	f := &fake{
 		breaks: func(generator.Plan) bool { return false },

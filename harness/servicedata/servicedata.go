@@ -70,7 +70,7 @@ var volatile = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
 // opened lists the paths that a unit and its profile open for writing, where they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
-	d := blame.Lifting(refusal.PathReadOnly)
+	d := blame.LiftingDirective(refusal.PathReadOnly)
 	list := listed(u, d.Name)
 	for _, s := range p.Service {
 		if s.Name == d.Name {
