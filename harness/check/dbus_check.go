@@ -71,7 +71,13 @@ func arguments(ctx context.Context, object dbus.BusObject, c profiles.DBusCheck)
 }
 
 // argument reads text as a value of a D-Bus type, written as in GVariant's text format; strings stand for themselves.
-func argument(text, signature string) (any, error) {
+// godbus panics on some texts of types that do not fit, and it is the service that says the type.
+func argument(text, signature string) (value any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			value, err = nil, fmt.Errorf("it is no such value: %v", r)
+		}
+	}()
 	switch signature {
 	case "s":
 		return text, nil

@@ -79,6 +79,7 @@ func FuzzArgument(f *testing.F) {
 		{"0x7f", "y"},
 		{"[]", "aa{sv}"},
 		{"nothing", "ms"},
+		{"@b []", ""},
 	} {
 		f.Add(a[0], a[1])
 	}
