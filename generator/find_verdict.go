@@ -43,8 +43,7 @@ func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 
 // yieldsToShipped reports whether a verdict in this machine's store records nothing that was seen on this machine.
 func yieldsToShipped(v *verdict.Verdict) bool {
-	stale := v.Stale && v.Result == verdict.Proven && len(v.Demotions) == 0
-	return stale || v.Fingerprint.Shipped()
+	return v.Result == verdict.Proven && (v.Stale && len(v.Demotions) == 0 || v.Fingerprint.Shipped())
 }
 
 // check returns the verdict of a store on a unit, marked stale where its fingerprint no longer matches.
@@ -55,6 +54,9 @@ func (g *Generator) check(in Input, store verdict.Store) (*verdict.Verdict, erro
 	}
 	if err != nil {
 		return nil, err
+	}
+	if v.Result == verdict.Revoked { // it is about the unit, whatever it is
+		return &v, nil
 	}
 	now, err := g.Fingerprint(in)
 	if err != nil {
@@ -79,6 +81,9 @@ func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	of := in
 	of.Unit = u
 	v, err := g.ownVerdict(of)
+	if v != nil && v.Result == verdict.Revoked {
+		return v, err
+	}
 	how := g.whatApplies(v)
 	if how == nothing {
 		return nil, err

@@ -87,6 +87,10 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	v, err := g.findVerdict(input)
 	d.Verdict = v
 	d.NeedsProof = err == nil && needsProof(u, d)
+	if v != nil && v.Result == verdict.Revoked {
+		d.Why = "revoked; nothing is applied before temper prove " + u.ID
+		return d, err
+	}
 	if how := g.whatApplies(v); how != nothing {
 		if explain || how != asProven {
 			d.Plan = NewPlan(how.planInput(input, v))
@@ -138,7 +142,7 @@ func (g *Generator) applyWithoutProof(u *unit.Unit, d *Decision) {
 	switch g.Settings.Unproven {
 	case Enforce:
 		if holds && v.Result == verdict.Broken {
-			d.Why = whyUnproven(v) + "; nothing is applied before something changes, or temper revoke"
+			d.Why = whyUnproven(v) + "; nothing is applied before something changes, or temper prove"
 			return
 		}
 		d.Text, d.Why = g.guarded(u, d.Plan.Text()), whyUnproven(v)+"; unproven = \"enforce\" applies everything"
@@ -147,7 +151,7 @@ func (g *Generator) applyWithoutProof(u *unit.Unit, d *Decision) {
 		case startsEarly(u):
 			d.Why = whyUnproven(v) + "; starts too early to be proven before"
 		case holds:
-			d.Why = whyUnproven(v) + "; not proven again before something changes, or temper revoke"
+			d.Why = whyUnproven(v) + "; not proven again before something changes, or temper prove"
 		default:
 			d.Text, d.Why = proveFirst, whyUnproven(v)+"; proven before it starts"
 		}

@@ -230,6 +230,12 @@ func TestWhatAppliesOfOtherVerdicts(t *testing.T) {
 			"no verdict", func(t *testing.T, _ string, g *generator.Generator) { forget(t, g) },
 			"", "no verdict; nothing is applied until it is proven", true,
 		},
+		{"revoked, whatever is shipped", func(t *testing.T, _ string, g *generator.Generator) {
+			ship(t, g)
+			if err := g.Store.Revoke("web.service"); err != nil {
+				t.Fatal(err)
+			}
+		}, "", "revoked; nothing is applied before temper prove web.service", false},
 		{"broken here", func(t *testing.T, root string, g *generator.Generator) {
 			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Broken })
 			put(t, root, "usr/sbin/web", "version two")

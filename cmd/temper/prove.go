@@ -91,11 +91,11 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err != nil {
 		return err
 	}
-	if units, err = unitsToProve(root, set, p, units); err != nil {
-		return err
-	}
 	store, err := stateStore(root, f.state)
 	if err != nil {
+		return err
+	}
+	if units, err = unitsToProve(root, store, set, p, units); err != nil {
 		return err
 	}
 	o := batch.Options{
@@ -182,7 +182,9 @@ func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
 
 // unitsToProve completes the names of units. Without units it returns those that the profile names or, without a
 // profile, those that any profile names.
-func unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units []string) ([]string, error) {
+func unitsToProve(
+	root host.Root, store verdict.Store, set *profiles.Set, p *profiles.Profile, units []string,
+) ([]string, error) {
 	for i, name := range units {
 		units[i] = serviceName(name)
 	}
@@ -192,6 +194,10 @@ func unitsToProve(root host.Root, set *profiles.Set, p *profiles.Profile, units 
 		units = p.Units
 	default:
 		units = batch.Startable(&unit.Loader{Root: root}, set)
+		units = slices.DeleteFunc(units, func(name string) bool { // a person proves them by name
+			v, err := store.Get(name)
+			return err == nil && v.Result == verdict.Revoked
+		})
 	}
 	if len(units) == 0 {
 		return nil, hint.With(

@@ -15,10 +15,11 @@ func (a *app) revoke() *cobra.Command {
 	var state string
 	c := &cobra.Command{
 		Use:   "revoke UNIT...",
-		Short: "Forget the verdict on a unit",
-		Long: `revoke forgets what this machine has proven about a unit; a verdict that came with a package stays.
+		Short: "Apply nothing to a unit until a person has it proven again",
+		Long: `revoke takes the hardening of a unit away and remembers that a person wanted it: no verdict that came with a package
+counts for the unit, no setting of temper.toml applies to it, and nothing proves it again but temper prove with its name.
 
-Exit status: 0 forgotten, 1 there was none, 2 wrong usage, 3 could not run.`,
+Exit status: 0 done, 2 wrong usage, 3 could not run.`,
 		Example: "  sudo temper revoke nginx.service",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, units []string) error {
@@ -34,28 +35,21 @@ Exit status: 0 forgotten, 1 there was none, 2 wrong usage, 3 could not run.`,
 }
 
 func (a *app) runRevoke(store verdict.Store, units []string) error {
-	missing := false
 	for _, name := range units {
 		name = serviceName(name)
-		err := store.Remove(name)
+		err := store.Revoke(name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			fmt.Fprintf(a.err, "temper: %s has no verdict of this machine\n", name)
-			missing = true
 		case errors.Is(err, fs.ErrPermission):
 			return hint.With(fmt.Errorf("revoke %s: %w", name, err), "sudo temper revoke "+name)
 		case err != nil:
 			return fmt.Errorf("revoke %s: %w", name, err)
-		default:
-			fmt.Fprintf(
-				a.err,
-				"%s: verdict forgotten; it takes effect with systemctl daemon-reload and the next start\n",
-				name,
-			)
 		}
-	}
-	if missing {
-		return exitError(exitFindings)
+		fmt.Fprintf(
+			a.err,
+			"%s: revoked until temper prove %s; it takes effect with systemctl daemon-reload and the next start\n",
+			name,
+			name,
+		)
 	}
 	return nil
 }

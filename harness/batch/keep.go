@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"temper/internal/verdict"
 )
@@ -69,7 +70,7 @@ func (b *batch) before(v verdict.Verdict) (old verdict.Verdict, counts bool) {
 		}
 		return verdict.Verdict{}, false
 	}
-	saysSomething := old.Result == verdict.Proven || old.Result == verdict.Broken
+	saysSomething := slices.Contains([]string{verdict.Proven, verdict.Broken, verdict.Revoked}, old.Result)
 	return old, saysSomething && (own || len(old.Fingerprint.Changes(v.Fingerprint)) == 0)
 }
 

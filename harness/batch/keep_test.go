@@ -147,6 +147,11 @@ func TestProvenStays(t *testing.T) {
 			result: verdict.Broken, attempt: verdict.BrokenBaseline,
 		},
 		{
+			name: "revoked", own: of(verdict.Revoked, ""), now: of(verdict.BrokenBaseline, "new"),
+			result: verdict.Revoked, attempt: verdict.BrokenBaseline,
+		},
+		{name: "revoked before", own: of(verdict.Revoked, ""), now: of(verdict.Proven, "new"), result: verdict.Proven},
+		{
 			name: "inconclusive before", own: of(verdict.Inconclusive, "old"), now: of(verdict.BrokenBaseline, "new"),
 			result: verdict.BrokenBaseline,
 		},

@@ -151,6 +151,14 @@ func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
 	return s.Root.Stage(name, append(data, '\n'), who.file)
 }
 
+// Revoke stores that a person wants nothing applied to a unit.
+func (s Store) Revoke(unit string) error {
+	return s.Put(Verdict{
+		Unit: unit, Result: Revoked,
+		Applied: []Applied{}, Demotions: []Demotion{}, LeftOut: []LeftOut{}, Advisories: []Evidence{},
+	})
+}
+
 // Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps
 // [fs.ErrNotExist].
 func (s Store) Remove(unit string) error {

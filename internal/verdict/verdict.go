@@ -13,6 +13,7 @@ const (
 	Broken         = "broken"          // it did not start hardened on this machine, whatever trials had said
 	BrokenBaseline = "broken-baseline" // a check fails without any hardening: nothing can be said
 	Flaky          = "flaky"           // trials of the same drop-in disagreed
+	Revoked        = "revoked"         // a person has said that nothing is to be applied, until a person has it proven
 	Inconclusive   = "inconclusive"    // the harness could not decide, Reason says why
 )
 
