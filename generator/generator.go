@@ -43,7 +43,7 @@ func newForBoot(root host.Root, cmdline string, loadPath []string) (g *Generator
 	}
 	g.Units.Only, g.Units.Path = "service", loadPath
 	names, _ := g.Units.List(".service") // Decisions reports what cannot be listed
-	known := slices.Concat(g.withInstances(names), g.Units.PassedOver(".service"))
+	known := slices.Concat(g.withInstances(names), g.Units.Ignored(".service"))
 	slices.Sort(known)
 	set, bad := profiles.LoadAbout(root, nil, known)
 	g.Profiles = set
@@ -124,7 +124,7 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 // that a unit is not installed.
 func (g *Generator) ignoredFiles() []error {
 	var problems []error
-	for _, name := range g.Units.PassedOver(".service") {
+	for _, name := range g.Units.Ignored(".service") {
 		if len(g.Profiles.Naming(name)) == 0 {
 			continue
 		}

@@ -1,5 +1,5 @@
-// Package analysis scores the units of one run of temper analyze: as the manager knows them or by their files, as they
-// are or as a profile would make them. It adds what a policy makes of the score and what would gain most.
+// Package analysis scores the units of one run of temper analyze: as the manager knows them or from their files,
+// without or with a profile. It adds the judgement of the policy and advice.
 //
 // Start with an [Analysis]: [Analysis.Files], [Analysis.Running] or [Analysis.Compare].
 package analysis
@@ -15,20 +15,20 @@ import (
 	"temper/internal/unit"
 )
 
-// Analysis is what a run was asked for.
+// Analysis has the options of a run.
 type Analysis struct {
 	Source   offline.Source
 	Options  exposure.Options // with a version
 	Policy   *policy.Policy
-	Now      time.Time // which decides whether waivers hold
+	Now      time.Time // decides whether waivers hold
 	Profile  string    // the file of a profile that is applied to every unit; "" is none
-	Portable string    // the name or the file of a portable profile that is; "" is none
-	Next     int       // how many assignments are ranked where there is one unit
-	Sums     bool      // nobody reads the rows
+	Portable string    // the name or the file of a portable profile that is applied to every unit; "" is none
+	Next     int       // how many assignments are ranked if the run has only one unit
+	Sums     bool      // the rows are not needed
 	Warn     func(error)
 }
 
-// entry is what was found out about a unit, and what the policy makes of it.
+// entry returns what was found out about a unit, with the judgement of the policy.
 func (a *Analysis) entry(name string, u *unit.Unit, r exposure.Report, err error) report.Entry {
 	e := report.Entry{Unit: name, Report: r, Err: err}
 	names := []string{r.Unit}

@@ -6,7 +6,7 @@ import (
 	"temper/internal/offline"
 )
 
-// Compare sets a unit beside another or, where there is one name, beside itself with the profile.
+// Compare compares two units or, if there is only one name, the unit without and with the profile.
 func (a *Analysis) Compare(units []string) (report.Entry, error) {
 	harden, err := a.hardening()
 	if err != nil {

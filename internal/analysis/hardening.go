@@ -15,7 +15,7 @@ import (
 	"temper/profiles"
 )
 
-// hardening returns what applies the profiles to a unit.
+// hardening returns a function that applies the profiles to a unit.
 func (a *Analysis) hardening() (func(*unit.Unit) (*unit.Unit, error), error) {
 	portable, err := a.portableProfile()
 	if err != nil {
@@ -36,7 +36,7 @@ func (a *Analysis) hardening() (func(*unit.Unit) (*unit.Unit, error), error) {
 
 func unchanged(u *unit.Unit) (*unit.Unit, error) { return u, nil }
 
-// profile returns what applies the profile to a unit.
+// profile returns a function that applies the profile to a unit.
 func (a *Analysis) profile() (func(*unit.Unit) (*unit.Unit, error), error) {
 	if a.Profile == "" {
 		return unchanged, nil
@@ -65,23 +65,24 @@ func (a *Analysis) profile() (func(*unit.Unit) (*unit.Unit, error), error) {
 	}, nil
 }
 
-// profiles reads the profiles of the root and, behind them, those that temper is built with. What is wrong with them is
-// for temper check to say.
+// profiles reads the profiles of the root and, after them, those that are built into temper. `temper check` reports
+// what is wrong with them.
 func (a *Analysis) profiles() (*profiles.Set, []error) {
 	return profiles.Load(a.Source.Root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
 }
 
-// portableDirs are where this machine keeps portable profiles; systemd.unit(5) and portablectl(1).
+// portableDirs are the directories for portable profiles on this machine; see portablectl(1).
 var portableDirs = []string{
 	"/etc/systemd/portable/profile", "/run/systemd/portable/profile", "/usr/local/lib/systemd/portable/profile",
 	"/usr/lib/systemd/portable/profile",
 }
 
-// portableDropin is the name under which a portable profile is read: the unit's own drop-in of that name counts
-// instead.
+// portableDropin is the drop-in name under which a portable profile is read. A drop-in of that name that the unit
+// already has counts instead.
 const portableDropin = "profile.conf"
 
-// portableProfile returns what adds the portable profile to a unit, as systemd-analyze security --profile= does.
+// portableProfile returns a function that adds the portable profile to a unit, as systemd-analyze security --profile=
+// does.
 func (a *Analysis) portableProfile() (func(*unit.Unit) (*unit.Unit, error), error) {
 	if a.Portable == "" {
 		return unchanged, nil

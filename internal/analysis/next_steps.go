@@ -15,7 +15,7 @@ import (
 	"temper/profiles"
 )
 
-// advise adds what would gain most to the entry of a run with one unit.
+// advise adds the advice to the entry if the run has only one unit.
 func (a *Analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry {
 	if e.Err != nil || u == nil || units != 1 || a.Next <= 0 {
 		return e
@@ -25,10 +25,10 @@ func (a *Analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry 
 		a.Warn(fmt.Errorf("what to do next: %w", err))
 		return e
 	}
-	set, _ := a.profiles() // what is wrong with profiles is for `temper check` to say
+	set, _ := a.profiles() // `temper check` reports what is wrong with profiles
 	p, _ := set.For(u)
 	v, err := verdict.Store{Root: a.Source.Root}.Get(u.ID)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // only root reads verdicts
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // only root reads them
 		a.Warn(err)
 	}
 	for _, advice := range list[:min(a.Next, len(list))] {
@@ -37,7 +37,7 @@ func (a *Analysis) advise(e report.Entry, u *unit.Unit, units int) report.Entry 
 	return e
 }
 
-// next says whether the profile of a unit sets what is advised, and whether its verdict gave that up.
+// next says whether the profile of a unit sets the advised directive, and whether its verdict demoted it.
 func next(advice exposure.Advice, p *profiles.Profile, v verdict.Verdict) report.Next {
 	n := report.Next{Advice: advice}
 	if p == nil {

@@ -9,14 +9,15 @@ import (
 	"temper/analyzer/report"
 )
 
-// Running scores units as a manager knows them; without any, all loaded services as systemd-analyze lists them.
+// Running scores units as a manager knows them. If units is empty, it scores all loaded services that systemd-analyze
+// lists.
 func (a *Analysis) Running(ctx context.Context, manager online.Manager, units []string) iter.Seq[report.Entry] {
 	if len(units) == 0 {
 		return a.loaded(ctx, manager)
 	}
 	return func(yield func(report.Entry) bool) {
 		for _, name := range units {
-			u, _ := a.Source.One(name) // only for advice and the names that a policy knows it by
+			u, _ := a.Source.One(name) // only for advice, and for the aliases that a policy may name
 			if u != nil {
 				name = u.Name
 			}

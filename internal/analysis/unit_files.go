@@ -11,7 +11,7 @@ import (
 	"temper/internal/unit"
 )
 
-// Files scores units by their files; without any, all of the root.
+// Files scores units from their files. If units is empty, it scores all services of the root.
 func (a *Analysis) Files(units []string) (iter.Seq[report.Entry], error) {
 	harden, err := a.hardening()
 	if err != nil {
@@ -41,24 +41,24 @@ func (a *Analysis) Files(units []string) (iter.Seq[report.Entry], error) {
 	}), nil
 }
 
-// invented reports whether a unit stands for a template of which no instance is asked for: nothing starts it.
+// invented reports whether a unit is the instance that is made up to score a template, and that nothing starts.
 func (a *Analysis) invented(u *unit.Unit) bool {
 	return u != nil && u.Template() != "" && a.Source.InstanceOf(u.Template()) == u.Name
 }
 
-// scorer makes an entry of a unit, or of why there is none; name is what was asked for.
+// scorer makes the entry of a unit, or of the error why there is no unit; name is the argument of the user.
 type scorer func(name string, u *unit.Unit, err error) report.Entry
 
 // job is one unit to score.
 type job struct {
-	name string // as it was asked for, if it was
+	name string // the argument of the user, "" if there is none
 	unit *unit.Unit
 	err  error // why there is no unit
 	done chan report.Entry
 }
 
-// ahead scores units on every processor, a few ahead of what is taken, and gives the entries in the order of the units.
-// names are what was asked for, if anything was.
+// ahead scores units on all processors, a few before they are needed, and yields the entries in the order of the units.
+// names are the arguments of the user, if there are any.
 func ahead(units iter.Seq2[*unit.Unit, error], names []string, score scorer) iter.Seq[report.Entry] {
 	return func(yield func(report.Entry) bool) {
 		workers := runtime.GOMAXPROCS(0)

@@ -1,11 +1,12 @@
-// Package directive is what temper knows about systemd's sandboxing directives: one table row each, with its values and
-// the systemd version that brought them, how it merges with what a unit already sets, its ladder down to off, what it
-// implies and which paths it takes away.
+// Package directive is what temper knows about systemd's sandboxing directives. The table has a row for each: its
+// values and the first systemd version with each, how it merges with what a unit sets already, its ladder down to off,
+// what it implies and which paths it takes away.
 //
 // Start with [Lookup]. [Directive.Check] validates what a profile asks for, [Directive.Merge] turns it into assignments
-// that never weaken a unit, [Directive.Weaker] and [Directive.Exceptions] are the ways down when a service breaks.
+// that never weaken a unit, [Directive.Weaker] and [Directive.Exceptions] list what can be tried instead when a service
+// breaks.
 //
-// What the assignments of a list amount to is in temper/internal/values and temper/internal/syscalls. Facts come from
+// The packages temper/internal/values and temper/internal/syscalls parse the assignments of lists. Facts come from
 // systemd.exec(5) and systemd.resource-control(5) and were compared with systemd 247, 252, 257 and 262.
 package directive
 
@@ -24,25 +25,25 @@ type Directive struct {
 	Name    string   // as in a unit file, without "="
 	Aliases []string // older names, which systemd still reads
 	Since   int      // first systemd version that knows it; 0 = older than 231
-	Values  []Value  // of an ordered directive: from the weakest, which is also off, to the strongest
-	Default string   // of an ordered directive: what holds when nothing is assigned; "" = the weakest
-	With    string   // a directive without which this one does nothing, such as the list whose exceptions it holds
+	Values  []Value  // of an ordered directive: from the weakest, which means off, to the strongest
+	Default string   // of an ordered directive: the value when nothing is assigned; "" = the weakest
+	With    string   // the directive without which this one does nothing, such as the list of its exceptions
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
-	Filters bool     // it is a system call filter, which see [Directive.Brings]
-	Widens  []Effect // what it opens where a unit had closed it: such a unit is left without it
-	Clashes []Clash  // what systemd does not accept beside it: a unit that has it is left without the directive
+	Filters bool     // systemd implements it with a system call filter; see [Directive.Brings]
+	Widens  []Effect // what it allows: a unit that does not allow this does not get the directive
+	Clashes []Clash  // assignments with which systemd does not load it: a unit that has one does not get the directive
 	Paths   []PathEffect
-	Covers  string  // the value with which its hidden paths are file systems of the service's own
-	Mounts  []Mount // what it mounts: a unit that keeps one of these closed is left without it
+	Covers  string  // the value that replaces its hidden paths by file systems of the service's own
+	Mounts  []Mount // what it mounts: a unit that closes one of these does not get the directive
 	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls,
 	// families or namespaces are concerned follows from the rest of the row.
 	Refuses []refusal.Kind
-	Lifts   refusal.Kind // of a list of exceptions: what it lifts whichever directive causes it, not only With
+	Lifts   refusal.Kind // of a list of exceptions: the kind of refusal that it lifts, whichever directive causes it
 	Undoes  []string     // of a list of exceptions: directories each of which gives back most of what is taken
-	Try     Try          // of a list of exceptions: those worth trying before the directive itself is given up
-	Trace   Trace        // where it shows that it holds, besides Paths
-	Unseen  string       // why it shows nowhere that it holds
-	Late    bool         // needs default dependencies: orders the unit after temporary files are set up
+	Try     Try          // of a list of exceptions: those to try before the directive itself is given up
+	Trace   Trace        // where one can see that it is in force, apart from Paths
+	Unseen  string       // why one cannot see that it is in force
+	Late    bool         // it needs default dependencies, since it orders the unit after the setup of temporary files
 	Man     string       // the man page that documents it
 	Forbids string       // one line for people: what a service can no longer do
 	Breaks  string       // one line for people: what usually breaks
@@ -57,28 +58,28 @@ type Value struct {
 	Rank  int // greater is stronger; values of one rank forbid different things, and neither replaces the other
 }
 
-// An Effect is an assignment that a directive brings along.
+// An Effect is an assignment that systemd adds because of a directive.
 type Effect struct {
 	Directive, Value string
-	Since, Until     int  // first and last systemd version that does so; 0 = no bound
-	WhenOff          bool // only where the unit leaves the directive off
+	Since, Until     int  // first and last systemd version that adds it; 0 = no bound
+	WhenOff          bool // only if the unit leaves Directive off
 }
 
-// in reports whether the effect holds in a version.
+// in reports whether a systemd version has the effect.
 func (e Effect) in(version int) bool {
 	return version >= e.Since && (e.Until == 0 || version <= e.Until)
 }
 
-// A Clash is an assignment of a unit that systemd does not accept beside a directive.
+// A Clash is an assignment of a unit that systemd does not accept together with a directive.
 type Clash struct {
-	Directive, Value string // Value "" stands for any but the empty one
+	Directive, Value string // Value "" stands for any value except the empty one
 	With             string // the value of the directive that it clashes with; "" = any
 }
 
-// Try says which exceptions are worth trying when nothing tells which are needed.
+// Try says which exceptions to try when no evidence says which are needed.
 type Try struct {
-	Names   []string // these
-	Sockets bool     // those for the sockets on which the service listens without hardening
+	Names   []string // these names
+	Sockets bool     // the sockets on which the service listens without hardening
 	Home    bool     // the working directory of the service
 }
 
@@ -87,17 +88,18 @@ type PathEffect struct {
 	Path  string
 	Mode  PathMode
 	Value string // the weakest value that has the effect
-	// the strongest value for which systemd names the path itself, and not just one above it; "" = the strongest
+	// the strongest value for which systemd mounts at the path itself, and not only above it; "" = every stronger value
 	Upto string
 }
 
-// A Mount is what systemd mounts for a service because of a value. What the unit closes above it does not hold there.
+// A Mount is a file system that systemd mounts for a service because of a value. What the unit forbids for the
+// directories above does not apply inside the mount.
 type Mount struct {
 	Path       string
 	Value      string // the weakest value that does so, and no other of its rank; "" = every value but off
-	Since      int    // first systemd version that does so; 0 = as old as the value
-	Writable   bool   // it can be written where what is above is read-only
-	Executable bool   // files in it can be executed where what is above is noexec
+	Since      int    // first systemd version that mounts it; 0 = as old as the value
+	Writable   bool   // it is writable even if the directory above is read-only
+	Executable bool   // its files are executable even if the directory above is noexec
 }
 
 // PathMode says what a service can still do with a path.
@@ -110,54 +112,54 @@ const (
 	NoExec // not executable
 )
 
-// A Trace is where it shows that a directive holds for a process. The zero Trace shows nowhere.
+// A Trace is where one can see that a directive is in force for a process. The zero Trace means nowhere.
 type Trace struct {
 	Kind  TraceKind
-	Name  string // what Kind says
+	Name  string // its meaning depends on Kind
 	Value string // of the field, the option or the file
 }
 
-// TraceKind says where a Trace shows: in the /proc/PID directory of the process, see proc(5), unless it says otherwise.
+// TraceKind says where to look: in the /proc/PID directory of the process, see proc(5), unless the kind says otherwise.
 type TraceKind int
 
 // NoTrace is the kind of the zero Trace.
 const (
 	NoTrace      TraceKind = iota
 	InStatus               // the field Name of status is Value
-	Filtered               // the process has more system call filters than PID 1, which has those of a container
+	Filtered               // the process has more system call filters than PID 1, which can have those of its container
 	OwnNS                  // the namespace ns/Name is not that of PID 1
-	OwnMount               // what is mounted at Name is not what PID 1 has there
+	OwnMount               // the mount at Name is another than that of PID 1
 	MountOption            // the file system at Name has the option Value, which continues with the directive's value
-	Capabilities           // the field Name of status has no other capabilities
-	NotRoot                // the process is not root's
+	Capabilities           // the field Name of status has only the capabilities that the directive allows
+	NotRoot                // the process does not run as root
 	OnCgroup               // a BPF program whose name begins with Name is attached to the control group
 	InFile                 // the file Name of the place has Value in a list
-	InManager              // systemd itself enforces it, and says so in the unit's property of the same name
+	InManager              // systemd itself enforces it, and the unit's property of the same name says so
 )
 
-// SeccompTrace is that of every directive that is a system call filter.
+// SeccompTrace is the trace of every directive that is a system call filter.
 var SeccompTrace = Trace{Kind: Filtered}
 
-// StatusTrace shows as a field of /proc/PID/status.
+// StatusTrace is a field of /proc/PID/status.
 func StatusTrace(field, value string) Trace { return Trace{InStatus, field, value} }
 
-// NamespaceTrace shows as a namespace of its own: "mnt", "net", "ipc", "uts", "pid", "user" or "cgroup".
+// NamespaceTrace is a namespace of the process's own: "mnt", "net", "ipc", "uts", "pid", "user" or "cgroup".
 func NamespaceTrace(name string) Trace { return Trace{Kind: OwnNS, Name: name} }
 
-// MountTrace shows as a mount of its own at a path.
+// MountTrace is a mount of the process's own at a path.
 func MountTrace(path string) Trace { return Trace{Kind: OwnMount, Name: path} }
 
-// CgroupTrace shows as a BPF program on the control group, by which systemd enforces what the kernel has no other
-// means for.
+// CgroupTrace is a BPF program on the control group; systemd uses these for restrictions for which the kernel has no
+// other means.
 func CgroupTrace(name string) Trace { return Trace{Kind: OnCgroup, Name: name} }
 
-// filterNeeds is what systemd adds to a unit with a system call filter whose service has no CAP_SYS_ADMIN when the
-// filter is installed: the kernel takes a filter from an unprivileged process only so. Since 255 systemd keeps the
-// capability until then (systemd#6763).
+// filterNeeds is what systemd adds to a unit with a system call filter if the service has no CAP_SYS_ADMIN when the
+// filter is installed: the kernel accepts a filter from an unprivileged process only with it. Since 255 systemd keeps
+// the capability until the filter is installed (systemd#6763).
 var filterNeeds = Effect{Directive: "NoNewPrivileges", Value: "yes", Until: 254}
 
-// Brings lists what a version of systemd adds to a unit that sets the directive to its strongest value, if the
-// service is started as a user without privileges or not.
+// Brings lists what a systemd version adds to a unit that sets the directive to its strongest value. unprivileged says
+// that the service starts as a user without privileges.
 func (d *Directive) Brings(version int, unprivileged bool) []Effect {
 	all := d.Implies
 	if d.Filters && unprivileged {
@@ -181,8 +183,8 @@ func All() []*Directive {
 // Compare orders two directives as the table does.
 func Compare(a, b *Directive) int { return a.order - b.order }
 
-// Check returns what is wrong with the assignments that a profile makes, or nil. It knows every value of the newest
-// systemd: whether the machine's systemd has it is decided when the plan is made.
+// Check returns what is wrong with the assignments that a profile makes, or nil. It accepts every value of the newest
+// systemd: the plan decides which of them the machine's systemd has.
 func (d *Directive) Check(lines []string) error {
 	for _, v := range lines {
 		if i := strings.IndexFunc(v, isControl); i >= 0 {
@@ -195,16 +197,16 @@ func (d *Directive) Check(lines []string) error {
 	return d.kind.check(d, lines)
 }
 
-// maxValue bounds one assignment; the longest list of system calls is a tenth of it.
+// maxValue is the most bytes that one assignment may have; the longest list of system calls has a tenth of that.
 const maxValue = 64 << 10
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// Is reports whether a unit can set the directive by a name, older ones included.
+// Is reports whether a name is the directive's name, or one of its older names.
 func (d *Directive) Is(name string) bool { return name == d.Name || slices.Contains(d.Aliases, name) }
 
-// Allow returns the assignments of want that allow names as well: added to a list of exceptions, taken from what
-// another directive refuses.
+// Allow returns the assignments want changed so that they allow names too: the names are added to a list of exceptions,
+// or made exceptions from what another directive refuses.
 func (d *Directive) Allow(want, names []string, version int) []string {
 	switch {
 	case !d.Restricts():
@@ -215,14 +217,14 @@ func (d *Directive) Allow(want, names []string, version int) []string {
 	return want
 }
 
-// Restricts reports whether the directive takes something from a service, rather than making an exception from what
-// another directive takes or saying how a refusal looks.
+// Restricts reports whether the directive takes something from a service. It is false for a directive that makes
+// exceptions from another one, or that says how a refusal looks.
 func (d *Directive) Restricts() bool { return d.With == "" }
 
 // Ordered reports whether the directive has a fixed list of values.
 func (d *Directive) Ordered() bool { return len(d.Values) > 0 }
 
-// byName is made when it is first asked: at most boots nobody asks, and a table that is not written is not copied.
+// byName is made at the first call, since most boots do not need it.
 var byName = sync.OnceValue(func() map[string]*Directive {
 	m := make(map[string]*Directive, len(table))
 	for i, d := range table {
@@ -232,7 +234,7 @@ var byName = sync.OnceValue(func() map[string]*Directive {
 	return m
 })
 
-// Canonical returns the name that a directive has now, for an older one; any other name is returned as it is.
+// Canonical returns the current name of a directive for an older name, and any other name unchanged.
 func Canonical(name string) string {
 	if now, ok := byAlias()[name]; ok {
 		return now

@@ -17,7 +17,7 @@ if there is one. What a unit forbids stays forbidden, whatever a profile says. A
 is left alone.
 `
 
-// Document is the table as a page of Markdown, docs/directives.md.
+// Document returns the table as a page of Markdown, which is docs/directives.md.
 func Document() string {
 	var b strings.Builder
 	b.WriteString(documentHead)

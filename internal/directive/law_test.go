@@ -52,7 +52,7 @@ func assignments(t *rapid.T, d *directive.Directive, label string, profile bool)
 	lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
 		picked := rapid.SliceOfN(rapid.SampledFrom(words[d.Name]), 0, 4).Draw(t, "words")
 		line := strings.Join(picked, " ")
-		if signed(d.Name) && rapid.Bool().Draw(t, "~") {
+		if nameListKind(d.Name) && rapid.Bool().Draw(t, "~") {
 			line = "~" + line
 		}
 		return line
@@ -63,7 +63,7 @@ func assignments(t *rapid.T, d *directive.Directive, label string, profile bool)
 	return lines
 }
 
-func signed(name string) bool {
+func nameListKind(name string) bool {
 	return slices.Contains([]string{
 		"CapabilityBoundingSet", "AmbientCapabilities", "RestrictNamespaces",
 		"RestrictAddressFamilies", "SystemCallFilter",

@@ -8,7 +8,7 @@ import (
 	"temper/internal/hint"
 )
 
-// in reports whether a unit has the assignment.
+// in reports whether the unit of c has the assignment.
 func (x Clash) in(c Context) bool {
 	lines := c.lines[x.Directive]
 	if d, ok := byName()[x.Directive]; ok && d.Ordered() {
@@ -18,13 +18,13 @@ func (x Clash) in(c Context) bool {
 	return len(lines) > 0 && lines[len(lines)-1] != "" && (x.Value == "" || lines[len(lines)-1] == x.Value)
 }
 
-// kind is how the directives of one shape are validated and merged. See merge_*.go.
+// kind says how the directives of one kind are validated and merged. See merge_*.go.
 type kind interface {
 	// check validates the assignments of a profile.
 	check(d *Directive, lines []string) error
 	// merge computes what to assign so that the unit forbids what it forbade and what is wanted.
 	merge(d *Directive, c Context, want []string) Merged
-	// rule says in a few words how it merges.
+	// rule says in a few words how the kind merges.
 	rule() string
 }
 
@@ -36,8 +36,8 @@ type Context struct {
 	paths   unitPaths
 }
 
-// NewContext reads the assignments of a unit: by the name that a directive has now (see [Canonical]), in order, empty
-// ones included.
+// NewContext reads the assignments of a unit. lines has them by the current name of the directive (see [Canonical]), in
+// order, with empty ones.
 func NewContext(version int, lines map[string][]string) Context {
 	c := Context{version: version, lines: lines}
 	c.values = c.effectiveValues()
@@ -45,11 +45,11 @@ func NewContext(version int, lines map[string][]string) Context {
 	return c
 }
 
-// Merged is the result of a merge. Without Lines nothing need or can be written, and Note says why.
+// Merged is the result of a merge. If there are no Lines, nothing has to be or can be assigned, and Note says why.
 type Merged struct {
 	Lines []string // values to assign, in order; "" is the empty assignment
-	Note  string   // what differs from what was wanted, and why; "" if nothing does
-	Adds  bool     // Lines only add to what the unit sets, they replace nothing of it
+	Note  string   // how Lines differ from what was wanted, and why; "" if they do not
+	Adds  bool     // Lines only add to what the unit sets and replace none of it
 }
 
 // Merge returns the assignments that, read after the unit's own, make it forbid everything that it forbade before and,
@@ -76,7 +76,7 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 // Rule says in a few words how the directive merges with what a unit sets.
 func (d *Directive) Rule() string { return d.kind.rule() }
 
-// doesNotKnow says which words of a list are left out; "" if none are.
+// doesNotKnow is the note about the words that a systemd version does not know; "" if there are none.
 func doesNotKnow(version int, words []string) string {
 	if len(words) == 0 {
 		return ""
@@ -84,7 +84,7 @@ func doesNotKnow(version int, words []string) string {
 	return fmt.Sprintf("systemd %d does not know %s", version, strings.Join(words, " "))
 }
 
-// reset puts an empty assignment before others where there is something to reset.
+// reset puts an empty assignment before the others if it is needed.
 func reset(needed bool, lines []string) []string {
 	if needed {
 		return append([]string{""}, lines...)
@@ -92,7 +92,7 @@ func reset(needed bool, lines []string) []string {
 	return lines
 }
 
-// checkWords checks a list of names and returns the error for the first that is none of those known.
+// checkWords checks a list of names, and returns an error for the first one that is not known.
 func checkWords(d *Directive, lines []string, isName func(string) bool, names []string) error {
 	for _, v := range lines {
 		for _, word := range strings.Fields(strings.TrimPrefix(v, "~")) {

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// openDevices is the kind of DeviceAllow=: exceptions from DevicePolicy=, and, where that is auto, a restriction of
-// its own.
-type openDevices struct{}
+// allowedDevices is the kind of DeviceAllow=: exceptions from DevicePolicy=. If DevicePolicy= is auto, a list also
+// restricts the service to its entries.
+type allowedDevices struct{}
 
-func (openDevices) grants(want []string, _ int) []string {
+func (allowedDevices) grants(want []string, _ int) []string {
 	return slices.DeleteFunc(slices.Clone(want), func(v string) bool { return v == "" })
 }
 
-func (openDevices) without(want, names []string, _ int) []string {
+func (allowedDevices) without(want, names []string, _ int) []string {
 	return keepWords(want, names, func(line string) []string { return []string{line} })
 }
 
-// gives takes a class for any device: which nodes belong to it only the machine knows.
-func (openDevices) gives(name, subject string, _ int) bool {
+// gives assumes that a class allows any device: only the machine knows which nodes belong to a class.
+func (allowedDevices) gives(name, subject string, _ int) bool {
 	device, _, _ := strings.Cut(name, " ")
 	return device == subject || !strings.HasPrefix(device, "/")
 }
 
-func (openDevices) check(d *Directive, lines []string) error {
+func (allowedDevices) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		fields := strings.Fields(v)
 		if v == "" {
@@ -40,9 +40,9 @@ func (openDevices) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (openDevices) rule() string { return "only where the unit can open every device" }
+func (allowedDevices) rule() string { return "only where the unit can open every device" }
 
-func (openDevices) merge(d *Directive, c Context, want []string) Merged {
+func (allowedDevices) merge(d *Directive, c Context, want []string) Merged {
 	if !c.closesDevices(d) {
 		return Merged{Lines: want, Adds: true}
 	}
@@ -57,7 +57,7 @@ func isDevice(name string) bool {
 	return strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "char-") || strings.HasPrefix(name, "block-")
 }
 
-// closesDevices reports whether a unit can open only some devices; d is the list of those.
+// closesDevices reports whether a unit can open only some devices; d is the directive that lists them.
 func (c Context) closesDevices(d *Directive) bool {
 	return c.values[byName()[d.With]].Rank > 0 || len(c.devices(d)) > 0
 }
@@ -74,7 +74,7 @@ func (c Context) devices(d *Directive) []string {
 	return devices
 }
 
-// closes reports whether a unit forbids what an effect would open: an exception that it does not have itself.
+// closes reports whether the unit forbids what an effect would allow: an exception that the unit does not have.
 func (c Context) closes(e Effect) bool {
 	d := byName()[e.Directive]
 	return c.closesDevices(d) && !slices.Contains(c.devices(d), e.Value)

@@ -8,7 +8,7 @@ import (
 	"temper/internal/values"
 )
 
-// bounding is the kind of CapabilityBoundingSet=: what is not listed is gone.
+// bounding is the kind of CapabilityBoundingSet=: a capability that is not listed is removed.
 type bounding struct{}
 
 func (bounding) grants(want []string, version int) []string {
@@ -50,7 +50,7 @@ func (bounding) except(want, names []string, version int) []string {
 	return list(false, values.ParseCapabilityBoundingSet([]string{"", strings.Join(allowed, " ")}, version).Names())
 }
 
-// namespaces is the kind of RestrictNamespaces=: what is not listed can be neither created nor entered.
+// namespaces is the kind of RestrictNamespaces=: a namespace that is not listed can be neither created nor entered.
 type namespaces struct{}
 
 func (namespaces) grants(want []string, version int) []string {
@@ -59,7 +59,7 @@ func (namespaces) grants(want []string, version int) []string {
 	}
 	allowed := values.ParseRestrictNamespaces(want, version)
 	if allowed == values.ParseRestrictNamespaces(nil, version) {
-		return nil // "no" names none
+		return nil // "no" names no namespace
 	}
 	return allowed.Names()
 }
@@ -92,8 +92,8 @@ func (k namespaces) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: k.lines(both, len(c.lines[d.Name]) > 0), Note: note}
 }
 
-// gate leaves out the names that a systemd version does not know: with one of them, the whole line would be void. A
-// list of nothing else allows none.
+// gate leaves out the names that a systemd version does not know, since systemd ignores a line that has one. A list
+// that has only such names allows no namespace.
 func (namespaces) gate(want []string, version int) (lines, unknown []string) {
 	for _, line := range want {
 		body, inverted := strings.CutPrefix(line, "~")
@@ -137,7 +137,8 @@ func (k namespaces) except(want, names []string, version int) []string {
 	)
 }
 
-// ambient is the kind of AmbientCapabilities=, which grants: merging can only take from what the unit grants.
+// ambient is the kind of AmbientCapabilities=. It grants capabilities, so merging can only take some of the unit's
+// grants away.
 type ambient struct{}
 
 func (ambient) grants(want []string, version int) []string {
@@ -164,7 +165,8 @@ func (ambient) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: list(true, both.Names())}
 }
 
-// architectures is the kind of SystemCallArchitectures=: what is not listed cannot be called.
+// architectures is the kind of SystemCallArchitectures=: system calls of an architecture that is not listed are
+// refused.
 type architectures struct{}
 
 func (architectures) check(d *Directive, lines []string) error {
@@ -197,7 +199,7 @@ func (k architectures) merge(d *Directive, c Context, want []string) Merged {
 	have, _ := k.parse(c.lines[d.Name], c.version)
 	wanted, unknown := k.parse(want, c.version)
 	note := doesNotKnow(c.version, unknown)
-	if len(wanted) == 0 { // an empty list would allow all
+	if len(wanted) == 0 { // an empty list would allow every architecture
 		return Merged{Note: note}
 	}
 	if len(have) == 0 {
@@ -207,20 +209,21 @@ func (k architectures) merge(d *Directive, c Context, want []string) Merged {
 	switch len(both) {
 	case len(have):
 		return Merged{Note: "the unit already allows no other architecture"}
-	case 0: // "native" and its name are not compared
+	case 0: // "native" is not compared with the name of the machine's architecture
 		return Merged{Note: fmt.Sprintf("the unit allows %s", strings.Join(have, " "))}
 	}
 	return Merged{Lines: list(true, both), Note: note}
 }
 
-// signed is the kind of an allow-list or deny-list, "~", of names that the table does not know one by one. The first
-// assignment decides the sign; later ones of the same sign add, others take away.
-type signed struct {
+// nameListKind is the kind of an allow-list, or of a deny-list marked by "~", whose possible names are not in the
+// table. The first assignment decides which of both it is. A later one of the same sort adds names, one of the other
+// sort removes them.
+type nameListKind struct {
 	isName func(string) bool
-	want   string // what isName takes, in words
+	want   string // what isName accepts, in words
 }
 
-func (k signed) check(d *Directive, lines []string) error {
+func (k nameListKind) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		for _, w := range strings.Fields(strings.TrimPrefix(v, "~")) {
 			if !k.isName(w) {
@@ -231,12 +234,12 @@ func (k signed) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (signed) rule() string {
+func (nameListKind) rule() string {
 	return "a deny-list takes from any list; allow-lists leave what both have; groups are not resolved"
 }
 
-func (k signed) merge(d *Directive, c Context, want []string) Merged {
-	have, wanted := parseSigned(c.lines[d.Name]), parseSigned(want)
+func (k nameListKind) merge(d *Directive, c Context, want []string) Merged {
+	have, wanted := parseNameList(c.lines[d.Name]), parseNameList(want)
 	if len(wanted.names) == 0 {
 		return Merged{Note: "the profile lists nothing"}
 	}
@@ -269,8 +272,9 @@ func (k signed) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: []string{"", strings.Join(both, " ")}}
 }
 
-// narrow leaves less of an allow-list, but something: what a list of nothing means has changed.
-func (signed) narrow(have, left []string) Merged {
+// narrow replaces an allow-list by a smaller one. It does not write an empty list, whose meaning differs between
+// systemd versions.
+func (nameListKind) narrow(have, left []string) Merged {
 	switch len(left) {
 	case len(have):
 		return Merged{Note: "the unit already allows no other"}
@@ -288,18 +292,18 @@ func isFileSystem(s string) bool {
 	return isWord(strings.TrimPrefix(s, "@"), "abcdefghijklmnopqrstuvwxyz0123456789_.-")
 }
 
-// isWord reports whether s is a word of these letters. Such names are short.
+// isWord reports whether s is a short word of these letters.
 func isWord(s, letters string) bool {
 	return s != "" && len(s) <= 128 && strings.Trim(s, letters) == ""
 }
 
-// nameList is what the assignments of a signed list amount to.
+// nameList is the result of the assignments of a nameListKind list.
 type nameList struct {
 	set, allow bool
 	names      []string
 }
 
-func parseSigned(lines []string) nameList {
+func parseNameList(lines []string) nameList {
 	var l nameList
 	for _, v := range lines {
 		if v == "" {
@@ -322,7 +326,7 @@ func parseSigned(lines []string) nameList {
 
 func isGroup(name string) bool { return strings.HasPrefix(name, "@") }
 
-// flags is the kind of a set of flags of which each restricts; the kind lists those that do.
+// flags is the kind of a set of flags. It lists the flags that restrict a service.
 type flags []string
 
 func (k flags) check(d *Directive, lines []string) error {

@@ -13,30 +13,30 @@ import (
 	"temper/internal/values"
 )
 
-// openAddresses is the kind of IPAddressAllow=: exceptions from IPAddressDeny=. Where the unit denies anything
-// itself, only exceptions that it makes too are let through.
-type openAddresses struct{}
+// allowedAddresses is the kind of IPAddressAllow=: exceptions from IPAddressDeny=. If the unit itself denies any
+// address, only exceptions that it also makes are kept.
+type allowedAddresses struct{}
 
-func (openAddresses) grants(want []string, _ int) []string { return ports(want) }
+func (allowedAddresses) grants(want []string, _ int) []string { return ports(want) }
 
-func (openAddresses) without(want, names []string, _ int) []string {
+func (allowedAddresses) without(want, names []string, _ int) []string {
 	return keepWords(want, names, strings.Fields)
 }
 
-func (openAddresses) gives(name, subject string, _ int) bool {
+func (allowedAddresses) gives(name, subject string, _ int) bool {
 	prefixes, _ := values.ParsePrefixes(name)
 	peer, err := netip.ParseAddrPort(subject)
 	contains := func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) }
 	return err != nil || slices.ContainsFunc(prefixes, contains)
 }
 
-func (openAddresses) check(d *Directive, lines []string) error {
-	return shutAddresses{}.check(d, lines)
+func (allowedAddresses) check(d *Directive, lines []string) error {
+	return deniedAddresses{}.check(d, lines)
 }
 
-func (openAddresses) rule() string { return "only where the unit denies no address" }
+func (allowedAddresses) rule() string { return "only where the unit denies no address" }
 
-func (openAddresses) merge(d *Directive, c Context, want []string) Merged {
+func (allowedAddresses) merge(d *Directive, c Context, want []string) Merged {
 	if len(values.ParseAddresses(c.lines[d.With])) == 0 {
 		return Merged{Lines: want, Adds: true}
 	}
@@ -49,24 +49,25 @@ func (openAddresses) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Note: "the unit already has these"}
 }
 
-// openPorts is the kind of SocketBindAllow=: exceptions from SocketBindDeny=. Where the unit denies any port itself, no
+// allowedPorts is the kind of SocketBindAllow=: exceptions from SocketBindDeny=. If the unit itself denies any port, no
 // exception is added.
-type openPorts struct{}
+type allowedPorts struct{}
 
-func (openPorts) grants(want []string, _ int) []string { return ports(want) }
+func (allowedPorts) grants(want []string, _ int) []string { return ports(want) }
 
-func (openPorts) without(want, names []string, _ int) []string {
+func (allowedPorts) without(want, names []string, _ int) []string {
 	return keepWords(want, names, strings.Fields)
 }
 
-// gives takes a rule for one of any port: a refused bind(2) puts all back that could have let it through.
-func (openPorts) gives(string, string, int) bool { return true }
+// gives assumes that each rule allows any port: after a refused bind(2), every rule is put back that could have allowed
+// it.
+func (allowedPorts) gives(string, string, int) bool { return true }
 
-func (openPorts) check(d *Directive, lines []string) error { return shutPorts{}.check(d, lines) }
+func (allowedPorts) check(d *Directive, lines []string) error { return deniedPorts{}.check(d, lines) }
 
-func (openPorts) rule() string { return "only where the unit denies no port" }
+func (allowedPorts) rule() string { return "only where the unit denies no port" }
 
-func (openPorts) merge(d *Directive, c Context, want []string) Merged {
+func (allowedPorts) merge(d *Directive, c Context, want []string) Merged {
 	have := ports(c.lines[d.Name])
 	lines := slices.DeleteFunc(ports(want), func(w string) bool { return slices.Contains(have, w) })
 	switch {
@@ -78,7 +79,7 @@ func (openPorts) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true}
 }
 
-// families is the kind of RestrictAddressFamilies=: an allow-list or a deny-list, "none" since systemd 249.
+// families is the kind of RestrictAddressFamilies=: an allow-list, a deny-list or, since systemd 249, "none".
 type families struct{}
 
 func (families) grants(want []string, version int) []string {
@@ -98,7 +99,7 @@ func (families) gives(name, subject string, _ int) bool { return name == subject
 
 func (families) check(d *Directive, lines []string) error {
 	names := values.AddressFamilies()
-	isNone := func(v string) bool { return v == values.NoFamily } // which is no name in a list
+	isNone := func(v string) bool { return v == values.NoFamily } // which stands alone, never in a list
 	isName := func(w string) bool { return slices.Contains(names, w) }
 	return checkWords(d, slices.DeleteFunc(slices.Clone(lines), isNone), isName, append(names, values.NoFamily))
 }
@@ -145,8 +146,8 @@ func (families) unknown(want []string, version int) []string {
 	)
 }
 
-// allow returns the assignments of an allow-list. Without a word for it, a list of none is made by taking its only
-// name off.
+// allow returns the assignments of an allow-list. A systemd without "none" gets an empty list by adding a name and
+// removing it again.
 func (families) allow(names []string, version int) []string {
 	switch {
 	case len(names) > 0:
@@ -177,10 +178,10 @@ func (k families) except(want, names []string, version int) []string {
 	}), values.Newest)
 }
 
-// shutAddresses is the kind of IPAddressDeny=: adding to it only restricts.
-type shutAddresses struct{}
+// deniedAddresses is the kind of IPAddressDeny=: adding to it only restricts.
+type deniedAddresses struct{}
 
-func (shutAddresses) check(d *Directive, lines []string) error {
+func (deniedAddresses) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		for _, w := range strings.Fields(v) {
 			if _, ok := values.ParsePrefixes(w); !ok {
@@ -195,9 +196,9 @@ func (shutAddresses) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (shutAddresses) rule() string { return "addresses are added" }
+func (deniedAddresses) rule() string { return "addresses are added" }
 
-func (shutAddresses) merge(d *Directive, c Context, want []string) Merged {
+func (deniedAddresses) merge(d *Directive, c Context, want []string) Merged {
 	have := values.ParseAddresses(c.lines[d.Name])
 	var lines []string
 	for _, w := range strings.Fields(strings.Join(want, " ")) {
@@ -234,7 +235,7 @@ func isPortRule(word string) bool {
 	return 1 <= low && low <= high && high < 1<<16
 }
 
-// ports returns the rules of assignments, which an empty one resets.
+// ports returns the rules of assignments; an empty assignment resets them.
 func ports(lines []string) []string {
 	var rules []string
 	for _, v := range lines {
@@ -246,10 +247,10 @@ func ports(lines []string) []string {
 	return rules
 }
 
-// shutPorts is the kind of SocketBindDeny=: adding to it only restricts.
-type shutPorts struct{}
+// deniedPorts is the kind of SocketBindDeny=: adding to it only restricts.
+type deniedPorts struct{}
 
-func (shutPorts) check(d *Directive, lines []string) error {
+func (deniedPorts) check(d *Directive, lines []string) error {
 	for _, w := range ports(lines) {
 		if !isPortRule(w) {
 			return fmt.Errorf(
@@ -262,9 +263,9 @@ func (shutPorts) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (shutPorts) rule() string { return "rules are added" }
+func (deniedPorts) rule() string { return "rules are added" }
 
-func (shutPorts) merge(d *Directive, c Context, want []string) Merged {
+func (deniedPorts) merge(d *Directive, c Context, want []string) Merged {
 	have := ports(c.lines[d.Name])
 	lines := slices.DeleteFunc(ports(want), func(w string) bool {
 		return slices.Contains(have, w) || slices.Contains(have, "any")

@@ -11,19 +11,19 @@ import (
 	"temper/internal/values"
 )
 
-// spelling is how the values of an ordered directive are written beyond what the table lists.
+// spelling says in which other ways the values of an ordered directive can be written than the table lists.
 type spelling struct {
 	directive string
 	alias     string // another word for "yes"
 	since     int    // first version with the alias, or with the argument
 	arg       bool   // ":HOSTNAME" may follow
-	other     string // what any other list of words amounts to; "" = it is ignored
-	reset     int    // first version in which an empty assignment takes back what was set; 0 = it is ignored
-	tristate  int    // first version in which unset is a value of its own, which an empty assignment brings back
+	other     string // the value that any other list of words stands for; "" = systemd ignores it
+	reset     int    // first version in which an empty assignment resets the directive; 0 = systemd ignores it
+	tristate  int    // first version in which unset is a value of its own, to which an empty assignment resets
 }
 
 var spellings = []spelling{
-	{directive: "Delegate", other: "yes"}, // a list of controllers, of which even a wrong one turns it on
+	{directive: "Delegate", other: "yes"}, // a list of controllers turns it on, even one with wrong names
 	{directive: "PrivateMounts", tristate: 254},
 	{directive: "PrivateTmp", alias: "connected", since: 257},
 	{directive: "PrivateUsers", alias: "self", since: 257},
@@ -51,7 +51,7 @@ func (d *Directive) Value(text string, version int) (v Value, ok bool) {
 	return Value{}, false
 }
 
-// name returns the name of the value that a text stands for; ok is false for what no value can be written as.
+// name returns the name of the value that a text stands for; ok is false if it stands for none.
 func (how spelling) name(text string, version int) (name string, ok bool) {
 	name, arg, has := text, "", false
 	if how.arg && version >= how.since {
@@ -59,7 +59,7 @@ func (how spelling) name(text string, version int) (name string, ok bool) {
 	}
 	on, boolean := unit.Bool(name)
 	switch {
-	case has && !isHostname(arg), has && boolean && !on: // off, and yet an argument
+	case has && !isHostname(arg), has && boolean && !on: // off, but with an argument
 		return "", false
 	case boolean && on, name == how.alias && name != "" && version >= how.since:
 		return "yes", true
@@ -72,24 +72,23 @@ func (how spelling) name(text string, version int) (name string, ok bool) {
 	return name, true
 }
 
-// Resets reports whether an empty assignment of an ordered directive takes back what was set, rather than being
-// ignored.
+// Resets reports whether an empty assignment resets an ordered directive. If not, systemd ignores it.
 func (d *Directive) Resets(version int) bool {
 	reset := d.spelling().reset
 	return reset > 0 && version >= reset || d.Tristate(version)
 }
 
-// Tristate reports whether systemd tells an ordered directive that nothing sets from one that is off.
+// Tristate reports whether systemd makes a difference between an ordered directive that is off and one that is not set.
 func (d *Directive) Tristate(version int) bool {
 	since := d.spelling().tristate
 	return since > 0 && version >= since
 }
 
-// TakesArgument reports whether ":" and an argument, in which specifiers count, may follow a value of an ordered
-// directive.
+// TakesArgument reports whether ":" and an argument may follow a value of an ordered directive. Specifiers are expanded
+// in the argument.
 func (d *Directive) TakesArgument() bool { return d.spelling().arg }
 
-// isHostname reports whether systemd takes a name for a host: see hostname(7).
+// isHostname reports whether systemd accepts a name as a host name; see hostname(7).
 func isHostname(name string) bool {
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, hostLetters) != "" {
@@ -101,9 +100,8 @@ func isHostname(name string) bool {
 
 const hostLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
-// Read returns the value that a sequence of assignments of an ordered directive amounts to, as a systemd version
-// reads them: the last that is valid. set is false if none is, or if an empty one took it back; the value is then the
-// default.
+// Read returns the value of an ordered directive after a sequence of assignments, as a systemd version reads them: the
+// last valid one. set is false if none is valid, or if an empty one reset it; the value is then the default.
 func (d *Directive) Read(lines []string, version int) (v Value, set bool) {
 	def := d.Values[0]
 	if d.Default != "" {
@@ -120,7 +118,7 @@ func (d *Directive) Read(lines []string, version int) (v Value, set bool) {
 	return v, set
 }
 
-// ordered is the kind of a directive with a fixed list of lines, one of which holds: the last valid assignment wins.
+// ordered is the kind of a directive that has one of a fixed list of values: the last valid assignment wins.
 type ordered struct{}
 
 func (ordered) check(d *Directive, lines []string) error {
@@ -137,14 +135,14 @@ func (ordered) check(d *Directive, lines []string) error {
 	return nil
 }
 
-// effective is what an ordered directive of a unit amounts to: the assigned value, or a stronger one that another
+// effective is the value that an ordered directive has in a unit: the assigned value, or a stronger one that another
 // directive of the unit implies.
 type effective struct {
 	Value
-	by string // the name of the directive that says so
+	by string // the name of the directive that sets or implies the value
 }
 
-// effectiveValues returns what each ordered directive amounts to.
+// effectiveValues returns the effective value of each ordered directive.
 func (c Context) effectiveValues() map[*Directive]effective {
 	all := make(map[*Directive]effective, len(table))
 	for _, d := range table {
@@ -153,7 +151,7 @@ func (c Context) effectiveValues() map[*Directive]effective {
 			all[d] = effective{v, d.Name}
 		}
 	}
-	for _, d := range table { // none implies one that implies another
+	for _, d := range table { // an implied directive implies no other
 		if all[d].Rank == 0 {
 			continue
 		}
@@ -200,8 +198,9 @@ func (o ordered) merge(d *Directive, c Context, want []string) Merged {
 
 func (ordered) rule() string { return "the stronger value holds" }
 
-// uncovers returns why a stronger value would give something back: where two assignments name one path, systemd keeps
-// one, and where a value stops naming a path itself, the unit's exceptions from it begin to count.
+// uncovers returns why a stronger value would give something back, "" if it would not. If two assignments name one
+// path, systemd keeps only one of them. If the stronger value no longer names a path itself, the unit's exceptions at
+// that path begin to count.
 func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
 	for _, e := range d.Paths {
 		from := d.rank(e.Value)
@@ -223,11 +222,11 @@ func (o ordered) uncovers(d *Directive, c Context, have, target Value) string {
 	return ""
 }
 
-// excepted returns the list in which the unit names a path, or what is above it, as an exception from a directive; ""
-// if none.
+// excepted returns the list in which the unit names a path, or a directory above it, as an exception from a directive;
+// "" if none.
 func (c Context) excepted(d *Directive, p string) string {
 	for _, row := range table {
-		if _, opens := row.kind.(openPaths); !opens || row.With != d.Name {
+		if _, opens := row.kind.(openPathList); !opens || row.With != d.Name {
 			continue
 		}
 		if slices.ContainsFunc(c.paths.lists[row], func(open string) bool { return host.Below(open, p) }) {
@@ -237,7 +236,7 @@ func (c Context) excepted(d *Directive, p string) string {
 	return ""
 }
 
-// known is the strongest value up to want that a systemd version has.
+// known is the strongest value that a systemd version has and that is not stronger than want.
 func (o ordered) known(d *Directive, want Value, version int) Value {
 	if want.Since <= version {
 		return want
@@ -271,10 +270,10 @@ func valueNames(d *Directive) []string {
 	return names
 }
 
-// mask is the kind of UMask=: every bit that is set takes a permission away.
-type mask struct{}
+// umask is the kind of UMask=: every bit that is set takes a permission away.
+type umask struct{}
 
-func (mask) parse(text string) (uint32, bool) {
+func (umask) parse(text string) (uint32, bool) {
 	var m uint32
 	for _, r := range text {
 		if r < '0' || r > '7' || m > 0o7777>>3 {
@@ -285,7 +284,7 @@ func (mask) parse(text string) (uint32, bool) {
 	return m, text != ""
 }
 
-func (k mask) check(d *Directive, lines []string) error {
+func (k umask) check(d *Directive, lines []string) error {
 	if len(lines) != 1 {
 		return fmt.Errorf("%s= takes one value, has %d", d.Name, len(lines))
 	}
@@ -295,9 +294,9 @@ func (k mask) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (mask) rule() string { return "every permission that either takes away is taken away" }
+func (umask) rule() string { return "every permission that either takes away is taken away" }
 
-func (k mask) merge(d *Directive, c Context, want []string) Merged {
+func (k umask) merge(d *Directive, c Context, want []string) Merged {
 	have := uint32(defaultUMask)
 	for _, text := range c.lines[d.Name] {
 		if m, ok := k.parse(text); ok {
@@ -311,7 +310,7 @@ func (k mask) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: []string{fmt.Sprintf("%04o", m|have)}}
 }
 
-func (k mask) weaker(_ *Directive, want []string, _ int) [][]string {
+func (k umask) weaker(_ *Directive, want []string, _ int) [][]string {
 	top, _ := k.parse(want[0])
 	var lines [][]string
 	for _, m := range []uint32{0o077, 0o027} {
@@ -324,7 +323,8 @@ func (k mask) weaker(_ *Directive, want []string, _ int) [][]string {
 
 const defaultUMask = 0o022
 
-// errno is the kind of SystemCallErrorNumber=, which says how a refusal looks: the unit's own filter keeps its own.
+// errno is the kind of SystemCallErrorNumber=, the error that a refused call returns. If the unit has a filter, its own
+// error stays.
 type errno struct{}
 
 func (errno) check(d *Directive, lines []string) error {

@@ -11,12 +11,13 @@ import (
 	"temper/internal/values"
 )
 
-// PathsOf returns what the directive does to paths when it is set to lines; for a list of paths these are its own.
+// PathsOf returns what the directive does to paths when it is set to lines. For a list of paths, these are the paths
+// that it lists.
 func (d *Directive) PathsOf(lines []string) []PathEffect {
-	if k, ok := d.kind.(shutPaths); ok {
+	if k, ok := d.kind.(closedPathList); ok {
 		return effects(lines, k.mode)
 	}
-	if _, ok := d.kind.(coverPaths); ok {
+	if _, ok := d.kind.(coverPathList); ok {
 		return effects(lines, Hidden)
 	}
 	if len(d.Paths) == 0 || len(lines) == 0 {
@@ -32,8 +33,7 @@ func (d *Directive) PathsOf(lines []string) []PathEffect {
 	return effects
 }
 
-// NamedPaths is [Directive.PathsOf] without the paths that systemd does not name itself: a mount there would not be
-// closed.
+// NamedPaths is [Directive.PathsOf] without the paths at which systemd does not mount: another mount there stays open.
 func (d *Directive) NamedPaths(lines []string) []PathEffect {
 	effects := d.PathsOf(lines)
 	if len(effects) == 0 {
@@ -43,28 +43,28 @@ func (d *Directive) NamedPaths(lines []string) []PathEffect {
 	return slices.DeleteFunc(effects, func(e PathEffect) bool { return !d.names(e, set.Rank) })
 }
 
-// names reports whether systemd names the path of an effect itself where a value of this rank is set.
+// names reports whether systemd mounts at the path of an effect itself if a value of this rank is set.
 func (d *Directive) names(e PathEffect, rank int) bool {
 	return e.Upto == "" || rank <= d.rank(e.Upto)
 }
 
-// ListsPaths reports whether the directive is a list of paths that systemd looks for when the service starts.
+// ListsPaths reports whether the directive is a list of paths that have to exist when the service starts.
 func (d *Directive) ListsPaths() bool {
 	switch d.kind.(type) {
-	case shutPaths, openPaths:
+	case closedPathList, openPathList:
 		return true
 	}
 	return false
 }
 
-// Remounts reports whether systemd makes a mount of each path of the list that is writable, even if what is above is
-// read-only. Seen with systemd 252 and 257.
+// Remounts reports whether systemd mounts each path of the list writable, even if the directory above is read-only.
+// Seen with systemd 252 and 257.
 func (d *Directive) Remounts() bool {
-	k, ok := d.kind.(shutPaths)
+	k, ok := d.kind.(closedPathList)
 	return ok && k.mode == NoExec || d.ListsPaths() && !ok && d.lifts() == NoExec
 }
 
-// effects lists what a list of paths does to each.
+// effects lists what a list of paths does to each path.
 func effects(lines []string, mode PathMode) []PathEffect {
 	var effects []PathEffect
 	for _, w := range pathWords(lines) {
@@ -74,36 +74,38 @@ func effects(lines []string, mode PathMode) []PathEffect {
 	return effects
 }
 
-// hides reports whether a value of this rank takes a path away altogether.
+// hides reports whether a value of this rank hides a path.
 func (d *Directive) hides(path string, rank int) bool {
 	return slices.ContainsFunc(d.Paths, func(e PathEffect) bool {
 		return e.Path == path && e.Mode == Hidden && d.rank(e.Value) <= rank
 	})
 }
 
-// openPaths is the kind of a list of exceptions below paths that something else takes away.
-type openPaths struct{}
+// openPathList is the kind of a list of exceptions below paths that something else takes away.
+type openPathList struct{}
 
-func (openPaths) grants(want []string, _ int) []string { return shutPaths{}.refused(want, 0) }
+func (openPathList) grants(want []string, _ int) []string { return closedPathList{}.refused(want, 0) }
 
-func (openPaths) without(want, names []string, _ int) []string {
-	return shutPaths{}.except(want, names, 0)
+func (openPathList) without(want, names []string, _ int) []string {
+	return closedPathList{}.except(want, names, 0)
 }
 
-// gives takes a relative path for one that can be anywhere.
-func (openPaths) gives(name, subject string, _ int) bool {
+// gives assumes that a relative path can be anywhere.
+func (openPathList) gives(name, subject string, _ int) bool {
 	return !path.IsAbs(subject) || host.Below(realPath(name), realPath(subject))
 }
 
-func (openPaths) check(d *Directive, lines []string) error { return shutPaths{}.check(d, lines) }
+func (openPathList) check(d *Directive, lines []string) error {
+	return closedPathList{}.check(d, lines)
+}
 
-func (openPaths) rule() string {
+func (openPathList) rule() string {
 	return "only exceptions from what the unit leaves open itself are added"
 }
 
-// merge lets through only the exceptions for paths that the unit leaves open: any other would open what it had closed.
-func (openPaths) merge(d *Directive, c Context, want []string) Merged {
-	closed, open := c.paths.shut[d.lifts()], c.paths.lists[d]
+// merge keeps only the exceptions for paths that the unit leaves open: any other would open what the unit closes.
+func (openPathList) merge(d *Directive, c Context, want []string) Merged {
+	closed, open := c.paths.reopened[d.lifts()], c.paths.lists[d]
 	var lines, refused []string
 	for _, w := range pathWords(want) {
 		p := realPath(barePath(w))
@@ -112,7 +114,7 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 		}
 		by := refuses(closed, open, p)
 		if rooted(w) && len(closed) == 1 && closed[0].plus {
-			by = "" // it means one path, and the unit takes none away
+			by = "" // "+" makes it one path, and the unit closes nothing there
 		}
 		if by == "" && d.lifts() == NoExec {
 			by = c.wouldOpen(p)
@@ -134,16 +136,17 @@ func (openPaths) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true}
 }
 
-// shutPaths is the kind of a list of paths that takes something away below each: adding to it only restricts.
-type shutPaths struct{ mode PathMode }
+// closedPathList is the kind of a list of paths that takes something away below each of them: adding a path only
+// restricts.
+type closedPathList struct{ mode PathMode }
 
-// Hiding returns the list of paths that a service can do nothing with.
+// Hiding returns the directive that lists paths which a service cannot see.
 func Hiding() *Directive {
-	i := slices.IndexFunc(table, func(d *Directive) bool { return d.kind == shutPaths{Hidden} })
+	i := slices.IndexFunc(table, func(d *Directive) bool { return d.kind == closedPathList{Hidden} })
 	return table[i]
 }
 
-func (shutPaths) check(d *Directive, lines []string) error {
+func (closedPathList) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		words, err := unit.Words(v)
 		if err != nil {
@@ -158,7 +161,7 @@ func (shutPaths) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
+func (k closedPathList) merge(d *Directive, c Context, want []string) Merged {
 	have := c.paths.lists[d]
 	var lines, refused []string
 	for _, w := range pathWords(want) {
@@ -190,8 +193,8 @@ func (k shutPaths) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true}
 }
 
-// refused lists the paths, each of which can be left out.
-func (shutPaths) refused(want []string, _ int) []string {
+// refused lists the paths; each of them can be left out.
+func (closedPathList) refused(want []string, _ int) []string {
 	var paths []string
 	for _, w := range pathWords(want) {
 		paths = append(paths, barePath(w))
@@ -199,8 +202,8 @@ func (shutPaths) refused(want []string, _ int) []string {
 	return paths
 }
 
-// except leaves paths out; nil if none remains.
-func (shutPaths) except(want, names []string, _ int) []string {
+// except returns want without the paths names; nil if none remains.
+func (closedPathList) except(want, names []string, _ int) []string {
 	var lines []string
 	for _, w := range pathWords(want) {
 		if !slices.Contains(names, barePath(w)) {
@@ -210,12 +213,12 @@ func (shutPaths) except(want, names []string, _ int) []string {
 	return lines
 }
 
-func (shutPaths) rule() string { return "lines are added" }
+func (closedPathList) rule() string { return "lines are added" }
 
-// coverPaths is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
-type coverPaths struct{}
+// coverPathList is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
+type coverPathList struct{}
 
-func (coverPaths) check(d *Directive, lines []string) error {
+func (coverPathList) check(d *Directive, lines []string) error {
 	for _, v := range lines {
 		words, err := unit.Words(v)
 		if err != nil {
@@ -231,7 +234,7 @@ func (coverPaths) check(d *Directive, lines []string) error {
 	return nil
 }
 
-func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
+func (coverPathList) merge(d *Directive, c Context, want []string) Merged {
 	var lines, refused []string
 	for _, w := range pathWords(want) {
 		p, text, _ := strings.Cut(w, ":")
@@ -255,10 +258,10 @@ func (coverPaths) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true, Note: strings.Join(refused, ", and ")}
 }
 
-func (coverPaths) rule() string { return "paths that the unit does not cover itself are added" }
+func (coverPathList) rule() string { return "paths that the unit does not cover itself are added" }
 
-// pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is passed
-// over, as systemd does.
+// pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is ignored, as
+// systemd does.
 func pathWords(lines []string) []string {
 	var words []string
 	for _, v := range lines {
@@ -277,8 +280,8 @@ func knownPart(p string) string {
 	return p
 }
 
-// merged are the links that every current system has at the top of its file tree; see file-hierarchy(7).
-var merged = []struct{ link, path string }{
+// usrMerge are the links that every current system has at the top of its file tree; see file-hierarchy(7).
+var usrMerge = []struct{ link, path string }{
 	{"/bin", "/usr/bin"},
 	{"/sbin", "/usr/sbin"},
 	{"/lib", "/usr/lib"},
@@ -289,10 +292,10 @@ var merged = []struct{ link, path string }{
 	{"/var/lock", "/run/lock"},
 }
 
-// realPath returns a clean path with those links resolved: two names of one place must not look like two places.
+// realPath returns a clean path with these links resolved, so that two names of one file are equal.
 func realPath(p string) string {
 	p = path.Clean(p)
-	for _, m := range merged {
+	for _, m := range usrMerge {
 		if host.Below(m.link, p) {
 			return m.path + p[len(m.link):]
 		}
@@ -306,11 +309,11 @@ func barePath(word string) string { return strings.TrimLeft(word, "-+") }
 // rooted reports whether a word is a path inside the root directory of the unit.
 func rooted(word string) bool { return strings.HasPrefix(strings.TrimLeft(word, "-"), "+") }
 
-// optional marks a path as one that may be missing: a unit must never fail to start because a path that temper names is
-// not there.
+// optional marks a path as one that may be missing: a unit must never fail to start because temper names a path that
+// does not exist.
 func optional(word string) string { return quoted("-" + strings.TrimPrefix(word, "-")) }
 
-// quoted quotes a word where systemd would split it.
+// quoted quotes a word that systemd would split otherwise.
 func quoted(word string) string {
 	if strings.ContainsAny(word, " \t\"'\\") {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`

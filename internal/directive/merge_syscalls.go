@@ -12,8 +12,8 @@ import (
 // callFilter is the kind of SystemCallFilter=: an allow-list or a deny-list of calls and groups.
 type callFilter struct{}
 
-// grants are the words beyond the first of an allow-list, which is the list itself: without it all calls would be
-// allowed.
+// grants are the words of an allow-list except the first: without any word there would be no list, and all calls would
+// be allowed.
 func (k callFilter) grants(want []string, _ int) []string {
 	var names []string
 	for i, line := range want {
@@ -41,7 +41,7 @@ func (k callFilter) without(want, names []string, _ int) []string {
 	return kept
 }
 
-// words splits line i of a filter, if it allows something, into the word that makes it an allow-list and the others.
+// words splits line i of a filter, if it allows something, into the first word of the allow-list and the others.
 func (callFilter) words(want []string, i int) (first, others []string, ok bool) {
 	words := strings.Fields(want[i])
 	if len(words) == 0 || strings.HasPrefix(want[i], "~") {
@@ -77,7 +77,7 @@ func (callFilter) rule() string {
 func (k callFilter) merge(d *Directive, c Context, want []string) Merged {
 	want, dropped := k.gate(want, c.version)
 	note := doesNotKnow(c.version, dropped)
-	if len(c.lines[d.Name]) == 0 && refusesSome(want) { // most units: nothing to compare with
+	if len(c.lines[d.Name]) == 0 && refusesSome(want) { // as in most units, there is nothing to compare with
 		return Merged{Lines: want, Note: note}
 	}
 	have, wanted := syscalls.ParseFilter(c.lines[d.Name], c.version), syscalls.ParseFilter(want, c.version)
@@ -116,7 +116,7 @@ func (callFilter) deny(calls []string, by syscalls.Filter) []string {
 	return []string{"~" + strings.Join(words, " ")}
 }
 
-// unknown repeats what a unit denies, where systemd is newer than the tables and may know more calls by these names.
+// unknown repeats what a unit denies if systemd is newer than the tables, since its groups may have more calls.
 func (callFilter) unknown(c Context, d *Directive) []string {
 	if c.version <= slices.Max(syscalls.Versions()) {
 		return nil
@@ -124,7 +124,7 @@ func (callFilter) unknown(c Context, d *Directive) []string {
 	return slices.DeleteFunc(slices.Clone(c.lines[d.Name]), func(v string) bool { return !strings.HasPrefix(v, "~") })
 }
 
-// gate leaves out the groups and calls that a systemd version does not know; lines that end up empty go too.
+// gate leaves out the groups and calls that a systemd version does not know, and the lines that have no others.
 func (callFilter) gate(want []string, version int) (lines, dropped []string) {
 	calls := syscalls.Of(version)
 	unknown := func(word string) bool {
@@ -160,10 +160,11 @@ func (callFilter) except(want, names []string, _ int) []string {
 	return append(slices.Clone(want), strings.Join(names, " "))
 }
 
-// filterWords are all that a system call filter can name.
+// filterWords are all names that a system call filter can have.
 var filterWords = sync.OnceValue(func() []string { return append(syscalls.Groups(values.Newest), syscalls.All()...) })
 
-// refusesSome reports whether assignments surely refuse some call: an allow-list, or nothing but deny-lists.
+// refusesSome reports whether assignments refuse at least one call for sure: they are an allow-list, or only
+// deny-lists.
 func refusesSome(want []string) bool {
 	denies := func(v string) bool { return strings.HasPrefix(v, "~") }
 	if len(want) == 0 || slices.ContainsFunc(want, func(v string) bool { return strings.Trim(v, "~ ") == "" }) {

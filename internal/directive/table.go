@@ -6,14 +6,14 @@ import (
 	"temper/internal/refusal"
 )
 
-// Rank 0 is off. A row's Values go from the weakest to the strongest; see systemd.exec(5) for what each means.
+// Values that many rows share. Rank 0 is off. The values of a row go from the weakest to the strongest.
 var (
 	boolean  = []Value{{Name: "no"}, {Name: "yes", Rank: 1}}
 	inverted = []Value{{Name: "yes"}, {Name: "no", Rank: 1}}
 )
 
-// apiMounts are those of MountAPIVFS=yes, which a directive with a mount of its own in /proc or /sys brings along.
-// Seen with systemd 252, 257 and 262, not with 247.
+// apiMounts are the mounts of MountAPIVFS=yes. A directive that mounts something in /proc or /sys implies it. Seen with
+// systemd 252, 257 and 262, not with 247.
 var apiMounts = []Mount{
 	{Path: "/run", Since: 248, Writable: true, Executable: true},
 	{Path: "/dev", Since: 248, Writable: true, Executable: true},
@@ -33,7 +33,7 @@ func onlyWith(value string, mounts []Mount) []Mount {
 	return mounts
 }
 
-// unitOnly are the directives that the merge asks about and no profile sets: see testdata/directives.tsv.
+// unitOnly are directives that the merge reads in units and that no profile can set; see testdata/directives.tsv.
 var unitOnly = []unitDirective{
 	{name: "RootDirectory", root: true, plus: true, mounts: apiMounts, unless: "MountAPIVFS"},
 	{name: "RootImage", root: true, mounts: apiMounts, unless: "MountAPIVFS"},
@@ -49,8 +49,8 @@ const (
 	manService   = "systemd.service(5)"
 )
 
-// table is in the order in which a drop-in lists directives: what a service sees of the file system, then devices, the
-// kernel, the network, privileges, system calls.
+// table has the directives in the order in which a drop-in lists them: first the file system, then devices, the kernel,
+// the network, privileges, system calls.
 var table = []*Directive{
 	{
 		Name: "ProtectSystem", kind: ordered{}, Man: manExec,
@@ -81,7 +81,7 @@ var table = []*Directive{
 		Breaks: "services that write outside their own directories, above all logs, pid files and /etc",
 	},
 	{
-		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPaths{},
+		Name: "ReadWritePaths", Aliases: []string{"ReadWriteDirectories"}, Since: 231, kind: openPathList{},
 		With: "ProtectSystem", Man: manExec,
 		Lifts:   refusal.PathReadOnly,
 		Undoes:  []string{"/", "/etc", "/usr", "/var", "/home", "/root", "/boot", "/var/lib"},
@@ -89,29 +89,30 @@ var table = []*Directive{
 		Forbids: "nothing: the exceptions from ProtectSystem=strict and ReadOnlyPaths=",
 	},
 	{
-		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: shutPaths{ReadOnly},
+		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: closedPathList{ReadOnly},
 		Man:     manExec,
 		Refuses: []refusal.Kind{refusal.PathReadOnly},
 		Forbids: "write below these paths", Breaks: "services that write there",
 	},
 	{
-		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231, kind: shutPaths{Hidden},
+		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231,
+		kind:    closedPathList{Hidden},
 		Man:     manExec,
 		Refuses: []refusal.Kind{refusal.PathHidden},
 		Forbids: "see anything below these paths", Breaks: "services that read there",
 	},
 	{
-		Name: "TemporaryFileSystem", Since: 238, kind: coverPaths{}, Man: manExec,
+		Name: "TemporaryFileSystem", Since: 238, kind: coverPathList{}, Man: manExec,
 		Forbids: "see what is below these paths: each is an empty file system of its own",
 		Breaks:  "services that read there",
 	},
 	{
-		Name: "NoExecPaths", Since: 248, kind: shutPaths{NoExec}, Man: manExec,
+		Name: "NoExecPaths", Since: 248, kind: closedPathList{NoExec}, Man: manExec,
 		Refuses: []refusal.Kind{refusal.PathNoExec},
 		Forbids: "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
 	},
 	{
-		Name: "ExecPaths", Since: 248, kind: openPaths{}, With: "NoExecPaths", Man: manExec,
+		Name: "ExecPaths", Since: 248, kind: openPathList{}, With: "NoExecPaths", Man: manExec,
 		Undoes:  []string{"/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/var", "/home"},
 		Forbids: "nothing: the exceptions from NoExecPaths=",
 	},
@@ -287,7 +288,7 @@ var table = []*Directive{
 		Forbids: "open devices other than the pseudo devices and those of DeviceAllow=", Breaks: "hardware access",
 	},
 	{
-		Name: "DeviceAllow", kind: openDevices{}, With: "DevicePolicy", Man: manResources,
+		Name: "DeviceAllow", kind: allowedDevices{}, With: "DevicePolicy", Man: manResources,
 		Forbids: "nothing: the exceptions from DevicePolicy=",
 	},
 	{
@@ -335,29 +336,29 @@ var table = []*Directive{
 		Forbids: "use any network but its own loopback", Breaks: "every service that serves or uses a network",
 	},
 	{
-		Name: "IPAddressDeny", Since: 235, kind: shutAddresses{}, Man: manResources,
+		Name: "IPAddressDeny", Since: 235, kind: deniedAddresses{}, Man: manResources,
 		Trace:   CgroupTrace("sd_fw_"),
 		Refuses: []refusal.Kind{refusal.Network},
 		Forbids: "exchange packets with these addresses", Breaks: "services with clients or servers there",
 	},
 	{
-		Name: "IPAddressAllow", Since: 235, kind: openAddresses{}, With: "IPAddressDeny", Man: manResources,
+		Name: "IPAddressAllow", Since: 235, kind: allowedAddresses{}, With: "IPAddressDeny", Man: manResources,
 		Try:     Try{Names: []string{"localhost"}},
 		Forbids: "nothing: the exceptions from IPAddressDeny=",
 	},
 	{
-		Name: "SocketBindDeny", Since: 249, kind: shutPorts{}, Man: manResources,
+		Name: "SocketBindDeny", Since: 249, kind: deniedPorts{}, Man: manResources,
 		Trace:   CgroupTrace("sd_bind"),
 		Refuses: []refusal.Kind{refusal.SocketBind},
 		Forbids: "bind sockets to these ports", Breaks: "services that listen there",
 	},
 	{
-		Name: "SocketBindAllow", Since: 249, kind: openPorts{}, With: "SocketBindDeny", Man: manResources,
+		Name: "SocketBindAllow", Since: 249, kind: allowedPorts{}, With: "SocketBindDeny", Man: manResources,
 		Try:     Try{Sockets: true},
 		Forbids: "nothing: the exceptions from SocketBindDeny=",
 	},
 	{
-		Name: "RestrictNetworkInterfaces", Since: 250, kind: signed{isName: isInterface, want: "interface names"},
+		Name: "RestrictNetworkInterfaces", Since: 250, kind: nameListKind{isName: isInterface, want: "interface names"},
 		Man:     manResources,
 		Trace:   CgroupTrace("sd_restrictif_"),
 		Forbids: "exchange packets over other interfaces",
@@ -409,7 +410,7 @@ var table = []*Directive{
 		Forbids: "gain capabilities by becoming root", Breaks: "services that start helpers as root",
 	},
 	{
-		Name: "UMask", kind: mask{}, Man: manExec,
+		Name: "UMask", kind: umask{}, Man: manExec,
 		Unseen:  "a process sets its own",
 		Forbids: "create files that others can read or write", Breaks: "files and sockets shared with other users",
 	},
@@ -474,7 +475,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "RestrictFileSystems", Since: 250,
-		kind: signed{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
+		kind: nameListKind{isName: isFileSystem, want: "file system types or groups such as @known"}, Man: manExec,
 		Trace:   Trace{Kind: InFile, Name: "/sys/kernel/security/lsm", Value: "bpf"},
 		Refuses: []refusal.Kind{refusal.FileSystem},
 		Forbids: "open files on file systems of other types",

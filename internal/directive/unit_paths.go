@@ -11,7 +11,7 @@ import (
 	"temper/internal/unit"
 )
 
-// mounts lists what a value of an ordered directive mounts, by what it implies too.
+// mounts lists what systemd mounts because of a value of an ordered directive, and because of what the value implies.
 func (d *Directive) mounts(v Value, version int) []Mount {
 	if v.Rank == 0 {
 		return nil
@@ -24,7 +24,7 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	}
 	for _, e := range d.NamedPaths([]string{v.Name}) {
 		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) &&
-			!host.Below("/sys", e.Path) { // which are noexec themselves
+			!host.Below("/sys", e.Path) { // both are noexec already
 			all = append(all, Mount{Path: e.Path, Executable: true})
 		}
 		if e.Mode == Hidden && v.Name == d.Covers {
@@ -41,7 +41,7 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	return all
 }
 
-// rank is that of a value of the table by its name there; 0 for any other.
+// rank returns the rank of the value with this name; 0 if the table has none.
 func (d *Directive) rank(name string) int {
 	for _, v := range d.Values {
 		if v.Name == name {
@@ -51,32 +51,32 @@ func (d *Directive) rank(name string) int {
 	return 0
 }
 
-// unitPaths is what a unit does to paths itself.
+// unitPaths is what a unit does to paths without a profile.
 type unitPaths struct {
 	lists    map[*Directive][]string   // the paths that each list names
-	covers   []cover                   // file systems that it puts over paths
-	mounts   []string                  // where something is mounted because of directives that no profile sets
-	writable []string                  // what it mounts writable by others
-	closed   map[PathMode][]closedPath // what its lists close in one way
-	shut     map[PathMode][]closedPath // what exceptions from one way of closing would open
-	open     map[PathMode][]string     // its own exceptions
+	covers   []cover                   // file systems that the unit puts over paths
+	mounts   []string                  // where a directive that no profile can set mounts something
+	writable []string                  // where another directive mounts something writable
+	closed   map[PathMode][]closedPath // the paths that its lists close, by what they forbid
+	reopened map[PathMode][]closedPath // the paths that an exception would open, by what it lifts
+	open     map[PathMode][]string     // the exceptions of the unit, by what they lift
 }
 
-// readPaths reads what a unit does to paths.
+// readPaths reads what the unit does to paths.
 func (c Context) readPaths() unitPaths {
 	p := unitPaths{
 		lists:  map[*Directive][]string{},
-		closed: map[PathMode][]closedPath{}, shut: map[PathMode][]closedPath{}, open: map[PathMode][]string{},
+		closed: map[PathMode][]closedPath{}, reopened: map[PathMode][]closedPath{}, open: map[PathMode][]string{},
 	}
 	for _, d := range table {
 		switch k := d.kind.(type) {
-		case openPaths:
-			p.lists[d] = c.openPaths(d)
+		case openPathList:
+			p.lists[d] = c.openPathWords(d)
 			p.open[d.lifts()] = append(p.open[d.lifts()], p.lists[d]...)
-		case shutPaths:
-			p.lists[d] = c.closedPaths(d)
+		case closedPathList:
+			p.lists[d] = c.closedPathWords(d)
 			p.closed[k.mode] = append(p.closed[k.mode], closedBy(d.Name, p.lists[d])...)
-		case coverPaths:
+		case coverPathList:
 			p.covers = append(p.covers, c.coversOf(d)...)
 		}
 		if len(d.Mounts) == 0 {
@@ -97,24 +97,24 @@ func (c Context) readPaths() unitPaths {
 		}
 	}
 	for _, d := range table {
-		if _, ok := d.kind.(openPaths); ok {
-			p.shut[d.lifts()] = c.shut(p, d)
+		if _, ok := d.kind.(openPathList); ok {
+			p.reopened[d.lifts()] = c.reopened(p, d)
 		}
 	}
 	return p
 }
 
-// unitDirective is a directive that no profile sets and that decides, in a unit that sets it, what is at a path.
+// unitDirective is a directive that no profile can set and that decides what is at a path in a unit that sets it.
 type unitDirective struct {
 	name   string
-	root   bool    // it gives the unit another root directory: a path then has two meanings
-	plus   bool    // of a root: "+" before a path says that it is inside
-	mounts []Mount // what systemd mounts with it
-	unless string  // a boolean that decides about these mounts instead, where a unit sets it
-	binds  bool    // it lists SOURCE[:DESTINATION[:OPTIONS]] and mounts at each destination
+	root   bool    // it gives the unit another root directory, so that a path can mean two files
+	plus   bool    // of a root: "+" before a path says that the path is inside it
+	mounts []Mount // what systemd mounts because of it
+	unless string  // a boolean that decides about these mounts if the unit sets it
+	binds  bool    // it lists SOURCE[:DESTINATION[:OPTIONS]], and systemd mounts at each destination
 }
 
-// isMounted reports whether a unit has what the directive mounts.
+// isMounted reports whether the unit has the mounts of the directive.
 func (d unitDirective) isMounted(c Context) bool {
 	if on, set := c.boolean(cmp.Or(d.unless, d.name)); set || !d.root {
 		return on
@@ -123,7 +123,7 @@ func (d unitDirective) isMounted(c Context) bool {
 	return path.IsAbs(root) && root != "/"
 }
 
-// last returns the assignment of a directive that holds; "" if there is none.
+// last returns the last assignment of a directive, which is the one that counts; "" if there is none.
 func (c Context) last(name string) string {
 	lines := c.lines[name]
 	if len(lines) == 0 {
@@ -132,7 +132,7 @@ func (c Context) last(name string) string {
 	return lines[len(lines)-1]
 }
 
-// boolean returns the value of a boolean directive; set is false if the unit has none, or takes it back.
+// boolean returns the value of a boolean directive; set is false if the unit does not set it, or resets it.
 func (c Context) boolean(name string) (on, set bool) {
 	for _, text := range slices.Backward(c.lines[name]) {
 		if on, set = unit.Bool(text); set || text == "" {
@@ -142,12 +142,12 @@ func (c Context) boolean(name string) (on, set bool) {
 	return false, false
 }
 
-// mounts reports whether the unit mounts something at a path itself, as one of the table's directives would.
+// mounts reports whether the unit already mounts something at a path.
 func (c Context) mounts(p string) bool {
 	return slices.Contains(c.paths.mounts, p) || slices.Contains(c.paths.writable, p)
 }
 
-// gives says what a mount would give back to a service of the unit; "" if nothing.
+// gives says what a mount would allow that the unit forbids; "" if nothing.
 func (c Context) gives(m Mount) string {
 	if by := c.readOnlyAbove(m.Path); m.Writable && by != "" {
 		return fmt.Sprintf("would make %s writable, which the unit keeps closed by %s", m.Path, by)
@@ -158,7 +158,8 @@ func (c Context) gives(m Mount) string {
 	return ""
 }
 
-// readOnlyAbove returns what makes p read-only, but not what is mounted at p; "" if nothing does.
+// readOnlyAbove returns the directive that makes p read-only but does not apply to a new mount at p; "" if there is
+// none.
 func (c Context) readOnlyAbove(p string) string {
 	if by := c.coveredWith(p, "ro"); by != "" {
 		return by
@@ -166,8 +167,7 @@ func (c Context) readOnlyAbove(p string) string {
 	return c.wouldOpen(p)
 }
 
-// noExecAbove returns what keeps files at p from being executed, but not those of what is mounted at p; "" if nothing
-// does.
+// noExecAbove returns the directive that makes p noexec but does not apply to a new mount at p; "" if there is none.
 func (c Context) noExecAbove(p string) string {
 	if by := c.coveredWith(p, "noexec"); by != "" {
 		return by
@@ -181,17 +181,17 @@ func (c Context) noExecAbove(p string) string {
 	return onlyAbove(closed, c.paths.open[NoExec], p)
 }
 
-// wouldOpen returns what makes p read-only only by a directory above it; "" if nothing does. systemd makes a mount of
-// each path in NoExecPaths= and ExecPaths=, and makes what was read-only below others writable with it: seen on 252
-// and 257, with ProtectSystem=strict and with ReadOnlyPaths=/. Where the unit names p itself, systemd makes also what
-// is mounted there read-only.
+// wouldOpen returns the directive that makes p read-only through a directory above p only; "" if there is none. systemd
+// mounts each path of NoExecPaths= and ExecPaths= anew, and such a mount is writable even if the directory above is
+// read-only: seen on 252 and 257, with ProtectSystem=strict and with ReadOnlyPaths=/. If the unit names p itself,
+// systemd makes the mount at p read-only too.
 func (c Context) wouldOpen(p string) string {
 	isWritable := func(x closedPath) bool { return x.writable }
-	closed := slices.DeleteFunc(slices.Clone(c.paths.shut[ReadOnly]), isWritable)
+	closed := slices.DeleteFunc(slices.Clone(c.paths.reopened[ReadOnly]), isWritable)
 	return onlyAbove(closed, slices.Concat(c.paths.open[ReadOnly], c.paths.writable), p)
 }
 
-// onlyAbove returns what closes p by a directory above it alone; "" if nothing does.
+// onlyAbove returns the directive that closes p through a directory above p only; "" if there is none.
 func onlyAbove(closed []closedPath, open []string, p string) string {
 	by := ""
 	for _, x := range closed {
@@ -206,8 +206,8 @@ func onlyAbove(closed []closedPath, open []string, p string) string {
 	return by
 }
 
-// covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one
-// path systemd keeps one, and drops the cover for most others: what lies below would show (drop_duplicates() in
+// covers reports whether a unit covers exactly this path with a file system of its own. Of two assignments for one path
+// systemd keeps one. In most cases it drops the file system, and the files below become visible (drop_duplicates() in
 // namespace.c).
 func (c Context) covers(p string) bool {
 	p = realPath(p)
@@ -220,7 +220,8 @@ func (c Context) covers(p string) bool {
 	})
 }
 
-// coveredWith returns what covers exactly this path with a file system that has an option; "" if nothing does.
+// coveredWith returns the directive that covers exactly this path with a file system that has an option; "" if there is
+// none.
 func (c Context) coveredWith(p, option string) string {
 	for _, x := range c.paths.covers {
 		if x.path == realPath(p) && slices.Contains(x.options, option) {
@@ -230,7 +231,7 @@ func (c Context) coveredWith(p, option string) string {
 	return ""
 }
 
-// hides reports whether the unit makes p, or a directory above it, inaccessible by name.
+// hides reports whether a list of the unit makes p, or a directory above it, inaccessible.
 func (c Context) hides(p string) bool {
 	return slices.ContainsFunc(c.paths.closed[Hidden], func(x closedPath) bool { return host.Below(x.path, p) })
 }
@@ -241,7 +242,7 @@ type cover struct {
 	options  []string
 }
 
-// coversOf lists the covers of a list, PATH[:OPTIONS].
+// coversOf reads the covers from a list of PATH[:OPTIONS].
 func (c Context) coversOf(d *Directive) []cover {
 	var all []cover
 	for _, w := range c.pathWords(d.Name) {
@@ -251,12 +252,12 @@ func (c Context) coversOf(d *Directive) []cover {
 	return all
 }
 
-// closedPath is a path that a unit takes away, and the directive that does so.
+// closedPath is a path of which a unit takes something away, and the directive that does so.
 type closedPath struct {
 	path, by string
-	replaced bool // by a directive whose value can be replaced: what lies below an exception would open
-	writable bool // what the unit has there instead can be written
-	plus     bool // a path with "+" before it means one place all the same
+	replaced bool // an exception would open also closed paths below it
+	writable bool // what the unit mounts there is writable
+	plus     bool // a path with "+" before it is still one file
 }
 
 func closedBy(name string, paths []string) []closedPath {
@@ -267,8 +268,9 @@ func closedBy(name string, paths []string) []closedPath {
 	return closed
 }
 
-// refuses returns the directive that closes p, or something below p that would open with it; "" if none does. The most
-// specific path decides, and for one path what closes it, as in systemd's own list of mounts.
+// refuses returns the directive that closes p, or something below p that an exception for p would open; "" if there is
+// none. The most specific path decides; if a path is both closed and open, it is closed, as in systemd's list of
+// mounts.
 func refuses(closed []closedPath, open []string, p string) string {
 	for _, c := range closed {
 		between := func(o string) bool { return o != c.path && host.Below(c.path, o) && host.Below(o, p) }
@@ -282,16 +284,16 @@ func refuses(closed []closedPath, open []string, p string) string {
 	return ""
 }
 
-// lifts is what a list of exceptions lifts: the mode of the list that it is an exception from.
+// lifts says what a list of exceptions lifts: the mode of the list from which it makes exceptions.
 func (d *Directive) lifts() PathMode {
-	if k, ok := byName()[d.With].kind.(shutPaths); ok {
+	if k, ok := byName()[d.With].kind.(closedPathList); ok {
 		return k.mode
 	}
 	return ReadOnly
 }
 
-// shut lists what a unit closes and exceptions of d would open.
-func (c Context) shut(p unitPaths, d *Directive) []closedPath {
+// reopened lists the paths that the unit closes and that an exception of d would open.
+func (c Context) reopened(p unitPaths, d *Directive) []closedPath {
 	var closed []closedPath
 	for _, row := range unitOnly {
 		if row.root && c.last(row.name) != "" {
@@ -310,19 +312,19 @@ func (c Context) shut(p unitPaths, d *Directive) []closedPath {
 		}
 	}
 	for _, row := range table {
-		k, lists := row.kind.(shutPaths)
+		k, lists := row.kind.(closedPathList)
 		if lists && (k.mode == NoExec) == (d.With == row.Name) {
 			closed = append(closed, closedBy(row.Name, p.lists[row])...)
 		}
 		if row.Ordered() && d.lifts() != NoExec {
-			closed = append(closed, c.shutBy(row, d)...)
+			closed = append(closed, c.reopenedBy(row, d)...)
 		}
 	}
 	return closed
 }
 
-// shutBy lists what the value of an ordered directive closes and exceptions of d would open.
-func (c Context) shutBy(row, d *Directive) []closedPath {
+// reopenedBy lists the paths that an ordered directive of the unit closes and that an exception of d would open.
+func (c Context) reopenedBy(row, d *Directive) []closedPath {
 	have := c.values[row].Value
 	if have.Rank == 0 {
 		return nil
@@ -337,7 +339,7 @@ func (c Context) shutBy(row, d *Directive) []closedPath {
 	return closed
 }
 
-// destinations lists where the unit's list of SOURCE[:DESTINATION[:OPTIONS]] mounts something.
+// destinations lists the destinations in the unit's list of SOURCE[:DESTINATION[:OPTIONS]].
 func (c Context) destinations(name string) []string {
 	var paths []string
 	for _, w := range c.pathWords(name) {
@@ -347,9 +349,9 @@ func (c Context) destinations(name string) []string {
 	return paths
 }
 
-// closedPaths returns the paths that a unit's list takes something away from, an empty assignment resets. Where a
-// specifier that no file tells is part of a path, the directory above it counts.
-func (c Context) closedPaths(d *Directive) []string {
+// closedPathWords returns the paths of a list of the unit that closes paths. If a path has a specifier whose value is
+// not known, the directory above the specifier counts.
+func (c Context) closedPathWords(d *Directive) []string {
 	var paths []string
 	for _, w := range c.pathWords(d.Name) {
 		paths = append(paths, realPath(knownPart(barePath(w))))
@@ -357,8 +359,8 @@ func (c Context) closedPaths(d *Directive) []string {
 	return paths
 }
 
-// openPaths returns the exceptions of a unit's list, without those whose path cannot be told.
-func (c Context) openPaths(d *Directive) []string {
+// openPathWords returns the exceptions of a list of the unit, without those whose path is not known.
+func (c Context) openPathWords(d *Directive) []string {
 	var paths []string
 	for _, w := range c.pathWords(d.Name) {
 		if p := barePath(w); !strings.Contains(p, "%") {
@@ -368,7 +370,7 @@ func (c Context) openPaths(d *Directive) []string {
 	return paths
 }
 
-// pathWords splits a unit's list of paths into words, an empty assignment resets.
+// pathWords splits a list of the unit into words; an empty assignment resets the list.
 func (c Context) pathWords(name string) []string {
 	var words []string
 	for _, v := range c.lines[name] {

@@ -19,7 +19,8 @@ type excepter interface {
 }
 
 // Weaker returns the weaker values below the assignments want that a systemd version knows, from the strongest to the
-// weakest. Off, no assignment at all, is always possible and not listed. Only ordered directives and masks have them.
+// weakest. Off, which is no assignment at all, is always possible and not listed. Only ordered directives and UMask=
+// have weaker values.
 func (d *Directive) Weaker(want []string, version int) [][]string {
 	k, ok := d.kind.(stepper)
 	if !ok || len(want) == 0 {
@@ -43,7 +44,7 @@ func (d *Directive) HasExceptions() bool {
 	return ok
 }
 
-// Except returns the assignments of want with names, some of its [Directive.Exceptions], allowed again.
+// Except returns the assignments want changed so that they allow names, which are some of its [Directive.Exceptions].
 func (d *Directive) Except(want, names []string, version int) []string {
 	return d.kind.(excepter).except(want, names, version)
 }
@@ -52,14 +53,14 @@ func (d *Directive) Except(want, names []string, version int) []string {
 type granter interface {
 	// grants lists the names that can be taken away one by one.
 	grants(want []string, version int) []string
-	// without returns want with names, some of these, taken away; nil is no assignment at all.
+	// without returns want without names, which are some of its grants; nil is no assignment at all.
 	without(want, names []string, version int) []string
-	// gives reports whether a name is what lets a service have the subject of a refusal.
+	// gives reports whether a granted name allows the service the subject of a refusal.
 	gives(name, subject string, version int) bool
 }
 
-// Grants returns what the assignments want name that a service may do: paths, capabilities, system calls, addresses.
-// What they say is refused names no grant. Directives that name none have none.
+// Grants returns what the assignments want name as allowed: paths, capabilities, system calls, addresses. Names that
+// are refused are not grants. A directive that cannot name what is allowed has none.
 func (d *Directive) Grants(want []string, version int) []string {
 	if k, ok := d.kind.(granter); ok {
 		return k.grants(want, version)
@@ -67,19 +68,19 @@ func (d *Directive) Grants(want []string, version int) []string {
 	return nil
 }
 
-// Without returns the assignments of want without names, some of its [Directive.Grants]. They forbid at least as
-// much; nil is no assignment at all.
+// Without returns the assignments want without names, which are some of its [Directive.Grants]. The result forbids at
+// least as much; nil is no assignment at all.
 func (d *Directive) Without(want, names []string, version int) []string {
 	return d.kind.(granter).without(want, names, version)
 }
 
-// Gives reports whether a name, one of the directive's grants, is what lets a service have the subject of a refusal.
+// Gives reports whether a name, one of the directive's grants, allows the service the subject of a refusal.
 func (d *Directive) Gives(name string, kind refusal.Kind, subject string, version int) bool {
 	k, ok := d.kind.(granter)
 	return ok && slices.Contains(d.excepts(), kind) && k.gives(name, subject, version)
 }
 
-// ExceptsFrom reports whether the directive holds exceptions from what another takes.
+// ExceptsFrom reports whether the directive lists exceptions from what the other one takes.
 func (d *Directive) ExceptsFrom(other *Directive) bool {
 	return other.Name == d.With || d.Lifts != "" && slices.Contains(other.Refuses, d.Lifts)
 }
@@ -96,7 +97,7 @@ func (d *Directive) excepts() []refusal.Kind {
 	return kinds
 }
 
-// keepWords returns lines without some words; a line that loses all is gone.
+// keepWords returns lines without some words, and without the lines that lose all their words.
 func keepWords(lines, words []string, split func(line string) []string) []string {
 	var kept []string
 	for _, line := range lines {

@@ -1,5 +1,5 @@
-// Package elf32 makes a program for the 32-bit mode of this machine's processor, with which tests see how its system
-// calls are told from native ones.
+// Package elf32 makes a program for the 32-bit mode of this machine's processor. Tests use it to see how temper
+// distinguishes its system calls from native ones.
 package elf32
 
 import (
@@ -11,8 +11,9 @@ import (
 // base is where the program is loaded, head what comes before its code.
 const base, head = 0x10000, 52 + 32
 
-// target is what ELF says of an architecture, and its code, which opens the file whose name follows it and exits with
-// status 0. Number address has the address of the name, and is 0 where the code finds it by itself.
+// target has the ELF header fields of an architecture, and code that opens the file whose name follows the code and
+// exits with status 0. The address of the name is written at offset address of the code; 0 means that the code computes
+// the address itself.
 type target struct {
 	machine uint16
 	flags   uint32

@@ -15,7 +15,7 @@ import (
 	"temper/profiles"
 )
 
-// A Reproduction is how to see by hand what a directive breaks that was demoted.
+// A Reproduction is what one needs to see by hand what a demoted directive breaks.
 type Reproduction struct {
 	Verdict  verdict.Verdict
 	Demotion verdict.Demotion
@@ -48,12 +48,12 @@ func demotionOf(v verdict.Verdict, name string) (verdict.Demotion, bool) {
 	return verdict.Demotion{}, false
 }
 
-// before lists the assignments of a directive in the drop-in before its demotion, when it had been merged with what the
-// unit sets: beside the unit's own lines those of the profile alone can mean something else.
+// before lists the assignments that the drop-in had for a directive before its demotion. They are those of the profile
+// merged with what the unit sets, since the lines of the profile can mean something else after those of the unit.
 func before(root host.Root, v verdict.Verdict, d verdict.Demotion) ([]verdict.Applied, error) {
 	lines := verdict.Demotion{To: d.From}.Lines()
 	if of, known := directive.Lookup(d.Directive); !known || d.From == "" && !of.Restricts() || lines == nil {
-		return nil, nil // a list of exceptions had none
+		return nil, nil // a list of exceptions had no entry
 	}
 	loader := &unit.Loader{Root: root, Version: v.Systemd}
 	u, err := loader.Load(v.Unit)
@@ -65,7 +65,7 @@ func before(root host.Root, v verdict.Verdict, d verdict.Demotion) ([]verdict.Ap
 		Service: []profiles.Setting{{Name: d.Directive, Values: lines, Profile: v.Profile}},
 	}
 	plan := generator.NewPlan(generator.Input{Unit: u, Profile: asked, Named: true, Version: v.Systemd})
-	if len(plan.Items) == 0 { // the unit has changed since
+	if len(plan.Items) == 0 { // the unit has changed since the proof
 		return nil, hint.With(
 			fmt.Errorf("%s= of %s: %s", d.Directive, v.Unit, plan.LeftOut[0].Reason),
 			"sudo temper prove "+v.Unit,

@@ -1,5 +1,5 @@
-// Package explain says what is known about a unit beyond what is stored: what its profile would apply where nothing was
-// proven, and how to see by hand what a demoted directive breaks.
+// Package explain says what is known about a unit apart from its stored verdict: what its profile would apply if
+// nothing was proven, and how to see by hand what a demoted directive breaks.
 package explain
 
 import (
@@ -8,7 +8,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// Verdict is the verdict on a unit that a decision was made by, or, without one, what the profile would apply.
+// Verdict returns the verdict on which a decision is based or, if there is none, a verdict with what the profile would
+// apply.
 func Verdict(g *generator.Generator, d generator.Decision) (verdict.Verdict, error) {
 	if d.Verdict != nil {
 		return *d.Verdict, nil

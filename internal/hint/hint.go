@@ -1,5 +1,5 @@
-// Package hint carries advice beside an error, so that a message says what is wrong and a separate line says what to
-// type; it also finds the word that somebody meant ([Nearest]).
+// Package hint attaches advice to an error, so that a message says what is wrong and a separate line says what to type.
+// It also finds the word that a user probably meant ([Nearest]).
 //
 // Attach advice with [With] where the error arises; the command line prints [Of] after the error itself.
 package hint
@@ -32,7 +32,7 @@ func Of(err error) string {
 	return ""
 }
 
-// IfUnprivileged adds a hint to err where root has been refused something that root may do, as in a container.
+// IfUnprivileged adds a hint to err if root was refused something that root may do, as in a container.
 func IfUnprivileged(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) {
 		return With(

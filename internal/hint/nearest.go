@@ -2,8 +2,8 @@ package hint
 
 import "strings"
 
-// Nearest returns the word that somebody who wrote got most likely meant, or "" if none is close: one that differs in
-// letter case, by at most a third of its letters, or that got abbreviates.
+// Nearest returns the word that a user who wrote got most likely meant, or "" if none is close. A word is close if it
+// differs in letter case or in at most a third of its letters, or if got is an abbreviation of it.
 func Nearest(got string, words []string) string {
 	best, bestDistance := "", max((len(got)+1)/3, 1)+1
 	for _, w := range words {
@@ -20,7 +20,7 @@ func Nearest(got string, words []string) string {
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour to make b of a.
 func distance(a, b string) int {
-	const limit = 64 // no key is longer; it bounds the work on hostile input
+	const limit = 64 // no key is longer; the limit bounds the work on hostile input
 	if len(a) > limit || len(b) > limit {
 		return max(len(a), len(b))
 	}

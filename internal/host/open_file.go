@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a regular file for reading. Everything else is an error at once, never a wait.
+// Open opens a regular file for reading. For anything else it returns an error at once and never waits.
 func (r Root) Open(name string) (*os.File, error) {
 	name = clean(name)
 	fd, err := r.openRegular(name)
@@ -22,8 +22,8 @@ func (r Root) Open(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Socket opens a socket inside the root for connecting to it: connect(2) takes the name that [Descriptor] gives it, of
-// which no link changes the meaning.
+// Socket opens a socket inside the root. To connect to it, pass the name that [Descriptor] returns to connect(2): no
+// link can change what that name means.
 func (r Root) Socket(name string) (*os.File, error) {
 	name = clean(name)
 	file, err := r.open("connect", name, unix.O_PATH)
@@ -40,17 +40,18 @@ func (r Root) Socket(name string) (*os.File, error) {
 	return file, nil
 }
 
-// Descriptor is a name of this process for what a file is open on, whatever its own name means by now.
+// Descriptor returns a name in /proc/self/fd for an open file, which stays valid even if the file's own name means
+// another file by now.
 func Descriptor(file *os.File) string {
 	number := -1
-	if raw, err := file.SyscallConn(); err == nil { // Fd would make it one that waits
+	if raw, err := file.SyscallConn(); err == nil { // Fd would make the file blocking
 		_ = raw.Control(func(fd uintptr) { number = int(fd) })
 	}
 	return descriptor(number)
 }
 
-// Born returns when what is at name was made, a link itself. Where a file system does not record that, it is when it
-// last changed.
+// Born returns when the file at name was made; it does not follow a link. If the file system does not record that, Born
+// returns when the file last changed.
 func (r Root) Born(name string) (time.Time, error) {
 	name = clean(name)
 	dir, base, err := r.parent("stat", name)

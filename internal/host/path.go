@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Below reports whether a path is a directory, or lies below it.
+// Below reports whether name is dir or a path below it.
 func Below(dir, name string) bool {
 	return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
 }
 
-// Kind names a kind of file in words.
+// Kind returns the type of a file in words.
 func Kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():

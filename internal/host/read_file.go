@@ -13,12 +13,12 @@ import (
 	"temper/internal/rootdir"
 )
 
-// MaxFile is the size in bytes beyond which [Root.ReadFile] refuses a file: far more than any unit file, profile or
-// verdict needs, and small enough that no file can exhaust memory at boot.
+// MaxFile is the largest file in bytes that [Root.ReadFile] reads: far more than any unit file, profile or verdict
+// needs, and small enough that no file can exhaust memory at boot.
 const MaxFile = 4 << 20
 
-// ReadFile returns the content of a regular file of at most [MaxFile] bytes. A FIFO, a device or a larger file is an
-// error at once, never a wait.
+// ReadFile returns the content of a regular file of at most [MaxFile] bytes. For a FIFO, a device or a larger file it
+// returns an error at once and never waits.
 func (r Root) ReadFile(name string) ([]byte, error) { return r.ReadAtMost(name, MaxFile) }
 
 // ReadAtMost is [Root.ReadFile] with another limit, of at most [MaxFile] bytes.
@@ -41,7 +41,8 @@ func (r Root) ReadAtMost(name string, most int64) ([]byte, error) {
 	return data[:min(len(data), int(most))], err
 }
 
-// ReadHead returns the first bytes of a regular file, at most n. A recording root notes its size and time.
+// ReadHead returns the first bytes of a regular file, at most n. A recording root records the size and time of the
+// file.
 func (r Root) ReadHead(name string, n int) ([]byte, error) {
 	name = clean(name)
 	r.note(ready.Stat, name)
@@ -58,8 +59,8 @@ func (r Root) ReadHead(name string, n int) ([]byte, error) {
 	return head[:n], err
 }
 
-// openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, only
-// what was seen to be a regular file is opened: opening a device can do something, such as arm a watchdog.
+// openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, it
+// opens only what it has seen to be a regular file: opening a device can have an effect, such as starting a watchdog.
 func (r Root) openRegular(name string) (int, error) {
 	d, err := rootdir.Open(r.dir)
 	if err != nil {
@@ -89,10 +90,10 @@ func (r Root) openRegular(name string) (int, error) {
 	return again, nil
 }
 
-// descriptor is a name for what a descriptor of this process is open on.
+// descriptor is a name for the file that a descriptor of this process refers to.
 func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// regular returns the size of a regular file that is open, and an error for everything else.
+// regular returns the size of an open regular file, and an error for anything else.
 func regular(fd int, name string) (size int64, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -112,8 +113,8 @@ func kindOf(format uint32) string {
 	return "device"
 }
 
-// readAll reads to the end, or to [MaxFile] of a file that grows meanwhile. Files of /proc say that they have no size.
-// The runtime's poller would double the system calls, of which a boot makes hundreds.
+// readAll reads to the end of a file, or at most [MaxFile] bytes if the file grows meanwhile. Files in /proc have size
+// 0. It does not use package os, whose poller would double the system calls, of which a boot makes hundreds.
 func readAll(fd int, name string, size int) ([]byte, error) {
 	data := make([]byte, 0, size+1)
 	for len(data) < MaxFile {
@@ -127,7 +128,7 @@ func readAll(fd int, name string, size int) ([]byte, error) {
 			return data, nil
 		}
 		data = data[:len(data)+n]
-		if size > 0 && len(data) == size { // all of it, though room for more was offered
+		if size > 0 && len(data) == size { // the whole file was read, and there was room for more
 			return data, nil
 		}
 		if len(data) == cap(data) {

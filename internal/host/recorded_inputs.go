@@ -8,20 +8,20 @@ import (
 	"temper/internal/ready"
 )
 
-// Inputs are what was read through a recording root, each once.
+// Inputs are all inputs that were read through a recording root, each once.
 type Inputs struct {
 	mu  sync.Mutex
 	all map[ready.Input]struct{}
 }
 
-// Recording returns r as a root that notes in the inputs everything that is read through it: while all of that stays
-// the same, whoever reads it again comes to the same result.
+// Recording returns a root like r that records everything that is read through it. As long as all inputs stay the same,
+// reading them again gives the same result.
 func (r Root) Recording() (Root, *Inputs) {
 	r.inputs = &Inputs{all: map[ready.Input]struct{}{}}
 	return r, r.inputs
 }
 
-// Sorted lists the inputs so far, without those that another one contains.
+// Sorted lists the inputs recorded so far, without those that another input contains.
 func (i *Inputs) Sorted() []ready.Input {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What one call removes or lists at most: whoever changes the tree meanwhile must not keep it busy for ever.
+// The most that one call removes or lists, so that nobody who adds files meanwhile can keep it busy for ever.
 const (
 	maxEntries = 1 << 20
 	maxDepth   = 256
 )
 
-// errTooMany says that a tree is larger or deeper than anything that a service makes in earnest.
+// errTooMany says that a tree is larger or deeper than any that a normal service makes.
 var errTooMany = errors.New("has too many files or too deep directories")
 
 // Remove removes a file, a link or an empty directory.
@@ -31,8 +31,8 @@ func (r Root) Remove(name string) error {
 	return nil
 }
 
-// RemoveAll removes what is at name with everything below it, and no more: it follows no link. Nothing there is no
-// error.
+// RemoveAll removes the file or directory at name with everything below it, and follows no link. It is no error if
+// nothing is there.
 func (r Root) RemoveAll(name string) error {
 	name = clean(name)
 	dir, base, err := r.parent("remove", name)
@@ -47,7 +47,7 @@ func (r Root) RemoveAll(name string) error {
 	return &fs.PathError{Op: "remove", Path: name, Err: cause(err)}
 }
 
-// removeAll removes an entry of a directory. The error is that of the first thing that could not be removed.
+// removeAll removes an entry of a directory. The error is the one of the first entry that could not be removed.
 func removeAll(dir int, base string, depth int, left *int) error {
 	err := unlink(dir, base)
 	if err != unix.ENOTEMPTY && err != unix.EEXIST {
@@ -83,7 +83,7 @@ func removeAll(dir int, base string, depth int, left *int) error {
 	return first
 }
 
-// unlink removes an entry of a directory that is no directory with something in it.
+// unlink removes an entry of a directory: a file, a link or an empty directory.
 func unlink(dir int, base string) error {
 	err := unix.Unlinkat(dir, base, 0)
 	if err == unix.EISDIR || err == unix.EPERM {

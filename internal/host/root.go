@@ -1,7 +1,7 @@
-// Package host tells what a machine has, from its files alone: no process is started and no socket opened, so that the
-// generator can use it while PID 1 waits.
+// Package host reads and writes the files of a machine. It starts no process and opens no socket, so that the generator
+// can use it while PID 1 waits.
 //
-// Start with [At]: the machine itself, or a tree such as an image that is read as if it were one.
+// Start with [At], which returns this machine, or a tree such as an image that is read as if it were a machine.
 package host
 
 import (
@@ -17,15 +17,15 @@ import (
 	"temper/internal/rootdir"
 )
 
-// Root is a file tree that is read as a machine. The zero value is this machine; any other is a directory, inside which
-// every symbolic link, absolute ones included, leads. Nobody who changes the tree meanwhile can make a name lead out of
-// it.
+// Root is a file tree that is read as a machine. The zero value is this machine. Any other root is a directory: every
+// symbolic link, also an absolute one, is resolved inside it. Nobody who changes the tree meanwhile can make a name
+// lead out of it.
 type Root struct {
 	dir    string // "" is this machine
 	inputs *Inputs
 }
 
-// At returns the root that is a directory of this machine; "" and "/" are this machine itself.
+// At returns the root for a directory of this machine; "" and "/" are this machine itself.
 func At(dir string) Root {
 	if dir == "/" {
 		dir = ""
@@ -33,10 +33,10 @@ func At(dir string) Root {
 	return Root{dir: dir}
 }
 
-// Dir returns the directory that goes before the names of the root: "" for this machine.
+// Dir returns the directory of the root: "" for this machine.
 func (r Root) Dir() string { return r.dir }
 
-// String names the root.
+// String returns a name of the root for messages.
 func (r Root) String() string {
 	if r.IsHost() {
 		return "/"
@@ -76,7 +76,7 @@ func (r Root) describe(name string, flags int) (fs.FileInfo, error) {
 	return file.Stat()
 }
 
-// open opens what name leads to, in the course of an operation that an error names.
+// open opens the file that name leads to. operation is the Op of an error.
 func (r Root) open(operation, name string, flags int) (*os.File, error) {
 	d, err := rootdir.Open(r.dir)
 	if err != nil {
@@ -125,7 +125,8 @@ func (r Root) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// dirEntry is an entry of a directory whose Info asks the root: by then the name may be a link to anywhere.
+// dirEntry is an entry of a directory. Its Info resolves the name inside the root, since the name may have become a
+// link.
 type dirEntry struct {
 	root Root
 	path string
@@ -138,11 +139,11 @@ func (e dirEntry) Type() fs.FileMode          { return e.kind }
 func (e dirEntry) Info() (fs.FileInfo, error) { return e.root.Lstat(e.path) }
 func (e dirEntry) String() string             { return fs.FormatDirEntry(e) }
 
-// maxLinks is how many links one name may lead over; the kernel's limit.
+// maxLinks is the most links that are followed for one name, as in the kernel.
 const maxLinks = 40
 
-// Real resolves every link in a name as far as it exists, and returns a name inside the root without links. It is for
-// comparing names: what it returns may be a link by the time that it is opened.
+// Real resolves the links in that part of a name that exists, and returns a name inside the root without links. Use it
+// only to compare names: the result may have become a link by the time that it is opened.
 func (r Root) Real(name string) (string, error) {
 	real, rest := "/", strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {
@@ -168,7 +169,7 @@ func (r Root) Real(name string) (string, error) {
 	return real, nil
 }
 
-// clean makes a name absolute. It leaves every ".." in a root to whoever follows the links before it.
+// clean makes a name absolute. It keeps "..", which has to be resolved after the links before it.
 func clean(name string) string {
 	if strings.Contains(name, "..") {
 		return "/" + strings.TrimLeft(name, "/")

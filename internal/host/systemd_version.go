@@ -14,7 +14,7 @@ import (
 	"temper/internal/ready"
 )
 
-// ErrNoSystemd says that a root has no systemd whose version could be told.
+// ErrNoSystemd says that no version of systemd was found in a root.
 var ErrNoSystemd = errors.New("no libsystemd-shared-NNN.so: systemd is not installed")
 
 // libraryDirs are where distributions keep systemd's private library, whose file name carries the version:
@@ -23,7 +23,7 @@ var libraryDirs = []string{
 	"/usr/lib/systemd", "/usr/lib/*-linux-*/systemd", "/usr/lib64/systemd", "/lib/systemd", "/lib/*-linux-*/systemd",
 }
 
-// SystemdVersion returns the major version, such as 257, of the systemd that is installed in the root. Its error wraps
+// SystemdVersion returns the major version, such as 257, of the systemd that is installed in the root. The error wraps
 // [ErrNoSystemd] if there is none.
 func (r Root) SystemdVersion() (int, error) {
 	best := 0
@@ -38,7 +38,7 @@ func (r Root) SystemdVersion() (int, error) {
 	return best, nil
 }
 
-// expand resolves the one wildcard that a library directory may have.
+// expand returns the directories that match a pattern with at most one wildcard.
 func (r Root) expand(pattern string) []string {
 	star := strings.Index(pattern, "*")
 	if star < 0 {
@@ -72,8 +72,8 @@ func libraryVersion(r Root, dir string) int {
 	return best
 }
 
-// KernelRelease returns the release of the running kernel as uname(2) gives it, such as "6.12.1-amd64". A root has no
-// kernel of its own: trials in it run under this machine's.
+// KernelRelease returns the release of the running kernel as uname(2) returns it, such as "6.12.1-amd64". It is the
+// same for every root: trials run on the kernel of this machine.
 func (r Root) KernelRelease() (string, error) {
 	r.note(ready.Kernel, "")
 	var u unix.Utsname

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadTrusted is [Root.ReadAtMost] for files that decide what a boot does: the file and its directory must belong to
-// root, to the user who runs temper or to the owner of the root directory, and others must not be able to write them;
-// in this machine neither may their group. The file itself must not be a link.
+// ReadTrusted is [Root.ReadAtMost] for files that decide what a boot does. The file and its directory must belong to
+// root, to the user who runs temper or to the owner of the root directory. Others must not be able to write them, and
+// on this machine neither must their group. The file must not be a link.
 func (r Root) ReadTrusted(name string, most int64) ([]byte, error) {
 	for _, n := range []string{path.Dir(name), name} {
 		info, err := r.Lstat(n)
@@ -30,7 +30,7 @@ func (r Root) ReadTrusted(name string, most int64) ([]byte, error) {
 	return r.ReadAtMost(name, most)
 }
 
-// Trusts returns what is wrong with the owner, the mode or the type of a file or directory, or nil. The error is an
+// Trusts returns an error if the owner, the mode or the type of a file or directory is wrong. The error is an
 // [Untrusted].
 func (r Root) Trusts(name string, info fs.FileInfo) error {
 	others := fs.FileMode(0o022)
@@ -60,7 +60,7 @@ type Untrusted struct {
 
 func (u Untrusted) Error() string { return u.Path + ": " + u.Why + ", " + u.Want }
 
-// owners are the users whose files count.
+// owners are the users whose files are trusted.
 func (r Root) owners() []uint32 {
 	owners := []uint32{0, uint32(unix.Geteuid())}
 	if r.IsHost() {

@@ -12,11 +12,11 @@ import (
 	"temper/internal/ready"
 )
 
-// Walk calls f for everything below the directory at, each directory before what is in it, and follows no link on the
-// way. What vanishes meanwhile is left out; a directory for which f returns [fs.SkipDir] is not entered. It ends with
-// any other error.
+// Walk calls f for every entry below the directory at, for each directory before its entries, and follows no link.
+// Entries that vanish meanwhile are left out. A directory for which f returns [fs.SkipDir] is not entered; any other
+// error of f ends the walk.
 //
-// A recording root notes the names in each directory, not what f asks of the entries.
+// A recording root records the names in each directory, but not what f reads of the entries.
 func (r Root) Walk(at string, f func(name string, entry fs.DirEntry) error) error {
 	at = clean(at)
 	dir, err := r.open("walk", at, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK)
@@ -33,7 +33,7 @@ type walk struct {
 	left int
 }
 
-// directory walks through a directory that is open, and closes it.
+// directory walks through an open directory, and closes it.
 func (w *walk) directory(dir *os.File, at string, depth int) error {
 	defer dir.Close()
 	w.root.note(ready.Names, at)
@@ -72,7 +72,7 @@ func (w *walk) entry(dir *os.File, name string, kind fs.FileMode, depth int) err
 	switch err {
 	case nil:
 		return w.directory(os.NewFile(uintptr(fd), name), name, depth-1)
-	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP: // it is gone, or something else by now
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP: // the entry is gone or is something else by now
 		return nil
 	}
 	return &fs.PathError{Op: "walk", Path: name, Err: err}

@@ -12,8 +12,7 @@ import (
 	"temper/internal/rootdir"
 )
 
-// parent opens the directory of name, inside the root, and returns the last part, which no call on the descriptor
-// follows.
+// parent opens the directory of name inside the root and returns its descriptor, and the last part of the name.
 func (r Root) parent(operation, name string) (dir int, base string, err error) {
 	d, err := rootdir.Open(r.dir)
 	if err == nil {
@@ -75,14 +74,15 @@ func (r Root) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	return staged.Commit()
 }
 
-// Staged is a file that is written whole, and takes its place with [Staged.Commit].
+// Staged is a completely written file that has a temporary name until [Staged.Commit].
 type Staged struct {
 	dir             int // -1 once it is committed or discarded
 	temporary, base string
 	name            string
 }
 
-// Stage writes what is to replace the file name into the same directory. The caller discards it in any case.
+// Stage writes the new content of the file name under a temporary name in the same directory. The caller has to call
+// [Staged.Discard] in any case.
 func (r Root) Stage(name string, data []byte, mode fs.FileMode) (*Staged, error) {
 	name = path.Clean("/" + name)
 	dir, base, err := r.parent("write", name)
@@ -106,16 +106,16 @@ func (r Root) Stage(name string, data []byte, mode fs.FileMode) (*Staged, error)
 	return s, nil
 }
 
-// TemporaryPrefix is how the names begin of files that [Root.Stage] writes before one of this name.
+// TemporaryPrefix is the beginning of the temporary names that [Root.Stage] uses for a file of this name.
 func TemporaryPrefix(base string) string { return "." + base + "." }
 
-// fill writes a new file to the disk: a full one says so here, not when the file has taken its place.
+// fill writes a new file and syncs it, so that a full disk is an error before the file takes its place.
 func fill(file *os.File, data []byte, mode fs.FileMode) error {
 	_, err := file.Write(data)
 	return errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 }
 
-// cause is the error without the name of a file.
+// cause returns the error without the name of a file.
 func cause(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
@@ -123,7 +123,7 @@ func cause(err error) error {
 	return err
 }
 
-// Commit puts the file in its place.
+// Commit gives the file its name.
 func (s *Staged) Commit() error {
 	if err := unix.Renameat(s.dir, s.temporary, s.dir, s.base); err != nil {
 		return &fs.PathError{Op: "write", Path: s.name, Err: err}
@@ -133,7 +133,7 @@ func (s *Staged) Commit() error {
 	return nil
 }
 
-// Discard forgets a file that was not committed.
+// Discard removes the file if it was not committed.
 func (s *Staged) Discard() {
 	if s.dir < 0 {
 		return

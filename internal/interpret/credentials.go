@@ -9,8 +9,8 @@ import (
 	"temper/internal/values"
 )
 
-// credentialLists are the directives that add credentials. Two of one kind share a list, in which a later entry of the
-// same name replaces an earlier one, and which an empty assignment of either empties.
+// credentialLists are the directives that add credentials. Two directives of one kind share a list: a later entry
+// replaces an earlier one of the same name, and an empty assignment of either directive empties the list.
 var credentialLists = map[string]struct {
 	list      string
 	encrypted bool
@@ -49,8 +49,8 @@ func (r *reader) decrypts(*exposure.Service) bool {
 	return false
 }
 
-// isSource reports whether a credential can be loaded from here: a path, the name of one of the manager's own, or "",
-// which is the same name.
+// isSource reports whether a credential can be loaded from source: a path, the name of a credential of the manager, or
+// "", which means the credential's own name.
 func (r *reader) isSource(source string) bool {
 	text, err := r.expand(source)
 	if err != nil || text == "" {
@@ -63,7 +63,8 @@ func (r *reader) isSource(source string) bool {
 	return ok
 }
 
-// isCredentialName reports whether a name can be that of a file and of a file descriptor.
+// isCredentialName reports whether systemd accepts a name for a credential: one that is valid for a file and for a file
+// descriptor.
 func isCredentialName(name string) bool {
 	bad := func(c rune) bool { return c < ' ' || c > '~' || c == '/' || c == ':' }
 	return name != "" && name != "." && name != ".." && len(name) <= 255 && !strings.ContainsFunc(name, bad)

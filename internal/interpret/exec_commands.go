@@ -11,8 +11,8 @@ import (
 	"temper/internal/unit"
 )
 
-// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit. Of
-// a command after "-" no error is fatal, but the rest of the line is lost.
+// checkCommands counts the commands of an Exec directive, and returns the error for which systemd refuses the unit. An
+// error in a command after "-" is not fatal, but systemd ignores the rest of the line.
 func (r *reader) checkCommands(a unit.Assignment) error {
 	if a.Value == "" {
 		r.commands[a.Name] = 0
@@ -48,11 +48,11 @@ func (r *reader) checkCommands(a unit.Assignment) error {
 	}
 }
 
-// command is the first word of a command line: characters that change how it runs, and the path.
+// command is the first word of a command line: prefixes that change how the command runs, and its path.
 type command struct{ prefixes, path string }
 
-// has reports whether the command has a prefix: after "-" failure does not count, after "@" the next word is argv[0],
-// and after "|" a shell runs the line.
+// has reports whether the command has a prefix. "-" means that failure does not count, "@" that the next word is
+// argv[0], and "|" that a shell runs the line.
 func (c command) has(prefix byte) bool { return strings.IndexByte(c.prefixes, prefix) >= 0 }
 
 // command cuts the prefixes off a word.
@@ -64,8 +64,8 @@ func (r *reader) command(word string) command {
 	return command{word[:n], word[n:]}
 }
 
-// isPrefix reports whether a character is one more prefix of a command after those that were seen. Each stands once;
-// "!!" is a third of those that say which privileges the command has, besides "+" and "!".
+// isPrefix reports whether a character is another prefix of a command, after the prefixes seen. Each may stand once,
+// and only one of "+", "!" and "!!", which say with which privileges the command runs.
 func (r *reader) isPrefix(c byte, seen string) bool {
 	switch c {
 	case '|':
@@ -84,7 +84,7 @@ const sinceShell = 258
 // parseCommand reads the path and arguments of one command. more is true after a ";".
 func (r *reader) parseCommand(c command, rest *string) (more bool, err error) {
 	args := 1
-	if !c.has('|') { // what the shell makes of the word is its own business
+	if !c.has('|') { // the shell interprets the word
 		if err := r.checkExecutable(c.path); err != nil {
 			return false, err
 		}
@@ -93,11 +93,11 @@ func (r *reader) parseCommand(c command, rest *string) (more bool, err error) {
 		}
 	}
 	for *rest != "" {
-		if after, ok := lone(*rest, ";"); ok {
+		if after, ok := cutWord(*rest, ";"); ok {
 			*rest, more = after, true
 			break
 		}
-		if after, ok := lone(*rest, `\;`); ok {
+		if after, ok := cutWord(*rest, `\;`); ok {
 			*rest = after
 			args++
 			continue
@@ -121,8 +121,9 @@ func (r *reader) parseCommand(c command, rest *string) (more bool, err error) {
 	return more, nil
 }
 
-// lone reports whether a line begins with a word that stands alone and unquoted, and returns what follows it.
-func lone(line, word string) (after string, ok bool) {
+// cutWord reports whether a line begins with this word, unquoted and followed by a blank or the end, and returns the
+// rest of the line.
+func cutWord(line, word string) (after string, ok bool) {
 	after, ok = strings.CutPrefix(line, word)
 	if !ok || after != "" && !strings.ContainsRune(blanks, rune(after[0])) {
 		return "", false
@@ -130,7 +131,7 @@ func lone(line, word string) (after string, ok bool) {
 	return strings.TrimLeft(after, blanks), true
 }
 
-// checkExecutable checks the path of a command: absolute, or a bare name that is looked up.
+// checkExecutable checks the path of a command: an absolute path, or a name that systemd searches for.
 func (r *reader) checkExecutable(name string) error {
 	text, err := r.expand(name)
 	base := path.Base(text)
@@ -151,23 +152,23 @@ func (r *reader) checkExecutable(name string) error {
 	return nil
 }
 
-// sinceNoGlobs is the first systemd version that was seen to refuse an executable with the characters of a glob: 257
-// does not.
+// sinceNoGlobs is the first compared systemd version that refuses an executable with the characters of a glob: 257 does
+// not.
 const sinceNoGlobs = 262
 
-// isSpecial reports whether an executable may not have a character in its path.
+// isSpecial reports whether systemd refuses an executable with this character in its path.
 func (r *reader) isSpecial(c rune) bool {
 	return c < ' ' || c == 0x7f || strings.ContainsRune(`"'\`, c) ||
 		r.Version >= sinceNoGlobs && strings.ContainsRune("*?[", c)
 }
 
-// tooLong reports whether no file can have a path.
+// tooLong reports whether a path is longer than the path of any file can be.
 func tooLong(path string) bool {
 	return len(path) > maxPath ||
 		slices.ContainsFunc(strings.Split(path, "/"), func(name string) bool { return len(name) > maxName })
 }
 
-// maxPath and maxName bound a path and one name in it: PATH_MAX and NAME_MAX of limits.h.
+// maxPath and maxName are the largest lengths of a path and of one name in it, from PATH_MAX and NAME_MAX of limits.h.
 const (
 	maxPath = 4095
 	maxName = 255

@@ -11,7 +11,8 @@ import (
 	"temper/internal/unit"
 )
 
-// fatal are the directives of which a wrong value makes systemd refuse the unit, with the first version that has them.
+// fatal are the directives for which systemd refuses the unit if the value is wrong, with the first version that has
+// them.
 var fatal = map[string]struct {
 	since int
 	check func(*reader, unit.Assignment) error
@@ -51,7 +52,7 @@ func (r *reader) checkUser(a unit.Assignment) error {
 	return nil
 }
 
-// checkGroups adds groups up to the first that is wrong.
+// checkGroups adds the groups before the first one that is wrong.
 func (r *reader) checkGroups(a unit.Assignment) error {
 	if a.Value == "" {
 		r.groups = nil
@@ -89,7 +90,7 @@ func (r *reader) checkPath(a unit.Assignment) error {
 	return nil
 }
 
-// checkLabel checks the name of a security label; after "-" nothing is fatal.
+// checkLabel checks the name of a security label; after "-" no error is fatal.
 func (r *reader) checkLabel(a unit.Assignment) error {
 	if strings.HasPrefix(a.Value, "-") {
 		return nil
@@ -100,8 +101,8 @@ func (r *reader) checkLabel(a unit.Assignment) error {
 	return nil
 }
 
-// validUser reports whether systemd takes a name for a user or group, existing or not: a number without sign or leading
-// zero, or nearly any text. See "User/Group Name Syntax" in systemd's documentation.
+// validUser reports whether systemd accepts a name as that of a user or group, which need not exist: a number without
+// sign or leading zero, or nearly any text. See "User/Group Name Syntax" in systemd's documentation.
 func validUser(name string) bool {
 	if isUID(name) {
 		return true

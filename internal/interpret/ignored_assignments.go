@@ -13,7 +13,7 @@ import (
 )
 
 // keyTable has a row for each key that a service unit may have: its name, whether it takes a boolean, and the systemd
-// versions that have it so. See collect-keys.
+// versions for which this is so. See collect-keys.
 //
 //go:embed keys.tsv
 var keyTable string
@@ -41,11 +41,12 @@ var keys = sync.OnceValue(func() map[key]bool {
 	return m
 })
 
-// findIgnored notes the assignments that systemd ignores: keys that it does not know, and values that it does not take.
+// findIgnored records the assignments that systemd ignores: keys that it does not know, and values that it does not
+// accept.
 func (r *reader) findIgnored() {
 	for _, a := range r.read {
 		if a.Section != "Unit" && a.Section != "Service" && a.Section != "Install" {
-			continue // the loader told of it
+			continue // the loader has reported it
 		}
 		boolean, ok := r.key(a)
 		if !ok {
@@ -58,8 +59,8 @@ func (r *reader) findIgnored() {
 	}
 }
 
-// key reports whether systemd knows the key of an assignment, and whether it takes a boolean. A version that was not
-// looked at may have whatever the next one has that was.
+// key reports whether systemd knows the key of an assignment, and whether it takes a boolean. A version that is not in
+// the table is assumed to have the keys of the next newer one that is.
 func (r *reader) key(a unit.Assignment) (boolean, ok bool) {
 	name, before := a.Section+"."+a.Name, r.Calls.Version()
 	boolean, ok = keys()[key{name, before}]
@@ -78,7 +79,7 @@ func (r *reader) ignore(a unit.Assignment, why string) {
 	}
 }
 
-// unknownKey is the message for a key that a version does not know, "" for one that it passes over on purpose.
+// unknownKey is the message for a key that a version does not know, "" for one that systemd ignores without a warning.
 func unknownKey(a unit.Assignment, version int) string {
 	if strings.HasPrefix(a.Name, "X-") {
 		return ""
@@ -99,7 +100,7 @@ func unknownKey(a unit.Assignment, version int) string {
 	return fmt.Sprintf("there is no %s= in [%s]: systemd ignores it", a.Name, a.Section)
 }
 
-// wrong is the message for a value that systemd ignores, "" for one that it takes.
+// wrong is the message for a value that systemd ignores, "" for one that it accepts.
 func (r *reader) wrong(a unit.Assignment, boolean bool) string {
 	if boolean {
 		if _, ok := unit.Bool(a.Value); !ok {
@@ -125,7 +126,8 @@ func (r *reader) wrong(a unit.Assignment, boolean bool) string {
 	return ""
 }
 
-// takes reports whether systemd takes a value of an ordered directive, an empty one that resets it included.
+// takes reports whether systemd accepts a value of an ordered directive. An empty value is accepted if it resets the
+// directive.
 func (r *reader) takes(d *directive.Directive, value string) bool {
 	if _, ok := d.Value(r.expandArguments(d, []string{value})[0], r.Version); ok {
 		return true
@@ -133,7 +135,7 @@ func (r *reader) takes(d *directive.Directive, value string) bool {
 	return value == "" && d.Resets(r.Version)
 }
 
-// wants lists the values of a directive in a version.
+// wants lists the values that a directive has in the version.
 func (r *reader) wants(d *directive.Directive) string {
 	var names []string
 	for _, v := range d.Values {

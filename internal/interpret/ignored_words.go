@@ -11,8 +11,8 @@ import (
 	"temper/internal/values"
 )
 
-// partial are the directives of which systemd ignores parts, or values that are no list of fixed ones, each with what
-// finds what is ignored. systemd says nothing of unknown capabilities.
+// partial are the directives of whose values systemd can ignore parts, or the whole, although they have no fixed list
+// of values. The function finds what is ignored. systemd does not warn about unknown capabilities.
 var partial = map[string]func(r *reader, value string) []string{
 	"Service.AmbientCapabilities":     (*reader).badCapabilities,
 	"Service.CapabilityBoundingSet":   (*reader).badCapabilities,
@@ -82,14 +82,15 @@ var partial = map[string]func(r *reader, value string) []string{
 	},
 }
 
-// controllers are those of cgroups(7) and systemd's own of BPF, which Delegate= takes.
+// controllers are the names that Delegate= accepts: the controllers of cgroups(7), and those that systemd implements
+// with BPF.
 var controllers = []string{
 	"cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall", "bpf-devices",
 	"bpf-foreign",
 	"bpf-socket-bind", "bpf-restrict-network-interfaces", "bpf-bind-network-interface",
 }
 
-// whole is a value that is taken or not as it stands; why is what is wrong with it.
+// whole is for a value that is accepted or ignored as a whole; why says what is wrong with it.
 func whole(value string, good bool, why ...string) []string {
 	if good {
 		return nil
@@ -152,7 +153,7 @@ func (r *reader) badCapabilities(value string) []string {
 	return badWords(list, func(w string) bool { _, ok := values.ParseCapability(w); return ok })
 }
 
-// badCalls checks names, groups and the errors after them, which only a denied call can have since 249.
+// badCalls checks names, groups and the errors after them. Since 249 only a denied call can have an error.
 func (r *reader) badCalls(value string) []string {
 	list, inverted := strings.CutPrefix(value, "~")
 	return badPlain(list, func(w string) bool {

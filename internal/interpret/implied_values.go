@@ -10,7 +10,7 @@ import (
 	"temper/internal/values"
 )
 
-// imply applies what systemd itself sets once it has read all files: PID 1 does so when it loads a unit.
+// imply applies what PID 1 itself sets in a unit after it has read all files.
 func (r *reader) imply(s *exposure.Service) {
 	for _, d := range directive.All() {
 		if !d.Ordered() || !s.On(d.Name) {
@@ -28,15 +28,15 @@ func (r *reader) imply(s *exposure.Service) {
 	r.implyDevices(s)
 }
 
-// narrowed are the lists from which another directive takes something. What the seccomp filters of other directives
-// refuse is not part of SystemCallFilter=.
+// narrowed are the lists from which another directive removes something. The system calls that other directives refuse
+// are not part of SystemCallFilter=.
 var narrowed = map[string]func(s *exposure.Service, value string, version int){
 	"CapabilityBoundingSet": func(s *exposure.Service, value string, version int) {
 		s.Bounding &= uint64(values.ParseCapabilityBoundingSet([]string{value}, version))
 	},
 }
 
-// apply makes an implied assignment, unless the unit has something stronger.
+// apply makes an implied assignment, unless the unit has a stronger value.
 func (r *reader) apply(s *exposure.Service, e directive.Effect) {
 	if narrow, ok := narrowed[e.Directive]; ok {
 		narrow(s, e.Value, r.Version)
@@ -52,7 +52,7 @@ func (r *reader) apply(s *exposure.Service, e directive.Effect) {
 	}
 }
 
-// impliedDevices are the entries that systemd adds to a list of devices, where the unit has a device policy or a list.
+// impliedDevices are the entries that systemd adds to the list of devices if the unit has a device policy or a list.
 var impliedDevices = []struct {
 	when         func(*reader, *exposure.Service) bool
 	since, until int // first and last systemd version; 0 = no bound
@@ -67,7 +67,7 @@ var impliedDevices = []struct {
 	{when: (*reader).decrypts, since: 253, until: 257, entries: []string{"char-tpm:rw"}},
 }
 
-// implyDevices adds them. systemd keeps the list backwards.
+// implyDevices adds the impliedDevices. systemd keeps the list in reverse order.
 func (r *reader) implyDevices(s *exposure.Service) {
 	if s.Values["DevicePolicy"] != "auto" || len(s.Devices) > 0 {
 		for _, d := range impliedDevices {
@@ -85,7 +85,7 @@ func (r *reader) mountsImages(s *exposure.Service) bool {
 	return s.RootImage != "" || r.holds("MountImages") || r.Version >= 260 && r.lastPath("RootMStack") != ""
 }
 
-// holds reports whether a list directive has an entry of the form A:B left, after the last empty assignment.
+// holds reports whether a list directive has an entry of the form A:B after its last empty assignment.
 func (r *reader) holds(name string) bool {
 	held := false
 	for _, v := range r.values(name) {
@@ -99,8 +99,8 @@ func hasTwoParts(value string) bool {
 	return from != "" && to != ""
 }
 
-// dynamicName is the user that DynamicUser= makes of a unit's name: the name itself where it is a portable one, else a
-// hash, of which only the beginning matters here: it is neither root nor nobody.
+// dynamicName is the user name that DynamicUser= makes from a unit's name: the name itself if it is a portable user
+// name, else a hash. Here it only matters that this is neither root nor nobody.
 func dynamicName(id string) string {
 	name := unit.Prefix(id)
 	if name == "" || len(name) > 31 || strings.Trim(name, portable) != "" || strings.Contains("0123456789-", name[:1]) {

@@ -1,5 +1,5 @@
-// Package interpret reads the assignments of a service as a systemd version does: what they amount to, and what systemd
-// ignores, implies and refuses.
+// Package interpret reads the assignments of a service as a systemd version does: it finds the resulting values, and
+// what systemd ignores, implies and refuses.
 //
 // Start with [Read]. The package is pure and can be used by several goroutines at once.
 package interpret
@@ -19,15 +19,16 @@ import (
 	"temper/internal/values"
 )
 
-// Reading is what reading a unit gave.
+// Reading is the result of reading a unit.
 type Reading struct {
 	Service exposure.Service
 
 	r reader
 }
 
-// Read returns what a systemd knows about a service after loading it from these files, what it implies included. The
-// error wraps [exposure.ErrRefused] if it does not load the unit, [exposure.ErrMasked] or [exposure.ErrNotService].
+// Read returns what systemd knows about a service after loading it from these files, with everything that it implies.
+// The error wraps [exposure.ErrRefused] if systemd does not load the unit, [exposure.ErrMasked] or
+// [exposure.ErrNotService].
 func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	if err := o.Valid(); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func Read(u *unit.Unit, o exposure.Options) (*Reading, error) {
 	return reading, nil
 }
 
-// Ignored returns the assignments that systemd ignores with a warning, and what else is wrong with the files. Call it
+// Ignored returns the assignments that systemd ignores with a warning, and other problems of the files. Call it at most
 // once.
 func (reading *Reading) Ignored() []exposure.Problem {
 	reading.r.findIgnored()
@@ -75,17 +76,17 @@ func (reading *Reading) Ignored() []exposure.Problem {
 // reader turns the assignments of one unit into what systemd knows of the service.
 type reader struct {
 	Version  int          // systemd's major version
-	Calls    syscalls.Set // with the architecture and the libseccomp
-	user     bool         // the manager is a user's
+	Calls    syscalls.Set // for the architecture and the libseccomp
+	user     bool         // the manager is a user manager
 	unit     *unit.Unit
-	read     []unit.Assignment // all that systemd comes to read
-	commands map[string]int    // how many commands each Exec directive holds
+	read     []unit.Assignment // the assignments that systemd reads
+	commands map[string]int    // how many commands each Exec directive has
 	groups   []string          // of SupplementaryGroups=
 	ignored  []unit.Problem
 }
 
-// collect finds what systemd comes to read. An assignment that it refuses makes it refuse the unit if it stands in the
-// fragment, and ends the reading of a drop-in.
+// collect finds the assignments that systemd reads. At a fatal one, systemd refuses the unit if it is in the fragment;
+// in a drop-in, it ignores the rest of the drop-in.
 func (r *reader) collect() error {
 	r.read = r.unit.Assignments
 	for i := 0; i < len(r.read); i++ {
@@ -109,12 +110,12 @@ func (r *reader) collect() error {
 	return nil
 }
 
-// refuse is systemd's verdict on a unit that it does not load.
+// refuse is the error for a unit that systemd does not load.
 func refuse(at unit.Position, why string) error {
 	return fmt.Errorf("%w: %w", unit.Problem{Pos: at, Message: why}, exposure.ErrRefused)
 }
 
-// values returns the values assigned to a directive of [Service], in order; of another section as "Unit." and the name.
+// values returns the values assigned to a directive of [Service], in order; with the prefix "Unit.", to one of [Unit].
 func (r *reader) values(name string) []string {
 	var values []string
 	section := "Service"
@@ -179,8 +180,8 @@ func (r *reader) ordered(d *directive.Directive) string {
 // userDefaults are the values that hold in the manager of a user where nothing is assigned, if they are others there.
 var userDefaults = map[string]string{"KeyringMode": "inherit"}
 
-// expandArguments replaces the specifiers in what follows a value. One that cannot be replaced makes the assignment
-// invalid; one that stands for something of the running system is taken for a name.
+// expandArguments replaces the specifiers in the argument of a value. A specifier that cannot be replaced makes the
+// assignment invalid; one that only the running system knows is replaced by a valid name.
 func (r *reader) expandArguments(d *directive.Directive, values []string) []string {
 	if !d.TakesArgument() {
 		return values
@@ -208,7 +209,7 @@ func (r *reader) lastBool(name string, value bool) bool {
 	return value
 }
 
-// lastText is the last value with its specifiers replaced.
+// lastText is the last value of a directive, with its specifiers replaced.
 func (r *reader) lastText(name string) string {
 	values := r.values(name)
 	if len(values) == 0 {
@@ -218,7 +219,7 @@ func (r *reader) lastText(name string) string {
 	return text
 }
 
-// lastPath is the last value that is an absolute path, "" after an empty one.
+// lastPath is the last value that is an absolute path; "" after an empty assignment.
 func (r *reader) lastPath(name string) string {
 	last := ""
 	for _, v := range r.values(name) {
@@ -231,7 +232,7 @@ func (r *reader) lastPath(name string) string {
 	return last
 }
 
-// absolute expands and simplifies a path that has to be absolute.
+// absolute expands and simplifies a path, and returns an error if it is not absolute.
 func (r *reader) absolute(value string) (string, error) {
 	text, err := r.expand(value)
 	if err != nil {
@@ -244,7 +245,7 @@ func (r *reader) absolute(value string) (string, error) {
 	return p, nil
 }
 
-// defaultUMask is that of a system service.
+// defaultUMask is the default of a system service.
 const defaultUMask = 0o022
 
 func (r *reader) umask() uint32 {
@@ -274,7 +275,7 @@ func (r *reader) architectures() []string {
 	return slices.Compact(list)
 }
 
-// filtersPackets reports whether BPF programs filter packets. Up to 249 systemd-analyze looked at the second list only.
+// filtersPackets reports whether BPF programs filter packets. Up to 249 systemd-analyze read only the second list.
 func (r *reader) filtersPackets() bool {
 	names := []string{"IPIngressFilterPath", "IPEgressFilterPath"}
 	if r.Version < exposure.SinceOffline {
@@ -307,5 +308,5 @@ func (r *reader) addAddresses(s *exposure.Service) {
 	}
 }
 
-// expand replaces specifiers. One that is known only at run time stays as it is: it is no mistake.
+// expand replaces specifiers. One that is known only at run time stays as it is, and is not an error.
 func (r *reader) expand(value string) (string, error) { return r.unit.ExpandKnown(value) }

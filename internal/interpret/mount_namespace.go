@@ -8,7 +8,7 @@ import (
 	"temper/internal/unit"
 )
 
-// isAPI reports whether a path is in a file system of the kernel's.
+// isAPI reports whether a path is in one of the kernel's API file systems.
 func isAPI(p string) bool {
 	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(api string) bool {
 		return p == api || strings.HasPrefix(p, api+"/")
@@ -28,7 +28,8 @@ func (r *reader) isSet(name string) bool {
 	return len(values) > 0 && values[len(values)-1] != ""
 }
 
-// sharingValues are the values of other directives that do not, with the last version of which that is so.
+// sharingValues are the values of directives that do not give a service its own mounts, with the last version in which
+// this is so; 0 means every version.
 var sharingValues = map[string]map[string]int{
 	"PrivateTmp":            {"no": 0, "yes": 257},
 	"PrivateDevices":        {"no": 0},
@@ -45,7 +46,7 @@ var sharingValues = map[string]map[string]int{
 	"ProcSubset":            {"all": 0},
 }
 
-// ownMounts reports whether a service gets its own mount namespace, as exec_needs_mount_namespace() does.
+// ownMounts reports whether a service gets its own mount namespace, as systemd's exec_needs_mount_namespace() does.
 func (r *reader) ownMounts(s *exposure.Service) bool {
 	return r.valueMounts(s) || slices.ContainsFunc(mountLists, r.isSet) || s.RootImage != "" || r.networkMounts(s) ||
 		slices.Contains(
@@ -66,23 +67,24 @@ func (r *reader) valueMounts(s *exposure.Service) bool {
 	return false
 }
 
-// networkMounts reports whether /sys is mounted anew for another network, which PrivateMounts=no prevents.
+// networkMounts reports whether systemd mounts /sys again for another network namespace, which PrivateMounts=no
+// prevents.
 func (r *reader) networkMounts(s *exposure.Service) bool {
 	return s.Values["PrivateMounts"] == "unset" && (s.On("PrivateNetwork") || r.lastPath("NetworkNamespacePath") != "")
 }
 
-// bindsLog reports whether the sockets of the journal are mounted into the service.
+// bindsLog reports whether systemd mounts the sockets of the journal into the service.
 func (r *reader) bindsLog(s *exposure.Service) bool {
 	root := s.RootDirectory != "" || s.RootImage != ""
 	return r.lastBool("BindLogSockets", r.lastBool("MountAPIVFS", root) || root && s.On("PrivateDevices"))
 }
 
-// directories are the lists of a service's own directories.
+// directories are the directives that list a service's own directories.
 var directories = []string{
 	"RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory",
 }
 
-// ownDirectories reports whether a directory of the service's own has to be mounted.
+// ownDirectories reports whether systemd has to mount one of the service's own directories.
 func (r *reader) ownDirectories(s *exposure.Service) bool {
 	for _, name := range directories {
 		var dirs []string

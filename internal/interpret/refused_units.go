@@ -7,17 +7,18 @@ import (
 	"temper/internal/unit"
 )
 
-// refusal is one reason for which systemd does not load a service, found when all its files are read.
+// refusal is one reason for which systemd does not load a service, found after all its files are read.
 type refusal struct {
 	since, until int    // first and last systemd version with the rule; 0 = no bound
-	at           string // the directive whose line to show; "" is the whole file
+	at           string // the directive whose line the error names; "" is the whole file
 	why          string
 	when         func(*reader, *exposure.Service) bool
 }
 
-// refusals are systemd's, in the order in which it looks: unit_verify_contexts() and service_verify().
+// refusals are the rules of systemd's unit_verify_contexts() and service_verify(), in the order in which systemd checks
+// them.
 var refusals = []refusal{
-	{ // 252 loads it; versions between the two were not looked at
+	{ // 252 loads such a unit; the versions between were not tried
 		since: 257, at: "DynamicUser", why: "DynamicUser=yes, which a unit of a user may not have",
 		when: func(r *reader, s *exposure.Service) bool { return r.user && s.On("DynamicUser") },
 	},
@@ -109,7 +110,7 @@ var refusals = []refusal{
 	},
 }
 
-// verify returns systemd's verdict if it refuses the unit as a whole.
+// verify returns an error if systemd refuses the unit as a whole.
 func (r *reader) verify(s *exposure.Service) error {
 	for _, f := range refusals {
 		if r.Version >= f.since && (f.until == 0 || r.Version <= f.until) && f.when(r, s) {
@@ -119,7 +120,7 @@ func (r *reader) verify(s *exposure.Service) error {
 	return nil
 }
 
-// position is the last line of a directive, or the fragment.
+// position is where a directive is last assigned, or the fragment.
 func (r *reader) position(name string) unit.Position {
 	for _, a := range slices.Backward(r.read) {
 		if a.Name == name {

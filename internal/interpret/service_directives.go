@@ -17,7 +17,7 @@ var serviceTypes = map[string]int{
 	"simple": 0, "exec": 240, "forking": 0, "oneshot": 0, "dbus": 0, "notify": 0, "notify-reload": 253, "idle": 0,
 }
 
-// serviceType is Type=, or what systemd makes of a service that does not say.
+// serviceType is the value of Type=, or the type that systemd gives to a service without one.
 func (r *reader) serviceType() string {
 	kind := ""
 	for _, v := range r.values("Type") {
@@ -36,7 +36,7 @@ func (r *reader) serviceType() string {
 	return "oneshot"
 }
 
-// lastOf is the last value that is one of the list.
+// lastOf is the last value of a directive that is in the list.
 func (r *reader) lastOf(name, def string, list []string) string {
 	for _, v := range r.values(name) {
 		if slices.Contains(list, v) {
@@ -68,11 +68,11 @@ func (r *reader) actsOnSuccess() bool {
 	return action != "none"
 }
 
-// userActions are those that the manager of a user can do.
+// userActions are the actions that a user manager can do.
 var userActions = []string{"none", "exit", "exit-force"}
 
-// isolates reports whether several units would each have to be the only one after a failure. "--offline" passes over
-// dependencies, so only systemd before it has a say.
+// isolates reports whether systemd would have to isolate more than one unit after a failure. systemd-analyze --offline
+// ignores dependencies, so only a version before it refuses the unit.
 func (r *reader) isolates() bool {
 	mode := ""
 	for _, v := range r.values("Unit.OnFailureJobMode") {
@@ -87,7 +87,7 @@ func (r *reader) isolates() bool {
 	return len(units) > 1 && (mode == "isolate" || r.lastBool("Unit.OnFailureIsolate", false))
 }
 
-// forcesRestart reports whether RestartForceExitStatus= lists anything.
+// forcesRestart reports whether RestartForceExitStatus= lists an exit status.
 func (r *reader) forcesRestart() bool {
 	listed := false
 	for _, v := range r.values("RestartForceExitStatus") {
@@ -96,7 +96,7 @@ func (r *reader) forcesRestart() bool {
 	return listed
 }
 
-// isStatus reports whether a word is an exit status, by number or name, or a signal.
+// isStatus reports whether a word is the number or name of an exit status, or a signal.
 func isStatus(word string) bool {
 	if n, err := strconv.ParseUint(word, 0, 8); err == nil {
 		return n <= 255
@@ -115,7 +115,7 @@ var exitNames = strings.Fields(
 	DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL PROTOCOL NOPERM CONFIG`,
 )
 
-// busName is the last BusName= that is a valid one.
+// busName is the last valid BusName=.
 func (r *reader) busName() string {
 	name := ""
 	for _, v := range r.values("BusName") {
@@ -126,7 +126,7 @@ func (r *reader) busName() string {
 	return name
 }
 
-// isBusName reports whether a name is a well-known one of D-Bus.
+// isBusName reports whether a name is a valid well-known name of D-Bus.
 func isBusName(name string) bool {
 	parts := strings.Split(name, ".")
 	for _, p := range parts {

@@ -1,9 +1,9 @@
 // Package journal reads what journalctl(1) prints: what services logged, and what systemd said about them.
 //
-// Call [Read] with a [Query]. It reads entry by entry: however much was logged, no more than one is held in memory.
+// Call [Read] with a [Query]. It reads entry by entry: only one entry is in memory at a time.
 //
-// Limits: an entry of more than [MaxEntry] bytes is one of which nothing is known but that it is there. journald drops
-// messages of a service that logs too many at once.
+// Limits: of an entry of more than [MaxEntry] bytes, only its existence is known. journald drops messages of a service
+// that logs too many at once.
 package journal
 
 import (
@@ -22,20 +22,20 @@ import (
 
 // A Query says which entries to read.
 type Query struct {
-	Since  time.Time // entries from that second on; the zero time is all
-	Last   int       // only so many, the newest, and these first; 0 is all, the oldest first
-	Fields []string  // of the entries, those wanted besides the time and the cursor
+	Since  time.Time // entries from that second on; the zero time means all entries
+	Last   int       // the number of newest entries to read, the newest first; 0 means all entries, the oldest first
+	Fields []string  // the fields to read, apart from the time and the cursor
 	// Match are further arguments, such as "--unit=a.service", "--priority=err" or "_PID=1".
 	Match []string
-	Short bool // values of more than 4096 bytes are left out, which nobody has to hold then
-	// Sync has journald write out what it holds first, and makes it an error where there is no journal.
+	Short bool // values of more than 4096 bytes are left out, to save memory
+	// Sync makes journald first write all messages that it has received. It is then an error if there is no journal.
 	Sync bool
 }
 
-// ErrNone says that there is no journal, so that nothing is known.
+// ErrNone says that there is no journal, so it is not known what was logged.
 var ErrNone = errors.New("there is no journal")
 
-// sync has journald write out what it holds, makes sure that there is a journal at all, and then prints it.
+// sync makes journald write all messages that it has received, checks that there is a journal, and then prints it.
 const sync = `export LC_ALL=C
 journalctl --sync
 newest=$(journalctl --quiet --no-pager --lines=1) || exit
@@ -44,8 +44,8 @@ exec journalctl "$@"`
 
 const noJournal = 66 // EX_NOINPUT
 
-// command prints the entries: messages of any length (--all) unless they are to be short, those of several lines in one
-// (json).
+// command returns the command that prints the entries as JSON, which keeps the lines of a message together. --all
+// prints messages of any length.
 func (q Query) command() []string {
 	args := []string{"journalctl"}
 	if !q.Short {
@@ -64,15 +64,15 @@ func (q Query) command() []string {
 	return append(args, q.Match...)
 }
 
-// System is a machine or a place with a journal.
+// System runs commands on a machine or in a place that has a journal.
 type System interface {
-	// Stream runs a command while read reads its output, and ends the command when read returns. It returns the exit
-	// status and the complaints of one that ended by itself.
+	// Stream runs a command while read reads its output, and kills the command when read returns. If the command ended
+	// by itself, Stream returns its exit status and what it wrote to stderr.
 	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, complaints string, err error)
 }
 
-// Read hands each entry that the query finds to use, until that returns false. An error says that not all were read,
-// and wraps [ErrNone] where there is no journal.
+// Read calls use with each entry that the query finds, until use returns false. An error says that not all entries were
+// read; it wraps [ErrNone] if there is no journal.
 func Read(ctx context.Context, from System, q Query, use func(Entry) bool) error {
 	enough := false
 	status, complaints, err := from.Stream(ctx, q.command(), func(output io.Reader) error {
@@ -93,22 +93,22 @@ func Read(ctx context.Context, from System, q Query, use func(Entry) bool) error
 		return nil
 	case status == noJournal:
 		return ErrNone
-	case strings.Contains(complaints, "No data available"): // no unit has a name like the pattern: nothing was logged
+	case strings.Contains(complaints, "No data available"): // no unit matches the pattern, so nothing was logged
 		return nil
 	}
 	return fmt.Errorf("journalctl: exit status %d: %s", status, strings.TrimSpace(complaints))
 }
 
-// MaxEntry is how long an entry can be, as JSON.
+// MaxEntry is the longest entry that is read, in bytes of JSON.
 const MaxEntry = 4 << 20
 
-// An Entry is one entry of the journal; systemd.journal-fields(7).
+// An Entry is one entry of the journal; see systemd.journal-fields(7).
 type Entry struct {
-	TooLong bool // it is longer than MaxEntry, and the rest is empty
+	TooLong bool // the entry is longer than MaxEntry, and has no fields here
 	fields  map[string]json.RawMessage
 }
 
-// Entries reads the output of journalctl(1) --output=json. It ends with an error where that is something else.
+// Entries reads the output of journalctl(1) --output=json. It ends with an error if the output is something else.
 func Entries(output io.Reader) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for line, err := range lines(output) {
@@ -123,7 +123,8 @@ func Entries(output io.Reader) iter.Seq2[Entry, error] {
 	}
 }
 
-// lines yields the lines of r, each valid until the next, and nil for one that is longer than [MaxEntry].
+// lines yields the lines of r, and nil for a line that is longer than [MaxEntry]. A line is valid until the next one is
+// read.
 func lines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		in := bufio.NewReader(r)
@@ -154,16 +155,16 @@ func lines(r io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
-// Texts are the values of a field, of which an entry can have several.
+// Texts returns the values of a field; an entry can have several.
 func (e Entry) Texts(field string) []string { return texts(e.fields[field]) }
 
-// Text is the value of a field, several in lines; empty where the entry has none.
+// Text returns the value of a field, one line for each if there are several; "" if there is none.
 func (e Entry) Text(field string) string { return strings.Join(e.Texts(field), "\n") }
 
-// Cursor says where the entry is in the journal.
+// Cursor returns the position of the entry in the journal.
 func (e Entry) Cursor() string { return e.Text("__CURSOR") }
 
-// Time is when journald received the entry, to the microsecond; the zero time where it does not say so.
+// Time returns when journald received the entry, to the microsecond; the zero time if the entry does not say so.
 func (e Entry) Time() time.Time {
 	usec, err := strconv.ParseInt(e.Text("__REALTIME_TIMESTAMP"), 10, 64)
 	if err != nil {
@@ -175,7 +176,8 @@ func (e Entry) Time() time.Time {
 // Error is LOG_ERR of syslog(3).
 const Error = 3
 
-// Priority is the most urgent priority of the entry, and less urgent than any where it has none.
+// Priority returns the most urgent priority of the entry; without one it returns a number that is less urgent than any
+// priority.
 func (e Entry) Priority() int {
 	priority := 8
 	for _, text := range e.Texts("PRIORITY") {
@@ -186,14 +188,14 @@ func (e Entry) Priority() int {
 	return priority
 }
 
-// texts reads the value of a field: a string, an array of bytes where it is not printable text, or an array of these
-// where the entry has several.
+// texts reads the value of a field: a string, or an array of bytes if it is not printable text, or an array of both if
+// the entry has several values.
 func texts(raw json.RawMessage) []string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil && !bytes.Equal(raw, []byte("null")) {
 		return []string{s}
 	}
-	var octets []uint16 // not []byte, which would be base64
+	var octets []uint16 // not []byte, which encoding/json reads as base64
 	if json.Unmarshal(raw, &octets) == nil && len(octets) > 0 {
 		b := make([]byte, len(octets))
 		for i, o := range octets {

@@ -7,10 +7,10 @@ import (
 	"os/exec"
 )
 
-// Machine is this machine.
+// Machine is the [System] that is this machine.
 type Machine struct{}
 
-// Stream runs a command as [System] has it.
+// Stream runs a command; see [System].
 func (Machine) Stream(
 	ctx context.Context, args []string, read func(io.Reader) error,
 ) (status int, complaints string, err error) {
@@ -30,7 +30,7 @@ func (Machine) Stream(
 	err = read(output)
 	if !output.ended {
 		cancel()
-		_ = c.Wait() // it was killed
+		_ = c.Wait() // the error only says that it was killed
 		return 0, said.text(), err
 	}
 	ended := c.Wait()
@@ -40,7 +40,7 @@ func (Machine) Stream(
 	return c.ProcessState.ExitCode(), said.text(), errors.Join(err, ended)
 }
 
-// untilEnd is a reader that knows whether it was read to its end.
+// untilEnd is a reader that records whether it was read to its end.
 type untilEnd struct {
 	io.Reader
 	ended bool
@@ -52,7 +52,7 @@ func (u *untilEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// beginning keeps the beginning of what is written.
+// beginning is a writer that keeps the first bytes.
 type beginning struct{ kept []byte }
 
 const mostComplaints = 4 << 10

@@ -1,4 +1,4 @@
-// Package junit writes test reports as CI systems read them: the XML of JUnit. [Write] is all there is to call.
+// Package junit writes test reports as CI systems read them: the XML of JUnit. Call [Write].
 package junit
 
 import (
@@ -9,7 +9,7 @@ import (
 // A Suite is a list of tests.
 type Suite struct {
 	Name    string
-	Seconds float64 // that all took; 0 = not measured
+	Seconds float64 // how long all tests took; 0 = not measured
 	Cases   []Case
 }
 
@@ -18,18 +18,18 @@ type Case struct {
 	Class   string `xml:"classname,attr"`
 	Name    string `xml:"name,attr"`
 	Failure *Text  `xml:"failure"`
-	Error   *Text  `xml:"error"`   // it could not be tried
-	Skipped *Text  `xml:"skipped"` // it does not count
+	Error   *Text  `xml:"error"`   // the test could not run
+	Skipped *Text  `xml:"skipped"` // the test does not count
 	Out     string `xml:"system-out,omitempty"`
 }
 
-// A Text says what came of a test, in a line and at length.
+// A Text says why a test did not pass, in a line and in detail.
 type Text struct {
 	Message string `xml:"message,attr"`
 	Details string `xml:",chardata"`
 }
 
-// suite is a Suite as the format has it, with its cases counted.
+// suite is a Suite as it is encoded, with its cases counted.
 type suite struct {
 	Name     string  `xml:"name,attr"`
 	Tests    int     `xml:"tests,attr"`
@@ -40,7 +40,7 @@ type suite struct {
 	Cases    []Case  `xml:"testcase"`
 }
 
-// Write writes suites as one document. The error is that of w.
+// Write writes suites as one document. It returns the error of w.
 func Write(w io.Writer, suites []Suite) error {
 	var all struct {
 		XMLName xml.Name `xml:"testsuites"`

@@ -1,4 +1,4 @@
-// Package kmsg writes where the messages of a generator belong.
+// Package kmsg writes the messages of a generator to the kernel log.
 package kmsg
 
 import (
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Log writes to the kernel log while systemd runs the program, since nothing else is there at boot, and to stderr
+// A Log writes to the kernel log if systemd runs the program, since no other log exists early in a boot, and to stderr
 // otherwise. Priorities are those of syslog(3).
 type Log struct {
 	name string
@@ -25,7 +25,7 @@ func Open(name string) *Log {
 	return &Log{name, unix.Stderr}
 }
 
-// maxLine is what the kernel takes as one record.
+// maxLine is the most bytes that the kernel accepts as one record.
 const maxLine = 900
 
 func (l *Log) write(priority int, text string) {
@@ -37,12 +37,12 @@ func (l *Log) write(priority int, text string) {
 		if len(line) > maxLine {
 			line = line[:maxLine] + "..."
 		}
-		_, _ = unix.Write(l.fd, []byte(prefix+line+"\n")) // there is nowhere else to say it
+		_, _ = unix.Write(l.fd, []byte(prefix+line+"\n")) // there is nowhere to report an error
 	}
 }
 
-// Error reports what went wrong, one record for each line.
+// Error writes an error, one record for each line.
 func (l *Log) Error(err error) { l.write(3, err.Error()) }
 
-// Info tells what there is to know.
+// Info writes a message that is not a problem.
 func (l *Log) Info(text string) { l.write(6, text) }

@@ -1,5 +1,4 @@
-// Package manual makes the manual pages: from the commands of the program themselves, and from the pages that people
-// wrote.
+// Package manual makes the manual pages from the program's commands and from pages written by hand.
 package manual
 
 import (
@@ -29,8 +28,9 @@ func Write(dir string, pages map[string]string) error {
 	return nil
 }
 
-// Pages returns the pages by file name. Those of verbs are made from the commands; a file NAME.in in source is a page
-// as it is, or, for a verb, what comes before SEE ALSO. @DIRECTIVES@ in it is replaced by the table of directives.
+// Pages returns the pages by file name. The pages of verbs are made from the commands. A file NAME.in in source is a
+// whole page or, for a verb, the part of its page before SEE ALSO. @DIRECTIVES@ in a file is replaced by the table of
+// directives.
 func Pages(root *cobra.Command, source string) (map[string]string, error) {
 	written, err := filepath.Glob(filepath.Join(source, "*.in"))
 	if err != nil {
@@ -66,7 +66,7 @@ func Verbs(root *cobra.Command) []*cobra.Command {
 // PageName is the name of the page of a command.
 func PageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
-// commandPage is the page of one command in the man macros of man(7).
+// commandPage is the page of one command in the macros of man(7).
 func commandPage(root, c *cobra.Command, more string) string {
 	var b strings.Builder
 	fmt.Fprintf(
@@ -185,13 +185,13 @@ func valueNames(d *directive.Directive) string {
 	return strings.Join(names, ", ")
 }
 
-// manReference turns "systemd.exec(5)" into the font that manual pages refer to each other in.
+// manReference formats "systemd.exec(5)" as a reference to another manual page.
 func manReference(page string) string {
 	name, section, _ := strings.Cut(page, "(")
 	return "\\fB" + Escape(name) + "\\fR(" + section
 }
 
-// lowerFirst makes a sentence part of another, unless it begins with a name or an abbreviation.
+// lowerFirst makes the first letter small, unless the sentence begins with a name or an abbreviation.
 func lowerFirst(s string) string {
 	if len(s) < 2 || strings.ToLower(s[1:2]) != s[1:2] || strings.ContainsAny(strings.Fields(s)[0], "0123456789=(") {
 		return s
@@ -201,7 +201,8 @@ func lowerFirst(s string) string {
 
 var roffEscapes = strings.NewReplacer("\\", "\\e", "-", "\\-", "\n.", "\n\\&.", "\n'", "\n\\&'")
 
-// Escape escapes text for a line of a manual page: hyphens are to be typed, and no line may look like a request.
+// Escape escapes text for a line of a manual page: hyphens become ones that can be copied and typed, and no line looks
+// like a request.
 func Escape(text string) string {
 	text = roffEscapes.Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {

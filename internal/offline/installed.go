@@ -9,8 +9,8 @@ import (
 	"temper/internal/host"
 )
 
-// Complete sets the version in options that have none: that of the systemd which is installed in a root, else on this
-// machine, with the libseccomp beside it, or the newest where there is none.
+// Complete sets the version in options that have none: to that of the systemd installed in the root, else on this
+// machine, with the libseccomp installed there, else to the newest.
 func Complete(root host.Root, o exposure.Options) (exposure.Options, error) {
 	if o.Version != 0 {
 		return o, nil
@@ -33,8 +33,8 @@ func Complete(root host.Root, o exposure.Options) (exposure.Options, error) {
 	return o, nil
 }
 
-// Libseccomp returns the version of the libseccomp that is installed in a root, such as "2.6.0": its file's name has
-// it, to which the name that programs ask for is a link. It is "" if there is none.
+// Libseccomp returns the version of the libseccomp that is installed in a root, such as "2.6.0", or "" if there is
+// none. The version is in the name of the file to which the library's link leads.
 func Libseccomp(root host.Root) string {
 	for _, dir := range libraryDirs(root) {
 		target, err := root.Readlink(path.Join(dir, "libseccomp.so.2"))

@@ -8,7 +8,7 @@ import (
 )
 
 // Score reads a unit as systemd loads it and scores it. The error wraps [exposure.ErrRefused], [exposure.ErrMasked] or
-// [exposure.ErrNotService]; any other is about the options.
+// [exposure.ErrNotService]; any other error is about the options.
 func Score(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
 	reading, err := interpret.Read(u, o)
 	if err != nil {
@@ -19,7 +19,7 @@ func Score(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
 	return r, err
 }
 
-// Sum is [Score] without the rows and what systemd ignores: the exposure and its level, in half the time.
+// Sum is [Score] without the rows and the ignored assignments: it computes the exposure and its level in half the time.
 func Sum(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
 	reading, err := interpret.Read(u, o)
 	if err != nil {
@@ -28,7 +28,7 @@ func Sum(u *unit.Unit, o exposure.Options) (exposure.Report, error) {
 	return exposure.Sum(reading.Service, o)
 }
 
-// Exposure scores a unit without and with one more drop-in of this name and text.
+// Exposure scores a unit without and with another drop-in of this name and text.
 func Exposure(u *unit.Unit, dropin, text string, version int) (verdict.Exposure, error) {
 	o := exposure.Options{Version: version}
 	before, err := Sum(u, o)

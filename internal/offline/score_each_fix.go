@@ -15,8 +15,8 @@ import (
 // adviceFile is a drop-in that is read after every other one.
 const adviceFile = "/etc/systemd/system/~temper-advice.conf"
 
-// Advise ranks the assignments that would lower the exposure of a service, those that save most first. Each is tried by
-// itself, as a last drop-in: what it saves is what the score would fall by. Errors are those of [Score].
+// Advise ranks the assignments that would lower the exposure of a service, those that lower it most first. Each is
+// tried alone, as the last drop-in: Saves is by how much the score falls. Errors are those of [Score].
 func Advise(u *unit.Unit, o exposure.Options) ([]exposure.Advice, error) {
 	before, err := Score(u, o)
 	if err != nil {
@@ -44,7 +44,7 @@ func Advise(u *unit.Unit, o exposure.Options) ([]exposure.Advice, error) {
 	return list, nil
 }
 
-// advice tries what mends one row.
+// advice tries the assignment that makes one row good.
 func advice(u *unit.Unit, o exposure.Options, before exposure.Report, fix exposure.Fix) (exposure.Advice, error) {
 	with, err := u.With(adviceFile, "[Service]\n"+fix.Assignment+"\n")
 	if err != nil {

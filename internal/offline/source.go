@@ -1,8 +1,8 @@
 // Package offline scores services by their unit files, as "systemd-analyze security --offline=yes" does.
 //
-// A [Source] finds units: by name, by file, or all of a root; [Score] scores one and [Advise] ranks what would gain
-// most. Files are found as "systemd-analyze security --offline=yes" finds them: their directories go in front of the
-// load path, and a template is read as an instance of it.
+// A [Source] finds units: by name, by file, or all of a root; [Score] scores one unit, and [Advise] ranks the
+// assignments that would lower its exposure most. Files are found as "systemd-analyze security --offline=yes" finds
+// them: their directories are put in front of the load path, and a template is read as one of its instances.
 package offline
 
 import (
@@ -19,7 +19,7 @@ import (
 	"temper/internal/unit"
 )
 
-// UserPath is the unit load path of the manager of a user: systemd.unit(5).
+// UserPath is the unit load path of a user manager; see systemd.unit(5).
 func UserPath() []string {
 	home := os.Getenv("HOME")
 	config := cmp.Or(os.Getenv("XDG_CONFIG_HOME"), path.Join(home, ".config"))
@@ -44,18 +44,18 @@ func UserPath() []string {
 type Source struct {
 	Root    host.Root
 	Path    []string // the load path; nil is systemd's own
-	Dir     string   // where units given by name are looked for first, as files; "" is nowhere
+	Dir     string   // the directory in which units given by name are looked for first; "" is none
 	Version int      // systemd's major version
-	// Instance is what stands for the instance of a template; "" is what systemd-analyze takes.
+	// Instance is the instance name given to a template; "" is the one that systemd-analyze uses.
 	Instance string
 }
 
 // sinceTestInstance is the first systemd version whose systemd-analyze reads a template as the instance
-// "test_instance"; before it was "i".
+// "test_instance"; older ones use "i".
 const sinceTestInstance = 257
 
-// InstanceOf returns the name of the instance that is scored in place of a template. Other names are returned as they
-// are.
+// InstanceOf returns the name of the instance that is scored in place of a template. Other names are returned
+// unchanged.
 func (s Source) InstanceOf(name string) string {
 	instance := s.Instance
 	switch {
@@ -70,10 +70,10 @@ func (s Source) InstanceOf(name string) string {
 	return unit.Instantiate(name, instance)
 }
 
-// Named loads units, one after the other: each by name or, if there is a "/" in it, as a unit file. A name without a
-// suffix is a service's. The directories of all files, and Dir if there is one, go in front of the load path, as
-// systemd-analyze does it: an instance is found by the path of its template's directory. Each unit comes with the name
-// that was asked for; errors name it too.
+// Named loads units, one after the other: each by name or, if there is a "/" in it, as a unit file. ".service" is added
+// to a name without a suffix. The directories of all files, and Dir if it is set, are put in front of the load path, as
+// systemd-analyze does it, so that the path of an instance finds its template in the same directory. Errors have the
+// argument in their text.
 func (s Source) Named(args []string) iter.Seq2[*unit.Unit, error] {
 	var names, dirs []string
 	for _, arg := range args {
@@ -100,7 +100,8 @@ func (s Source) One(arg string) (u *unit.Unit, err error) {
 	return u, err
 }
 
-// split returns the directory in which a unit is looked for before the load path, "" if there is none, and its name.
+// split returns the name of a unit, and the directory in which it is looked for before the load path, "" if there is
+// none.
 func (s Source) split(arg string) (dir, name string) {
 	if !strings.Contains(arg, "/") {
 		if !strings.Contains(arg, ".") {
@@ -117,8 +118,8 @@ func (s Source) split(arg string) (dir, name string) {
 	return path.Dir(arg), path.Base(arg)
 }
 
-// one loads a unit by its name. Where it was given as a file, and one of that name in an earlier directory hides it, it
-// is loaded by itself.
+// one loads a unit by its name. If the unit was given as a file, but a file of that name in an earlier directory hides
+// it, the given file is loaded.
 func (s Source) one(l *unit.Loader, arg string) (*unit.Unit, error) {
 	dir, name := path.Split(arg)
 	u, err := l.Load(s.InstanceOf(name))
@@ -131,8 +132,8 @@ func (s Source) one(l *unit.Loader, arg string) (*unit.Unit, error) {
 	return s.loader([]string{path.Clean(dir)}).Load(s.InstanceOf(name))
 }
 
-// All loads every service of the root once, sorted by name: templates as an instance, and the instances that the root
-// knows of. Aliases are left out, since the unit that they name is there; so are masked units.
+// All loads every service of the root once, sorted by name: templates as one instance, and all instances that have
+// files or drop-ins in the root. Aliases are left out, since the unit that they name is listed; so are masked units.
 func (s Source) All() iter.Seq2[*unit.Unit, error] {
 	return func(yield func(*unit.Unit, error) bool) {
 		l := s.loader(nil)

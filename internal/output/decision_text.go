@@ -10,7 +10,7 @@ import (
 	"temper/profiles"
 )
 
-// Status prints a table of what is known about units; decisions and verdicts belong together by their index.
+// Status prints a table of what is known about units; verdicts[i] belongs to decisions[i].
 func (p Printer) Status(decisions []generator.Decision, verdicts []verdict.Verdict) error {
 	if p.Format == "json" {
 		return p.JSON(verdicts)
@@ -95,7 +95,7 @@ func forbidden(plan generator.Plan) (rows [][]string) {
 	return rows
 }
 
-// section prints indented rows below a heading, and nothing where there are no rows.
+// section prints indented rows below a heading, and nothing if there are no rows.
 func (p Printer) section(heading string, rows [][]string) error {
 	if len(rows) == 0 {
 		return nil
@@ -108,7 +108,7 @@ func (p Printer) section(heading string, rows [][]string) error {
 	return p.table(rows)
 }
 
-// Dropins prints what the generator writes, each drop-in under its name.
+// Dropins prints the drop-ins that the generator writes, each below its file name.
 func (p Printer) Dropins(decisions []generator.Decision) error {
 	type dropin struct {
 		Unit   string `json:"unit"`

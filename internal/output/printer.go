@@ -1,7 +1,7 @@
 // Package output prints results for people and for programs: verdicts, trials, decisions, tables, reports of tests, and
 // the progress of proofs.
 //
-// Results go to the standard output, talk to the standard error.
+// Results go to the standard output, messages and progress to the standard error.
 package output
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// A Printer knows where results and talk go, and in which format results are wanted.
+// A Printer writes results to Out and messages to Err, in one format.
 type Printer struct {
 	Out, Err io.Writer
 	Format   string // "text", "json", "junit" or "tap"
@@ -41,7 +41,7 @@ func (p Printer) table(rows [][]string) error {
 	return w.Flush()
 }
 
-// terminal reports whether talk goes to a terminal, which is where progress is drawn.
+// terminal reports whether messages go to a terminal, on which progress can be drawn.
 func (p Printer) terminal() bool {
 	f, ok := p.Err.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

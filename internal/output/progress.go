@@ -8,9 +8,9 @@ import (
 	"temper/internal/verdict"
 )
 
-// Progress shows what is going on while units are proven: on a terminal one line for each unit under way, redrawn in
-// place; elsewhere one line for each step. What else is printed meanwhile goes through it, so that nothing is written
-// between the lines that are redrawn.
+// Progress shows the steps of the proofs: on a terminal one line for each unit under way, which is redrawn; elsewhere
+// one line for each step. Everything else that is printed meanwhile has to go through it, so that nothing is written
+// between the redrawn lines.
 type Progress struct {
 	Printer
 	mu    sync.Mutex
@@ -19,7 +19,7 @@ type Progress struct {
 	drawn int // lines on the terminal
 }
 
-// NewProgress returns a progress without any unit.
+// NewProgress returns a Progress that has no unit yet.
 func NewProgress(p Printer) *Progress { return &Progress{Printer: p, last: map[string]string{}} }
 
 // Step shows the newest step of a unit.
@@ -38,12 +38,12 @@ func (p *Progress) Step(unit, text string) {
 	p.draw()
 }
 
-// Done takes the line of a unit away.
+// Done removes the line of a unit.
 func (p *Progress) Done(unit string) {
 	p.above(func() { p.units = slices.DeleteFunc(p.units, func(u string) bool { return u == unit }) })
 }
 
-// Result takes the line of a unit away and prints the verdict on it where that is wanted as text.
+// Result removes the line of a unit and, if the format is text, prints the verdict on the unit.
 func (p *Progress) Result(v verdict.Verdict) {
 	p.above(func() {
 		p.units = slices.DeleteFunc(p.units, func(u string) bool { return u == v.Unit })
@@ -65,7 +65,7 @@ func (p *Progress) above(print func()) {
 	p.draw()
 }
 
-// erase goes back to the first line that is drawn and clears to the end of the screen.
+// erase moves to the first drawn line and clears the screen from there.
 func (p *Progress) erase() {
 	if p.drawn > 0 {
 		fmt.Fprintf(p.Err, "\x1b[%dA\r\x1b[J", p.drawn)

@@ -10,8 +10,8 @@ import (
 )
 
 // Reproduction prints a drop-in with everything that was proven and the directive as it was before its demotion, and
-// the commands that try it. It takes the place of temper's own drop-in, with the line that starts the guard: nothing is
-// to mend what is broken on purpose.
+// the commands that try it. It replaces temper's own drop-in but does not start the guard, which would undo what is
+// broken on purpose.
 func (p Printer) Reproduction(r explain.Reproduction) {
 	unit, d := r.Verdict.Unit, r.Demotion
 	dir := "/run/systemd/system/" + unit + ".d"

@@ -8,7 +8,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// Verdicts prints what was found out in the format asked for; as text each verdict was printed when it came.
+// Verdicts prints verdicts in the format of the printer. As text it prints nothing, since each verdict was printed when
+// its proof ended.
 func (p Printer) Verdicts(verdicts []verdict.Verdict) error {
 	switch p.Format {
 	case "json":
@@ -24,7 +25,7 @@ func (p Printer) Verdicts(verdicts []verdict.Verdict) error {
 	return nil
 }
 
-// result is one line of a test report: that a unit works hardened, or that one directive had to be given up.
+// result is one test of a test report: whether a unit works hardened, or that one directive was demoted.
 type result struct {
 	name    string
 	ok      bool
@@ -32,8 +33,7 @@ type result struct {
 	details string
 }
 
-// results are what a CI system shows of a verdict: the proof itself, and every demotion as what it is, a restriction
-// that the service does not survive.
+// results are the tests that a CI system shows for a verdict: the proof itself, and one failed test for every demotion.
 func results(v verdict.Verdict) []result {
 	list := []result{{name: "works hardened", ok: v.Result == verdict.Proven, message: v.Result, details: v.Reason}}
 	for _, d := range v.Demotions {

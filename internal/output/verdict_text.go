@@ -7,7 +7,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// verdict prints what was found out about a unit, for people.
+// verdict prints the verdict on a unit for people.
 func (p Printer) verdict(v verdict.Verdict) {
 	fmt.Fprintf(p.Out, "%s: %s", v.Unit, v.Result)
 	if v.Result == verdict.Proven {
@@ -40,7 +40,7 @@ func (p Printer) verdict(v verdict.Verdict) {
 	}
 }
 
-// width is where lines for people are broken.
+// width is the column at which text for people is broken.
 const width = 120
 
 // applied prints the assignments of a drop-in as a paragraph.
@@ -66,7 +66,7 @@ func (p Printer) demotion(d verdict.Demotion) {
 	}
 }
 
-// Short is the assignments of a directive on one line.
+// Short returns the assignments of a directive on one line.
 func Short(lines string) string {
 	if lines == "" {
 		return "nothing"
@@ -74,7 +74,7 @@ func Short(lines string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(lines, "\n", "; ")), " ")
 }
 
-// directives counts the directives of a drop-in, each once however many assignments it has.
+// directives returns the number of directives in a drop-in. A directive with several assignments counts once.
 func directives(v verdict.Verdict) int {
 	names := map[string]bool{}
 	for _, a := range v.Applied {

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helper is how systemd begins the name of a process that it forks for itself; the one that runs its generators and
-// waits for them is (sd-executor) in 252, (sd-exec-strv) in 257 and (generators) in 262.
+// helper is the first character in the names of processes that systemd forks for itself. The one that runs the
+// generators and waits for them is (sd-executor) in 252, (sd-exec-strv) in 257 and (generators) in 262.
 const helper = "("
 
-// AwaitGenerators returns when the other generators that systemd started beside this process are done, or after limit.
-// They run at the same time and PID 1 waits for all: what they write, units and drop-ins, is part of what it will load.
-// It does nothing where this process is no generator of systemd's.
+// AwaitGenerators returns when the other generators that systemd has started are done, or after limit. They run at the
+// same time as this one, and PID 1 loads the units and drop-ins that they write. It returns at once if systemd did not
+// start this process as a generator.
 func AwaitGenerators(limit time.Duration) {
 	self, parent := unix.Getpid(), unix.Getppid()
 	name, _, _, ok := process(parent)
@@ -30,8 +30,8 @@ func AwaitGenerators(limit time.Duration) {
 	}
 }
 
-// hasOther reports whether a process has a child that runs, besides one. The kernel's own list of children may miss one
-// while another ends, and not every kernel has it: where it shows none, all processes are asked.
+// hasOther reports whether a process has a running child other than besides. The kernel's list of children can miss one
+// while another ends, and not every kernel has the list: if it shows no child, all processes are checked.
 func hasOther(parent, besides int) bool {
 	id := strconv.Itoa(parent)
 	for child := range strings.FieldsSeq(string(read("/proc/" + id + "/task/" + id + "/children"))) {
@@ -39,7 +39,7 @@ func hasOther(parent, besides int) bool {
 			return true
 		}
 	}
-	host, _ := newReader("/") // which needs no descriptor
+	host, _ := newReader("/") // needs no descriptor
 	all, _, err := host.list("/proc")
 	if err != nil {
 		return false
@@ -52,7 +52,7 @@ func hasOther(parent, besides int) bool {
 	return false
 }
 
-// runs reports whether an entry of /proc is a process that runs as a child of parent, besides one.
+// runs reports whether an entry of /proc is a running child of parent other than besides.
 func runs(entry string, parent, besides int) bool {
 	pid, err := strconv.Atoi(entry)
 	if err != nil || pid == besides {
@@ -62,7 +62,7 @@ func runs(entry string, parent, besides int) bool {
 	return ok && of == parent && state != "Z" && state != "X"
 }
 
-// process reads the name, the state and the parent of a process from proc_pid_stat(5).
+// process reads the name, the state and the parent of a process; see proc_pid_stat(5).
 func process(pid int) (name, state string, parent int, ok bool) {
 	data := read("/proc/" + strconv.Itoa(pid) + "/stat")
 	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')

@@ -1,11 +1,12 @@
-// Package ready keeps what the generator decided until something changes that it depended on.
+// Package ready keeps the drop-ins of the generator in a boot record, which applies until something changes on which
+// they depend.
 //
-// A [Record] is everything that was read, in what state it was, and the drop-ins that came of it. Deciding is a
-// function of what it reads, so as long as every [Input] has the same state the result is the same, and a boot copies
-// texts without parsing a profile, a verdict or a unit. [Record.Holds] tells; anything that it is not sure of counts as
+// A [Record] has everything that was read, the state of each of these inputs, and the resulting drop-ins. The result
+// depends on nothing else, so as long as every [Input] has the same state, a boot copies the drop-ins and parses no
+// profile, verdict or unit. [Record.Holds] reports whether this is so; an input whose state is not certain counts as
 // changed.
 //
-// The package is small on purpose and imports almost nothing: it is what runs at most boots.
+// The package is small and imports almost nothing, since most boots run no other code of temper.
 package ready
 
 import (
@@ -16,18 +17,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Path is where the record lies: beside the verdicts, as /var may not be there when generators run, and in a directory
-// of its own, as each new record changes the time of its directory.
+// Path is the file of the record. It is in /etc like the verdicts, since /var may not be mounted when generators run,
+// and in a directory of its own, since each new record changes the time of its directory.
 const Path = "/etc/temper/verdicts/boot/ready"
 
-// maxFile is the size beyond which neither the record nor anything it depends on is read; that of temper/internal/host.
+// maxFile is the largest size in bytes of the record and of each input; it equals MaxFile of temper/internal/host.
 const maxFile = 4 << 20
 
-// A Record is one run of the generator.
+// A Record has the inputs and the result of one run of the generator.
 type Record struct {
 	Inputs   []Input
 	States   [][]byte // of each input
-	Patterns []string // names, and globs as package path has them, of units that profiles are about
+	Patterns []string // names, and globs of package path, of the units that profiles match
 	Dropins  []Dropin
 }
 
@@ -37,8 +38,8 @@ type Dropin struct {
 	Text []byte
 }
 
-// Copy writes below dir what lies ready in a root. ok is false where deciding might come to something else, or where
-// writing failed: whoever decides does all of it again.
+// Copy writes the drop-ins of a root's record below dir. ok is false if a new decision could have another result, or if
+// writing failed: temper-decide then writes all drop-ins again.
 func Copy(root, dir string) (ok bool) {
 	r, ok := Load(root)
 	if !ok || !r.Holds(root) {
@@ -48,8 +49,8 @@ func Copy(root, dir string) (ok bool) {
 	return err == nil
 }
 
-// ReadStates fills in the state that each input has now. ok is false if one of them cannot be told: on some file
-// systems a directory does not say of what type its entries are.
+// ReadStates sets the States to those that the inputs have now. ok is false if one of them is not certain: on some file
+// systems a directory does not have the types of its entries.
 func (r *Record) ReadStates(root string) (ok bool) {
 	now, err := newReader(root)
 	if err != nil {
@@ -66,7 +67,8 @@ func (r *Record) ReadStates(root string) (ok bool) {
 	return true
 }
 
-// Holds reports whether every input has the state that it had, and nothing volatile is about the units of the record.
+// Holds reports whether every input still has its state, and the volatile directories have nothing about the units of
+// the record.
 func (r *Record) Holds(root string) bool {
 	now, err := newReader(root)
 	if err != nil {
@@ -83,10 +85,10 @@ func (r *Record) Holds(root string) bool {
 	return r.noneVolatile(now)
 }
 
-// magic begins every record. It is another with each change of what a record means.
+// magic is the beginning of every record. It changes with each change of the format or its meaning.
 const magic = "temper ready 5\n"
 
-// Bytes is the record as it is stored. A checksum ends it.
+// Bytes returns the record as it is stored, with a checksum at the end.
 func (r *Record) Bytes() []byte {
 	to := putNumber([]byte(magic), len(r.Inputs))
 	for i, input := range r.Inputs {
@@ -106,7 +108,7 @@ func (r *Record) Bytes() []byte {
 
 func checksum(data []byte) int { return int(crc32.ChecksumIEEE(data)) }
 
-// Parse reads what Bytes wrote; ok is false if it is damaged. The record shares the memory of data.
+// Parse reads the result of Bytes; ok is false if it is damaged. The record shares the memory of data.
 func Parse(data []byte) (r Record, ok bool) {
 	body := data[:max(len(data)-4, 0)]
 	end := parser{data: data[len(body):]}
@@ -141,7 +143,7 @@ func putNumber(to []byte, n int) []byte {
 
 func putBytes(to, b []byte) []byte { return append(putNumber(to, len(b)), b...) }
 
-// parser reads what put wrote. Once something is wrong, all that follows is empty.
+// parser reads what putNumber and putBytes wrote. After an error, everything that it reads is empty.
 type parser struct {
 	data []byte
 	bad  bool
@@ -157,7 +159,7 @@ func (p *parser) number() int {
 	return int(d[0]) | int(d[1])<<8 | int(d[2])<<16 | int(d[3])<<24
 }
 
-// count reads how many there are of something that takes at least some bytes each.
+// count reads the number of elements, each of which has at least this many bytes.
 func (p *parser) count(each int) int {
 	n := p.number()
 	if n < 0 || n > len(p.data)/each {
@@ -182,8 +184,8 @@ func (p *parser) bytes() []byte {
 
 func (p *parser) text() string { return string(p.bytes()) }
 
-// Load returns the record of a root. ok is false if there is none that can be used, or if others than root could write
-// it.
+// Load returns the record of a root. ok is false if there is no usable record, or if a user other than root could have
+// written it.
 func Load(root string) (r Record, ok bool) {
 	now, err := newReader(root)
 	if err != nil {
@@ -211,7 +213,7 @@ func Load(root string) (r Record, ok bool) {
 	return Parse(data)
 }
 
-// trusted reports whether a file is of a type, belongs to root or the user, and cannot be written by others.
+// trusted reports whether a file has this type, belongs to root or the user, and cannot be written by others.
 func trusted(st *unix.Stat_t, kind uint32) bool {
 	return st.Mode&unix.S_IFMT == kind && (st.Uid == 0 || int(st.Uid) == unix.Geteuid()) && st.Mode&0o022 == 0
 }

@@ -2,7 +2,7 @@ package ready
 
 import "golang.org/x/sys/unix"
 
-// timekeeping is what the times of change on a file system can be trusted for.
+// timekeeping says for what the change times of a file system are reliable.
 type timekeeping int
 
 const (
@@ -11,11 +11,11 @@ const (
 	keepsDirectories // and files
 )
 
-// timekeepers are the file systems on which this machine's kernel sets the time of every change. All others, such as
-// images that are only read and what a server or a program implements, keep what somebody else gave them.
+// timekeepers are the file systems on which this machine's kernel sets the time of every change. On all others, such as
+// read-only images and those that a server or a program implements, somebody else sets the times.
 //
-// A file on an overlay is one of a layer, with its times. A directory is merged of several layers, and has the times of
-// the uppermost: an extension image or an update of the layers below changes its entries and no time.
+// A file of an overlay has the times that it has in its layer. A directory is merged from several layers but has the
+// times of the uppermost one: an extension image, or an update of a lower layer, changes its entries but not its times.
 var timekeepers = map[int64]timekeeping{
 	unix.EXT4_SUPER_MAGIC:      keepsDirectories, // ext2 and ext3, too
 	unix.XFS_SUPER_MAGIC:       keepsDirectories,
@@ -28,13 +28,14 @@ var timekeepers = map[int64]timekeeping{
 	unix.OVERLAYFS_SUPER_MAGIC: keepsFiles,
 }
 
-// Package unix does not have these.
+// Magic numbers that package unix does not have.
 const (
 	bcachefsMagic = 0xca451a4e
 	zfsMagic      = 0x2fc12fc1
 )
 
-// timekeeping asks about the file system of a device, on which name is, once.
+// timekeeping returns for what the times on a device are reliable. It finds the file system by name, once for each
+// device.
 func (r *reader) timekeeping(name string, device uint64) timekeeping {
 	t, known := r.times[device]
 	if !known {

@@ -12,22 +12,22 @@ import (
 	"temper/internal/rootdir"
 )
 
-// An Input is something of the machine that was read to decide, and in which way.
+// An Input is something that a decision read from the machine, and how it was read.
 type Input struct {
 	Kind Kind
 	Path string // inside the root; "" for Kernel
 }
 
-// Kind says what of a path counts.
+// Kind says which part of what is at a path was read.
 type Kind byte
 
-// The kinds of inputs. What is not there is an input, too.
+// The kinds of inputs. A file that does not exist is an input too.
 const (
 	File   Kind = 'f' // whether it is a link; what Stat says; the content
-	Names  Kind = 'n' // which names a directory has, and of what type each is
-	Stat   Kind = 's' // type, mode and owner behind links; of a regular file also size and time of modification
-	Lstat  Kind = 't' // the same of the name itself
-	Link   Kind = 'l' // where a link leads, or that it is no link
+	Names  Kind = 'n' // the names in a directory, and the type of each
+	Stat   Kind = 's' // type, mode and owner, following links; of a regular file also size and modification time
+	Lstat  Kind = 't' // the same, but of the name itself
+	Link   Kind = 'l' // the target of a link, or that it is not a link
 	Kernel Kind = 'k' // the release of the running kernel
 )
 
@@ -36,7 +36,7 @@ func (i Input) Compare(j Input) int {
 	return cmp.Or(cmp.Compare(i.Kind, j.Kind), cmp.Compare(i.Path, j.Path))
 }
 
-// reader reads the state of inputs in one root: bytes that are others whenever the input is another.
+// reader reads the states of inputs in one root. A state is a string of bytes that differs whenever the input differs.
 type reader struct {
 	root  rootdir.Dir
 	buf   []byte
@@ -50,7 +50,7 @@ func newReader(root string) (*reader, error) {
 
 func (r *reader) close() { r.root.Close() }
 
-// What an input shows where there is nothing, and a [Link] that is none.
+// The states of an input that does not exist, and of a [Link] that is not a link.
 var (
 	missing     = errorState(nil, unix.ENOENT)
 	noDirectory = errorState(nil, unix.ENOTDIR)
@@ -61,7 +61,7 @@ func errorState(to []byte, err unix.Errno) []byte {
 	return strconv.AppendInt(append(to, '!'), int64(err), 10)
 }
 
-// certain reports whether a state tells what is there. Any other error, such as a refused permission, may hide a
+// certain reports whether a state is known. Any error except those above, such as a refused permission, could hide a
 // change.
 func certain(i Input, state []byte) bool {
 	return !bytes.HasPrefix(state, []byte("!")) || bytes.Equal(state, missing) || bytes.Equal(state, noDirectory) ||
@@ -96,7 +96,8 @@ func (r *reader) state(i Input, to []byte) []byte {
 	return to
 }
 
-// file is the stamp of a file or else its content, behind the owner of the link if it is one.
+// file appends the stamp of a file, or its content if times are not reliable. If the file is a link, the owner of the
+// link comes first.
 func (r *reader) file(name string, to []byte) ([]byte, error) {
 	var st unix.Stat_t
 	err := r.root.Stat(name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -113,7 +114,7 @@ func (r *reader) file(name string, to []byte) ([]byte, error) {
 	return r.content(name, to)
 }
 
-// names is the stamp of a directory or else its entries.
+// names appends the stamp of a directory, or its entries if times are not reliable.
 func (r *reader) names(dir string, to []byte) ([]byte, error) {
 	var st unix.Stat_t
 	if err := r.root.Stat(dir, &st, 0); err != nil {
@@ -134,9 +135,9 @@ func (r *reader) names(dir string, to []byte) ([]byte, error) {
 	return to, nil
 }
 
-// stamp is another after every change to a file or to the names in a directory: the time of the last change, which
-// nobody can set, with the inode. A time in whole seconds is none from a clock: who makes a file system image gives
-// every version of it the same.
+// stamp appends what differs after every change to a file or to the names in a directory: the inode, and the time of
+// the last change, which nobody can set. A time in whole seconds does not come from a clock: programs that make file
+// system images give every version of an image the same time.
 func stamp(st *unix.Stat_t, to []byte) []byte {
 	return numbers(owner(st, to), int64(st.Ino), st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec)
 }
@@ -149,7 +150,7 @@ func (r *reader) stat(name string, flags int, to []byte) ([]byte, error) {
 	return status(&st, to), nil
 }
 
-// status is what a Stat or an Lstat says.
+// status appends what a Stat or an Lstat reads.
 func status(st *unix.Stat_t, to []byte) []byte {
 	to = owner(st, to)
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -164,7 +165,7 @@ func (r *reader) target(name string, to []byte) ([]byte, error) {
 	return append(to, r.buf[:n]...), err
 }
 
-// content is the hash of a file, behind what a Stat says of it.
+// content appends the status of a file and the hash of its content.
 func (r *reader) content(name string, to []byte) ([]byte, error) {
 	fd, err := r.root.Open(name, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
@@ -177,15 +178,15 @@ func (r *reader) content(name string, to []byte) ([]byte, error) {
 	}
 	to = status(&st, to)
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > maxFile {
-		return to, nil // nobody reads it
+		return to, nil // its content is not read
 	}
 	data, err := r.read(fd, int(st.Size))
-	hash := fnv.New128a() // chance is to be noticed, not malice: only root writes here
+	hash := fnv.New128a() // the hash has to detect accidental changes only, since only root writes here
 	_, _ = hash.Write(data)
 	return hash.Sum(to), err
 }
 
-// read reads to the end, into the one buffer of the reader.
+// read reads to the end of a file into the buffer of the reader.
 func (r *reader) read(fd, size int) ([]byte, error) {
 	r.buf = slices.Grow(r.buf[:0], max(size+1, 1<<10))
 	data := r.buf
@@ -243,10 +244,10 @@ func (r *reader) list(dir string) (entries []string, st unix.Stat_t, err error) 
 	}
 }
 
-// letter stands for a type of directory entries, one of DT_REG and the like.
+// letter returns the letter for a type of directory entries such as DT_REG.
 func letter(kind byte) string { return string(rune('a' + kind)) }
 
-// direntName is where the name begins in what getdents64(2) returns: behind inode, offset, length and type.
+// direntName is the offset of the name in an entry of getdents64(2), after inode, offset, length and type.
 const direntName = 19
 
 func owner(st *unix.Stat_t, to []byte) []byte {

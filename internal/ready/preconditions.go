@@ -6,22 +6,22 @@ import (
 	"temper/internal/rootdir"
 )
 
-// ProfileDirs is where profiles are looked for, the first directory first.
+// ProfileDirs are the directories of profiles, the first one counts most.
 var ProfileDirs = []string{
 	"/etc/temper/profiles.d", "/run/temper/profiles.d", "/usr/local/lib/temper/profiles.d",
 	"/usr/lib/temper/profiles.d",
 }
 
-// DisabledFile turns the generator off while it exists.
+// DisabledFile is a file that turns the generator off while it exists.
 const DisabledFile = "/etc/temper/disabled"
 
-// HasProfiles reports whether a root has any directory that may have a profile in it.
+// HasProfiles reports whether one of the [ProfileDirs] exists in a root.
 func HasProfiles(root string) (bool, error) { return hasAny(root, ProfileDirs...) }
 
 // Disabled reports whether [DisabledFile] exists.
 func Disabled(root string) (bool, error) { return hasAny(root, DisabledFile) }
 
-// InInitrd reports whether this is the initial file system, whose units are not those of the machine. The variable
+// InInitrd reports whether the generator runs in the initrd, whose units are not those of the machine. The variable
 // exists since systemd 251; see systemd.generator(7).
 func InInitrd(root string) (bool, error) {
 	if v, ok := unix.Getenv("SYSTEMD_IN_INITRD"); ok {
@@ -30,7 +30,8 @@ func InInitrd(root string) (bool, error) {
 	return hasAny(root, "/etc/initrd-release")
 }
 
-// hasAny reports whether one of the names exists, as a link, too. The error is set where that cannot be told.
+// hasAny reports whether one of the names exists, even as a link that leads nowhere. An error says that this is not
+// known.
 func hasAny(root string, names ...string) (bool, error) {
 	d, err := rootdir.Open(root)
 	if err != nil {

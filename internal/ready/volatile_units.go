@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VolatileDirs are the directories of the unit load path that a boot begins without: what is there while a record is
-// made is not there at the next boot. A record holds as long as nothing in them is about a unit that it knows or would
-// know.
+// VolatileDirs are the directories of the unit load path that are empty when a boot begins: what they have while a
+// record is made is gone at the next boot. A record holds as long as nothing in them is about a unit that a profile
+// matches.
 var VolatileDirs = []string{
 	"/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early", "/run/systemd/system",
 	"/run/systemd/system.attached", "/run/systemd/generator", "/run/systemd/generator.late",
 }
 
-// noneVolatile reports whether the volatile directories have nothing that may be about a unit of the record.
+// noneVolatile reports whether the volatile directories have nothing that could be about a unit of the record.
 func (r *Record) noneVolatile(now *reader) bool {
 	for _, dir := range VolatileDirs {
 		entries, _, err := now.list(dir)
@@ -30,8 +30,8 @@ func (r *Record) noneVolatile(now *reader) bool {
 	return true
 }
 
-// concerns reports whether an entry of a directory, as list has it, may be about a unit of the record. A link may make
-// any name an alias, and a drop-in directory of a prefix is about every unit that begins with it.
+// concerns reports whether an entry of a directory, as list returns it, could be about a unit of the record. A link can
+// make any name an alias, and the drop-in directory of a prefix is about every unit whose name begins with it.
 func (r *Record) concerns(entry string) bool {
 	name, kind, _ := strings.Cut(entry, "/")
 	name, dropin := strings.CutSuffix(name, ".d")
@@ -52,7 +52,7 @@ func (r *Record) concerns(entry string) bool {
 	return slices.ContainsFunc(r.Patterns, func(p string) bool { return matches(p, name) || matches(p, template) })
 }
 
-// matches reports whether a pattern may match a name.
+// matches reports whether a pattern could match a name.
 func matches(pattern, name string) bool {
 	if pattern == name || !strings.ContainsAny(pattern, "*?[") {
 		return pattern == name

@@ -9,7 +9,7 @@ import (
 // Name is the base name of every drop-in that temper writes.
 const Name = "50-temper.conf"
 
-// Write writes drop-ins below dir, which is there, and returns how many. It does not stop at an error.
+// Write writes drop-ins below dir, which must exist, and returns how many it wrote. It does not stop at an error.
 func Write(dir string, dropins []Dropin) (int, error) {
 	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -25,8 +25,8 @@ func Write(dir string, dropins []Dropin) (int, error) {
 	return len(dropins) - len(problems), errors.Join(problems...)
 }
 
-// write writes a drop-in below the directory that dir is open on. A reader finds it whole or not at all. It is not
-// synced: /run is gone with the power anyway.
+// write writes a drop-in below the open directory dir. A reader finds all of it or nothing. It is not synced, since
+// /run does not survive a power failure.
 func (d Dropin) write(dir int) error {
 	if err := unix.Mkdirat(dir, d.Unit+".d", 0o755); err != nil && err != unix.EEXIST {
 		return err

@@ -1,8 +1,9 @@
-// Package refusal names the ways in which a sandbox refuses a service something. The table of
-// temper/internal/directive says which directive causes which; temper/harness/witness sees them happen.
+// Package refusal names the ways in which a sandbox refuses something to a service. The table of
+// temper/internal/directive says which directive causes which; temper/harness/witness observes them.
 package refusal
 
-// Kind is a kind of refusal, in terms of what is refused and not of who refuses it. Each has a subject: what exactly.
+// Kind is a kind of refusal. It says what sort of thing is refused, not who refuses it. Each refusal also has a
+// subject: what exactly is refused.
 type Kind string
 
 // The kinds, with what the subject is.
@@ -21,12 +22,12 @@ const (
 	Namespace     Kind = "namespace"
 	Realtime      Kind = "realtime"       // "SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"
 	WriteExecute  Kind = "write-execute"  // the call that asked for executable memory
-	SetuidBit     Kind = "setuid-bit"     // path whose mode was to be set
+	SetuidBit     Kind = "setuid-bit"     // path whose mode was not set
 	Personality   Kind = "personality"    // the number in hexadecimal
 	Network       Kind = "network"        // address that cannot be reached: "1.2.3.4:80", "@abstract"
 	SocketBind    Kind = "socket-bind"    // address that cannot be taken: "0.0.0.0:80"
 	UserMapping   Kind = "user-mapping"   // id that the user namespace does not have
-	NewPrivileges Kind = "new-privileges" // process that was to get rights from a program it ran
+	NewPrivileges Kind = "new-privileges" // process that did not get privileges from a program that it executed
 	Keyring       Kind = "keyring"        // the call
 	IPC           Kind = "ipc"            // the call: an object of System V or POSIX that is not there
 	ProcessHidden Kind = "process-hidden" // the call, or the path in /proc: a process that is not there

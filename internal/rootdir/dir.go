@@ -1,11 +1,11 @@
-// Package rootdir opens files inside a directory that stands for the root of a machine: of an image, of a place, or of
-// a process. No name and no symbolic link leads out of it, whoever changes the tree meanwhile.
+// Package rootdir opens files inside a directory that is used as the root of a machine: of an image, of a place, or of
+// a process. No name and no symbolic link leads out of it, even if somebody changes the tree meanwhile.
 //
-// Start with [Open]. Every call resolves its name anew and works on the descriptor that it finds, so there is no time
-// between a check and a use in which a directory could be exchanged for a link.
+// Start with [Open]. Every call resolves its name again and works on the resulting descriptor, so there is no time
+// between a check and a use in which a directory could be replaced by a link.
 //
-// The package imports almost nothing, because temper-generator has it at every boot: errors are errnos. Package host
-// gives the same to everybody else.
+// The package imports almost nothing, since temper-generator runs it at every boot; its errors are errnos. All other
+// programs use package host.
 package rootdir
 
 import (
@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Dir is an open directory that is the root of all names. The zero value is not usable: see [Open].
+// A Dir is an open directory in which all names are resolved. The zero value is not usable: see [Open].
 type Dir struct {
-	fd int // unix.AT_FDCWD for this machine, whose names the kernel resolves as for every process
+	fd int // unix.AT_FDCWD for this machine, where the kernel resolves names as usual
 }
 
-// Open opens a root: "" and "/" are this machine.
+// Open opens a directory as a root; "" and "/" are this machine.
 func Open(dir string) (Dir, error) {
 	if dir == "" || dir == "/" {
 		return Dir{unix.AT_FDCWD}, nil
 	}
-	fd, err := again(func() (int, error) { return unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	fd, err := retryEINTR(func() (int, error) { return unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	return Dir{fd}, err
 }
 
@@ -37,31 +37,31 @@ func (d Dir) Close() {
 
 func (d Dir) isHost() bool { return d.fd == unix.AT_FDCWD }
 
-// Open opens what name leads to and returns a descriptor that the caller closes. Flags are those of open(2) without
-// O_CREAT.
+// Open opens the file that name leads to, and returns a descriptor that the caller closes. Flags are those of open(2)
+// without O_CREAT.
 func (d Dir) Open(name string, flags int) (int, error) {
 	flags |= unix.O_CLOEXEC
-	if flags&unix.O_PATH == 0 { // openat2(2) refuses what has no meaning
+	if flags&unix.O_PATH == 0 { // openat2(2) refuses flags that have no effect
 		flags |= unix.O_NOCTTY
 	}
 	if d.isHost() {
-		return again(func() (int, error) { return unix.Open(name, flags, 0) })
+		return retryEINTR(func() (int, error) { return unix.Open(name, flags, 0) })
 	}
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := again(func() (int, error) { return unix.Openat2(d.fd, name, &how) })
+	fd, err := retryEINTR(func() (int, error) { return unix.Openat2(d.fd, name, &how) })
 	if err == unix.ENOSYS || err == unix.EPERM || err == unix.EAGAIN {
-		// A kernel before 5.6, a seccomp filter that does not know the call, or a tree that is being moved.
+		// The kernel is older than 5.6, a seccomp filter does not know the call, or the tree is being moved.
 		return d.walk(name, flags)
 	}
 	return fd, err
 }
 
-// Parent opens the directory that has the last part of name, and returns that part. The part itself may be a link, or
-// missing.
+// Parent opens the directory that has the last part of name, and returns its descriptor and that part. The part may be
+// a link, or may not exist.
 func (d Dir) Parent(name string) (fd int, base string, err error) {
 	name = strings.TrimRight(name, "/")
 	dir, base := name[:strings.LastIndexByte(name, '/')+1], name[strings.LastIndexByte(name, '/')+1:]
-	if base == "" || base == "." || base == ".." { // the root, or a name whose last part is no entry of a directory
+	if base == "" || base == "." || base == ".." { // the root, or a last part that is not an entry of a directory
 		return -1, "", unix.EINVAL
 	}
 	if dir == "" && d.isHost() {
@@ -73,7 +73,7 @@ func (d Dir) Parent(name string) (fd int, base string, err error) {
 	return fd, base, err
 }
 
-// Stat describes what name leads to; with AT_SYMLINK_NOFOLLOW the last link itself.
+// Stat describes the file that name leads to; with AT_SYMLINK_NOFOLLOW, the last link itself.
 func (d Dir) Stat(name string, st *unix.Stat_t, flags int) error {
 	if d.isHost() {
 		return unix.Fstatat(unix.AT_FDCWD, name, st, flags)
@@ -90,7 +90,7 @@ func (d Dir) Stat(name string, st *unix.Stat_t, flags int) error {
 	return unix.Fstat(fd, st)
 }
 
-// Readlink writes where the link name leads into buf and returns how much that is.
+// Readlink writes the target of the link name into buf, and returns its length.
 func (d Dir) Readlink(name string, buf []byte) (int, error) {
 	fd, of := unix.AT_FDCWD, name
 	if !d.isHost() {
@@ -102,13 +102,13 @@ func (d Dir) Readlink(name string, buf []byte) (int, error) {
 		of = ""
 	}
 	n, err := unix.Readlinkat(fd, of, buf)
-	if of == "" && err == unix.ENOENT { // what is open is no link, for which a name gives EINVAL
+	if of == "" && err == unix.ENOENT { // the open file is not a link; with a name, the error is EINVAL
 		err = unix.EINVAL
 	}
 	return max(n, 0), err
 }
 
-// Statfs describes the file system of what name leads to.
+// Statfs describes the file system of the file that name leads to.
 func (d Dir) Statfs(name string, st *unix.Statfs_t) error {
 	if d.isHost() {
 		return unix.Statfs(name, st)
@@ -121,8 +121,8 @@ func (d Dir) Statfs(name string, st *unix.Statfs_t) error {
 	return unix.Fstatfs(fd, st)
 }
 
-// again repeats a system call that a signal interrupts.
-func again(call func() (int, error)) (int, error) {
+// retryEINTR repeats a system call that a signal interrupts.
+func retryEINTR(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
 		if err != unix.EINTR {

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many symbolic links one name may lead over; the kernel's limit.
+// maxLinks is the most symbolic links that are followed for one name, as in the kernel.
 const maxLinks = 40
 
-// walk is [Dir.Open] without openat2(2). It opens one directory of the name after the other and never follows a link:
-// it reads the link and goes on from there itself. ".." goes back to the directory that it came from, which is inside
-// the root wherever somebody has moved the other one meanwhile.
+// walk is [Dir.Open] without openat2(2). It opens one directory of the name after the other and lets the kernel follow
+// no link: it reads each link and opens the parts of its target. ".." goes back to the directory that was opened
+// before, which is inside the root even if somebody has moved the current one meanwhile.
 func (d Dir) walk(name string, flags int) (int, error) {
 	dirs := []int{d.fd} // the root and the directories on the way
 	defer func() { closeAll(dirs[1:]) }()
@@ -42,9 +42,9 @@ func (d Dir) walk(name string, flags int) (int, error) {
 			continue
 		}
 		if last {
-			return again(func() (int, error) { return unix.Openat(top, part, flags|unix.O_NOFOLLOW, 0) })
+			return retryEINTR(func() (int, error) { return unix.Openat(top, part, flags|unix.O_NOFOLLOW, 0) })
 		}
-		fd, err := again(func() (int, error) {
+		fd, err := retryEINTR(func() (int, error) {
 			return unix.Openat(top, part, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		})
 		if err != nil {
@@ -53,7 +53,7 @@ func (d Dir) walk(name string, flags int) (int, error) {
 		dirs = append(dirs, fd)
 	}
 	top := dirs[len(dirs)-1]
-	return again(func() (int, error) { return unix.Openat(top, ".", flags, 0) })
+	return retryEINTR(func() (int, error) { return unix.Openat(top, ".", flags, 0) })
 }
 
 // parts splits a name. A "/" at the end asks for a directory, as "/." does.
@@ -64,7 +64,7 @@ func parts(name string) []string {
 	return slices.DeleteFunc(strings.Split(name, "/"), func(part string) bool { return part == "" })
 }
 
-// linkAt reads the link of this name in a directory, if it is one.
+// linkAt reads the link with this name in a directory; isLink is false if there is none.
 func linkAt(dir int, name string) (target string, isLink bool) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(dir, name, buf)

@@ -8,14 +8,14 @@ import (
 	"temper/internal/values"
 )
 
-// SinceListedError is the first systemd that keeps a name denied as "~name:errno" on an allow-list, refused with the
-// error, and that ignores a name with an error in a line that allows.
+// SinceListedError is the first systemd version that keeps a name denied as "~name:errno" on an allow-list and refuses
+// the call with this error, and that ignores a name with an error in a line that allows.
 const SinceListedError = 249
 
-// Filter is what a sequence of SystemCallFilter= assignments amounts to.
+// Filter is the result of a sequence of SystemCallFilter= assignments.
 type Filter struct {
 	Set   bool // something is filtered
-	Allow bool // Calls are the only ones allowed, rather than those that are denied
+	Allow bool // Calls is an allow-list, not a deny-list
 	// Calls are the names on the list. On a deny-list the number is the error a call gets: -1 if none is given,
 	// values.ErrnoKill if the process is killed. A call on an allow-list with a number that is not negative is
 	// refused with that error. The map may be shared with other filters of the same assignments and must not be
@@ -23,7 +23,7 @@ type Filter struct {
 	Calls map[string]int
 }
 
-// Permits reports whether a call is let through.
+// Permits reports whether a call is allowed.
 func (f Filter) Permits(call string) bool {
 	errno, listed := f.Calls[call]
 	if f.Allow {
@@ -32,11 +32,11 @@ func (f Filter) Permits(call string) bool {
 	return !listed
 }
 
-// ParseFilter returns what a sequence of SystemCallFilter= assignments amounts to, as a systemd version reads
-// them with the libseccomp that Debian has beside it. See systemd.exec(5).
+// ParseFilter returns the result of a sequence of SystemCallFilter= assignments, as a systemd version reads them with
+// the libseccomp that Debian ships with it. See systemd.exec(5).
 //
-// The first assignment decides between an allow-list, on which @default is as well, and a deny-list. Names that systemd
-// does not know are ignored; an allow-list of only such names is still an allow-list.
+// The first assignment decides between an allow-list, which also has @default, and a deny-list. Names that systemd does
+// not know are ignored; an allow-list of only such names is still an allow-list.
 func ParseFilter(values []string, version int) Filter {
 	return Of(version).ParseFilter(values, version)
 }
@@ -59,7 +59,7 @@ func (s Set) ParseFilter(values []string, version int) Filter {
 	return f
 }
 
-// filters remembers filters: many services have the same, of hundreds of calls.
+// filters caches filters: many services have the same one, of hundreds of calls.
 var filters filterCache
 
 type filterKey struct {
@@ -68,7 +68,7 @@ type filterKey struct {
 	values  string
 }
 
-// filterCache keeps up to maxFilters filters; the first ones stay.
+// filterCache keeps the first maxFilters filters.
 type filterCache struct {
 	mu    sync.RWMutex
 	found map[filterKey]Filter
@@ -123,8 +123,8 @@ func (f *syscallFilterParser) assign(value string) {
 	}
 }
 
-// word splits "name:errno". Up to 248 an error number on an allow-list was taken and, unless it is "kill", had no
-// effect; afterwards the word is ignored.
+// word splits "name:errno". Up to 248, systemd accepts an error number on an allow-list, and it has no effect unless it
+// is "kill". Since 249, systemd ignores the word.
 func (f *syscallFilterParser) word(word string, inverted bool) (name string, errno int, ok bool) {
 	name, number, found := strings.Cut(word, ":")
 	if !found {
@@ -146,8 +146,8 @@ func (f *syscallFilterParser) word(word string, inverted bool) (name string, err
 	return name, errno, true
 }
 
-// apply puts a call, or every call of a group, on the list or takes it off. A call that is denied with an error number
-// stays on an allow-list, marked with the number.
+// apply adds a call, or every call of a group, to the list or removes it. A call that is denied with an error number
+// stays on an allow-list together with the number.
 func (f *syscallFilterParser) apply(name string, errno int, inverted bool) {
 	calls := []string{name}
 	if strings.HasPrefix(name, "@") {

@@ -1,5 +1,5 @@
-// Package syscalls knows the system calls and their groups, as each systemd version with its libseccomp has them on
-// each architecture, and what SystemCallFilter= makes of them.
+// Package syscalls has the system calls and their groups, as each systemd version with its libseccomp knows them on
+// each architecture, and parses SystemCallFilter=.
 //
 // Start with [Of] for the calls, or [ParseFilter] for what a service may call.
 package syscalls
@@ -16,8 +16,8 @@ import (
 
 //go:generate go run ./gen gen zz_syscalls.go
 
-// syscallRow is one system call: known has a bit for each of seccompVersions that knows the name, native one for each
-// of these and each of seccompArches that has the call.
+// syscallRow is one system call. known has a bit for each of seccompVersions that knows the name. native has a bit for
+// each pair of one of seccompVersions and one of seccompArches that has the call.
 type syscallRow struct {
 	name   string
 	known  uint8
@@ -29,26 +29,26 @@ type syscallGroup struct {
 	members []syscallMember
 }
 
-// syscallMember is a call or a group within a group, in has a bit for each of syscallVersions.
+// syscallMember is a call or a group within a group. in has a bit for each of syscallVersions.
 type syscallMember struct {
 	name string
 	in   uint8
 }
 
-// Set is the system calls and groups as one systemd with one libseccomp on one architecture knows them. The zero
-// value is that of systemd 247 on x86-64.
+// Set is the system calls and groups as one systemd with one libseccomp on one architecture knows them. The zero value
+// is for systemd 247 on x86-64.
 type Set struct{ groups, seccomp, arch int }
 
-// Of returns what a systemd version knows, with the libseccomp that Debian has beside it, on x86-64. Only 247,
-// 252, 257 and 262 were looked at: any other version has the groups of the nearest of these before it, or of 247.
+// Of returns the set of a systemd version with the libseccomp that Debian ships with it, on x86-64. The tables have
+// only 247, 252, 257 and 262: any other version gets the groups of the next older one of these, or of 247.
 func Of(version int) Set {
 	i := sort.SearchInts(syscallVersions, version+1) - 1
 	i = max(i, 0)
 	return Set{groups: i, seccomp: i}
 }
 
-// For returns what a systemd version knows on an architecture, named as uname(1) or Go name it, with a libseccomp.
-// An empty architecture is this machine's, an empty libseccomp the one that Debian has beside the systemd version.
+// For returns the set of a systemd version on an architecture, named as uname(1) or Go names it, with a libseccomp. An
+// empty architecture is this machine's, an empty libseccomp the one that Debian ships with the systemd version.
 func For(version int, arch, libseccomp string) (Set, error) {
 	if arch == "" {
 		arch = runtime.GOARCH
@@ -63,13 +63,14 @@ func For(version int, arch, libseccomp string) (Set, error) {
 	return calls, nil
 }
 
-// Versions returns the systemd versions that were looked at.
+// Versions returns the systemd versions in the tables.
 func Versions() []int { return slices.Clone(syscallVersions) }
 
-// Version returns which of them stands for this one.
+// Version returns the systemd version whose groups s has; it is one of [Versions].
 func (s Set) Version() int { return syscallVersions[s.groups] }
 
-// On returns the same for another architecture, named as uname(1) or Go name it. ok is false for one that is not known.
+// On returns the same set for another architecture, named as uname(1) or Go names it. ok is false for an architecture
+// that is not known.
 func (s Set) On(arch string) (on Set, ok bool) {
 	for _, a := range archAliases {
 		if a.alias == arch {
@@ -81,7 +82,7 @@ func (s Set) On(arch string) (on Set, ok bool) {
 	return s, s.arch >= 0
 }
 
-// archAliases are Go's names and systemd's for what libseccomp calls otherwise.
+// archAliases are the names of Go and systemd for architectures that libseccomp names differently.
 var archAliases = []struct{ alias, name string }{
 	{"amd64", "x86_64"},
 	{"x86-64", "x86_64"},
@@ -98,8 +99,8 @@ var archAliases = []struct{ alias, name string }{
 	{"loong64", "loongarch64"},
 }
 
-// With returns the same with another libseccomp, such as "2.5.5". Of versions that were not looked at, the nearest
-// before it stands in.
+// With returns the same set with another libseccomp, such as "2.5.5". For a version that is not in the tables, the next
+// older one counts.
 func (s Set) With(libseccomp string) Set {
 	s.seccomp = 0
 	for i, v := range seccompVersions {
@@ -120,7 +121,7 @@ func compareVersions(a, b string) int {
 	})
 }
 
-// Known reports whether the name can stand in SystemCallFilter=. systemd ignores others, with a warning.
+// Known reports whether SystemCallFilter= accepts the name. systemd ignores other names with a warning.
 func (s Set) Known(call string) bool {
 	row, ok := findSyscall(call)
 	return ok && row.known&(1<<s.seccomp) != 0
@@ -168,8 +169,7 @@ func (s Set) Group(name string) (calls []string, ok bool) {
 	return slices.Clone(calls), ok
 }
 
-// expanded holds what group found: the groups of every version and architecture are few, and each is wanted for every
-// unit.
+// expanded caches the results of group: there are few groups, and each is needed for every unit.
 var expanded sync.Map // from expansion to []string
 
 type expansion struct {
@@ -178,7 +178,7 @@ type expansion struct {
 	native bool
 }
 
-// group is Group without the copy.
+// group is Group without the copy of the result.
 func (s Set) group(name string) (calls []string, ok bool) {
 	key := expansion{s, name, false}
 	if found, ok := expanded.Load(key); ok {
@@ -204,7 +204,7 @@ func (s Set) group(name string) (calls []string, ok bool) {
 }
 
 // NativeMembers returns the calls of a group, and of the groups within it, that the architecture has, in the order in
-// which systemd looks at them. The slice is shared: it must not be changed.
+// which systemd checks them. The slice is shared: it must not be changed.
 func (s Set) NativeMembers(group string) []string {
 	key := expansion{s, group, true}
 	if found, ok := expanded.Load(key); ok {

@@ -1,10 +1,10 @@
-// Package systemd is the client of a service manager: of this machine's, or of the one in a place.
+// Package systemd is the client of a service manager: of this machine, or of a place.
 //
-// Call [Connect], [ConnectSystemBus] or [ConnectPrivate] first. Every method takes a context and returns soon after it
-// has ended, also where PID 1 hangs; a manager that does not answer a call within a minute is an error that wraps
-// [ErrNoAnswer]. Methods can be called at the same time from several goroutines.
+// Call [Connect], [ConnectSystemBus] or [ConnectPrivate] first. Every method takes a context and returns soon after the
+// context has ended, even if PID 1 hangs. If the manager does not answer a call within a minute, the error wraps
+// [ErrNoAnswer]. Several goroutines can call methods at the same time.
 //
-// Limits: the client believes what the manager says. Who owns the bus or PID 1 can tell it anything.
+// Limits: the client trusts the answers of the manager. Whoever controls the bus or PID 1 can make it return anything.
 package systemd
 
 import (
@@ -46,27 +46,28 @@ const (
 // Client is a connection to a manager.
 type Client struct {
 	api     *sdbus.Conn
-	bus     *dbus.Conn // of api, for calls; references to units belong to it
+	bus     *dbus.Conn // of api, for calls; the manager counts references to units for this connection
 	signals *dbus.Conn // of api
 	answer  time.Duration
 }
 
-// Booted reports whether systemd is the init system of this machine; sd_booted(3).
+// Booted reports whether systemd is the init system of this machine; see sd_booted(3).
 func Booted() bool {
 	info, err := os.Lstat("/run/systemd/system")
 	return err == nil && info.IsDir()
 }
 
-// Close ends the connection. The manager forgets the references to units that were made over it.
+// Close ends the connection. The manager then drops the references to units that were made over it.
 func (c *Client) Close() { c.api.Close() }
 
-// Connected reports whether the connection still stands.
+// Connected reports whether the connection is still open.
 func (c *Client) Connected() bool { return c.api.Connected() }
 
 // Bus is the connection to the bus of the manager, to talk to other services there. [Client.Close] closes it.
 func (c *Client) Bus() *dbus.Conn { return c.bus }
 
-// Refused returns what the manager said where err is its refusal of a call. The errors of the bus have other names.
+// Refused returns the message of the manager if err says that it refused a call. ok is false for errors of the bus,
+// which have other names.
 func Refused(err error) (message string, ok bool) {
 	refusal, ok := errors.AsType[dbus.Error](err)
 	if !ok || !strings.HasPrefix(refusal.Name, busName+".") {
@@ -75,7 +76,7 @@ func Refused(err error) (message string, ok bool) {
 	return refusal.Error(), true
 }
 
-// call makes one call, which has until limit to return. The error says what it was for.
+// call makes one call, which has to return within limit. The error begins with what.
 func (c *Client) call(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

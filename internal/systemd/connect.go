@@ -15,11 +15,11 @@ import (
 const (
 	// SystemBus is the socket of the system bus.
 	SystemBus = "/run/dbus/system_bus_socket"
-	// privateSocket is where PID 1 itself listens for root.
+	// privateSocket is the socket on which PID 1 itself accepts connections of root.
 	privateSocket = "/run/systemd/private"
 )
 
-// Dial opens a stream to a bus, or to a manager itself.
+// Dial opens a stream to a bus, or to the manager itself.
 type Dial func(ctx context.Context) (net.Conn, error)
 
 // Socket dials a unix socket.
@@ -30,8 +30,8 @@ func Socket(path string) Dial {
 	}
 }
 
-// Connect connects to the manager on a bus. It calls dial twice: the signals of the manager have a connection of their
-// own.
+// Connect connects to the manager on a bus. It calls dial twice, since the signals of the manager have a connection of
+// their own.
 func Connect(ctx context.Context, dial Dial) (*Client, error) {
 	return connect(ctx, dial, (*dbus.Conn).Hello)
 }
@@ -39,7 +39,7 @@ func Connect(ctx context.Context, dial Dial) (*Client, error) {
 // ConnectSystemBus connects to the manager of this machine, as any user.
 func ConnectSystemBus(ctx context.Context) (*Client, error) { return Connect(ctx, Socket(SystemBus)) }
 
-// ConnectUserBus connects to the manager of the user who asks.
+// ConnectUserBus connects to the user manager of the calling user.
 func ConnectUserBus(ctx context.Context) (*Client, error) {
 	run := os.Getenv("XDG_RUNTIME_DIR")
 	if run == "" {
@@ -48,13 +48,13 @@ func ConnectUserBus(ctx context.Context) (*Client, error) {
 	return Connect(ctx, Socket(filepath.Join(run, "bus")))
 }
 
-// ConnectPrivate connects to PID 1 of this machine itself, as root, also where no bus is up.
+// ConnectPrivate connects directly to PID 1 of this machine, which works for root even if no bus runs.
 func ConnectPrivate(ctx context.Context) (*Client, error) {
-	return connect(ctx, Socket(privateSocket), func(*dbus.Conn) error { return nil }) // there is no bus to greet
+	return connect(ctx, Socket(privateSocket), func(*dbus.Conn) error { return nil }) // no bus needs a Hello
 }
 
-// connect gives up when ctx ends; later ctx does not matter to the connection. go-systemd dials twice: first for calls,
-// then for signals.
+// connect gives up when ctx ends. After it has returned, ctx does not affect the connection. go-systemd dials twice:
+// first for calls, then for signals.
 func connect(ctx context.Context, dial Dial, greet func(*dbus.Conn) error) (*Client, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, answerWithin, ErrNoAnswer)
 	defer cancel()

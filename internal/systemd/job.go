@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Mode says what becomes of other jobs; systemctl(1), --job-mode=.
+// A Mode says what happens to other jobs; see --job-mode= in systemctl(1).
 type Mode string
 
 const (
@@ -19,50 +19,50 @@ const (
 	IgnoreDependencies Mode = "ignore-dependencies"
 )
 
-// Done is the result of a job that did what it was for. Others are failed, timeout, dependency, canceled and skipped.
+// Done is the result of a successful job. Other results are failed, timeout, dependency, canceled and skipped.
 const Done = "done"
 
-// StartUnit starts a unit and waits for the result of the job. The error is that of ctx where that ends first.
+// StartUnit starts a unit and waits for the result of the job. The error is that of ctx if ctx ends first.
 func (c *Client) StartUnit(ctx context.Context, name string) (result string, err error) {
 	return c.job(ctx, "start "+name, func(ctx context.Context, result chan<- string) (int, error) {
 		return c.api.StartUnitContext(ctx, name, string(Replace), result)
 	})
 }
 
-// StopUnit stops a unit, as [Client.StartUnit] starts it.
+// StopUnit stops a unit and waits, as [Client.StartUnit] does.
 func (c *Client) StopUnit(ctx context.Context, name string) (result string, err error) {
 	return c.job(ctx, "stop "+name, func(ctx context.Context, result chan<- string) (int, error) {
 		return c.api.StopUnitContext(ctx, name, string(Replace), result)
 	})
 }
 
-// RestartUnit stops a unit that runs, and starts it in any case.
+// RestartUnit stops a unit if it runs, and then starts it.
 func (c *Client) RestartUnit(ctx context.Context, name string) (result string, err error) {
 	return c.job(ctx, "restart "+name, func(ctx context.Context, result chan<- string) (int, error) {
 		return c.api.RestartUnitContext(ctx, name, string(Replace), result)
 	})
 }
 
-// ReloadUnit has a unit that runs read its configuration again.
+// ReloadUnit makes a running unit read its configuration again.
 func (c *Client) ReloadUnit(ctx context.Context, name string) (result string, err error) {
 	return c.job(ctx, "reload "+name, func(ctx context.Context, result chan<- string) (int, error) {
 		return c.api.ReloadUnitContext(ctx, name, string(Replace), result)
 	})
 }
 
-// Transient is a unit to make: the properties that org.freedesktop.systemd1(5) takes for transient units.
+// Transient is a transient unit to make, with properties of org.freedesktop.systemd1(5).
 type Transient struct {
 	Name       string
 	Properties []Property
 }
 
-// Property is one of a unit to make.
+// Property is one property of a [Transient].
 type Property struct {
 	Name  string
 	Value any
 }
 
-// StartTransientUnit makes units, starts the first of them and waits for the result of that job.
+// StartTransientUnit makes transient units, starts the first of them and waits for the result of that job.
 func (c *Client) StartTransientUnit(
 	ctx context.Context, mode Mode, unit Transient, others ...Transient,
 ) (result string, err error) {
@@ -108,8 +108,8 @@ func (c *Client) job(
 	return "", fmt.Errorf("%s: %w", what, err)
 }
 
-// Release stops a unit that may still run, kills what is left of it and what it starts when it stops, and lets the
-// manager forget it. Each step fails where there is nothing left to do, so it returns no error.
+// Release stops a unit that may still run, kills the remaining processes, also those that it starts while it stops, and
+// makes the manager unload it. It returns no error, since each step fails if there is nothing left to do.
 func (c *Client) Release(ctx context.Context, name string) {
 	stopped := make(chan struct{})
 	go func() {
@@ -132,14 +132,14 @@ func (c *Client) Release(ctx context.Context, name string) {
 	_ = c.Unref(ctx, name)
 }
 
-// ResetFailed makes a unit that has failed an inactive one.
+// ResetFailed makes a failed unit inactive.
 func (c *Client) ResetFailed(ctx context.Context, name string) error {
 	return c.call(ctx, c.answer, "reset "+name, func(ctx context.Context) error {
 		return c.api.ResetFailedUnitContext(ctx, name)
 	})
 }
 
-// Unref gives back the reference of a unit that was made with AddRef.
+// Unref drops the reference to a transient unit that was made with the property AddRef.
 func (c *Client) Unref(ctx context.Context, name string) error {
 	return c.ask(ctx, "release "+name, nil, managerInterface+".UnrefUnit", name)
 }

@@ -20,26 +20,26 @@ type Service struct {
 	Properties  Properties
 }
 
-// How a process ended; waitid(2).
+// How a process ended; see waitid(2).
 const (
 	Exited = 1 // CLD_EXITED
 	Killed = 2 // CLD_KILLED
 	Dumped = 3 // CLD_DUMPED
 )
 
-// A Command is one of a service that has ended, and how.
+// A Command is a command of a service that has ended.
 type Command struct {
-	Name         string // "ExecStartPre=/bin/x", and which it is where there are several
+	Name         string // "ExecStartPre=/bin/x", with its number if there are several
 	Code, Status int32  // as in Service
 }
 
-// LoadedService returns the state of a service, and an error that wraps [ErrNotLoaded] where it is not loaded.
+// LoadedService returns the state of a service, or an error that wraps [ErrNotLoaded] if it is not loaded.
 func (c *Client) LoadedService(ctx context.Context, name string) (Service, error) {
 	p, err := c.LoadedUnit(ctx, name)
 	return service(p), err
 }
 
-// Service loads a service if need be and returns its state.
+// Service loads a service if necessary and returns its state.
 func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 	p, err := c.Unit(ctx, name)
 	return service(p), err
@@ -65,8 +65,8 @@ var commandProperties = []string{
 	"ExecStop", "ExecStopPost",
 }
 
-// commands reads how the commands of a service ended; their type is a(sasbttttuii), the last three being pid, code,
-// status.
+// commands reads how the commands of a service ended. Their D-Bus type is a(sasbttttuii); the last three fields are
+// pid, code and status.
 func commands(p Properties) []Command {
 	var run []Command
 	for _, name := range commandProperties {

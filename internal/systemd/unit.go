@@ -10,10 +10,11 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Properties are those of a unit, general and of its type, as godbus decodes them; org.freedesktop.systemd1(5).
+// Properties are the properties of a unit, general ones and those of its type, as godbus decodes them; see
+// org.freedesktop.systemd1(5).
 type Properties = map[string]any
 
-// Get returns a property, the zero value where this systemd has none of that name and type.
+// Get returns a property, or the zero value if this systemd has no property of that name and type.
 func Get[T any](p Properties, name string) T {
 	var value, zero T
 	if v, ok := p[name]; !ok || dbus.Store([]any{v}, &value) != nil {
@@ -22,7 +23,7 @@ func Get[T any](p Properties, name string) T {
 	return value
 }
 
-// Unit loads a unit if need be and returns its properties. A unit that does not exist has LoadState=not-found.
+// Unit loads a unit if necessary and returns its properties. A unit that does not exist has LoadState=not-found.
 func (c *Client) Unit(ctx context.Context, name string) (Properties, error) {
 	var p Properties
 	err := c.call(ctx, c.answer, "ask for "+name, func(ctx context.Context) (err error) {
@@ -32,7 +33,7 @@ func (c *Client) Unit(ctx context.Context, name string) (Properties, error) {
 	return p, err
 }
 
-// LoadedUnit returns the properties of a unit, and an error that wraps [ErrNotLoaded] where it is not loaded.
+// LoadedUnit returns the properties of a unit, or an error that wraps [ErrNotLoaded] if it is not loaded.
 func (c *Client) LoadedUnit(ctx context.Context, name string) (Properties, error) {
 	if err := c.loaded(ctx, name); err != nil {
 		return nil, err
@@ -64,8 +65,8 @@ func (c *Client) LoadedUnitChanged(ctx context.Context, name string) (uint64, er
 // UnitStatus is a line of a list of units.
 type UnitStatus = sdbus.UnitStatus
 
-// Units lists the loaded units. Where there are states, such as "failed", it lists only units in one of them; where
-// there are patterns of glob(7), only units whose names match one.
+// Units lists the loaded units. If there are states, such as "failed", it lists only units in one of them; if there are
+// patterns of glob(7), only units whose names match one of them.
 func (c *Client) Units(ctx context.Context, states, patterns []string) ([]UnitStatus, error) {
 	var units []UnitStatus
 	err := c.call(ctx, c.answer, "list units", func(ctx context.Context) (err error) {
@@ -79,7 +80,7 @@ func (c *Client) Units(ctx context.Context, states, patterns []string) ([]UnitSt
 	return units, err
 }
 
-// Reload makes the manager read its units again, and so run its generators; systemctl daemon-reload.
+// Reload makes the manager run its generators and read its units again, as systemctl daemon-reload does.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, reloadWithin, "reload the manager", c.api.ReloadContext)
 }
@@ -109,7 +110,7 @@ func (c *Client) Starting(ctx context.Context) (bool, error) {
 	return state == "initializing" || state == "starting", err
 }
 
-// Jobs is how many jobs are queued or run.
+// Jobs returns how many jobs are queued or running.
 func (c *Client) Jobs(ctx context.Context) (uint32, error) {
 	return managerProperty[uint32](ctx, c, "NJobs")
 }

@@ -1,4 +1,4 @@
-// Package testroot gives tests the Debian root trees on which they try things against real systemd.
+// Package testroot gives tests the Debian root trees in which they run real systemd.
 //
 // The trees are made by testdata/roots/make-root, which the Makefile calls before the tests, and are kept outside the
 // source tree. They are shared and must not be changed: boot or mount an overlay of them.
@@ -16,8 +16,8 @@ import (
 // Versions lists the trees by name with the systemd version that each must have.
 var Versions = map[string]int{"bullseye": 247, "bookworm": 252, "trixie": 257, "sid": 262}
 
-// Path returns the directory of the tree name, a key of [Versions]. It skips the test without root, saying so, and
-// fails it where root could have the tree and has not.
+// Path returns the directory of the tree name, a key of [Versions]. It skips the test if the user is not root, and
+// fails it if the user is root but the tree does not exist.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	Need(t)
@@ -28,11 +28,11 @@ func Path(t testing.TB, name string) string {
 	return dir
 }
 
-// Tree is where make-root keeps the tree name.
+// Tree is the directory in which make-root keeps the tree name.
 func Tree(name string) string { return filepath.Join(cache(), "roots", name) }
 
-// Daemons returns a directory with the unit files of many Debian packages, as they are in the suite of the tree name;
-// their paths in it are those of the packages. It skips and fails as [Path] does.
+// Daemons returns a directory with the unit files of many Debian packages of the suite of the tree name, with the same
+// paths as in the packages. It skips and fails as [Path] does.
 func Daemons(t testing.TB, name string) string {
 	t.Helper()
 	Need(t)
@@ -59,7 +59,7 @@ func cache() string {
 }
 
 // inTree runs a command in a throwaway copy of a tree: an overlay in a mount namespace of its own, with /proc, /sys and
-// cgroup2, because systemd before 262 does not load a unit with IPIngressFilterPath= without. copies are "FROM:TO", or
+// cgroup2. Without these, systemd before 262 does not load a unit with IPIngressFilterPath=. copies are "FROM:TO", or
 // "FROM=TO" for a directory that is mounted there instead.
 const inTree = `set -e
 tree=$1 work=$2 copies=$3; shift 3
@@ -79,7 +79,7 @@ done
 exec chroot "$root" "$@"`
 
 // Command is a command that runs in a throwaway copy of a tree, without a manager. copies are directories of the
-// machine: "FROM:TO" is copied, "FROM=TO" is mounted, so that what is written there stays.
+// machine: "FROM:TO" is copied, "FROM=TO" is mounted, so that what the command writes there stays.
 func Command(t testing.TB, tree, copies string, args ...string) *exec.Cmd {
 	return exec.Command(
 		"unshare",

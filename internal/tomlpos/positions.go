@@ -1,5 +1,5 @@
-// Package tomlpos finds the lines of a TOML document in which its keys stand. The TOML library decodes the values but
-// keeps the positions to itself.
+// Package tomlpos finds the lines of the keys of a TOML document. The TOML library decodes the values but does not
+// return their positions.
 package tomlpos
 
 import (
@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// Position is where a key or an array element stands in a document: its line, and how many stand before it.
+// Position is the position of a key or an array element in a document: its line, and how many keys and elements stand
+// before it.
 type Position struct{ Line, Order int }
 
 // Positions maps the path of each key and array element, such as "check[1].http.url", to its position. See [Child] and
@@ -27,8 +28,8 @@ func (p Positions) Of(path string) Position {
 	return Position{Line: 1}
 }
 
-// OfKey returns the position of a key as the TOML library names it: the names of its tables, without the numbers of
-// array elements. Of several elements that have the key, the first counts.
+// OfKey returns the position of a key as the TOML library names it: with the names of its tables, but without the
+// numbers of array elements. If several elements have the key, it returns the first.
 func (p Positions) OfKey(key ...string) Position {
 	want, found := strings.Join(key, "."), Position{}
 	for path, at := range p {
@@ -44,11 +45,11 @@ func (p Positions) OfKey(key ...string) Position {
 
 var index = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[\d+\]`) })
 
-// Locate finds every key of a document that is valid TOML. It knows just enough of the grammar to tell where keys and
-// values begin and end. On invalid TOML it ends as well, with whatever it has found.
+// Locate finds every key of a document that is valid TOML. It knows only as much of the grammar as it needs to find
+// where keys and values begin and end. On invalid TOML it returns what it has found so far.
 //
-// It stops at the first key or value that lies deeper than [MaxDepth] and returns its line, else 0. Ask it before the
-// TOML library, which takes minutes and gigabytes for a key of 30,000 parts.
+// It stops at the first key or value that is nested deeper than [MaxDepth] and returns its line in deep, which is else
+// 0. Call it before the TOML library, which takes minutes and gigabytes for a key of 30,000 parts.
 func Locate(doc string) (found Positions, deep int) {
 	s := scanner{doc: doc, line: 1, found: Positions{}, tables: map[string]int{}}
 	s.document()
@@ -63,7 +64,7 @@ type scanner struct {
 	pos    int
 	line   int
 	depth  int
-	deep   int // line of what lies too deep, or 0
+	deep   int // line of the first key or value that is nested too deep, or 0
 	found  Positions
 	tables map[string]int // path of an array of tables -> how many there are so far
 }
@@ -95,7 +96,7 @@ func (s *scanner) document() {
 	}
 }
 
-// header reads the key of a table header. A part that names an array of tables means its last element so far.
+// header reads the key of a table header. A part that names an array of tables means the last element so far.
 func (s *scanner) header() string {
 	path := ""
 	for {
@@ -124,7 +125,7 @@ func (s *scanner) assignment(prefix string) {
 	}
 }
 
-// enter goes one level down. Too deep, it goes to the end of the document, where everything stops.
+// enter goes one level deeper. If that is too deep, it moves to the end of the document, where all readers stop.
 func (s *scanner) enter() {
 	if s.depth++; s.depth > MaxDepth && s.deep == 0 {
 		s.deep, s.pos = s.line, len(s.doc)

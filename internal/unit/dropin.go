@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// dropinFiles lists the drop-ins that count. Of several with one base name the first wins: the main name's before the
-// other names', those of its type last; for each name by load path, then from the name itself to shorter and shorter
-// prefixes.
+// dropinFiles lists the drop-ins that count. Of several with the same base name, the first in this order wins: those of
+// the main name, those of the other names, those of the unit type. For each name the order is that of the load path,
+// then from the name itself to shorter and shorter prefixes.
 func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
 	groups := [][]string{dropinNames(id)}
 	for _, name := range aliases {
@@ -44,7 +44,8 @@ func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
 	return files, problems
 }
 
-// dropinDirs returns where directories of these names exist: by load path first, then in the order of the names.
+// dropinDirs returns the existing directories with these names, sorted by the load path first, then in the order of the
+// names.
 func (x *index) dropinDirs(names []string) []string {
 	var found []place
 	for _, name := range names {
@@ -85,10 +86,10 @@ func dropinNames(name string) []string {
 	return names
 }
 
-// shorter cuts a name back to the "-" before its last part and keeps the "-"; "" if there is none but at the beginning.
+// shorter cuts the last part off a name and keeps the "-" before it; "" if there is no "-" except at the beginning.
 func shorter(prefix string) string {
 	dash := strings.LastIndexByte(prefix, '-')
-	if dash >= 0 && dash == len(prefix)-1 { // one at the end is passed over once
+	if dash >= 0 && dash == len(prefix)-1 { // skip a "-" at the end
 		if dash = strings.LastIndexByte(prefix[:dash], '-'); dash < 0 {
 			return ""
 		}
@@ -115,8 +116,8 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 	x.dropins[e.Name()] = append(x.dropins[e.Name()], place{rank, full})
 }
 
-// deadDir says why a link to a drop-in directory is not followed. systemd looks up a relative one from the root
-// directory, and does not find it there (is_dir() in unit_file_build_name_map(), since 250).
+// deadDir says why systemd does not follow a link to a drop-in directory. It resolves a relative link from the root
+// directory, and does not find the target there (is_dir() in unit_file_build_name_map(), since 250).
 func (x *index) deadDir(link string) string {
 	target, err := x.tree.root.Readlink(link)
 	if err != nil {
@@ -149,5 +150,6 @@ func (x *index) conf(dir string) ([]string, error) {
 	return c.names, c.err
 }
 
-// hidden reports whether systemd never looks at a file of this name. Names that end in .conf cannot be backups.
+// hidden reports whether systemd ignores a drop-in of this name. Names of backups do not end in .conf, so they need no
+// check.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Escape makes any string fit for a part of a unit name, as systemd-escape does: "/" becomes "-", and other
-// characters that names cannot have, "-" and a leading dot become \xNN.
+// Escape makes any string valid as a part of a unit name, as systemd-escape does: "/" becomes "-". A "-", a dot at the
+// beginning and every other character that names cannot have become \xNN.
 func Escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -48,8 +48,8 @@ func Unescape(s string) (string, error) {
 	return b.String(), nil
 }
 
-// EscapePath makes the name of a unit out of a path as systemd-escape --path does: /dev/sda is dev-sda, and / is "-".
-// A path with ".." in it has none, and neither has ".".
+// EscapePath makes a unit name from a path as systemd-escape --path does: /dev/sda becomes dev-sda, and / becomes "-".
+// It returns an error for a path with ".." in it, and for ".".
 func EscapePath(name string) (string, error) {
 	if name == "." || slices.Contains(strings.Split(name, "/"), "..") {
 		return "", fmt.Errorf("%q has no name, want a path without \"..\"", name)

@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultPath is the unit load path of the system manager, highest priority first (systemd.unit(5), "Unit File Load
-// Path"). Where /lib is a link to /usr/lib the two count once.
+// Path"). If /lib is a link to /usr/lib, the two count once.
 var DefaultPath = []string{
 	"/etc/systemd/system.control",
 	"/run/systemd/system.control",
@@ -29,7 +29,7 @@ var DefaultPath = []string{
 	"/run/systemd/generator.late",
 }
 
-// maxHops is how many links a name may be away from its fragment (FOLLOW_MAX in systemd).
+// maxHops is the most links from a name to its fragment (FOLLOW_MAX in systemd).
 const maxHops = 8
 
 // entry is what a name in the load path stands for: a file, or the name of another unit.
@@ -38,11 +38,11 @@ type entry struct {
 	alias string
 }
 
-// index is the load path as a whole: what systemd's name map is.
+// index has all names of the load path, as systemd's unit name map does.
 type index struct {
 	tree     *tree
 	version  int
-	only     string // the type of units that count; "" is every type
+	only     string // the only unit type that is read; "" is every type
 	dirs     []string
 	inside   []string                // dirs, and what they resolve to
 	units    map[string]entry        // unit name -> highest entry
@@ -85,8 +85,8 @@ func newIndex(t *tree, version int, only string, dirs []string) *index {
 	return x
 }
 
-// addDir appends a directory to the load path. Of two names of one directory, the one without links is kept, at the
-// place of the first.
+// addDir appends a directory to the load path. If the directory is there already under another name, only the name
+// without links is kept, at the position of the first.
 func (x *index) addDir(dir string) {
 	real := x.tree.real(dir)
 	for i, have := range x.dirs {
@@ -102,7 +102,7 @@ func (x *index) addDir(dir string) {
 	x.inside = append(x.inside, dir, real)
 }
 
-// read takes every unit and every drop-in directory of one directory of the load path.
+// read reads the names of all units and drop-in directories in one directory of the load path.
 func (x *index) read(rank int, dir string) {
 	entries, err := x.tree.list(dir)
 	if err != nil {
@@ -160,9 +160,9 @@ func (x *index) skip(name, file, message string) {
 	x.skipped[name] = append(x.skipped[name], Problem{Position{Path: file}, message})
 }
 
-// link tells what a link in the load path means. A target inside the load path makes it an alias, whatever file is
-// there; one outside makes it a unit file that lies elsewhere, or a mask. A link to its own name means nothing: a
-// zero entry.
+// link returns the meaning of a link in the load path. If the target is inside the load path, the link is an alias,
+// whatever file is there. If the target is outside, the link is a unit file that is elsewhere, or a mask. A link to its
+// own name means nothing and gives a zero entry.
 func (x *index) link(dir, name string) (entry, error) {
 	full := path.Join(dir, name)
 	target, err := x.tree.root.Readlink(full)
@@ -177,7 +177,7 @@ func (x *index) link(dir, name string) (entry, error) {
 		x.inside,
 		func(d string) bool { return strings.HasPrefix(target, strings.TrimRight(d, "/")+"/") },
 	) {
-		if !x.since(248) { // the target's own name counted
+		if !x.since(248) { // older versions use the name of the target
 			return entry{file: target}, nil
 		}
 		return entry{file: full}, nil
@@ -192,7 +192,7 @@ func (x *index) link(dir, name string) (entry, error) {
 	return entry{alias: other}, nil
 }
 
-// dirOf returns the directory of a path with every ".." left for the links before it.
+// dirOf returns the directory of a path. It keeps every "..", which has to be resolved after the links before it.
 func dirOf(name string) string {
 	dir, _ := path.Split(strings.TrimRight(name, "/"))
 	if dir = strings.TrimRight(dir, "/"); dir == "" {
@@ -201,7 +201,7 @@ func dirOf(name string) string {
 	return dir
 }
 
-// checkAlias says why a link cannot make name an alias of other.
+// checkAlias returns an error if a link cannot make name an alias of other.
 func checkAlias(name, other string) error {
 	k, _ := kindOf(Type(name))
 	switch {
@@ -229,14 +229,14 @@ func checkAlias(name, other string) error {
 	return nil
 }
 
-// errAbsent says that the load path does not have a name; a chain of links that ends nowhere has an error of its own.
+// errAbsent says that the load path does not have a name. A chain of links that leads nowhere is another error.
 var errAbsent = errors.New("no entry in the load path")
 
 // errLoop says that links lead in a circle, or that there are more than systemd follows.
 var errLoop = errors.New("the links form a loop or are too many, want at most 8")
 
-// find follows aliases by name to a file. An instance that an alias leads to and that has no entry has that of its
-// template.
+// find follows aliases by name to a file. If an alias leads to an instance without an entry, the entry of the template
+// counts.
 func (x *index) find(name string) (string, error) {
 	trail := []string{name}
 	for range maxHops {
@@ -258,7 +258,7 @@ func (x *index) find(name string) (string, error) {
 	return "", fmt.Errorf("%s: %w", strings.Join(trail, " -> "), errLoop)
 }
 
-// reverse notes an alias under the main name that it leads to, unless that is masked.
+// reverse records an alias under the main name to which it leads, unless the main name is masked.
 func (x *index) reverse(name string, e entry) {
 	if e.file != "" && path.Base(e.file) == name {
 		return

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Instances returns the instances that a drop-in directory reaches and their template does not share, sorted: one of
-// the instance, of its prefix, such as foo-@x.service.d for foo-bar@x.service, or of another name of the template.
-// They go by their main name. Those that have a unit file or a link of their own are in [Loader.List].
+// Instances returns the main names of instances that have a drop-in directory which their template does not have,
+// sorted: a directory of the instance, of its prefix, such as foo-@x.service.d for foo-bar@x.service, or of another
+// name of the template. [Loader.List] lists the instances that have their own unit file or link.
 func (l *Loader) Instances() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -33,8 +33,8 @@ func (l *Loader) Instances() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// mainName is the name of an instance of the template that has the file, whichever other name of the template is
-// meant; "" if nothing can be loaded by the name.
+// mainName is the main name of an instance, also if name is an instance of an alias of the template; "" if no unit can
+// be loaded by the name.
 func (x *index) mainName(name string) string {
 	file, err := x.fragment(name)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"temper/internal/host"
 )
 
-// ErrNotFound says that the load path has no unit of a name.
+// ErrNotFound says that the load path has no unit of this name.
 var ErrNotFound = errors.New("unit not found")
 
 // Loader loads units from a root. The zero value reads this machine.
@@ -23,27 +23,26 @@ var ErrNotFound = errors.New("unit not found")
 type Loader struct {
 	Root    host.Root
 	Path    []string // the load path, highest priority first; nil is DefaultPath
-	Version int      // systemd's major version, for the few rules that changed; 0 is the newest
-	Only    string   // the one type of units that are wanted, such as "service"; "" is every type
+	Version int      // systemd's major version, since a few rules have changed; 0 is the newest
+	Only    string   // the only unit type to load, such as "service"; "" is every type
 
 	mu    sync.Mutex
 	tree  *tree
 	index *index
 }
 
-// Load loads the unit of this name: its fragment and its drop-ins, found through whichever alias the name is. An
-// instance without a file of its own is loaded from its template. A unit that is masked loads, with Masked set. The
-// error wraps [ErrNotFound] if there is no fragment, unless the unit is of a type that exists without one (slice,
-// scope, device). An unreadable or malformed fragment is an error; an unreadable drop-in is one of the unit's
-// Problems.
+// Load loads the unit of this name, which can be an alias: its fragment and its drop-ins. An instance without a file of
+// its own is loaded from its template. A masked unit is loaded too, with Masked set. The error wraps [ErrNotFound] if
+// there is no fragment, unless the unit is of a type that exists without one (slice, scope, device). An unreadable or
+// malformed fragment is an error; an unreadable drop-in is one of the unit's Problems.
 func (l *Loader) Load(name string) (*Unit, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.load(l.whole(), name)
 }
 
-// LoadFile loads the unit whose fragment is the file at this path inside the root. Its directory goes in front of the
-// load path, as systemd-analyze does it. A relative path starts from the working directory.
+// LoadFile loads the unit whose fragment is the file at this path inside the root. Its directory is put in front of the
+// load path, as systemd-analyze does. A relative path starts from the working directory.
 func (l *Loader) LoadFile(name string) (*Unit, error) {
 	if l.Root.IsHost() {
 		abs, err := filepath.Abs(name)
@@ -64,14 +63,14 @@ func (l *Loader) LoadFile(name string) (*Unit, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.whole() // for its listings
+	l.whole() // lists the directories, which the next lines use
 	dirs := append([]string{path.Dir(name)}, l.dirs()...)
 	return l.load(newIndex(l.tree, l.Version, l.Only, dirs), path.Base(name))
 }
 
 // List returns the names of all units in the load path that end in suffix, such as ".service", sorted: fragments,
-// masks, aliases, and templates as foo@.service. A name may be there and not load: a link may lead nowhere. The error
-// joins what was unreadable; the names are then those that could be seen.
+// masks, aliases, and templates as foo@.service. It can list a name that does not load, since a link may lead nowhere.
+// The error joins the problems of unreadable directories; the names are then those in the readable ones.
 func (l *Loader) List(suffix string) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,9 +89,9 @@ func (l *Loader) List(suffix string) ([]string, error) {
 	return names, errors.Join(errs...)
 }
 
-// PassedOver returns the names in the load path that end in suffix and stand for no unit: systemd passes over each
-// entry that has one. [Loader.Load] says why.
-func (l *Loader) PassedOver(suffix string) []string {
+// Ignored returns the unit names that end in suffix and for which the load path has only entries that systemd ignores.
+// [Loader.Load] says why.
+func (l *Loader) Ignored(suffix string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.whole()
@@ -106,7 +105,7 @@ func (l *Loader) PassedOver(suffix string) []string {
 	return names
 }
 
-// Has reports whether the load path has a unit of this name that is not masked. It reads nothing.
+// Has reports whether the load path has a unit of this name that is not masked. It does not load the unit.
 func (l *Loader) Has(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,7 +121,7 @@ func (l *Loader) dirs() []string {
 	return l.Path
 }
 
-// whole returns the index of the load path, made on first use.
+// whole returns the index of the load path, which is made at the first call.
 func (l *Loader) whole() *index {
 	if l.index == nil {
 		l.tree = newTree(l.Root)
@@ -152,7 +151,7 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 	return u, nil
 }
 
-// notFound tells why there is no such unit, with what was passed over in looking for it.
+// notFound returns the error that says why there is no such unit, with the entries of this name that were ignored.
 func notFound(name string, why error, problems []Problem) error {
 	err := fmt.Errorf("%s: %w", name, ErrNotFound)
 	if !errors.Is(why, errAbsent) {
@@ -171,7 +170,7 @@ func example(name string) string {
 	return "nginx.service"
 }
 
-// fragment returns the file of a unit: its own, else that of its template.
+// fragment returns the file of a unit: its own or, without one, that of its template.
 func (x *index) fragment(name string) (string, error) {
 	file, err := x.find(name)
 	if err == nil || errors.Is(err, errLoop) || !IsInstance(name) {
@@ -183,13 +182,13 @@ func (x *index) fragment(name string) (string, error) {
 	return "", err
 }
 
-// names returns the main name and all others of a unit that has this fragment.
+// names returns the main name and all other names of a unit that has this fragment.
 func (x *index) names(name, file string) (string, []string) {
 	id, all := name, append([]string{name}, x.others[name]...)
 	if main := path.Base(file); file != "" && main != name {
 		if other := x.sameInstance(name, main, main); x.has(main) && other != "" {
 			id = other
-		} else if IsTemplate(main) && x.since(249) { // an instance with a file of its own is another name all the same
+		} else if IsTemplate(main) && x.since(249) { // an instance with its own file is still another name
 			all = append(all, Instantiate(main, Instance(name)))
 		}
 		for _, other := range x.others[main] {
@@ -203,7 +202,7 @@ func (x *index) names(name, file string) (string, []string) {
 	return id, all
 }
 
-// sameInstance turns an alias of a template into the alias of the instance, "" if that name has another fragment.
+// sameInstance turns an alias of a template into an alias of the instance; "" if that name has another fragment.
 func (x *index) sameInstance(name, alias, main string) string {
 	if !IsInstance(name) || !IsTemplate(alias) {
 		return alias
@@ -218,7 +217,7 @@ func (x *index) sameInstance(name, alias, main string) string {
 	return inst
 }
 
-// readFragment reads the fragment, or finds that it is a mask.
+// readFragment reads the fragment, or sets Masked.
 func (u *Unit) readFragment(t *tree) error {
 	if u.Fragment == "" {
 		return nil
@@ -228,7 +227,7 @@ func (u *Unit) readFragment(t *tree) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %w: %s leads to a file that does not exist", u.Name, ErrNotFound, u.Fragment)
 	case err != nil:
-		if pe, ok := errors.AsType[*fs.PathError](err); ok { // whose path may be one outside of the root
+		if pe, ok := errors.AsType[*fs.PathError](err); ok { // its path may be outside of the root
 			err = fmt.Errorf("%s: %w", u.Fragment, pe.Err)
 		}
 		return fmt.Errorf("%s: %w", u.Name, err)
@@ -245,8 +244,8 @@ func (u *Unit) readFragment(t *tree) error {
 	return nil
 }
 
-// read returns the content of a file, or that it masks: that it is empty or a device, which /dev/null is. In a root,
-// a link that leads to /dev/null masks although the root may have no devices.
+// read returns the content of a file. masked says that the file is empty or is a device such as /dev/null. In a root, a
+// link to /dev/null also masks, even if the root has no devices.
 func (t *tree) read(name string) (text string, masked bool, err error) {
 	root := t.root
 	data, err := root.ReadFile(name)
@@ -277,14 +276,14 @@ func (u *Unit) readDropins(x *index) {
 	}
 }
 
-// content is what a drop-in says.
+// content is the content of a drop-in.
 type content struct {
 	masked      bool
 	assignments []Assignment
 	problems    []Problem
 }
 
-// dropin reads a drop-in. One that other units may have too, such as those in service.d, is read once.
+// dropin reads a drop-in. It caches one that other units can have too, such as those in service.d.
 func (x *index) dropin(u *Unit, file string) content {
 	shared := path.Base(path.Dir(file)) != u.ID+".d"
 	if d, ok := x.contents[file]; ok && shared {
@@ -306,7 +305,7 @@ func (x *index) dropin(u *Unit, file string) content {
 	return d
 }
 
-// unknownSections finds sections that systemd ignores in a unit of this type.
+// unknownSections returns a problem for each section that systemd ignores in a unit of this type.
 func (u *Unit) unknownSections(assignments []Assignment) []Problem {
 	var problems []Problem
 	k, _ := kindOf(Type(u.ID))

@@ -5,8 +5,8 @@ import "strings"
 // maxName is the length that a unit name must stay below (UNIT_NAME_MAX in systemd).
 const maxName = 256
 
-// kinds are the unit types, with the sections that a unit of the type has beside [Unit] and [Install], and whether the
-// type exists without a fragment. Types that can have aliases and templates are marked as in systemd.
+// kinds are the unit types: the sections that a unit of the type has in addition to [Unit] and [Install], whether it
+// can have aliases and templates, and whether it exists without a fragment.
 var kinds = []kind{
 	{name: "service", sections: "Service", alias: true, template: true},
 	{name: "socket", sections: "Socket", alias: true, template: true},
@@ -74,7 +74,7 @@ func Template(name string) string {
 // Type returns the unit type that the name ends in, such as "service".
 func Type(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// Prefix returns what stands before the first "@" of an instance or a template, and before the type otherwise.
+// Prefix returns the part of a name before the first "@" or, if there is none, before the type.
 func Prefix(name string) string {
 	if prefix, _, ok := splitName(name); ok {
 		return prefix
@@ -82,14 +82,14 @@ func Prefix(name string) string {
 	return stem(name)
 }
 
-// Instance returns what stands between the first "@" and the type, not unescaped, or "".
+// Instance returns the part of a name between the first "@" and the type, still escaped, or "".
 func Instance(name string) string {
 	_, instance, _ := splitName(name)
 	return instance
 }
 
-// Instantiate returns the instance of a template, or the same instance of another template's instance: foo@.service
-// and bar make foo@bar.service. It returns "" if that is not a valid unit name.
+// Instantiate returns an instance of a template, which can be given as the template or as any instance of it:
+// foo@.service and bar make foo@bar.service. It returns "" if that is not a valid unit name.
 func Instantiate(template, instance string) string {
 	prefix, _, ok := splitName(template)
 	name := prefix + "@" + instance + "." + Type(template)

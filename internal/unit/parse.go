@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	maxLine = 1 << 20 // systemd's LONG_LINE_MAX: a line must be shorter, joined lines at most as long
+	maxLine = 1 << 20 // LONG_LINE_MAX of systemd: a line must be shorter, joined lines may be as long
 	blanks  = " \t\n\r"
 	bom     = "\uFEFF"
 )
 
 // Parse reads one unit file or drop-in as systemd 247 to 262 does. What systemd ignores with a warning is a problem.
-// The error is a [Problem] if systemd stops reading there, which makes a fragment unusable, while a drop-in keeps
-// what stood above; the assignments returned with it are those. Any other error is one of r.
+// The error is a [Problem] if systemd stops reading there: it then does not load a fragment, but keeps the assignments
+// of a drop-in above that line, which are returned with the error. Any other error comes from r.
 func Parse(path string, r io.Reader) ([]Assignment, []Problem, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -24,7 +24,7 @@ func Parse(path string, r io.Reader) ([]Assignment, []Problem, error) {
 	return parse(path, string(data))
 }
 
-// parser holds what is known between two lines.
+// parser is the state between two lines.
 type parser struct {
 	path        string
 	section     string
@@ -92,7 +92,7 @@ func (p *parser) file(text string) error {
 	return nil
 }
 
-// line takes one logical line.
+// line parses one logical line.
 func (p *parser) line(n int, text string) error {
 	text = strings.Trim(text, blanks)
 	switch {
@@ -122,7 +122,7 @@ func (p *parser) line(n int, text string) error {
 	return nil
 }
 
-// header takes a section line. One that is malformed ends the reading of the file.
+// header parses a section header. A malformed one ends the reading of the file.
 func (p *parser) header(n int, text string) error {
 	if text[len(text)-1] != ']' {
 		return p.fatal(n, "section header %s has no \"]\", want [Name]: the rest of the file is not read", quote(text))
@@ -147,8 +147,8 @@ func (p *parser) fatal(line int, format string, args ...any) error {
 	return Problem{Position{p.path, line}, fmt.Sprintf(format, args...)}
 }
 
-// cutLine splits off the first physical line. systemd takes \n, \r and NUL for the end of a line, and each pair of
-// different ones, with a NUL as the last, for a single end.
+// cutLine splits off the first physical line. For systemd, each of \n, \r and NUL ends a line; several different
+// ones in sequence end it only once, and a NUL is the last of such a sequence.
 func cutLine(text string) (line, rest string) {
 	end := strings.IndexAny(text, "\n\r\x00")
 	if end < 0 {
@@ -165,7 +165,7 @@ func cutLine(text string) (line, rest string) {
 
 func isEOL(c byte) bool { return c == '\n' || c == '\r' || c == 0 }
 
-// isComment reports whether a physical line is a comment, which it is inside a continuation too.
+// isComment reports whether a physical line is a comment, also inside a continuation.
 func isComment(line string) bool {
 	line = strings.TrimLeft(line, blanks)
 	return line != "" && (line[0] == '#' || line[0] == ';')
@@ -176,7 +176,7 @@ func continues(line string) bool {
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }
 
-// validText reports whether systemd takes s for UTF-8: it also refuses code points that are no characters.
+// validText reports whether systemd accepts s as UTF-8: it also refuses code points that are not characters.
 func validText(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {

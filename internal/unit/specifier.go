@@ -10,18 +10,18 @@ import (
 	"temper/internal/host"
 )
 
-// ErrRuntime says that a specifier stands for something that no file tells, such as the host name.
+// ErrRuntime says that a specifier stands for something that is in no file, such as the host name.
 var ErrRuntime = errors.New("known only at run time")
 
 // specifier is one row of systemd.unit(5), "Specifiers".
 type specifier struct {
 	named   bool // known from the names and files of the unit alone
-	since   int  // systemd's first version with it, 0 if older than 247
+	since   int  // first systemd version that has it, 0 if older than 247
 	expand  func(*Unit) (string, error)
 	runtime string // what has to run before it is known
 }
 
-// specifiers are those of unit files in systemd 262. Their first versions are those of systemd's NEWS.
+// specifiers are the specifiers of unit files in systemd 262. Their first versions are from systemd's NEWS.
 var specifiers = sync.OnceValue(func() map[byte]specifier {
 	return map[byte]specifier{
 		'n': {named: true, expand: func(u *Unit) (string, error) { return u.ID, u.needInstance() }},
@@ -82,11 +82,11 @@ var specifiers = sync.OnceValue(func() map[byte]specifier {
 	}
 })
 
-// Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, as far as files tell what
-// they stand for. The unit's names are those of its main name; systemd has an alias there while the unit is loaded by
-// it. A specifier that does not exist, that is younger than the systemd the unit was loaded for, or that needs the
-// instance of a template is an error. The error wraps [ErrRuntime] for one that only a running system knows, such as
-// %H or %b.
+// Expand replaces the specifiers of systemd.unit(5) in a value as the system manager does, if their values can be read
+// from files. It uses the unit's main name, where systemd uses an alias if the unit is loaded by it. It returns an
+// error for a specifier that does not exist, that is newer than the systemd for which the unit was loaded, or that
+// needs an instance in a template. The error wraps [ErrRuntime] for a specifier that only a running system knows, such
+// as %H or %b.
 func (u *Unit) Expand(value string) (string, error) {
 	return eachSpecifier(value, u.expandOne)
 }
@@ -124,9 +124,9 @@ func (u *Unit) expandOne(c byte) (string, error) {
 	return text, nil
 }
 
-// ExpandNames replaces the specifiers that stand for the unit's own names and files: %n %N %p %P %i %I %j %J %f %y
-// %Y. Every other one, %% too, is left as it is, so the result is still a value in which specifiers count: a percent
-// sign in a name becomes %%. A specifier that has no value, such as %i in a template, is left too.
+// ExpandNames replaces the specifiers that stand for the unit's own names and files: %n %N %p %P %i %I %j %J %f %y %Y.
+// Every other specifier, also %%, stays as it is, and so does one without a value, such as %i in a template. The result
+// is still a value with specifiers: a percent sign in a name becomes %%.
 func (u *Unit) ExpandNames(value string) string {
 	text, _ := eachSpecifier(value, func(c byte) (string, error) {
 		if s := specifiers()[c]; s.named && u.knows(s) {
@@ -174,7 +174,7 @@ func try(err error, f func(string) (string, error), arg string) (string, error) 
 	return f(arg)
 }
 
-// needInstance is an error in a template, which has no instance yet.
+// needInstance returns an error if the unit is a template.
 func (u *Unit) needInstance() error {
 	if IsTemplate(u.ID) {
 		return fmt.Errorf("%s is a template, want an instance of it", u.ID)
@@ -189,7 +189,7 @@ func (u *Unit) realFragment() (string, error) {
 	return newTree(u.root).realFile(u.Fragment)
 }
 
-// lastPart is what follows the last "-".
+// lastPart returns the part after the last "-".
 func lastPart(prefix string) string { return prefix[strings.LastIndexByte(prefix, '-')+1:] }
 
 // pathPart is what %f unescapes.
@@ -212,7 +212,7 @@ func machineID(root host.Root) (string, error) {
 	return id, nil
 }
 
-// osRelease reads a field of os-release(5); one that is not there is empty.
+// osRelease returns a function that reads a field of os-release(5); a missing field is empty.
 func osRelease(field string) func(*Unit) (string, error) {
 	return func(u *Unit) (string, error) {
 		data, err := u.root.ReadFile("/etc/os-release")

@@ -2,8 +2,8 @@ package unit
 
 import "strings"
 
-// Text writes assignments as a unit file that [Parse], and systemd, read as the same assignments in the same order,
-// their positions apart. Names and sections must be such as Parse returns them.
+// Text writes assignments as a unit file. [Parse] and systemd read it as the same assignments in the same order, with
+// other positions. Names and sections must be valid, as those from Parse are.
 func Text(assignments []Assignment) string {
 	var b strings.Builder
 	for i, a := range assignments {
@@ -15,7 +15,7 @@ func Text(assignments []Assignment) string {
 		}
 		b.WriteString(a.Name + "=" + a.Value)
 		if continues(a.Value) {
-			b.WriteByte(' ') // the blank keeps the backslash from continuing the line
+			b.WriteByte(' ') // the blank prevents that the backslash continues the line
 		}
 		b.WriteByte('\n')
 	}

@@ -24,7 +24,7 @@ func newTree(root host.Root) *tree {
 	return &tree{root, map[string]listing{}, map[string]string{}}
 }
 
-// list returns the entries of a directory; one that does not exist is empty.
+// list returns the entries of a directory; none if it does not exist.
 func (t *tree) list(dir string) ([]fs.DirEntry, error) {
 	l, ok := t.listings[dir]
 	if !ok {
@@ -37,7 +37,7 @@ func (t *tree) list(dir string) ([]fs.DirEntry, error) {
 	return l.entries, l.err
 }
 
-// real resolves the links in the name of a directory as far as it exists.
+// real resolves the links in that part of a directory's name that exists.
 func (t *tree) real(dir string) string {
 	if r, ok := t.reals[dir]; ok {
 		return r
@@ -58,7 +58,7 @@ func (t *tree) realFile(name string) (string, error) {
 	return t.root.Real(name)
 }
 
-// cause is what went wrong with a file, without its name.
+// cause returns the text of an error about a file, without the name of the file.
 func cause(name string, err error) string {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err.Error()

@@ -1,11 +1,11 @@
 // Package unit reads unit files as systemd does: it finds the fragment of a unit in the load path, follows aliases,
 // collects the drop-ins in the order in which they count, and keeps every assignment with its file and line.
 //
-// Start with a [Loader] and its [Loader.Load]; [Parse] reads one file. What the values mean is not decided here: a
-// list that an empty assignment resets comes with every assignment, the empty one included ([Unit.All]).
+// Start with a [Loader] and its [Loader.Load]; [Parse] reads one file. The package does not interpret values:
+// [Unit.All] returns all assignments of a list, also an empty one and those that it resets.
 //
-// The package reads files only. It starts no process, asks no D-Bus, and takes nothing for granted about what it
-// reads: a FIFO, a loop of links or a file of garbage is a [Problem] or an error.
+// The package reads files only. It starts no process, does not use D-Bus, and does not trust what it reads: a FIFO, a
+// loop of links or a file of garbage is a [Problem] or an error.
 package unit
 
 import (
@@ -58,7 +58,7 @@ type Unit struct {
 	Fragment    string       // the main unit file; "" if there is none
 	Masked      bool         // the fragment is empty or a link to /dev/null: nothing can start the unit
 	Dropins     []string     // in the order read, as systemd lists them in DropInPaths=
-	Masks       []string     // those of Dropins that are empty or /dev/null: they only hide others of the same name
+	Masks       []string     // those Dropins that are empty or /dev/null: they only hide others of the same name
 	Assignments []Assignment // the fragment's, then those of each drop-in
 	Problems    []Problem
 
@@ -77,7 +77,7 @@ func (u *Unit) All(section, name string) []Assignment {
 	return all
 }
 
-// Last returns the assignment of the name in the section that is read last, which is the one that counts for a scalar.
+// Last returns the last assignment of the name in the section, which is the one that counts if the value is not a list.
 func (u *Unit) Last(section, name string) (Assignment, bool) {
 	for _, a := range slices.Backward(u.Assignments) {
 		if a.Name == name && a.Section == section {
@@ -87,10 +87,10 @@ func (u *Unit) Last(section, name string) (Assignment, bool) {
 	return Assignment{}, false
 }
 
-// With returns a copy of u that has one more drop-in, read at the place that the base name of its path gives it. It
-// does not look at the load path: a unit that has a drop-in of this base name already, even one that is a mask, needs
-// [Unit.Without] first, and the error wraps [fs.ErrExist]. Text that systemd would not read to its end is an error
-// too; lesser problems are in the copy's Problems.
+// With returns a copy of u that has one more drop-in. The base name of its path decides in which order it is read. If
+// the unit has a drop-in of this base name already, even a mask, the error wraps [fs.ErrExist]: use [Unit.Without]
+// first. It is also an error if systemd would not read the text to its end; smaller problems are added to the copy's
+// Problems.
 func (u *Unit) With(dropin, text string) (*Unit, error) {
 	base := path.Base(dropin)
 	if !strings.HasSuffix(base, ".conf") || hidden(base) {
@@ -117,7 +117,7 @@ func (u *Unit) With(dropin, text string) (*Unit, error) {
 	return c, nil
 }
 
-// Without returns a copy of u that lacks the drop-ins of this base name, their assignments and their problems.
+// Without returns a copy of u without the drop-ins of this base name, their assignments and their problems.
 func (u *Unit) Without(base string) *Unit {
 	drop := func(name string) bool { return path.Base(name) == base && slices.Contains(u.Dropins, name) }
 	c := u.clone()
@@ -128,7 +128,7 @@ func (u *Unit) Without(base string) *Unit {
 	return c
 }
 
-// Template returns "foo@.service" for an instance of it or for itself, and "" for any other unit.
+// Template returns "foo@.service" for this template or an instance of it, and "" for a unit without a template.
 func (u *Unit) Template() string { return Template(u.ID) }
 
 func (u *Unit) clone() *Unit {

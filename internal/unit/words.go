@@ -14,7 +14,7 @@ var (
 // extract_first_word().
 type WordFlags int
 
-// The flags. Without any, quotes mean nothing, and an unbalanced end is an error.
+// The flags. Without any, quotes are ordinary characters, and a backslash at the end is an error.
 const (
 	Unquote WordFlags = 1 << iota // quotes hold a word together and are removed
 	Relax                         // an open quote or a backslash at the end ends the word instead of being an error
@@ -40,8 +40,8 @@ func SplitWords(value string, flags WordFlags) ([]string, error) {
 	return words, nil
 }
 
-// FirstWord returns the first word of a value that does not begin with a blank, as [SplitWords] does, and what
-// follows the blanks after it.
+// FirstWord returns the first word of a value, as [SplitWords] does, and what follows the blanks after the word. The
+// value must not begin with a blank.
 func FirstWord(value string, flags WordFlags) (word, rest string, err error) {
 	end := strings.IndexAny(value, blanks+`'"\`)
 	if end < 0 {
@@ -53,7 +53,7 @@ func FirstWord(value string, flags WordFlags) (word, rest string, err error) {
 	return quotedWord(value, flags)
 }
 
-// quotedWord is FirstWord for a word that holds a quote or a backslash.
+// quotedWord is FirstWord for a word that has a quote or a backslash.
 func quotedWord(value string, flags WordFlags) (word, rest string, err error) {
 	var b strings.Builder
 	quote := byte(0)
@@ -82,7 +82,7 @@ func quotedWord(value string, flags WordFlags) (word, rest string, err error) {
 	return b.String(), "", nil
 }
 
-// unbalanced is the result for a word with no proper end.
+// unbalanced is the result for a word that ends in an open quote or a backslash.
 func unbalanced(word string, why error, flags WordFlags) (string, string, error) {
 	if flags&Relax != 0 {
 		return word, "", nil

@@ -8,7 +8,7 @@ import (
 	"temper/internal/unit"
 )
 
-// addressShorthands are the names that IPAddressAllow= and IPAddressDeny= take for prefixes.
+// addressShorthands are the names that IPAddressAllow= and IPAddressDeny= accept for prefixes.
 var addressShorthands = []struct {
 	name     string
 	prefixes [2]string
@@ -38,7 +38,7 @@ func ParseAddresses(values []string) Addresses { return ParseIPAddresses(values,
 // ParseIPAddresses returns the prefixes that a sequence of IPAddressAllow= or IPAddressDeny= assignments lists, as a
 // systemd version reads them. See systemd.resource-control(5).
 //
-// Words that are no prefix are ignored; up to 249 all that follows on the line as well.
+// Words that are not a prefix are ignored; up to 249, everything after them on the line is ignored too.
 func ParseIPAddresses(values []string, version int) Addresses {
 	var list Addresses
 	for _, value := range values {
@@ -59,8 +59,8 @@ func ParseIPAddresses(values []string, version int) Addresses {
 	return slices.Compact(list)
 }
 
-// ParsePrefixes returns the prefixes that one word of IPAddressAllow= or IPAddressDeny= stands for, masked: one
-// address or prefix, or a shorthand such as "localhost". ok is false if systemd does not take the word.
+// ParsePrefixes returns the prefixes that one word of IPAddressAllow= or IPAddressDeny= stands for, masked: one address
+// or prefix, or a shorthand such as "localhost". ok is false if systemd does not accept the word.
 func ParsePrefixes(word string) (prefixes []netip.Prefix, ok bool) {
 	if isLocalhost(word) {
 		word = "localhost"
@@ -86,7 +86,8 @@ func ParsePrefixes(word string) (prefixes []netip.Prefix, ok bool) {
 	return []netip.Prefix{netip.PrefixFrom(addr, bits).Masked()}, true
 }
 
-// isLocalhost reports whether systemd takes a host name for this machine: RFC 6761, and Red Hat's localdomain.
+// isLocalhost reports whether a host name means this machine for systemd: the names of RFC 6761, and Red Hat's
+// localdomain.
 func isLocalhost(name string) bool {
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	name = strings.TrimSuffix(name, ".localdomain")

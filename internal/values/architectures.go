@@ -1,7 +1,7 @@
 package values
 
-// architectureNames are the names that SystemCallArchitectures= takes, each with the first systemd version that does;
-// 0 is 247 or older. systemd#23181 added parisc, between 250 and 251. loongarch64 is in 257 and not in 252.
+// architectureNames are the names that SystemCallArchitectures= accepts, each with the first systemd version that has
+// it; 0 is 247 or older. systemd#23181 added parisc between 250 and 251. loongarch64 is in 257 but not in 252.
 var architectureNames = []struct {
 	name  string
 	since int
@@ -29,7 +29,7 @@ var architectureNames = []struct {
 	{name: "s390x"},
 }
 
-// ArchitectureNames returns the names that SystemCallArchitectures= takes.
+// ArchitectureNames returns the names that SystemCallArchitectures= accepts.
 func ArchitectureNames() []string {
 	names := make([]string, len(architectureNames))
 	for i, a := range architectureNames {
@@ -38,7 +38,7 @@ func ArchitectureNames() []string {
 	return names
 }
 
-// KnownArchitecture reports whether a systemd version takes a word for an architecture.
+// KnownArchitecture reports whether a systemd version accepts a word as an architecture.
 func KnownArchitecture(word string, version int) bool {
 	for _, a := range architectureNames {
 		if a.name == word {

@@ -9,7 +9,7 @@ import (
 	"temper/internal/unit"
 )
 
-// capabilityNames are those of capabilities(7) by number. systemd 247 knows CAP_PERFMON and later ones already.
+// capabilityNames are the names of capabilities(7) by number. systemd 247 and later know all of them.
 var capabilityNames = []string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
 	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
@@ -29,8 +29,8 @@ const AllCapabilities CapSet = 1<<41 - 1
 // CapabilityNames returns the names of all capabilities; the index is the number.
 func CapabilityNames() []string { return slices.Clone(capabilityNames) }
 
-// ParseCapability returns the set of the one capability that systemd calls by this name: CAP_ names in any case, or
-// numbers. ok is false if there is none; systemd ignores such a word without a warning.
+// ParseCapability returns the set with the one capability that has this name, in any case, or this number. ok is false
+// if there is none; systemd ignores such a word without a warning.
 func ParseCapability(name string) (s CapSet, ok bool) {
 	bit, ok := capabilityBit(name, Newest)
 	return CapSet(bit) & AllCapabilities, ok
@@ -63,10 +63,10 @@ func (s CapSet) Has(t CapSet) bool { return s&t == t }
 // String returns the names with a blank between them, as CapabilityBoundingSet= takes them; "" is the empty set.
 func (s CapSet) String() string { return strings.Join(s.Names(), " ") }
 
-// ParseCapabilityBoundingSet returns what a sequence of CapabilityBoundingSet= assignments leaves in the bounding set,
-// as a systemd version reads them. Without any, that is everything. See systemd.exec(5).
+// ParseCapabilityBoundingSet returns the bounding set after a sequence of CapabilityBoundingSet= assignments, as a
+// systemd version reads them. Without any assignment, it has every capability. See systemd.exec(5).
 //
-// An assignment that names no known capability replaces the set: with nothing, or with everything if it starts with
+// An assignment that names no known capability replaces the set: by the empty set, or by the full set if it starts with
 // "~".
 func ParseCapabilityBoundingSet(values []string, version int) CapSet {
 	unset := ^uint64(0)
@@ -74,14 +74,14 @@ func ParseCapabilityBoundingSet(values []string, version int) CapSet {
 }
 
 // ParseAmbientCapabilities returns the capabilities that a sequence of AmbientCapabilities= assignments gives to a
-// service, as a systemd version reads them. Without any, that is none. Bits without a name stand for numbers that no
-// capability has yet. See systemd.exec(5).
+// service, as a systemd version reads them. Without any assignment, there are none. Bits without a name stand for
+// numbers that no capability has yet. See systemd.exec(5).
 func ParseAmbientCapabilities(values []string, version int) CapSet {
 	return CapSet(parseCapabilities(values, version, 0))
 }
 
-// parseCapabilities applies the assignments to a set that starts as unset. While it has that value the next assignment
-// replaces it, afterwards it is merged.
+// parseCapabilities applies the assignments to a set that starts as unset. While the set has that value, the next
+// assignment replaces it; after that, assignments are merged.
 func parseCapabilities(values []string, version int, unset uint64) uint64 {
 	set := unset
 	for _, value := range values {
@@ -104,7 +104,7 @@ func parseCapabilities(values []string, version int, unset uint64) uint64 {
 	return set
 }
 
-// capabilityBits returns the sum of a list. Words that are not capabilities are skipped. Up to 252 the list ends at an
+// capabilityBits returns the set of a list. Words that are not capabilities are skipped. Up to 252 the list ends at an
 // open quote.
 func capabilityBits(list string, version int) uint64 {
 	flags := unit.Unquote
@@ -143,7 +143,7 @@ func capabilityBit(word string, version int) (uint64, bool) {
 // a 32-bit int.
 func parseInt(s string) (int64, bool) {
 	s = strings.TrimLeft(s, " \t\n\r")
-	if strings.Contains(s, "_") { // taken by Go, not by systemd
+	if strings.Contains(s, "_") { // accepted by Go, but not by systemd
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 0, 32)

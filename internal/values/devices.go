@@ -17,8 +17,8 @@ type DeviceRule struct {
 func (r DeviceRule) String() string { return r.Path + ":" + r.Access }
 
 // ParseDeviceAllow returns the entries that a sequence of DeviceAllow= assignments makes, in order. Entries with an
-// invalid path or access are ignored. expand replaces the specifiers in a path; if it fails, so does the entry. nil
-// leaves paths as they are. See systemd.resource-control(5).
+// invalid path or access are ignored. expand replaces the specifiers in a path; if it returns an error, the entry is
+// ignored. If expand is nil, paths are not changed. See systemd.resource-control(5).
 func ParseDeviceAllow(values []string, version int, expand func(string) (string, error)) []DeviceRule {
 	var rules []DeviceRule
 	for _, value := range values {

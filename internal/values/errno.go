@@ -15,7 +15,7 @@ const maxErrno = 4095
 // ErrnoKill is the error number that stands for "kill" in a system call filter.
 const ErrnoKill = 1<<31 - 2
 
-// ParseErrno returns the error number that systemd takes this for: a name of errno(3) in any case, or a number from 0.
+// ParseErrno returns the error number of s: a name of errno(3) in any case, or a number from 0.
 func ParseErrno(s string) (int, bool) {
 	if n, ok := errnoNumbers()[strings.ToUpper(s)]; ok {
 		return n, true
@@ -32,7 +32,7 @@ func ErrnoName(errno int) string {
 	return unix.ErrnoName(syscall.Errno(errno))
 }
 
-// ErrnoWord returns an error number as [ParseErrno] and "kill" read it.
+// ErrnoWord returns the word for an error number that [ParseErrno] reads, or "kill".
 func ErrnoWord(errno int) string {
 	if name := ErrnoName(errno); name != "" {
 		return name
@@ -40,7 +40,7 @@ func ErrnoWord(errno int) string {
 	return strconv.Itoa(errno)
 }
 
-// errnoNumbers has every name, and the second names that unix.ErrnoName does not return.
+// errnoNumbers has every name, also the second names that unix.ErrnoName does not return.
 var errnoNumbers = sync.OnceValue(func() map[string]int {
 	m := map[string]int{
 		"EWOULDBLOCK": int(unix.EWOULDBLOCK), "EDEADLOCK": int(unix.EDEADLOCK), "ENOTSUP": int(unix.ENOTSUP),

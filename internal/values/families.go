@@ -7,8 +7,8 @@ import (
 	"temper/internal/unit"
 )
 
-// addressFamilies are the names that systemd takes for the families of address_families(7), sorted. Every systemd
-// version knows them unless since says otherwise; alias is another name of the same family.
+// addressFamilies are the names that systemd accepts for the families of address_families(7), sorted. since is the
+// first systemd version that knows the name, 0 if all do; alias is another name of the same family.
 var addressFamilies = []struct {
 	name  string
 	since int
@@ -62,7 +62,7 @@ var addressFamilies = []struct {
 	{name: "AF_XDP"},
 }
 
-// NoFamily is what RestrictAddressFamilies= takes instead of a list, since systemd 249, to allow none.
+// NoFamily is the word that RestrictAddressFamilies= accepts instead of a list, since systemd 249, to allow no family.
 const (
 	NoFamily      = "none"
 	SinceNoFamily = 249
@@ -77,27 +77,27 @@ func AddressFamilies() []string {
 	return slices.Compact(names)
 }
 
-// KnownFamily reports whether a systemd version takes a word for an address family.
+// KnownFamily reports whether a systemd version accepts a word as an address family.
 func KnownFamily(word string, version int) bool {
 	_, ok := familyName(word, version)
 	return ok
 }
 
-// FamilyFilter is what a sequence of RestrictAddressFamilies= assignments amounts to.
+// FamilyFilter is the result of a sequence of RestrictAddressFamilies= assignments.
 type FamilyFilter struct {
 	Set      bool            // something is filtered
-	Allow    bool            // Families are the only ones allowed, rather than those that are denied
+	Allow    bool            // Families is an allow-list, not a deny-list
 	Families map[string]bool // the names on the list, as AddressFamilies has them
 }
 
 // Permits reports whether sockets of a family, named as in [AddressFamilies], can be made.
 func (f FamilyFilter) Permits(family string) bool { return f.Families[family] == f.Allow }
 
-// ParseRestrictAddressFamilies returns what a sequence of RestrictAddressFamilies= assignments amounts to, as a systemd
+// ParseRestrictAddressFamilies returns the result of a sequence of RestrictAddressFamilies= assignments, as a systemd
 // version reads them. See systemd.exec(5).
 //
-// The first assignment decides between an allow-list and a deny-list. Unknown names are ignored, and from 258 on all
-// that follows on the line as well; an allow-list of only such names allows nothing.
+// The first assignment decides between an allow-list and a deny-list. Unknown names are ignored; since 258, everything
+// after them on the line is ignored too. An allow-list that has only such names allows nothing.
 func ParseRestrictAddressFamilies(values []string, version int) FamilyFilter {
 	var f FamilyFilter
 	for _, value := range values {

@@ -10,7 +10,7 @@ import (
 // namespaceNames are the namespaces of namespaces(7) in the order of the bits of a NamespaceSet.
 var namespaceNames = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 
-// NamespaceSet is a set of the namespaces that a service may still create or enter: bit n is entry n of
+// NamespaceSet is a set of types of namespaces that a service may create or enter: bit n is entry n of
 // [NamespaceNames].
 type NamespaceSet uint8
 
@@ -19,7 +19,7 @@ const AllNamespaces NamespaceSet = 1<<8 - 1
 
 const timeNamespace NamespaceSet = 1 << 5
 
-// NamespaceNames returns the names that RestrictNamespaces= takes, sorted.
+// NamespaceNames returns the names that RestrictNamespaces= accepts, sorted.
 func NamespaceNames() []string { return slices.Clone(namespaceNames) }
 
 // Namespaces returns the set of the named namespaces; names that do not exist are left out.
@@ -50,14 +50,14 @@ func (s NamespaceSet) Has(name string) bool {
 	return i >= 0 && s&(1<<i) != 0
 }
 
-// String returns the names with a blank between them, as RestrictNamespaces= takes them.
+// String returns the names with a blank between them, as RestrictNamespaces= accepts them.
 func (s NamespaceSet) String() string { return strings.Join(s.Names(), " ") }
 
-// ParseRestrictNamespaces returns the namespaces that a sequence of RestrictNamespaces= assignments leaves to a
-// service, as a systemd version reads them; without any, that is all. See systemd.exec(5).
+// ParseRestrictNamespaces returns the namespaces that a service may use after a sequence of RestrictNamespaces=
+// assignments, as a systemd version reads them; without any assignment, these are all. See systemd.exec(5).
 //
-// A list with an unknown name is ignored whole. Up to 257 "time" does not belong to "all": a filter that leaves the
-// other seven is none, and "~user" denies "time" too.
+// A list with an unknown name is ignored as a whole. Up to 257 "time" does not belong to all namespaces: a list of the
+// other seven restricts nothing, and "~user" denies "time" too.
 func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 	all := AllNamespaces
 	if version < sinceTimeIsNamespace {
@@ -98,7 +98,8 @@ func ParseRestrictNamespaces(values []string, version int) NamespaceSet {
 	return set
 }
 
-// namespaceList returns the sum of a list; ok is false if a word is no namespace, or if the list ends in a backslash.
+// namespaceList returns the set of a list; ok is false if a word is not a namespace, or if the list ends in a
+// backslash.
 func namespaceList(list string, version int) (set NamespaceSet, ok bool) {
 	words, err := unit.SplitWords(list, 0)
 	for _, word := range words {
@@ -110,7 +111,7 @@ func namespaceList(list string, version int) (set NamespaceSet, ok bool) {
 	return set, err == nil
 }
 
-// KnownNamespace reports whether a systemd version takes a word for a namespace.
+// KnownNamespace reports whether a systemd version accepts a word as a namespace.
 func KnownNamespace(word string, version int) bool {
 	i := slices.Index(namespaceNames, word)
 	return i >= 0 && (1<<i != timeNamespace || version >= sinceTimeHasName)

@@ -11,8 +11,8 @@ const (
 	maxComponent = 255
 )
 
-// SimplifyPath returns a path as systemd keeps it: without doubled slashes, "." components and a trailing slash. ok is
-// false for a path that systemd refuses: empty, too long, not UTF-8, or one that still has a ".." component.
+// SimplifyPath returns a path as systemd stores it: without double slashes, "." components and a slash at the end. ok
+// is false for a path that systemd refuses: one that is empty, too long or not UTF-8, or has a ".." component.
 func SimplifyPath(path string, version int) (simple string, ok bool) {
 	if path == "" || !utf8.ValidString(path) {
 		return "", false

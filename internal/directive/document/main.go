@@ -1,4 +1,4 @@
-// Command document writes the reference of directives to the file that it is given.
+// Command document writes the reference of directives to a file.
 package main
 
 import (

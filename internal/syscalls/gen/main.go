@@ -1,4 +1,4 @@
-// Command gen writes zz_syscalls.go from the two tables beside it; see collect for where they come from.
+// Command gen writes zz_syscalls.go from the two tables in the same directory; the script collect makes these tables.
 package main
 
 import (
@@ -46,7 +46,7 @@ func generate(dir string) ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
-// readTable returns the rows of a tab-separated table, its heading first, all of one length.
+// readTable returns the rows of a tab-separated table, the heading first. All rows have the same length.
 func readTable(path string) ([][]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -63,7 +63,8 @@ func readTable(path string) ([][]string, error) {
 	return rows, nil
 }
 
-// writeColumns writes what the bits of the masks stand for. Every libseccomp has the same architectures, in one order.
+// writeColumns writes the meaning of the bits of the masks. Every libseccomp has the same architectures in the same
+// order.
 func writeColumns(b *bytes.Buffer, columns, versions []string) error {
 	var libs, arches []string
 	for _, c := range columns {
