@@ -12,7 +12,7 @@ func (c *Client) AnswerWithin(limit time.Duration) { c.answer = limit }
 func NewStream(conn net.Conn, limit time.Duration) net.Conn { return newStream(conn, limit) }
 
 // LeftOfMessage is how much of the message that is being read has not been read.
-func LeftOfMessage(conn net.Conn) int { return conn.(*stream).left }
+func LeftOfMessage(conn net.Conn) int { return len(conn.(*stream).message) }
 
 // LongestMessage is how long a message can be.
 const LongestMessage = longestMessage

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -36,11 +37,11 @@ type stream struct {
 	limit   time.Duration // of one write
 	greeted int           // bytes that were read of the greeting
 	begun   bool          // the greeting is over
-	left    int           // bytes of the message that is being read
+	message []byte        // what is left of the message that is being read
 }
 
 func newStream(conn net.Conn, limit time.Duration) *stream {
-	return &stream{Conn: conn, buffer: bufio.NewReaderSize(conn, fixedHeader+longestFields), limit: limit}
+	return &stream{Conn: conn, buffer: bufio.NewReader(conn), limit: limit}
 }
 
 // endOfGreeting is what the client says last before messages.
@@ -64,20 +65,20 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 		return n, err
 	}
-	for s.left == 0 {
+	for len(s.message) == 0 {
 		if err := s.next(); err != nil {
 			return 0, err
 		}
 	}
-	n, err := s.buffer.Read(p[:min(len(p), s.left)])
-	s.left -= n
-	return n, err
+	n := copy(p, s.message)
+	s.message = s.message[n:]
+	return n, nil
 }
 
 // fixedHeader is how long the part of a message is that says how long the message is.
 const fixedHeader = 16
 
-// next looks at the header of the next message: byte order, type, two more bytes, length of the body, serial number,
+// next reads the next message. Its header is byte order, type, two more bytes, length of the body, serial number and
 // length of the fields.
 func (s *stream) next() error {
 	header, err := s.buffer.Peek(fixedHeader)
@@ -104,15 +105,50 @@ func (s *stream) next() error {
 		_, err := s.buffer.Discard(int(size))
 		return err
 	}
-	if header, err = s.buffer.Peek(fixedHeader + int(fields)); err != nil {
+	message := make([]byte, size)
+	if _, err := io.ReadFull(s.buffer, message); err != nil {
 		return io.ErrUnexpectedEOF
 	}
-	if !endsInTime(header[fixedHeader:], order) {
+	if !endsInTime(message[fixedHeader:fixedHeader+fields], order) || hasEmptyStructure(message) {
 		return errNoMessage
 	}
-	s.left = int(size)
+	s.message = message
 	return nil
 }
+
+// hasEmptyStructure reports whether a signature in the message has a structure of nothing, which D-Bus does not know.
+// godbus reads a list of these for ever: none of them brings it nearer to the end of the list. A signature is its
+// length in one byte, letters and parentheses, and a zero. The length of a text has four bytes.
+func hasEmptyStructure(message []byte) bool {
+	for at := 0; ; at++ {
+		next := bytes.Index(message[at:], []byte("()"))
+		if next < 0 {
+			return false
+		}
+		at += next
+		end := at
+		for end < len(message) && isType(message[end]) {
+			end++
+		}
+		if end == len(message) || message[end] != 0 {
+			continue
+		}
+		for begin := at; begin > 0 && end-begin <= longestSignature; begin-- {
+			if int(message[begin-1]) == end-begin {
+				if _, err := dbus.ParseSignature(string(message[begin:end])); err == nil {
+					return true
+				}
+			}
+			if !isType(message[begin-1]) {
+				break
+			}
+		}
+	}
+}
+
+const longestSignature = 255
+
+func isType(c byte) bool { return bytes.IndexByte([]byte("ybnqiuxtdsgovha(){}"), c) >= 0 }
 
 // endsInTime reports whether the last of the fields of a header ends where all fields do. godbus reads a longer one to
 // its end, and so what follows as another message than the one that was measured.

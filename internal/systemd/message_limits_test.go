@@ -46,7 +46,7 @@ func message(t testing.TB, kind dbus.Type, body ...any) []byte {
 		m.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(body...))
 	}
 	var b bytes.Buffer
-	if err := m.EncodeTo(&b, binary.BigEndian); err != nil {
+	if err := m.EncodeTo(&b, binary.LittleEndian); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -93,12 +93,39 @@ func TestMessageLimits(t *testing.T) {
 		"half a field":           header(0, 4, 6, 1, 's', 0),
 	} {
 		s := greeted(t, io.MultiReader(bytes.NewReader(sent), endless{}))
-		if m, err := dbus.DecodeMessage(s); err == nil || !strings.Contains(err.Error(), "the bus sent") {
+		m, err := dbus.DecodeMessage(s)
+		if err == nil || !strings.Contains(err.Error(), "the bus sent") {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
 	if _, err := io.Copy(io.Discard, systemd.NewStream(from{nil, endless{}}, time.Second)); err == nil {
 		t.Error("a greeting that does not end is read for ever")
+	}
+}
+
+// TestEmptyStructures: godbus would read a list of structures of nothing for ever. A text that looks like one is read.
+func TestEmptyStructures(t *testing.T) {
+	emptied := func(value any) []byte {
+		sent := message(t, dbus.TypeSignal, value)
+		sent = bytes.Replace(sent, []byte("\x04a(y)\x00"), []byte("\x03a()\x00\x00"), 1)
+		return bytes.Replace(sent, []byte("\x03(y)\x00"), []byte("\x02()\x00\x00"), 1)
+	}
+	one := []struct{ A byte }{{1}}
+	for name, sent := range map[string][]byte{
+		"a list": emptied(one), "a list as a value": emptied(dbus.MakeVariant(one)),
+		"one": emptied(one[0]), "one as a value": emptied(dbus.MakeVariant(one[0])),
+	} {
+		s := greeted(t, bytes.NewReader(sent))
+		if m, err := dbus.DecodeMessage(s); err == nil || !strings.Contains(err.Error(), "the bus sent") {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+	for _, text := range []string{"main()", "()", "a()", "x () y", "f(()) {}", strings.Repeat("a", 300) + "()"} {
+		sent := message(t, dbus.TypeSignal, uint32(3), text, []string{text, text})
+		s := greeted(t, bytes.NewReader(sent))
+		if m, err := dbus.DecodeMessage(s); err != nil || m.Body[1] != text {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 
