@@ -33,7 +33,7 @@ func TestBasesAreDocumented(t *testing.T) {
 			}
 			want += strings.TrimLeft(line, "# ")
 		}
-		if !strings.Contains(string(page), strings.TrimRight(want, "\n")+"\n") {
+		if !strings.Contains(oneLine(string(page)), oneLine(want)) {
 			t.Errorf("docs/writing-profiles.md lacks, or has otherwise:\n%s", want)
 		}
 	}
@@ -65,3 +65,6 @@ func TestDocumentedProfile(t *testing.T) {
 		t.Error(f)
 	}
 }
+
+// oneLine leaves out where lines break, which is another column in each file.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

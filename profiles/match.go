@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"temper/internal/host"
 	"temper/internal/unit"
 )
 
@@ -195,7 +196,7 @@ func (s *Set) SecretsFor(names ...string) []Secret {
 		}
 	}
 	others = slices.DeleteFunc(others, func(o Secret) bool {
-		return slices.ContainsFunc(mine, func(m string) bool { return m == o.Path || strings.HasPrefix(m, o.Path+"/") })
+		return slices.ContainsFunc(mine, func(m string) bool { return host.Below(o.Path, m) })
 	})
 	slices.SortFunc(others, func(a, b Secret) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Profile, b.Profile))

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"temper/analyzer/exposure"
 	"temper/internal/directive"
 	"temper/internal/systemd"
@@ -39,7 +37,7 @@ func (p properties) settings(o exposure.Options) exposure.Service {
 		UMask:         get[uint32](p, "UMask"),
 		Bounding:      get[uint64](p, "CapabilityBoundingSet") & uint64(values.AllCapabilities),
 		Ambient:       get[uint64](p, "AmbientCapabilities"),
-		Namespaces:    namespaces(get[uint64](p, "RestrictNamespaces")),
+		Namespaces:    values.NamespacesOf(get[uint64](p, "RestrictNamespaces")).Names(),
 		Families:      families(get[list](p, "RestrictAddressFamilies")),
 		Calls:         calls(get[list](p, "SystemCallFilter"), o),
 		Architectures: get[[]string](p, "SystemCallArchitectures"),
@@ -82,23 +80,6 @@ func (p properties) values() map[string]string {
 		}
 	}
 	return values
-}
-
-// cloneFlags are the bits of clone(2) by the name of the namespace.
-var cloneFlags = map[string]uint64{
-	"cgroup": unix.CLONE_NEWCGROUP, "ipc": unix.CLONE_NEWIPC, "mnt": unix.CLONE_NEWNS, "net": unix.CLONE_NEWNET,
-	"pid": unix.CLONE_NEWPID, "time": unix.CLONE_NEWTIME, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
-}
-
-// namespaces names the namespaces that can still be used: those in bits, or all if nothing is restricted.
-func namespaces(bits uint64) []string {
-	var names []string
-	for name, flag := range cloneFlags {
-		if bits&flag != 0 {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 func families(l list) exposure.FamilyFilter {

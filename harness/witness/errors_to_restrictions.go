@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/refusal"
+	"temper/internal/values"
 )
 
 // Restriction is what may have refused a call.
@@ -153,32 +154,13 @@ func family(d Denial) []string { return []string{familyName(d.Args[0])} }
 // flagArg says where each call has its clone flags.
 var flagArg = map[string]int{"clone": 0, "clone3": 0, "unshare": 0, "setns": 1}
 
-// namespaceFlags are in the order of their names; the names are those of /proc/PID/ns, as in RestrictNamespaces=.
-var namespaceFlags = []struct {
-	flag uint64
-	name string
-}{
-	{unix.CLONE_NEWCGROUP, "cgroup"},
-	{unix.CLONE_NEWIPC, "ipc"},
-	{unix.CLONE_NEWNS, "mnt"},
-	{unix.CLONE_NEWNET, "net"},
-	{unix.CLONE_NEWPID, "pid"},
-	{unix.CLONE_NEWTIME, "time"},
-	{unix.CLONE_NEWUSER, "user"},
-	{unix.CLONE_NEWUTS, "uts"},
-}
-
+// namespaces are those of a call, by their names in /proc/PID/ns and in RestrictNamespaces=.
 func namespaces(d Denial) []string {
 	flags := d.Args[flagArg[d.Syscall]]
 	if d.Syscall == "clone" {
 		flags &^= 0xff // the signal; CLONE_NEWTIME shares its bits
 	}
-	var all []string
-	for _, n := range namespaceFlags {
-		if flags&n.flag != 0 {
-			all = append(all, n.name)
-		}
-	}
+	all := values.NamespacesOf(flags).Names()
 	if all == nil && d.Syscall == "setns" {
 		return []string{"any"} // flags may be 0: the descriptor decides
 	}

@@ -5,14 +5,13 @@ import (
 	"strings"
 
 	"temper/analyzer/exposure"
+	"temper/internal/host"
 	"temper/internal/unit"
 )
 
 // isAPI reports whether a path is in one of the kernel's API file systems.
 func isAPI(p string) bool {
-	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(api string) bool {
-		return p == api || strings.HasPrefix(p, api+"/")
-	})
+	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(api string) bool { return host.Below(api, p) })
 }
 
 // mountLists are the list directives that give a service its own mounts.

@@ -4,11 +4,20 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"temper/internal/unit"
 )
 
-// namespaceNames are the namespaces of namespaces(7) in the order of the bits of a NamespaceSet.
-var namespaceNames = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
+// namespaceNames are the namespaces of namespaces(7) in the order of the bits of a NamespaceSet, cloneFlags their bits
+// in the flags of clone(2).
+var (
+	namespaceNames = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
+	cloneFlags     = []uint64{
+		unix.CLONE_NEWCGROUP, unix.CLONE_NEWIPC, unix.CLONE_NEWNS, unix.CLONE_NEWNET,
+		unix.CLONE_NEWPID, unix.CLONE_NEWTIME, unix.CLONE_NEWUSER, unix.CLONE_NEWUTS,
+	}
+)
 
 // NamespaceSet is a set of types of namespaces that a service may create or enter: bit n is entry n of
 // [NamespaceNames].
@@ -27,6 +36,17 @@ func Namespaces(names ...string) NamespaceSet {
 	var s NamespaceSet
 	for i, name := range namespaceNames {
 		if slices.Contains(names, name) {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
+// NamespacesOf returns the namespaces whose bits are in the flags of clone(2).
+func NamespacesOf(flags uint64) NamespaceSet {
+	var s NamespaceSet
+	for i, flag := range cloneFlags {
+		if flags&flag != 0 {
 			s |= 1 << i
 		}
 	}

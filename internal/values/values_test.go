@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"golang.org/x/sys/unix"
+
 	"temper/internal/values"
 )
 
@@ -297,6 +299,18 @@ func TestKnownArchitecture(t *testing.T) {
 			if got := values.KnownArchitecture(tt.name, version); got != (version >= tt.since) {
 				t.Errorf("systemd %d: %s known is %v", version, tt.name, got)
 			}
+		}
+	}
+}
+
+func TestNamespacesOf(t *testing.T) {
+	for flags, want := range map[uint64]string{
+		0: "", unix.CLONE_NEWNS: "mnt", unix.CLONE_NEWTIME | unix.CLONE_NEWUTS: "time uts", unix.CLONE_NEWUSER: "user",
+		unix.CLONE_NEWCGROUP | unix.CLONE_NEWPID: "cgroup pid", unix.CLONE_NEWIPC | unix.CLONE_NEWNET: "ipc net",
+		unix.CLONE_THREAD: "", ^uint64(0): values.AllNamespaces.String(),
+	} {
+		if got := values.NamespacesOf(flags).String(); got != want {
+			t.Errorf("%#x: %q, want %q", flags, got, want)
 		}
 	}
 }
