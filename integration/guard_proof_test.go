@@ -71,7 +71,7 @@ func TestSystemdGuardProves(t *testing.T) {
 			defer p.Close()
 			command(t, p, "systemctl start blocker")
 			for _, service := range proofs {
-				script := fmt.Sprintf("u=%s; %s\ntries=1000; set -ex\nfails\n%s", service.name, helpers, service.do)
+				script := fmt.Sprintf("u=%s; %s\npatience=240; set -ex\nfails\n%s", service.name, helpers, service.do)
 				r, err := p.Run(t.Context(), place.Command{Args: []string{"/bin/sh", "-c", script}, Timeout: proofTimeout})
 				if err != nil {
 					t.Fatal(err)

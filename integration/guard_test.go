@@ -117,7 +117,14 @@ var attacks = []struct {
 }
 
 const helpers = `
-wait_for() { set +x; for i in $(seq ${tries:-60}); do if eval "$1"; then set -x; return 0; fi; sleep 0.2; done; set -x; echo "waited in vain for $1"; return 1; }
+wait_for() {
+	set +x
+	end=$(($(date +%s) + ${patience:-30}))
+	while [ $(date +%s) -lt $end ]; do if eval "$1"; then set -x; return 0; fi; sleep 0.2; done
+	set -x
+	echo "waited in vain for $1"
+	return 1
+}
 fails() { systemctl reset-failed $u || :; systemctl start $u || :; failed; }
 failed() { sleep 0.5; }
 said() { wait_for "journalctl --sync; journalctl -o cat -u temper-guard@$u | grep -q '$1'"; wait_for 'test $(systemctl show -P ActiveState temper-guard@$u) != active'; }
