@@ -1,5 +1,6 @@
 # make            build the programs in bin/
 # make test       make source, then all tests; as root also those against real systemd in containers
+# make test-machine  temper on a whole machine that qemu emulates, with Debian's kernel; needs root
 # make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
 # make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
 # make check      the same, known vulnerabilities, and the tests with the race detector
@@ -24,7 +25,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-machine test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -33,6 +34,9 @@ build:
 # What can be said of the source without root and network comes first: it takes a minute, and the tests twenty.
 test: source build roots package-roots
 	testdata/run-tests
+
+test-machine: tools
+	testdata/machine/boot testdata/machine/first testdata/machine/second
 
 test-arm64: tools
 	testdata/arm64/run

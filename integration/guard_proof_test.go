@@ -3,6 +3,7 @@ package integration_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,11 @@ func TestSystemdGuardProves(t *testing.T) {
 				t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 			}
 			defer p.Close()
+			// A systemd-nspawn that can refuse address families is told those of services.
+			known := strings.Contains(command(t, p, "systemd-nspawn --help"), "--restrict-address-families=")
+			if want := testroot.Versions[suite] >= 261; known != want {
+				t.Errorf("systemd-nspawn knows --restrict-address-families=: %t, want %t", known, want)
+			}
 			command(t, p, "systemctl start blocker")
 			for _, service := range proofs {
 				script := fmt.Sprintf("u=%s; %s\npatience=240; set -ex\nfails\n%s", service.name, helpers, service.do)

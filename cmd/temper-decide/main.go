@@ -1,7 +1,7 @@
 // Command temper-decide is the second half of temper's systemd.generator(7). temper-generator runs it if the boot
 // record of the last boot does not apply: it reads the profiles, verdicts and units, decides, and writes the drop-ins.
 //
-// It only reads and writes files. Whatever goes wrong, the boot goes on, and the units that it did not reach stay as
+// It only reads and writes files, and keeps no capability but those for that. Whatever goes wrong, the boot goes on, and the units that it did not reach stay as
 // their vendor wrote them. Exit status: 0 clean, 1 if something was reported and left out, 2 wrong usage.
 package main
 
@@ -23,6 +23,9 @@ const deadline = 20 * time.Second
 func main() {
 	debug.SetGCPercent(400) // the first collection is at 16 MiB: most boots need less
 	log := kmsg.Open("temper-generator")
+	if err := dropPrivilege(); err != nil {
+		log.Error(fmt.Errorf("give up capabilities: %w; going on with them", err))
+	}
 	time.AfterFunc(deadline, func() {
 		log.Error(fmt.Errorf("not done after %s: units without a drop-in stay as they are", deadline))
 		os.Exit(1)
