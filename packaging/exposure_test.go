@@ -14,8 +14,8 @@ import (
 // mostExposed is how much exposure each of temper's own services may have, in tenths, as systemd-analyze security
 // counts it.
 var mostExposed = map[string]int{
-	"temper-guard.service":  30,
-	"temper-guard@.service": 30,
+	"temper-guard.service":  20,
+	"temper-guard@.service": 20,
 	"temper-prove.service":  78, // boots places: see what it says itself
 	"temper-prove@.service": 40,
 	"temper-renew@.service": 76, // boots a place

@@ -33,6 +33,7 @@ type controller struct {
 	reached, reached1   string // the key in the events file that counts how often the limit was reached
 	alsoLimit, also1    string // a file, which need not exist, that closes a way round the limit
 	alsoValue           string // "" is the limit itself
+	alsoUnit            string // the property of systemd's scopes that is zero with a limit; "" if there is none
 	describe            string
 	value               func(Limits) uint64
 	eventsOfDescendants bool // the kernel counts an event in the cgroup of the process, not in that of the limit
@@ -48,6 +49,7 @@ var controllers = []controller{
 		name: "memory", unit: "MemoryMax", limit: "memory.max", limit1: "memory.limit_in_bytes", describe: "memory",
 		events: "memory.events.local", events1: "memory.oom_control", reached: "oom", reached1: "oom_kill",
 		alsoLimit: "memory.swap.max", alsoValue: "0", also1: "memory.memsw.limit_in_bytes",
+		alsoUnit: "MemorySwapMax",
 		value: func(l Limits) uint64 { return l.Memory },
 	},
 }
@@ -57,6 +59,9 @@ func (l Limits) properties() []systemd.Property {
 	list := []systemd.Property{}
 	for _, c := range controllers {
 		value := c.value(l)
+		if value > 0 && c.alsoUnit != "" {
+			list = append(list, systemd.Property{Name: c.alsoUnit, Value: uint64(0)})
+		}
 		if value == 0 {
 			value = ^uint64(0)
 		}
