@@ -39,7 +39,7 @@ var proofs = []struct{ name, service, do string }{
 		systemctl stop blocker
 		systemctl reset-failed $u
 		systemctl start $u
-		grep NoNewPrivs:.1 /proc/$(systemctl show -P MainPID $u)/status`,
+		wait_for 'grep -q NoNewPrivs:.1 /proc/$(systemctl show -P MainPID $u)/status'`,
 	},
 }
 
