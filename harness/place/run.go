@@ -230,7 +230,7 @@ func (r *run) properties() []systemd.Property {
 	}
 	var list []systemd.Property
 	add := func(name string, value any) { list = append(list, systemd.Property{Name: name, Value: value}) }
-	add("Description", "temper: "+strings.Join(r.Args, " "))
+	add("Description", description(r.Args))
 	add("Type", "oneshot")
 	add("CollectMode", "inactive-or-failed")
 	add("AddRef", true) // until its status has been read
@@ -330,3 +330,9 @@ func (r *run) clean(failure error) error {
 }
 
 const cleanWithin = 5 * time.Second
+
+// description names a command in one line: PID 1 writes it into a unit file as it is, and would take further lines for
+// settings of the unit when it reads that again.
+func description(args []string) string {
+	return "temper: " + strings.Join(strings.Fields(strings.Join(args, " ")), " ")
+}
