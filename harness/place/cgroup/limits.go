@@ -50,7 +50,7 @@ var controllers = []controller{
 		events: "memory.events.local", events1: "memory.oom_control", reached: "oom", reached1: "oom_kill",
 		alsoLimit: "memory.swap.max", alsoValue: "0", also1: "memory.memsw.limit_in_bytes",
 		alsoUnit: "MemorySwapMax",
-		value: func(l Limits) uint64 { return l.Memory },
+		value:    func(l Limits) uint64 { return l.Memory },
 	},
 }
 
