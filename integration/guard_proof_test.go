@@ -78,7 +78,8 @@ func TestSystemdGuardProves(t *testing.T) {
 			command(t, p, "systemctl start blocker")
 			for _, service := range proofs {
 				script := fmt.Sprintf("u=%s; %s\npatience=240; set -ex\nfails\n%s", service.name, helpers, service.do)
-				r, err := p.Run(t.Context(), place.Command{Args: []string{"/bin/sh", "-c", script}, Timeout: proofTimeout})
+				whole := place.Command{Args: []string{"/bin/sh", "-c", script}, Timeout: proofTimeout}
+				r, err := p.Run(t.Context(), whole)
 				if err != nil {
 					t.Fatal(err)
 				}
