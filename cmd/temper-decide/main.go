@@ -2,7 +2,8 @@
 // record of the last boot does not apply: it reads the profiles, verdicts and units, decides, and writes the drop-ins.
 //
 // It only reads and writes files, and keeps no capability but those for that. Whatever goes wrong, the boot goes on,
-// and the units that it did not reach stay as their vendor wrote them. Exit status: 0 clean, 1 if something was reported and left out, 2 wrong usage.
+// and the units that it did not reach stay as their vendor wrote them. Exit status: 0 clean, 1 if something was
+// reported and left out, 2 wrong usage.
 package main
 
 import (
