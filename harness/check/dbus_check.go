@@ -14,8 +14,7 @@ import (
 )
 
 // probeDBus calls a method of the service on the bus of the place; without a method it asks whether the name has an
-// owner. The bus is told not to start anything: an activated service would be the installed one and not the one on
-// trial.
+// owner. The bus must not activate a service, since that would be the installed one and not the trial.
 func probeDBus(c profiles.DBusCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		bus := env.Place.Bus()
@@ -27,7 +26,7 @@ func probeDBus(c profiles.DBusCheck) probe {
 		if c.Method == "" {
 			return fmt.Sprintf("%s is owned by %s", c.Name, owner), nil
 		}
-		// From here on the owner is addressed by its unique name, so that all answers are of one process.
+		// From here on the owner is addressed by its unique name, so that all answers come from one process.
 		object := bus.Object(owner, dbus.ObjectPath(c.Path))
 		args, err := arguments(ctx, object, c)
 		if err != nil {
@@ -42,8 +41,8 @@ func probeDBus(c profiles.DBusCheck) probe {
 	}
 }
 
-// arguments gives each argument the type that the object says its method takes. An object that does not describe itself
-// is sent strings.
+// arguments converts each argument to the type that the introspection of the object names. Without introspection, all
+// arguments stay strings.
 func arguments(ctx context.Context, object dbus.BusObject, c profiles.DBusCheck) ([]any, error) {
 	if len(c.Args) == 0 {
 		return nil, nil
@@ -70,8 +69,8 @@ func arguments(ctx context.Context, object dbus.BusObject, c profiles.DBusCheck)
 	return args, nil
 }
 
-// argument reads text as a value of a D-Bus type, written as in GVariant's text format; strings stand for themselves.
-// godbus panics on some texts of types that do not fit, and it is the service that says the type.
+// argument parses text as a value of a D-Bus type in GVariant's text format. Strings are taken as they are. The service
+// names the type, and godbus panics on some texts that do not fit their type.
 func argument(text, signature string) (value any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -94,7 +93,7 @@ func argument(text, signature string) (value any, err error) {
 	return v.Value(), err
 }
 
-// inputTypes asks the object what its method takes; nil means that it does not say.
+// inputTypes asks the object for the argument types of its method; nil if the object does not say.
 func inputTypes(ctx context.Context, object dbus.BusObject, c profiles.DBusCheck) ([]string, error) {
 	var text string
 	call := object.CallWithContext(ctx, "org.freedesktop.DBus.Introspectable.Introspect", dbus.FlagNoAutoStart)

@@ -9,7 +9,7 @@ import (
 	"temper/profiles"
 )
 
-// probeExec runs a command in the place, outside the service's sandbox and with what the trial adds to the environment.
+// probeExec runs a command in the place, outside the sandbox of the service, with the variables of Env.Environ.
 func probeExec(c profiles.ExecCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		result, err := run(ctx, env, place.Command{Args: c.Command, User: c.User, Stdin: c.Stdin, Env: env.Environ})
@@ -26,7 +26,7 @@ func probeExec(c profiles.ExecCheck) probe {
 	}
 }
 
-// run runs a command in the place for no longer than ctx lasts.
+// run runs a command in the place, at most until the deadline of ctx.
 func run(ctx context.Context, env Env, c place.Command) (place.Result, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		c.Timeout = time.Until(deadline)
@@ -34,7 +34,7 @@ func run(ctx context.Context, env Env, c place.Command) (place.Result, error) {
 	return env.Place.Run(ctx, c)
 }
 
-// said shows what a command wrote last: its complaints, or else its output.
+// said quotes the end of what a command wrote to stderr, or else to stdout.
 func said(r place.Result) string {
 	text := r.Stderr
 	if text == "" {

@@ -13,18 +13,18 @@ import (
 	"temper/profiles"
 )
 
-// probeFile looks at a file as the place sees it, not as the service does: what a service wrote into a private
-// directory of its own is not there.
+// probeFile checks a file as the place sees it, not as the service does: it does not see files in a private directory
+// of the service.
 func probeFile(c profiles.FileCheck) probe {
 	return func(_ context.Context, env Env) (text string, err error) {
-		err = env.Place.Inside(func() error { text, err = lookAt(c, env.Place); return err })
+		err = env.Place.Inside(func() error { text, err = checkFile(c, env.Place); return err })
 		return text, err
 	}
 }
 
-func lookAt(c profiles.FileCheck, where Place) (string, error) {
+func checkFile(c profiles.FileCheck, where Place) (string, error) {
 	root := where.Root()
-	// /proc/net is a link to the one who looks, who is no process of the place.
+	// /proc/net belongs to the process that reads it, which is not in the place.
 	if rest, ok := strings.CutPrefix(c.Path, "/proc/net/"); ok {
 		c.Path = "/proc/1/net/" + rest
 	}
@@ -80,8 +80,8 @@ func idIs(root host.Root, path, what, table, want string, got uint32) error {
 	return fmt.Errorf("%s: want %s %s, got %s", path, what, want, strings.TrimSpace(name+" ("+number+")"))
 }
 
-// nameOf finds an id in the text of passwd(5) or group(5); both have the name first and the id third. The first line
-// with the id counts, as for getpwuid(3). It returns "" for an id without a name.
+// nameOf finds the name of an id in the text of passwd(5) or group(5). Both have the name in the first and the id in
+// the third field; the first line with the id counts, as in getpwuid(3). It returns "" for an id without a name.
 func nameOf(table string, id uint32) string {
 	number := strconv.FormatUint(uint64(id), 10)
 	for line := range strings.Lines(table) {

@@ -16,9 +16,9 @@ import (
 // maxAnswer is how many bytes of an answer are read for a pattern.
 const maxAnswer = 1 << 20
 
-// probeHTTP asks the service itself: in its network, without a proxy, on a connection of its own, and no redirect is
-// followed: a 301 is the answer, and a profile that expects one says so. Certificates are not verified, because the
-// question is whether the service answers, not who vouches for it.
+// probeHTTP sends a request to the service itself: in its network, without a proxy and on a new connection. It follows
+// no redirect: a profile that expects a 301 says so. It does not verify certificates, since the question is whether the
+// service answers.
 func probeHTTP(c profiles.HTTPCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		request, err := httpRequest(ctx, c)
@@ -64,7 +64,7 @@ func httpRequest(ctx context.Context, c profiles.HTTPCheck) (*http.Request, erro
 	return request, nil
 }
 
-// judgeHTTP compares an answer with what the check expects; readErr is what ended the reading of the body, if anything.
+// judgeHTTP compares a response with what the check expects. readErr is the error of reading the body.
 func judgeHTTP(c profiles.HTTPCheck, status int, body string, readErr error) (string, error) {
 	expected := c.Status
 	if expected == 0 {

@@ -12,27 +12,26 @@ import (
 	"temper/profiles"
 )
 
-// probeJournal reads what the service logged in this trial, or all instances of a template. Each regular expression
-// looks at one message at a time. What must not be there and is ends the check at once; what must be there and is not
-// yet may still come.
+// probeJournal reads what the service, or all instances of a template, logged in this trial. It matches each regular
+// expression against one message at a time. A forbidden message ends the check at once; a missing one may still come.
 //
-// Limit: journald asks the kernel who sent a message. One that a process sends to the socket of syslog(3) as its last
-// act belongs to nobody by then; what goes to standard output or error always belongs to its unit.
+// Limit: journald asks the kernel who sent a message. If a process sends a message to the socket of syslog(3) and ends
+// at once, journald cannot tell its unit. Messages to standard output or error always belong to the unit.
 func probeJournal(c profiles.JournalCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		s, err := newSearch(c)
 		if err != nil {
 			return "", final{err}
 		}
-		look := func(e journal.Entry) bool { return s.look(e, env) }
-		if err := journal.Read(ctx, env.Place, ofTrial(env), look); err != nil {
+		match := func(e journal.Entry) bool { return s.match(e, env) }
+		if err := journal.Read(ctx, env.Place, ofTrial(env), match); err != nil {
 			return "", err
 		}
 		return s.outcome()
 	}
 }
 
-// ofTrial finds the entries of the trial's unit, and others of the same second.
+// ofTrial is the query for the entries of the trial's unit. It can also find entries from just before the trial.
 func ofTrial(env Env) journal.Query {
 	since := env.Since
 	if since.Before(time.Unix(0, 0)) {
@@ -45,15 +44,15 @@ func ofTrial(env Env) journal.Query {
 	return journal.Query{Since: since, Fields: []string{"MESSAGE", "_SYSTEMD_UNIT"}, Match: []string{match}, Sync: true}
 }
 
-// search looks for what a check wants in one message after the other.
+// search matches one message after the other against the patterns of a check.
 type search struct {
 	must, mustNot []*regexp.Regexp
-	found         []bool // of must
+	found         []bool // for each of must, whether a message matched
 	messages      int
 	last          string
-	tooLong       int            // messages that were too long to look at
-	forbidden     *regexp.Regexp // of mustNot, once it was found
-	in            string         // the message in which it was
+	tooLong       int            // number of messages that were too long to read
+	forbidden     *regexp.Regexp // the pattern of mustNot that matched; nil if none has
+	in            string         // the message that it matched
 }
 
 func newSearch(c profiles.JournalCheck) (*search, error) {
@@ -70,8 +69,8 @@ func newSearch(c profiles.JournalCheck) (*search, error) {
 	return s, nil
 }
 
-// look looks at an entry and reports whether the rest is of interest.
-func (s *search) look(e journal.Entry, env Env) bool {
+// match matches an entry and reports whether to read on.
+func (s *search) match(e journal.Entry, env Env) bool {
 	if e.TooLong {
 		s.tooLong++
 		return true

@@ -1,12 +1,11 @@
-// Package check runs the smoke checks of a profile against a service that is on trial.
+// Package check runs the smoke checks of a profile against the service in a trial.
 //
-// Call [Run] once for each phase of a trial. It promises that a check passes only on an answer that the service gave
-// now: nothing is cached, no proxy is asked, no redirect is followed and no D-Bus name is activated. A check that fails
-// is tried again until its retry budget ends, so a service that opens its port a moment after it reports ready is not
-// blamed.
+// Call [Run] once for each phase of a trial. It promises that a check passes only by an answer that the service gives
+// now: it uses no cache and no proxy, follows no redirect and activates no D-Bus name. It repeats a check that fails
+// until the retry time of the check ends, so a service may open its port a moment after it reports that it is ready.
 //
-// Limits: checks of one phase run one after another, in the order of the profile, because an earlier one may prepare
-// what a later one looks at; those that read the journal come last, so that they see what the others provoked.
+// Limits: the checks of one phase run one after the other, in the order of the profile, since a check may prepare
+// another one. Checks of the journal run last, so that they see what the others have caused.
 package check
 
 import (
@@ -24,47 +23,48 @@ import (
 	"temper/profiles"
 )
 
-// Place is what checks need of the place where a trial runs; *place.Place is one.
+// Place is the part of a place that checks use; *place.Place implements it.
 type Place interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	Run(ctx context.Context, c place.Command) (place.Result, error)
 	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, stderr string, err error)
 	Root() host.Root
-	IDInside(id uint32) uint32   // what the place calls a user or group that a file below Root has
-	Inside(f func() error) error // where files of proc(5) show what is of the place
+	IDInside(id uint32) uint32   // the id inside the place of a user or group of a file below Root
+	Inside(f func() error) error // calls f where files of proc(5) show the values of the place
 	Bus() *dbus.Conn
 }
 
-// Env is the trial that the checks look at.
+// Env describes the trial to the checks.
 type Env struct {
 	Place Place
 	// Unit is the trial's own unit; the journal check reads what it logged.
 	Unit string
-	// Since is when the trial began. Earlier messages of a unit of the same name are not the trial's.
+	// Since is when the trial began. Earlier messages of a unit of the same name are ignored.
 	Since time.Time
 	// Environ is added to the environment of exec checks, "NAME=value" each.
 	Environ []string
-	// Gone, where not nil, is closed when the service has ended for good: what fails then is not tried again. Leave it
-	// nil in the phase stopped.
+	// Gone is closed when the service has ended for good: then a failed check is not repeated. It is nil in the phase
+	// stopped.
 	Gone <-chan struct{}
 }
 
-// Outcome is what became of one check in one phase.
+// Outcome is the result of one check in one phase.
 type Outcome struct {
 	Name, Kind, Phase string
 	Required          bool
 	OK                bool
-	// Detail says in one line what was seen, and of a failure also what was expected.
+	// Detail says in one line what was seen, and after a failure also what was expected.
 	Detail string
-	// Attempts counts the tries, at least 1.
+	// Attempts is the number of attempts, at least 1.
 	Attempts int
 	Took     time.Duration
 }
 
-// probe makes one attempt. It returns what it saw, or an error that says what was expected and what was seen.
+// probe makes one attempt at a check. It returns what it saw, or an error that says what was expected and what was
+// seen.
 type probe func(ctx context.Context, env Env) (string, error)
 
-// final marks a failure that no further attempt can undo.
+// final marks a failure that no further attempt can change.
 type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
@@ -74,9 +74,9 @@ func isFinal(err error) bool {
 	return is
 }
 
-// Run runs those of the checks that belong to phase (running, reloaded, restarted, stopped) and returns their outcomes
-// in the order of the checks. Once a required check has failed, the retry budgets of the others count from the start of
-// the phase instead of from their own: the trial is lost, and they had that time too.
+// Run runs the checks that belong to a phase (running, reloaded, restarted, stopped) and returns their outcomes in the
+// order of the checks. After a required check has failed, the retry times of the others count from the start of the
+// phase: the trial has failed, and they had that time too.
 func Run(ctx context.Context, env Env, checks []profiles.Check, phase string) []Outcome {
 	checks = ofPhase(checks, phase)
 	outcomes := make([]Outcome, len(checks))
@@ -121,7 +121,7 @@ func journalLast(checks []profiles.Check) []int {
 	return order
 }
 
-// attempt tries the check until it passes, fails for good, or until has come.
+// attempt repeats a check until it passes, fails finally, or the time until is over.
 func attempt(ctx context.Context, env Env, c profiles.Check, until time.Time) Outcome {
 	timeout := c.Timeout
 	if timeout <= 0 {

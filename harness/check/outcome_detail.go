@@ -9,7 +9,7 @@ import (
 	"temper/profiles"
 )
 
-// want returns an error unless text has the pattern; what names the text.
+// want returns an error unless text matches the pattern; what names the text in the error.
 func want(what string, p profiles.Pattern, text string) error {
 	if p.Match(text) {
 		return nil
@@ -17,7 +17,7 @@ func want(what string, p profiles.Pattern, text string) error {
 	return fmt.Errorf("want %s with %s, got %s", what, show(p), quoted(text))
 }
 
-// show is how a message shows a pattern: a substring in quotes, a regular expression between its slashes.
+// show formats a pattern for a message: a substring in quotes, a regular expression between slashes.
 func show(p profiles.Pattern) string {
 	if len(p) > 2 && p[0] == '/' && p[len(p)-1] == '/' {
 		return string(p)
@@ -30,7 +30,7 @@ const (
 	lineSize = 400 // bytes of a detail
 )
 
-// quoted shows a text that a service gave, abbreviated and in one line.
+// quoted formats an answer of a service for a message, shortened and in one line.
 func quoted(text string) string {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -39,7 +39,7 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q", cut(text, shown))
 }
 
-// quotedEnd is quoted for a text whose end says more than its beginning.
+// quotedEnd is like quoted, but keeps the end of a text that is too long.
 func quotedEnd(text string) string {
 	text = strings.TrimSpace(text)
 	if from := len(text) - shown; from > 0 {
@@ -51,7 +51,7 @@ func quotedEnd(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// oneLine makes a detail of any message: no line breaks, no control characters, of limited length.
+// oneLine removes line breaks and control characters from a message, and limits its length.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -13,15 +13,15 @@ import (
 	"temper/profiles"
 )
 
-// probeStream connects, sends, and reads until the answer has what is expected. Without an expectation, being accepted
-// is enough. The sending side stays open while it reads.
+// probeStream connects, sends, and reads until the answer matches what the check expects. If the check expects nothing,
+// an accepted connection is enough. It does not close the sending side while it reads.
 func probeStream(network string, c profiles.StreamCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		return talk(ctx, env, network, c)
 	}
 }
 
-// probeUnix is probeStream over a unix socket of whichever kind the service made.
+// probeUnix is probeStream for a unix socket, of any type.
 func probeUnix(c profiles.StreamCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		var err error
@@ -36,11 +36,11 @@ func probeUnix(c profiles.StreamCheck) probe {
 	}
 }
 
-// silence is how long a UDP check without an expectation waits for the kernel to say that nobody listens.
+// silence is how long a UDP check that expects no answer waits for an error of the kernel that no socket is bound.
 const silence = 200 * time.Millisecond
 
-// probeDatagram sends one datagram, an empty one if there is nothing to send, and reads until an answer has what is
-// expected. Without an expectation it fails only where the kernel reports that nobody listens.
+// probeDatagram sends one datagram, which may be empty, and reads until an answer matches what the check expects. If
+// the check expects nothing, it fails only if the kernel reports that no socket is bound.
 func probeDatagram(c profiles.StreamCheck) probe {
 	return func(ctx context.Context, env Env) (string, error) {
 		conn, err := dial(ctx, env, "udp", c.Address)
@@ -65,7 +65,7 @@ func probeDatagram(c profiles.StreamCheck) probe {
 	}
 }
 
-// dial connects with the deadline of the attempt set on the connection.
+// dial connects, and sets the deadline of the attempt on the connection.
 func dial(ctx context.Context, env Env, network, address string) (net.Conn, error) {
 	conn, err := env.Place.Dial(ctx, network, address)
 	if err != nil {
@@ -77,12 +77,12 @@ func dial(ctx context.Context, env Env, network, address string) (net.Conn, erro
 			return nil, err
 		}
 	}
-	// A check that is cancelled must not sit out its timeout.
+	// A cancelled check must end at once.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	return closing{conn, stop}, nil
 }
 
-// closing is a connection that stops watching its context when it is closed.
+// closing is a connection that no longer watches its context after it is closed.
 type closing struct {
 	net.Conn
 	stop func() bool
@@ -99,21 +99,21 @@ func talk(ctx context.Context, env Env, network string, c profiles.StreamCheck) 
 		return "", err
 	}
 	defer conn.Close()
-	// An empty write would fail where the service has hung up, and be a packet of its own where it has not.
+	// An empty write would fail after the service has closed the connection, and otherwise send an empty packet.
 	if c.Send != "" {
 		_, err = io.WriteString(conn, c.Send)
 	}
 	if c.Expect == "" {
 		return "accepted", err
 	}
-	seen, rerr := expect(conn, c) // it may have answered and hung up without listening
+	seen, rerr := expect(conn, c) // the service may answer and close without reading
 	if rerr != nil {
 		rerr = errors.Join(rerr, err)
 	}
 	return seen, rerr
 }
 
-// expect reads until the text so far has the pattern. What had come when the reading ended is in the error.
+// expect reads until the text so far matches the pattern. An error shows what was read.
 func expect(conn net.Conn, c profiles.StreamCheck) (string, error) {
 	var text []byte
 	buf := make([]byte, 64<<10)

@@ -11,18 +11,19 @@ import (
 	"temper/internal/unit"
 )
 
-// An Activation is what starts a service.
+// An Activation is the units that start a service.
 type Activation struct {
-	Sockets  []*unit.Unit // that a trial has, too
-	Starters []string     // names of all units: sockets, timers, paths
+	Sockets  []*unit.Unit // the sockets that a trial gets copies of
+	Starters []string     // names of all such units: sockets, timers, paths
 }
 
-// FindActivation finds what starts a unit. A template that no socket starts for each connection cannot be tried.
+// FindActivation finds the units that start a unit. It returns an error for a template unless a socket starts an
+// instance of it for each connection.
 func FindActivation(loader *unit.Loader, u *unit.Unit) (Activation, error) {
 	var a Activation
 	own := append([]string{u.ID, u.Template()}, u.Aliases...)
 	for _, kind := range []string{"socket", "timer", "path"} {
-		names, _ := loader.List("." + kind) // what is wrong with other units is no matter here
+		names, _ := loader.List("." + kind) // errors in other units do not matter here
 		for _, name := range names {
 			starter, err := loader.Load(name)
 			if err != nil || starter.Masked || !slices.Contains(own, started(starter)) {
@@ -59,9 +60,9 @@ func started(u *unit.Unit) string {
 	return stem + ".service"
 }
 
-// belongs reports whether a service is started with a socket on this system: it names it, the socket is enabled, or
-// nothing else starts the service. A socket that is installed and not used, as Debian's ssh.socket, is no part of a
-// service.
+// belongs reports whether a service is started by a socket on this system: the service names the socket, the socket is
+// enabled, or nothing else starts the service. A socket that is installed but not used, such as Debian's ssh.socket,
+// does not belong to the service.
 func belongs(root host.Root, service, socket *unit.Unit) bool {
 	names := append([]string{socket.ID}, socket.Aliases...)
 	for _, dependency := range []struct{ section, name string }{
@@ -84,7 +85,7 @@ func belongs(root host.Root, service, socket *unit.Unit) bool {
 // enabled reports whether a link in some .wants or .requires directory pulls in a unit of one of the names.
 func enabled(root host.Root, names []string) bool {
 	for _, dir := range unit.DefaultPath {
-		entries, _ := root.ReadDir(dir) // one that is not there enables nothing
+		entries, _ := root.ReadDir(dir) // a missing directory enables nothing
 		for _, e := range entries {
 			if ext := path.Ext(e.Name()); ext != ".wants" && ext != ".requires" {
 				continue

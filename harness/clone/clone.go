@@ -1,8 +1,8 @@
-// Package clone makes the transient units by which a trial runs as a service does.
+// Package clone makes the transient units of a trial, which run like the service.
 //
-// A [Clone] has the text of the service's unit, and of its sockets, in the order in which systemd reads it.
-// [FindActivation] finds what starts the service, [Write] and [Remove] its files. What acts on other units or on the
-// machine is left out.
+// A [Clone] has the text of the units of the service and its sockets, in the order in which systemd reads it, without
+// the directives that act on other units or on the machine. [FindActivation] finds the units that start the service;
+// [Write] and [Remove] write and remove the files of the clone.
 package clone
 
 import (
@@ -16,16 +16,15 @@ import (
 	"temper/internal/unit"
 )
 
-// Names of the drop-ins of a trial: what systemd reads before and after temper's own, which has the name it has at
-// boot.
+// Names of the drop-ins that systemd reads before and after temper's own drop-in, which has the same name as at boot.
 const (
 	EarlyDropin = "00-service.conf"
 	LateDropin  = "99-service.conf"
 )
 
-// kept are the settings of [Unit] that a trial takes over, and their names there: what must be there or come first. All
-// others act on other units or on the machine (OnFailure=, Conflicts=, FailureAction= ...), or would keep the trial
-// from starting (Condition...=). What a unit wants running already is started: the place runs little of its own accord.
+// kept are the directives of [Unit] that a clone keeps, and their names in the clone: the dependencies and their order.
+// All others act on other units or on the machine (OnFailure=, Conflicts=, FailureAction= ...), or could prevent the
+// start of the trial (Condition...=). Requisite= becomes Requires=, since a place starts few units by itself.
 var kept = map[string]string{
 	"Documentation": "Documentation", "After": "After",
 	"Requires": "Requires", "Requisite": "Requires", "Wants": "Wants",
@@ -33,11 +32,11 @@ var kept = map[string]string{
 	"WantsMountsFor": "WantsMountsFor", "JoinsNamespaceOf": "JoinsNamespaceOf", "IgnoreOnIsolate": "IgnoreOnIsolate",
 }
 
-// dependencies are those of kept whose values are names of units.
+// dependencies are the directives of kept whose values are names of units.
 var dependencies = []string{"After", "Requires", "Requisite", "Wants", "BindsTo"}
 
-// dropped are the settings of [Service] and [Socket] that a trial leaves out: it is started by itself, and logs where
-// it can be found. How often it is restarted is decided by restart.
+// dropped are the directives of [Service] and [Socket] that a clone leaves out: temper starts it, and its log must be
+// in the journal of the place. The function restart decides about restarts.
 var dropped = []string{
 	"Restart", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "Slice", "Sockets", "LogNamespace",
 	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument", "Service",
@@ -47,20 +46,20 @@ var dropped = []string{
 type Clone struct {
 	Unit          *unit.Unit
 	Activation    Activation
-	NoDevices     bool   // the place has no devices to wait for
+	NoDevices     bool   // the place has no devices
 	Requires      string // the unit without which the clone must not run; empty if there is none
-	SharesBusName bool   // the original is loaded, too: of a name on the bus systemd lets one unit wait
+	SharesBusName bool   // the original is loaded too: systemd allows each bus name for one loaded unit only
 	OwnSlice      bool   // the clone runs in a slice of its own
 }
 
-// BusName is the name on the bus with which a unit is ready, "" if there is none; systemd.service(5).
+// BusName is the bus name on which systemd waits when it starts a unit; "" if there is none; systemd.service(5).
 func BusName(u *unit.Unit) string {
 	name, _ := u.Last("Service", "BusName")
 	kind, _ := u.Last("Service", "Type")
 	if name.Value == "" || kind.Value != "" && kind.Value != "dbus" {
 		return ""
 	}
-	full, _ := u.Expand(name.Value) // what cannot be expanded systemd does not take either
+	full, _ := u.Expand(name.Value) // systemd does not accept what cannot be expanded
 	return full
 }
 
@@ -69,7 +68,8 @@ func (c Clone) ForEachConnection() bool {
 	return len(c.Activation.Sockets) > 0 && accepts(c.Activation.Sockets[0])
 }
 
-// Service is the name of the clone: that of a transient unit, or of a template. An instance keeps its instance.
+// Service is the name of the clone: of a transient unit, or of a template. The clone of an instance has the same
+// instance name.
 func (c Clone) Service(stem string) string {
 	if c.ForEachConnection() {
 		return stem + "@.service"
@@ -95,8 +95,8 @@ func (c Clone) SocketNames(stem string) []string {
 	return names
 }
 
-// Files returns the files below [Dir], by name, that make transient units of these names run as the unit and its
-// sockets do under temper's drop-in: their text in the order in which systemd reads it, their own names filled in.
+// Files returns the files of the clone, by their names below [Dir]. They contain the text of the unit and its sockets
+// in the order in which systemd reads it, with the names of the original expanded, and temper's drop-in.
 func (c Clone) Files(stem, dropin string) map[string]string {
 	service := c.Service(stem)
 	early, late := c.text(c.Unit, "Service")
@@ -124,9 +124,9 @@ func (c Clone) Files(stem, dropin string) map[string]string {
 	return files
 }
 
-// text returns the assignments of a unit that a trial has, split into those that are read before temper's drop-in and
-// those that are read after it. Drop-ins for all units of the type are left out, since systemd applies them to the
-// trial too.
+// text returns the assignments of a unit that its clone keeps: those that systemd reads before temper's drop-in, and
+// those that it reads after it. It leaves out drop-ins for all units of the type, since systemd applies them to the
+// clone too.
 func (c Clone) text(u *unit.Unit, section string) (early, late []unit.Assignment) {
 	for _, a := range u.Without(generator.Dropin).Assignments {
 		if strings.HasSuffix(path.Dir(a.Pos.Path), "/"+unit.Type(u.ID)+".d") {
@@ -146,8 +146,8 @@ func (c Clone) text(u *unit.Unit, section string) (early, late []unit.Assignment
 	return early, late
 }
 
-// expand fills in the names of a unit that are not the clone's. What it shares with its original is left to systemd: an
-// instance can have backslashes, which mean one thing in a command line and another in a path.
+// expand expands the specifiers whose values differ between a unit and its clone. It leaves those with the same value
+// to systemd: an instance name can contain backslashes, which mean different things in a command line and in a path.
 func (c Clone) expand(u *unit.Unit, value string) string {
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
@@ -165,7 +165,7 @@ func (c Clone) expand(u *unit.Unit, value string) string {
 	return b.String()
 }
 
-// own returns what becomes of an assignment in a trial, and whether it is part of it.
+// own returns an assignment as the clone has it, and whether the clone keeps it.
 func (c Clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 	if a.Section == section {
 		return a, !slices.Contains(dropped, a.Name) && !(c.SharesBusName && a.Name == "BusName")
@@ -182,8 +182,8 @@ func (c Clone) own(a unit.Assignment, section string) (unit.Assignment, bool) {
 	return a, ok
 }
 
-// awaitBusName is the command that comes before those of ExecStartPost= where systemd does not wait for the name on the
-// bus: they are run once it is there.
+// awaitBusName returns a command that waits for the bus name before the commands of ExecStartPost= run, if systemd does
+// not wait for it.
 func (c Clone) awaitBusName() []unit.Assignment {
 	name := BusName(c.Unit)
 	if after, _ := c.Unit.Last("Service", "ExecStartPost"); !c.SharesBusName || name == "" || after.Value == "" {
@@ -193,12 +193,13 @@ func (c Clone) awaitBusName() []unit.Assignment {
 	return []unit.Assignment{{Section: "Service", Name: "ExecStartPost", Value: wait}}
 }
 
-// foreign reports whether a unit is none that a trial can depend on: it would start the original, or never appear.
+// foreign reports whether a trial cannot depend on a unit: the unit would start the original, or never appears in the
+// place.
 func (c Clone) foreign(name string) bool {
 	return slices.Contains(c.Activation.Starters, name) || c.NoDevices && unit.Type(name) == "device"
 }
 
-// end is what a trial's service has whatever its unit says.
+// end returns the assignments that every clone of a service has at its end.
 func (c Clone) end(dropin string) []unit.Assignment {
 	var end []unit.Assignment
 	add := func(section, name, value string) {
@@ -210,7 +211,7 @@ func (c Clone) end(dropin string) []unit.Assignment {
 		add("Unit", "After", c.Requires)
 	}
 	if c.ForEachConnection() {
-		add("Unit", "CollectMode", "inactive") // what failed stays to be seen
+		add("Unit", "CollectMode", "inactive") // failed instances stay loaded
 	}
 	if c.SharesBusName && BusName(c.Unit) != "" {
 		add("Service", "Type", "exec")
@@ -222,8 +223,8 @@ func (c Clone) end(dropin string) []unit.Assignment {
 	return end
 }
 
-// restart is the Restart= of a trial: a service that ends well and is to be started again is; one that fails has
-// failed.
+// restart is the Restart= of a clone: systemd restarts it after a success if the unit asks for that, and never after a
+// failure.
 func restart(u *unit.Unit) string {
 	a, _ := u.Last("Service", "Restart")
 	if a.Value == "always" || a.Value == "on-success" {
@@ -232,11 +233,12 @@ func restart(u *unit.Unit) string {
 	return "no"
 }
 
-// userName is what systemd takes for a user in its strict mode; valid_user_group_name() in user-util.c.
+// userName matches the user names that systemd accepts in its strict mode; valid_user_group_name() in user-util.c.
 var userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,30}$`)
 
-// dynamicUser is the name that systemd makes up for the user of a unit with DynamicUser= and no User=: that of the
-// unit, which is not the trial's. "" where it makes up none, or hashes a name that no user can have.
+// dynamicUser is the user name that systemd derives from the name of a unit with DynamicUser= and without User=. The
+// clone has another name, so it sets User= to this. It is "" if systemd allocates no user, or hashes the unit's name
+// since it is no valid user name.
 func dynamicUser(u *unit.Unit, dropin string) string {
 	if dropin != "" {
 		if hardened, err := u.Without(generator.Dropin).With(generator.Dropin, dropin); err == nil {
@@ -249,17 +251,18 @@ func dynamicUser(u *unit.Unit, dropin string) string {
 	return userName.FindString(unit.Prefix(u.ID))
 }
 
-// IsDynamic reports whether systemd makes up a user for a unit.
+// IsDynamic reports whether systemd allocates a user for a unit.
 func IsDynamic(u *unit.Unit) bool {
 	a, _ := u.Last("Service", "DynamicUser")
 	yes, _ := unit.Bool(a.Value)
 	return yes
 }
 
-// socketEnd makes a socket's clone start the trial's service and hand over its descriptors by the name that they have.
+// socketEnd returns the assignments at the end of the clone of a socket: it starts the clone of the service, and its
+// descriptors have the same name as those of the original.
 func (c Clone) socketEnd(socket *unit.Unit, service string) []unit.Assignment {
 	if c.ForEachConnection() {
-		return nil // by its name, and with a name for each connection
+		return nil // the names of socket and template agree, and systemd names each descriptor after its connection
 	}
 	end := []unit.Assignment{{Section: "Socket", Name: "Service", Value: service}}
 	if name, _ := socket.Last("Socket", "FileDescriptorName"); name.Value == "" {

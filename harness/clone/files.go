@@ -15,21 +15,21 @@ import (
 	"temper/harness/place/owner"
 )
 
-// Dir is where the drop-ins of a trial are; systemd reads them when the transient unit is made.
+// Dir is the directory of the drop-ins of a clone. systemd reads them when it makes the transient unit.
 const Dir = "/run/systemd/system"
 
-// stem begins the names of all trials; the id of the process that makes them follows, and when it started.
+// stem is the beginning of the names of all clones. The id and the start time of this process follow.
 const stem = "temper-trial"
 
 // trialName matches the part of a name that trials of one process share.
 var trialName = regexp.MustCompile(`^` + stem + `-[0-9]+-[0-9]+-[0-9]+`)
 
 var (
-	proofs   atomic.Int64 // of this process
-	launches atomic.Int64 // of this process, whatever their place: names must not collide on one manager
+	proofs   atomic.Int64 // number of proofs of this process
+	launches atomic.Int64 // number of launches of this process in all places: names must not collide on one manager
 )
 
-// NewStem returns what begins the names of the units of one proof.
+// NewStem returns the beginning of the names of the units of one proof.
 func NewStem() (string, error) { return owner.Name(stem, fmt.Sprint(proofs.Add(1))) }
 
 // NewName returns the name of a unit of a proof, without its suffix.
@@ -52,22 +52,22 @@ func Write(where *place.Place, files map[string]string) error {
 func Remove(where *place.Place, files []string) {
 	for _, file := range files {
 		base, _, _ := strings.Cut(file, "/")
-		_ = where.Root().RemoveAll(path.Join(Dir, base)) // a place that is gone has none
+		_ = where.Root().RemoveAll(path.Join(Dir, base)) // a place that has ended has no files
 	}
 }
 
-// RemoveLeftovers removes the trials of processes that were killed: a container takes its own with it, the host keeps
-// them.
+// RemoveLeftovers removes the clones of processes that were killed. Only the host can have some, since the files of a
+// container end with it.
 func RemoveLeftovers(ctx context.Context, where *place.Place) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	entries, _ := where.Root().ReadDir(Dir) // without it there are none
+	entries, _ := where.Root().ReadDir(Dir) // if it does not exist, there are none
 	for _, e := range entries {
 		if !owner.Gone(trialName.FindString(e.Name())) {
 			continue
 		}
 		pattern := strings.Replace(strings.TrimSuffix(e.Name(), ".d"), "@.", "@*.", 1)
-		units, _ := where.Manager().Units(ctx, nil, []string{pattern}) // what is not loaded has files only
+		units, _ := where.Manager().Units(ctx, nil, []string{pattern}) // a unit that is not loaded has only files
 		for _, u := range units {
 			where.Manager().Release(ctx, u.Name)
 		}

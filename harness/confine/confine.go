@@ -1,8 +1,8 @@
 // Package confine reads whether the sandbox of a process is really there: a service that starts under a directive
-// proves nothing where systemd or the kernel has skipped it.
+// proves nothing if systemd or the kernel has skipped the directive.
 //
-// [Read] asks /proc, the control group and systemd about every directive of a plan. What shows nowhere is neither
-// confirmed nor denied.
+// [Read] asks /proc, the control group and systemd about every directive of a plan. A directive that leaves no trace is
+// neither confirmed nor denied.
 package confine
 
 import (
@@ -18,29 +18,29 @@ import (
 
 // A Subject is the main process of a unit, and what is known of the unit.
 type Subject struct {
-	PID      int                                // here, not in the place
-	Leader   int                                // PID 1 of the place, here
+	PID      int                                // its id on this machine, not in the place
+	Leader   int                                // the id on this machine of PID 1 of the place
 	Cgroups  []string                           // directories of control groups: the unit's, and those only it is in
-	Property func(directive string) (value any) // what systemd says of the unit; nil if it says nothing
+	Property func(directive string) (value any) // the property of the unit; nil if systemd has none
 	Version  int                                // of systemd
 	// NotAttached is why BPF programs for the unit could not be attached, where that is known.
 	NotAttached error
 }
 
-// A Confinement is what a process is really kept from. A directive that shows nowhere is in none of its fields; without
-// a process to look at all are nil.
+// A Confinement says which directives really hold for a process. A directive that leaves no trace is in none of its
+// fields. If there is no process, all fields are nil.
 type Confinement struct {
 	Holds    []string          // directives that were seen to hold
 	NoEffect map[string]string // those that were seen not to hold at all, and what was seen instead
-	Partly   map[string]string // those of which a part was seen to hold, and what was seen of another
+	Partly   map[string]string // those that were seen to hold only in part, and what was seen of the other part
 }
 
-// Read finds out what a process is kept from. The error is set if the place has gone.
+// Read finds out which directives of a plan hold for a process. It returns an error if the place has ended.
 func Read(s Subject, plan generator.Plan) (Confinement, error) {
 	return read(proc.Machine, machine{}, s, plan)
 }
 
-// kernel is what has to be asked beside /proc.
+// kernel answers the questions that /proc does not.
 type kernel interface {
 	// mounts is the text of the mountinfo of a process that has another root directory than its namespace.
 	mounts(pid int) ([]byte, error)
@@ -58,11 +58,11 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 	if s.PID == 0 || !Executed(main) {
 		return Confinement{}, nil
 	}
-	process, err := look(dir, k, s.PID)
-	if err != nil || process.status == nil { // gone: no process to look at
+	process, err := readState(dir, k, s.PID)
+	if err != nil || process.status == nil { // the process has ended
 		return Confinement{}, err
 	}
-	leader, err := look(dir, k, s.Leader)
+	leader, err := readState(dir, k, s.Leader)
 	if err == nil && leader.status == nil {
 		err = fmt.Errorf("process %d, the place's PID 1, is gone", s.Leader)
 	}
@@ -83,7 +83,7 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 			c.NoEffect[name] = why
 		}
 	}
-	if main.Program() == "" { // it ended meanwhile: what was not there to be seen is not what is open
+	if main.Program() == "" { // it ended meanwhile, and what could not be read may hold
 		return Confinement{}, nil
 	}
 	return c, nil
@@ -103,14 +103,14 @@ func programs(k kernel, cgroups []string) []string {
 	return names
 }
 
-// Executed waits, shortly, until a process that systemd made is the program of the service; a simple service counts as
-// started before it is. It returns false where the process ends before.
+// Executed waits up to a second until a process of systemd has executed the program of the service: a service of
+// Type=simple counts as started before that. It returns false if the process ends first.
 func Executed(p proc.Process) bool {
 	for range 200 {
 		switch p.Program() {
 		case "":
 			return false
-		case "systemd", "systemd-executor": // prepares itself
+		case "systemd", "systemd-executor": // still sets up the sandbox
 			time.Sleep(5 * time.Millisecond)
 		default:
 			return true
@@ -119,21 +119,22 @@ func Executed(p proc.Process) bool {
 	return false
 }
 
-// state is what /proc shows of one process; status is nil if it is gone.
+// state is what /proc shows of one process; status is nil if it has ended.
 type state struct {
 	proc.Process
 	status map[string]string
 	mounts []proc.Mount
 }
 
-func look(dir proc.Dir, k kernel, pid int) (state, error) {
+func readState(dir proc.Dir, k kernel, pid int) (state, error) {
 	p := dir.Process(pid)
 	mounts, err := p.Mounts(func() ([]byte, error) { return k.mounts(pid) })
 	return state{Process: p, status: p.Status(), mounts: mounts}, err
 }
 
-// shows reports whether it shows that a directive holds, at least in part, and why it does not hold, at least in part:
-// systemd 257 and 262 leave /sys writable under ProtectKernelTunables=, and close all that is below /proc.
+// shows reports whether a directive is seen to hold, at least in part, and why it is seen not to hold, at least in
+// part. Both happen: systemd 257 and 262 leave /sys writable under ProtectKernelTunables=, and close all paths below
+// /proc.
 func (t traces) shows(item generator.Item) (holds bool, why string) {
 	seen, why := t.trace(item)
 	holds = seen && why == ""
@@ -142,5 +143,5 @@ func (t traces) shows(item generator.Item) (holds bool, why string) {
 		there, reason := t.process.open(e)
 		seen, holds, why = seen || there, holds || there && reason == "", cmp.Or(why, reason)
 	}
-	return holds || !seen && len(paths) > 0, why // of paths that are not there nothing is open
+	return holds || !seen && len(paths) > 0, why // paths that do not exist are closed
 }

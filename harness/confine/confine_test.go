@@ -37,7 +37,7 @@ func (k fakeKernel) programs(string) ([]string, error) {
 
 const rootMount = "1 0 0:1 / / rw - ext4 /dev/sda rw\n"
 
-// TestRead: each trace that a directive can leave is seen where it is, and not where it is not.
+// TestRead: for each kind of trace, Read tells a process with the trace from one without it.
 func TestRead(t *testing.T) {
 	status := func(fields string) proctest.Process {
 		return proctest.Process{"status": "Name:\tp\nNSpid:\t7\n" + fields}
@@ -55,7 +55,7 @@ func TestRead(t *testing.T) {
 		kernel                 fakeKernel
 		property               any
 		notAttached            error
-		// "holds", "" where nothing is seen, else why not, after "partly: " if a part holds
+		// "holds"; "" if there is no trace; else why it does not hold, with "partly: " if a part holds
 		want string
 	}{
 		{name: "a field of status", directive: "NoNewPrivileges", process: status("NoNewPrivs:\t1\n"), want: "holds"},
@@ -213,7 +213,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// tree is a process whose root directory has these files.
+// tree makes a process whose root directory has these files.
 func tree(t *testing.T, files map[string]string) proctest.Process {
 	t.Helper()
 	root := t.TempDir()
@@ -229,8 +229,8 @@ func tree(t *testing.T, files map[string]string) proctest.Process {
 	return proctest.Process{"root": "-> " + root}
 }
 
-// TestReadGone: nothing is said of a process that has ended, or that has not become the service; a place that has gone
-// is an error.
+// TestReadGone: the confinement is empty for a process that has ended, or that has not executed the service. A place
+// that has ended is an error.
 func TestReadGone(t *testing.T) {
 	d, _ := directive.Lookup("NoNewPrivileges")
 	plan := generator.Plan{Items: []generator.Item{{Directive: d, Lines: []string{"yes"}}}}

@@ -14,14 +14,14 @@ import (
 	"temper/internal/values"
 )
 
-// traces are where a directive can show: in a process, beside PID 1 of its place, and in its unit.
+// traces are where a directive can leave a trace: in a process, compared with PID 1 of its place, and in its unit.
 type traces struct {
 	Subject
 	process, leader state
 	programs        []string // names of the BPF programs on its control group; nil if they are not known
 }
 
-// trace asks where the table says that a directive shows; why is empty where it holds.
+// trace reads the trace of a directive that the table names. why is empty if the directive holds.
 func (t traces) trace(item generator.Item) (seen bool, why string) {
 	ask, ok := asking[item.Directive.Trace.Kind]
 	if !ok {
@@ -30,7 +30,7 @@ func (t traces) trace(item generator.Item) (seen bool, why string) {
 	return ask(t, item.Directive.Trace, item)
 }
 
-// asking says for each kind of trace how it is asked for.
+// asking has the function that reads each kind of trace.
 var asking = map[directive.TraceKind]func(t traces, at directive.Trace, item generator.Item) (seen bool, why string){
 	directive.InStatus: func(t traces, at directive.Trace, _ generator.Item) (bool, string) {
 		got := t.process.status[at.Name]
@@ -70,7 +70,7 @@ var asking = map[directive.TraceKind]func(t traces, at directive.Trace, item gen
 	},
 }
 
-// unless returns a trace that was seen, and a reason unless the directive holds.
+// unless returns that a trace was seen, and the reason if the directive does not hold.
 func unless(holds bool, format string, args ...any) (seen bool, why string) {
 	if holds {
 		return true, ""
@@ -80,13 +80,14 @@ func unless(holds bool, format string, args ...any) (seen bool, why string) {
 
 func last(item generator.Item) string { return item.Lines[len(item.Lines)-1] }
 
-// sameValue compares a property on the bus with a value of a unit file.
+// sameValue compares a property of D-Bus with a value of a unit file.
 func sameValue(property, value string) bool {
 	on, isBool := unit.Bool(value)
 	return property == value || isBool && property == strconv.FormatBool(on)
 }
 
-// attached reports whether a program of systemd is on the control group. Old versions give theirs no names.
+// attached reports whether a BPF program of systemd is attached to the control group. Old versions of systemd give
+// their programs no names.
 func (t traces) attached(prefix string) (seen bool, why string) {
 	if t.programs == nil {
 		return false, ""
@@ -123,14 +124,14 @@ func (t traces) tooCapable(set string, lines []string) (why string) {
 	return ""
 }
 
-// uid is the real user of a process: that of PID 1 is root, whatever number root of the place has here.
+// uid is the real user of a process. The user of PID 1 is root of the place, whatever its id on this machine.
 func (s state) uid() string {
 	uid, _, _ := strings.Cut(s.status["Uid"], "\t")
 	return uid
 }
 
-// filtered says whether a process lacks system call filters of its own, beside those that it has from PID 1. Linux
-// counts them since 5.9.
+// filtered says whether a process has more system call filters than PID 1, from which it inherits some. Linux counts
+// them since 5.9.
 func (s state) filtered(leader state) (seen bool, why string) {
 	const mode, count = "Seccomp", "Seccomp_filters"
 	own, err := strconv.Atoi(s.status[count])
@@ -146,7 +147,7 @@ func (s state) filtered(leader state) (seen bool, why string) {
 	return true, ""
 }
 
-// open says how a process still has a path that it should not have, if that is there.
+// open says in which way a path is still open to a process, and whether the path exists.
 func (s state) open(e directive.PathEffect) (there bool, why string) {
 	root := host.At(s.Root())
 	path, err := root.Real(e.Path) // systemd hides what a link leads to

@@ -1,6 +1,7 @@
-// Package lock keeps proofs of this machine's units apart, in whatever process they are.
+// Package lock prevents that proofs in several processes disturb each other.
 //
-// [Manager] keeps reloads of the machine's manager and trials on it apart. [Proof] keeps two proofs of one unit apart.
+// [Manager] prevents reloads of the machine's manager during trials on the host. [Proof] prevents two proofs of one
+// unit at the same time.
 package lock
 
 import (
@@ -16,21 +17,19 @@ import (
 	"temper/harness/place"
 )
 
-// managerLock keeps reloads of this machine's manager and trials on it apart: at boot several units are proven at the
-// same time, each in a process of its own, and a manager that reads its units again in the middle of a trial disturbs
-// it.
+// managerLock is locked during reloads of this machine's manager and during trials on the host: at boot several
+// processes prove units at the same time, and a reload in the middle of a trial disturbs it.
 const managerLock = "/run/temper/trials.lock"
 
-// A Use is what the manager is locked for.
+// A Use says for what the manager is locked.
 type Use int
 
 const (
-	Trial  Use = unix.LOCK_SH // there can be several at a time
+	Trial  Use = unix.LOCK_SH // several at a time
 	Reload Use = unix.LOCK_EX
 )
 
-// Manager locks the manager of a place and returns how to give it back. A container belongs to one process and needs no
-// lock.
+// Manager locks the manager of a place until release is called. A container belongs to one process and needs no lock.
 func Manager(ctx context.Context, where *place.Place, use Use) (release func(), err error) {
 	if where.Kind() != "host" {
 		return func() {}, nil
@@ -63,7 +62,7 @@ func lockFile(ctx context.Context, file string, use Use) (release func(), err er
 	}
 }
 
-// pause waits until it is time to try again; the error is that of ctx, if it ends first.
+// pause waits before the next attempt, or until ctx ends, which is an error.
 func pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

@@ -16,12 +16,12 @@ import (
 	"temper/internal/unit"
 )
 
-// proofLocks begins the names of the locks of proofs. Only root can take one, and so hold up others.
+// proofLocks is the beginning of the names of the locks of proofs. Only root can take such a lock and block proofs.
 const proofLocks = "/run/temper-prove-"
 
-// Proof waits until no other process proves the unit of a root, on the host or in a container, and keeps others from it
-// until release is called: on one host trials of two proofs would answer for each other, and of what both store some
-// would be of one, some of the other. It calls waits, once, if there is something to wait for.
+// Proof locks the proof of a unit of a root until release is called, and waits while another process proves that unit,
+// on the host or in a container. Otherwise a check could reach the trial of the other proof, and the stored verdict and
+// trials could come from different proofs. It calls waits once, if it must wait.
 func Proof(ctx context.Context, root host.Root, name string, waits func()) (release func(), err error) {
 	if real, err := filepath.EvalSymlinks(cmp.Or(root.Dir(), "/")); err == nil {
 		root = host.At(real)
@@ -32,7 +32,7 @@ func Proof(ctx context.Context, root host.Root, name string, waits func()) (rele
 	return proof(ctx, proofLocks, root.Dir()+"\x00"+name, waits)
 }
 
-// proof locks what a text stands for, by a file whose name begins with a prefix.
+// proof locks a file whose name is a prefix and the hash of a text.
 func proof(ctx context.Context, prefix, what string, waits func()) (release func(), err error) {
 	file := fmt.Sprintf("%s%x.lock", prefix, sha256.Sum256([]byte(what)))
 	for waiting := false; ; {
@@ -54,7 +54,7 @@ func proof(ctx context.Context, prefix, what string, waits func()) (release func
 	}
 }
 
-// unlock gives a lock back, and takes away what killed proofs have left of theirs.
+// unlock releases a lock, and removes the lock files that killed processes have left.
 func unlock(prefix, file string, f *os.File) {
 	os.Remove(file)
 	f.Close()
@@ -67,8 +67,8 @@ func unlock(prefix, file string, f *os.File) {
 	}
 }
 
-// lock takes a lock that is taken away with its file. Whoever opened the file before that has a lock of nothing, and
-// gets fs.ErrNotExist.
+// lock locks a file that unlock removes. If the file was removed between open and lock, the lock is worth nothing, and
+// the error is fs.ErrNotExist.
 func lock(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

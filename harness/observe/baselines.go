@@ -8,18 +8,17 @@ import (
 	"time"
 )
 
-// Patience is how long a service may take to come to rest, and how old a process must become at most to be one that
-// stays.
+// Patience is how long a service may take to become idle. A process that is older counts as one that stays.
 const Patience = time.Second
 
-// Baselines are launches without hardening. What differs between them is no part of what the service is; what one of
-// them did, a hardened launch may do.
+// Baselines are launches without hardening. What not all of them show is not required of a hardened launch, and what
+// one of them did, a hardened launch may do.
 type Baselines []Launch
 
-// Missing says what a hardened service lacks in a phase that every launch without hardening had, sorted. Of a service
-// that ends and is started again without hardening, no moment says what it is.
+// Missing says, sorted, what a hardened service lacks in a phase and every launch without hardening had. For a service
+// that systemd restarts also without hardening it returns nothing, since a snapshot of it means little.
 func (b Baselines) Missing(phase string, s Snapshot) []string {
-	if b.comesAndGoes() {
+	if b.isRestarted() {
 		return nil
 	}
 	var missing []string
@@ -35,9 +34,9 @@ func (b Baselines) Missing(phase string, s Snapshot) []string {
 	}
 	for _, name := range b.inAll(phase, Snapshot.lineage) {
 		process, _, _ := strings.Cut(name, " of ")
-		want := b.ages(phase, name)
+		want := b.requiredAges(phase, name)
 		text := ""
-		switch stay := staying(s.Ages[name], want); {
+		switch stay := countStaying(s.Ages[name], want); {
 		case stay == len(want) || !s.Processes[process]:
 			continue
 		case stay == 0:
@@ -60,15 +59,16 @@ func (b Baselines) Sockets(phase string) []string {
 	return b.inAll(phase, func(s Snapshot) map[string]bool { return s.Sockets })
 }
 
-// ages are how old the processes with a name and a parent must become, the oldest first, to be those that stay, not
-// some that end again and again. As many stay as every launch without hardening had, before its checks and after them:
-// more were started for clients, as were those that are much younger than the oldest one.
-func (b Baselines) ages(phase, name string) []time.Duration {
+// requiredAges are the ages, the oldest first, that the processes with a name and a parent must reach to count as
+// processes that stay. Their number is the smallest number of such processes in a launch without hardening, before its
+// checks and after them. Further processes, and those that are much younger than the oldest one, were started for
+// clients.
+func (b Baselines) requiredAges(phase, name string) []time.Duration {
 	var least []time.Duration
 	for i, l := range b {
 		had := l.Phases[phase].Ages[name]
-		if l.Before != nil {
-			had = had[:min(len(had), max(1, len(l.Before[name])))]
+		if l.IdleAges != nil {
+			had = had[:min(len(had), max(1, len(l.IdleAges[name])))]
 		}
 		if i == 0 {
 			least = slices.Repeat([]time.Duration{Patience}, len(had))
@@ -85,8 +85,8 @@ func (b Baselines) ages(phase, name string) []time.Duration {
 	return least
 }
 
-// staying is how many processes are as old as they must be, both the oldest first.
-func staying(ages, must []time.Duration) int {
+// countStaying is how many processes have reached the required ages. Both lists begin with the oldest.
+func countStaying(ages, must []time.Duration) int {
 	for i, age := range must {
 		if i == len(ages) || ages[i] < age {
 			return i
@@ -95,7 +95,7 @@ func staying(ages, must []time.Duration) int {
 	return len(must)
 }
 
-// Watched is how long a phase was watched at most.
+// Watched is the longest time for which a launch was watched in a phase.
 func (b Baselines) Watched(phase string) (longest time.Duration) {
 	for _, l := range b {
 		longest = max(longest, l.Watched[phase])
@@ -103,16 +103,16 @@ func (b Baselines) Watched(phase string) (longest time.Duration) {
 	return longest
 }
 
-// Rested is how long the service was left alone before its checks at most.
-func (b Baselines) Rested() (longest time.Duration) {
+// IdleTime is the longest time that a launch waited before its checks.
+func (b Baselines) IdleTime() (longest time.Duration) {
 	for _, l := range b {
-		longest = max(longest, l.Rested)
+		longest = max(longest, l.IdleTime)
 	}
 	return longest
 }
 
-// comesAndGoes reports whether the service was started again in a launch without hardening, or waited for that.
-func (b Baselines) comesAndGoes() bool {
+// isRestarted reports whether systemd restarted the service in a launch without hardening, or was about to.
+func (b Baselines) isRestarted() bool {
 	return slices.ContainsFunc(b, func(l Launch) bool {
 		for _, s := range l.Phases {
 			for state := range s.States {
@@ -125,7 +125,7 @@ func (b Baselines) comesAndGoes() bool {
 	})
 }
 
-// inAll lists what all launches had in a phase, sorted.
+// inAll lists, sorted, what all launches had in a phase.
 func (b Baselines) inAll(phase string, what func(Snapshot) map[string]bool) []string {
 	var all map[string]bool
 	for i, l := range b {
@@ -138,10 +138,10 @@ func (b Baselines) inAll(phase string, what func(Snapshot) map[string]bool) []st
 	return slices.Sorted(maps.Keys(all))
 }
 
-// NewError begins the difference that a launch logs an error that no launch without hardening logged.
+// NewError is the beginning of a difference that is an error in the log which no launch without hardening has.
 const NewError = "logs an error that it does not log without hardening: "
 
-// Differences says what a hardened launch did from its start to its end that no launch without hardening did, sorted.
+// Differences says, sorted, how a hardened launch differs from all launches without hardening.
 func (b Baselines) Differences(l Launch) []string {
 	if len(b) == 0 {
 		return nil

@@ -22,8 +22,8 @@ func seen(sockets, processes []string, state string) Snapshot {
 	return Snapshot{Sockets: set(sockets), Processes: set(processes), States: set([]string{state})}
 }
 
-// TestBaselinesMissing: what every launch without hardening had must be there; what only one had, and what is new,
-// means nothing.
+// TestBaselinesMissing: what every launch without hardening had must be there. What only one of them had, and what is
+// new, does not matter.
 func TestBaselinesMissing(t *testing.T) {
 	first := seen([]string{"tcp 0.0.0.0:80", "unix /run/a"}, []string{"nginx", "worker"}, "active (running)")
 	second := seen([]string{"tcp 0.0.0.0:80"}, []string{"nginx"}, "active (running)")
@@ -57,7 +57,7 @@ func TestBaselinesMissing(t *testing.T) {
 	}
 }
 
-// whileRunning is launches without hardening of which each was seen in one phase.
+// whileRunning returns launches without hardening with one snapshot each.
 func whileRunning(base []Snapshot) (n Baselines) {
 	for _, o := range base {
 		n = append(n, Launch{Phases: map[string]Snapshot{"running": o}})
@@ -65,8 +65,8 @@ func whileRunning(base []Snapshot) (n Baselines) {
 	return n
 }
 
-// TestBaselinesAges: a process that stays without hardening must not end again and again with it, whatever its parent,
-// of the same name, does.
+// TestBaselinesAges: a process that stays without hardening must also stay with it, even if its parent has the same
+// name.
 func TestBaselinesAges(t *testing.T) {
 	aged := func(parent, child time.Duration) Snapshot {
 		o := seen(nil, []string{"nginx"}, "active (running)")
@@ -88,8 +88,8 @@ func TestBaselinesAges(t *testing.T) {
 	}
 }
 
-// TestBaselinesNumbers: as many processes of one name and parent stay as stayed in every launch without hardening;
-// those that came later than the first, and those that only one launch had, are a matter of the moment.
+// TestBaselinesNumbers: as many processes of one name and parent must stay as in every launch without hardening. Those
+// that start later than the first, and those of only one launch, do not count.
 func TestBaselinesNumbers(t *testing.T) {
 	workers := func(milliseconds ...time.Duration) Snapshot {
 		o := seen(nil, []string{"master", "worker"}, "active (running)")
@@ -127,8 +127,8 @@ func TestBaselinesNumbers(t *testing.T) {
 	}
 	for before, want := range map[int]int{0: 1, 1: 1, 2: 2, 4: 4, 5: 4} {
 		begun := workers(slices.Repeat([]time.Duration{100}, before)...)
-		n := Baselines{{Phases: map[string]Snapshot{"running": four}, Before: begun.Ages}}
-		if got := n.ages("running", "worker of master"); len(got) != want {
+		n := Baselines{{Phases: map[string]Snapshot{"running": four}, IdleAges: begun.Ages}}
+		if got := n.requiredAges("running", "worker of master"); len(got) != want {
 			t.Errorf("%d before the checks: %d stay, want %d", before, len(got), want)
 		}
 	}
@@ -139,7 +139,8 @@ func TestBaselinesNumbers(t *testing.T) {
 	}
 }
 
-// TestBaselinesDifferences: ends and errors that no launch without hardening had count, whatever their numbers.
+// TestBaselinesDifferences: an exit status or an error that no launch without hardening had is a difference. Numbers in
+// errors do not count.
 func TestBaselinesDifferences(t *testing.T) {
 	of := func(s systemd.Service, messages ...string) Launch {
 		l := NewLaunch()

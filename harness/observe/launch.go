@@ -17,11 +17,11 @@ type Launch struct {
 	Ends     map[string]string        // how each command ended, by its name
 	Errors   map[string]string        // messages of priority err and above, by their text without numbers
 	Restarts uint32
-	Before   map[string][]time.Duration // ages without hardening before any check; nil if there are no checks
-	Rested   time.Duration              // how long it was left alone before its checks
+	IdleAges map[string][]time.Duration // ages of the processes before the first check; nil if there are no checks
+	IdleTime time.Duration              // how long the launch waited before the checks
 }
 
-// NewLaunch returns a launch that has shown nothing yet.
+// NewLaunch returns an empty launch.
 func NewLaunch() Launch {
 	return Launch{
 		Phases: map[string]Snapshot{}, Watched: map[string]time.Duration{},
@@ -29,10 +29,10 @@ func NewLaunch() Launch {
 	}
 }
 
-// mainProcess is the name of the end of a service's main process.
+// mainProcess is the key of the main process in Launch.Ends.
 const mainProcess = "the main process"
 
-// AddEnds adds how often a service was restarted and how its commands ended, those that have.
+// AddEnds adds how often a service was restarted, and how its commands ended that have ended.
 func (l *Launch) AddEnds(s systemd.Service) {
 	l.Restarts = max(l.Restarts, s.Restarts)
 	for _, c := range s.Commands {
@@ -50,11 +50,11 @@ func (l *Launch) AddErrors(messages ...string) {
 	}
 }
 
-// endedWell is the end of a process that is no failure, whatever it is without hardening.
+// endedWell is the end of a process that is never a difference.
 const endedWell = "success"
 
-// ending says how a process ended. With which of the signals that systemd takes for success, systemd.service(5), a
-// service ends depends on how far it was when it was stopped.
+// ending says how a process ended. It does not distinguish the signals that systemd takes for success,
+// systemd.service(5): which of them ends a service depends on the moment at which it is stopped.
 func ending(code, status int32) string {
 	harmless := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE}
 	switch signal := unix.Signal(status); {

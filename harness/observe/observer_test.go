@@ -15,14 +15,14 @@ import (
 	"temper/internal/host"
 )
 
-// place is one whose groups have other numbers than those of the machine, and whose PID 1 is 1.
+// place is a place whose PID 1 has the id 1, and whose group ids differ from those of the machine.
 type place struct{ root string }
 
 func (p place) Leader() int               { return 1 }
 func (p place) Root() host.Root           { return host.At(p.root) }
 func (p place) IDInside(id uint32) uint32 { return id + 1 }
 
-// TestTake looks at a service: its processes with their parents and ages, and where others reach it.
+// TestTake: a snapshot has the processes of a service with their parents and ages, and its sockets.
 func TestTake(t *testing.T) {
 	root := t.TempDir()
 	sockets(t, root, map[string]os.FileMode{
@@ -100,10 +100,10 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// sockets makes Unix sockets with modes below a directory.
+// sockets makes Unix sockets with different modes below a directory.
 func sockets(t *testing.T, root string, modes map[string]os.FileMode) {
 	t.Helper()
-	t.Chdir(root) // the name of a socket is short
+	t.Chdir(root) // the path of a socket must be short
 	for name, mode := range modes {
 		if err := os.MkdirAll(filepath.Dir("."+name), 0o755); err != nil {
 			t.Fatal(err)

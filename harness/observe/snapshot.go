@@ -1,8 +1,8 @@
-// Package observe tells what a service looks like from outside, and how a hardened launch differs from those without
+// Package observe records what a service looks like from outside, and compares a hardened launch with launches without
 // hardening.
 //
-// [Observer.Take] looks at a running service at one moment. A [Launch] collects what one launch showed from its start
-// to its end, and [Baselines.Differences] compares it with launches without hardening.
+// [Observer.Take] takes a snapshot of a running service. A [Launch] collects what one launch showed from its start to
+// its end, and [Baselines.Differences] compares it with launches without hardening.
 package observe
 
 import (
@@ -14,7 +14,7 @@ import (
 	"temper/harness/proc"
 )
 
-// A Unit is what systemd tells of a service.
+// A Unit is what systemd knows about a running service.
 type Unit struct {
 	State string // its active state and its sub-state: "active (running)"
 	PIDs  []int  // its processes
@@ -25,10 +25,10 @@ type Snapshot struct {
 	Sockets   map[string]bool // where others reach it: "tcp 0.0.0.0:80", "unix /run/x.sock"
 	Processes map[string]bool // names, as the kernel has them in comm
 	States    map[string]bool // of its units
-	Busy      bool            // a process of it runs, or would if it got a processor
-	// Ages are those of the processes with a name and a parent, "worker of master", the oldest first.
+	Busy      bool            // a process of the service runs, or waits for a processor
+	// Ages are the ages of the processes, the oldest first, by name and parent: "worker of master".
 	Ages map[string][]time.Duration
-	At   time.Time // when reading it began: on a busy machine that takes a while
+	At   time.Time // when reading began: on a busy machine it takes a while
 }
 
 func newSnapshot() Snapshot {
@@ -38,7 +38,7 @@ func newSnapshot() Snapshot {
 	}
 }
 
-// Take looks at a service, or at the instances of one.
+// Take takes a snapshot of a service, or of all instances of a template.
 func (o Observer) Take(units ...Unit) Snapshot {
 	s := newSnapshot()
 	names := o.newSocketNames()
@@ -57,7 +57,7 @@ func (o Observer) Take(units ...Unit) Snapshot {
 func (o Observer) add(s *Snapshot, names *socketNames, p proc.Process) {
 	comm := p.Comm()
 	if comm == "" {
-		return // it has ended
+		return // the process has ended
 	}
 	name := withoutNumbers(comm)
 	s.Processes[name] = true
@@ -74,7 +74,7 @@ func (o Observer) add(s *Snapshot, names *socketNames, p proc.Process) {
 	}
 }
 
-// Common is what two snapshots have in common, with the ages and the states of s.
+// Common returns what two snapshots have in common. Ages and states are those of s.
 func (s Snapshot) Common(other Snapshot) Snapshot {
 	ages := map[string][]time.Duration{}
 	for name, list := range s.Ages {
@@ -88,14 +88,14 @@ func (s Snapshot) Common(other Snapshot) Snapshot {
 	}
 }
 
-// Equal reports whether two snapshots show the same but for time.
+// Equal reports whether two snapshots show the same, apart from ages.
 func (s Snapshot) Equal(other Snapshot) bool {
 	sameNumber := func(a, b []time.Duration) bool { return len(a) == len(b) }
 	return maps.Equal(s.Sockets, other.Sockets) && maps.Equal(s.Processes, other.Processes) &&
 		maps.Equal(s.States, other.States) && maps.EqualFunc(s.Ages, other.Ages, sameNumber)
 }
 
-// lineage is the names of processes with those of their parents.
+// lineage is the set of names of processes with their parents.
 func (s Snapshot) lineage() map[string]bool {
 	names := map[string]bool{}
 	for name := range s.Ages {

@@ -16,22 +16,22 @@ import (
 type Place interface {
 	Leader() int               // PID 1 of the place, by its id here
 	Root() host.Root           // its files
-	IDInside(id uint32) uint32 // the number that a user or group of the machine has there
+	IDInside(id uint32) uint32 // the id there of a user or group of the machine
 }
 
-// An Observer looks at the services of a place.
+// An Observer takes snapshots of the services of a place.
 type Observer struct {
 	Proc  proc.Dir
 	Place Place
 }
 
-// socketNames says where others reach the sockets that one snapshot meets.
+// socketNames names the sockets of one snapshot by the addresses at which clients reach them.
 type socketNames struct {
 	Observer
 	leader  proc.Process
 	shared  map[string]string            // sockets in the network namespace of the place
 	private map[string]map[string]string // sockets in other network namespaces
-	alike   map[string][]string          // names that differ in their numbers only, by what they have in common
+	alike   map[string][]string          // names that differ only in numbers, by the name without numbers
 }
 
 func (o Observer) newSocketNames() *socketNames {
@@ -42,14 +42,15 @@ func (o Observer) newSocketNames() *socketNames {
 	}
 }
 
-// number matches a word that holds a number, which tells workers, addresses and the like apart.
+// number matches a word that contains a digit.
 var number = regexp.MustCompile(`[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*`)
 
-// withoutNumbers replaces what differs between two launches of one service: process ids, times, counters, random names.
+// withoutNumbers replaces what differs from launch to launch: process ids, times, counters, random names.
 func withoutNumbers(s string) string { return number.ReplaceAllString(s, "N") }
 
-// of says where others reach a process by one of its sockets, and who can; nothing if it waits for nobody. A socket in
-// a network namespace of its own, or behind a mount that others do not see, is not where it would be without.
+// of names a socket of a process by its address and by who can connect to it. It returns nothing for a socket that
+// waits for no client. A socket in a private network namespace, or behind a private mount, gets a different name, since
+// other processes cannot reach it.
 func (n *socketNames) of(p proc.Process, socket string) []string {
 	name, isPrivate, ok := n.find(p, socket)
 	inFiles := strings.Contains(name, " /")
@@ -73,8 +74,8 @@ func (n *socketNames) of(p proc.Process, socket string) []string {
 	return list
 }
 
-// find returns the address of a socket that waits for clients, and whether it is in a network namespace of the
-// process's own.
+// find returns the address of a socket that waits for clients, and whether it is in a private network namespace of the
+// process.
 func (n *socketNames) find(p proc.Process, socket string) (name string, isPrivate, ok bool) {
 	if name, ok = n.shared[socket]; ok {
 		return name, false, true
@@ -90,8 +91,8 @@ func (n *socketNames) find(p proc.Process, socket string) (name string, isPrivat
 	return name, true, ok
 }
 
-// count tells sockets apart, by how many there are, of which only the numbers in their names differ. Of datagram
-// sockets one counts: how many clients have one of their own is a matter of the moment.
+// count numbers the stream sockets whose names differ only in numbers, so that their count is compared. Datagram
+// sockets with such names count as one: each client may have its own, and their count varies.
 func (n *socketNames) count(common, name string) string {
 	if !strings.HasPrefix(name, "unix ") {
 		return common
@@ -107,12 +108,12 @@ func (n *socketNames) count(common, name string) string {
 	return fmt.Sprintf("%s (number %d)", common, i+1)
 }
 
-// clients says who but the owner may connect to the socket at a path, empty if nobody; unix(7).
+// clients says who else than the owner may connect to the socket at a path; empty if nobody; unix(7).
 func (n *socketNames) clients(file string) string {
 	const group, others = 0o020, 0o002
 	info, err := n.Place.Root().Lstat(file)
 	if err != nil {
-		return "" // gone, or renamed since
+		return "" // removed or renamed meanwhile
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	switch mode := info.Mode().Perm(); {
@@ -128,13 +129,13 @@ func (n *socketNames) clients(file string) string {
 func (n *socketNames) visible(p proc.Process, path string) bool {
 	theirs, err := host.At(p.Root()).Lstat(path)
 	if err != nil {
-		return true // gone, or renamed since: no namespace did that
+		return true // removed or renamed meanwhile, and not hidden by a namespace
 	}
 	ours, err := n.Place.Root().Lstat(path)
 	return err == nil && os.SameFile(theirs, ours)
 }
 
-// abstractName leaves the numbers out of the name of an abstract socket, unix(7): often they are process ids.
+// abstractName removes the numbers from the name of an abstract socket, unix(7): often they are process ids.
 func abstractName(name string) string {
 	if strings.Contains(name, " @") {
 		return withoutNumbers(name)

@@ -7,8 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestCount: of sockets whose names differ in numbers only it counts how many there are, whatever the numbers; one that
-// several processes have is one.
+// TestCount: sockets whose names differ only in numbers are numbered. A socket of several processes counts once.
 func TestCount(t *testing.T) {
 	counted := func(names ...string) []string {
 		by := &socketNames{alike: map[string][]string{}}

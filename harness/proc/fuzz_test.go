@@ -13,8 +13,8 @@ import (
 // escaped is a path as proc_pid_mountinfo(5) writes it.
 var escaped = strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`)
 
-// FuzzMounts holds that text of any kind is read or refused, and that a mount point of any name, which a service can
-// choose, is read as it is, and does not change what is read of another mount.
+// FuzzMounts: any text is parsed or refused. A mount point with any name, which a service can choose, is read unchanged
+// and does not affect other mounts.
 func FuzzMounts(f *testing.F) {
 	f.Add("36 35 98:0 /m /mnt rw,noatime master:1 - ext4 /dev/root rw,errors=continue\n", "/tmp/a b", "ro")
 	f.Add("1 2 3:4 / / - - -\n", "/\\040", "rw,x=- ")
@@ -45,7 +45,7 @@ func FuzzMounts(f *testing.F) {
 	})
 }
 
-// FuzzProcess holds that files of proc with any text are read without harm: services choose their names, arguments and
+// FuzzProcess: files of proc with any text are read without a panic: services choose their names, arguments and
 // sockets.
 func FuzzProcess(f *testing.F) {
 	f.Add("12 (a) b) R 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 100 0 0\n", "NSpid:\t12\t1\nName: a\n",

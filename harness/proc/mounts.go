@@ -20,9 +20,9 @@ type Mount struct {
 	Super   []string // of the file system
 }
 
-// Mounts lists the mounts in the namespace of the process, also those that it cannot see since it has taken another
-// root directory: the file of proc does not show these, and outside returns its text as a process shows it that has
-// not. Without a process there are none.
+// Mounts lists all mounts in the mount namespace of the process. If the process has another root directory, its file
+// mountinfo shows only a part of them; then Mounts uses the text that outside returns. A process that has ended has no
+// mounts.
 func (p Process) Mounts(outside func() ([]byte, error)) ([]Mount, error) {
 	if root := p.Link("root"); root != "" && root != "/" {
 		if text, err := outside(); err == nil {
@@ -49,7 +49,7 @@ func ParseMounts(text []byte) ([]Mount, error) {
 	return mounts, nil
 }
 
-// Covering returns the mount on which a path lies: the last of those with the longest mount point.
+// Covering returns the mount that a path is on: the last one of those with the longest mount point.
 func Covering(mounts []Mount, path string) Mount {
 	var best Mount
 	for _, m := range mounts {

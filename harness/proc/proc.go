@@ -1,7 +1,7 @@
-// Package proc reads what Linux shows of processes; proc(5).
+// Package proc reads what Linux shows about processes; proc(5).
 //
-// Call [Dir.Process] of the [Dir] where proc is mounted. A process can end at any moment: what can no longer be read is
-// empty, and no error, except where a method says so.
+// Call [Dir.Process] of the [Dir] where proc is mounted. A process can end at any moment: then a method returns an
+// empty value and no error, unless its comment says otherwise.
 package proc
 
 import (
@@ -31,20 +31,20 @@ func (d Dir) Process(pid int) Process { return Process(filepath.Join(string(d), 
 // Lines returns the lines of a file of the process.
 func (p Process) Lines(name string) []string { return readLines(filepath.Join(string(p), name)) }
 
-// Link returns what a link of the process says, such as "ns/net".
+// Link returns the target of a symbolic link of the process, such as "ns/net".
 func (p Process) Link(name string) string {
 	target, _ := os.Readlink(filepath.Join(string(p), name))
 	return target
 }
 
-// Root is the directory through which others see the files that the process sees.
+// Root is a path to the root directory of the process, as other processes can use it.
 func (p Process) Root() string { return filepath.Join(string(p), "root") }
 
 // Comm is the name of the process, as the kernel has it.
 func (p Process) Comm() string { return firstLine(p.Lines("comm")) }
 
-// Program is the base name of the file that the process runs, empty if it has ended. [Process.Comm] does not tell: that
-// of an executor that was started by its file descriptor is a number.
+// Program is the base name of the file that the process runs; empty if it has ended. [Process.Comm] can differ: for a
+// program that was started by its file descriptor it is a number.
 func (p Process) Program() string {
 	if exe := p.Link("exe"); exe != "" {
 		return filepath.Base(exe)
@@ -65,13 +65,14 @@ func (p Process) Status() map[string]string {
 	return status
 }
 
-// Environ returns the environment with which the process was started, as far as it has not written over it.
+// Environ returns the environment with which the process was started. The process may have overwritten it.
 func (p Process) Environ() []string {
 	data, _ := os.ReadFile(filepath.Join(string(p), "environ"))
 	return strings.FieldsFunc(string(data), func(r rune) bool { return r == 0 })
 }
 
-// SameNamespace reports whether two processes are in one namespace of a kind, such as "net", or may be.
+// SameNamespace reports whether two processes are in the same namespace of a kind, such as "net". It returns true if it
+// cannot read one of them.
 func (p Process) SameNamespace(other Process, kind string) bool {
 	own, theirs := p.Link("ns/"+kind), other.Link("ns/"+kind)
 	return own == "" || theirs == "" || own == theirs
@@ -87,7 +88,7 @@ type Stat struct {
 // Stat returns what the kernel counts for the process.
 func (p Process) Stat() Stat {
 	const state, parent, start = 0, 1, 19 // after the name in parentheses
-	const tick = time.Second / 100        // that of user space, on every architecture
+	const tick = time.Second / 100        // USER_HZ, the same on every architecture
 	line := firstLine(p.Lines("stat"))
 	f := strings.Fields(line[strings.LastIndex(line, ")")+1:])
 	var now unix.Timespec
@@ -102,8 +103,8 @@ func (p Process) Stat() Stat {
 // ids lists the ids of the process from the namespace of its proc inwards; NSpid in proc_pid_status(5).
 func (p Process) ids() []string { return strings.Fields(p.Status()["NSpid"]) }
 
-// Find returns which of some processes has an id in the process namespace of a leader, 0 if none has: that is one of
-// its ids in nested namespaces, at the depth of the leader.
+// Find returns the process of a list that has an id in the PID namespace of a leader; 0 if there is none. A process has
+// one id in each of its nested namespaces; Find compares the one at the depth of the leader.
 func (d Dir) Find(pids []int, leader, id int) int {
 	depth := len(d.Process(leader).ids())
 	i := slices.IndexFunc(pids, func(pid int) bool {

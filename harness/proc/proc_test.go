@@ -14,7 +14,7 @@ import (
 	"temper/harness/proc/proctest"
 )
 
-// TestProcess reads everything of a process that is there, and nothing of one that has gone.
+// TestProcess reads everything of a running process, and empty values of one that has ended.
 func TestProcess(t *testing.T) {
 	dir := proctest.Dir(t, map[int]proctest.Process{
 		7: {
@@ -53,7 +53,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestFind: a process is found by its id in the namespace of a place, wherever that is nested.
+// TestFind: a process is found by its id in the namespace of a place, however deep that is nested.
 func TestFind(t *testing.T) {
 	nested := func(ids string) proctest.Process { return proctest.Process{"status": "NSpid:\t" + ids + "\n"} }
 	dir := proctest.Dir(t, map[int]proctest.Process{
@@ -140,8 +140,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// TestListeners: who listens on TCP is seen on a port as high as those that the kernel gives out; with UDP it is a
-// client.
+// TestListeners: a TCP socket that listens counts on any port. A UDP socket on a high port is a client and does not
+// count.
 func TestListeners(t *testing.T) {
 	const head = "  sl  local_address rem_address\n"
 	line := func(address, state, inode string) string {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Sockets lists the sockets that the process has open, each as a link to it reads: "socket:[123]".
+// Sockets lists the open sockets of the process, each in the form of the link to it: "socket:[123]".
 func (p Process) Sockets() []string {
 	var sockets []string
 	fds, _ := os.ReadDir(filepath.Join(string(p), "fd"))
@@ -22,9 +22,8 @@ func (p Process) Sockets() []string {
 	return sockets
 }
 
-// Listeners lists the sockets that wait for clients in the network namespace of the process, by the links that open
-// files have to them, each with its protocol and address: "tcp 0.0.0.0:80", "unix /run/x", "unix @x", "unixgram
-// /run/x".
+// Listeners returns the sockets that wait for clients in the network namespace of the process. A key has the form of
+// [Process.Sockets], a value is protocol and address: "tcp 0.0.0.0:80", "unix /run/x", "unix @x", "unixgram /run/x".
 func (p Process) Listeners() map[string]string {
 	found := map[string]string{}
 	for _, protocol := range []string{"tcp", "tcp6", "udp", "udp6"} {
@@ -54,8 +53,8 @@ func (p Process) Listeners() map[string]string {
 	return found
 }
 
-// ephemeral is the first port that the kernel gives out by itself. Such a port of UDP mostly belongs to a client. One
-// of TCP that listens belongs to a server all the same.
+// ephemeral is the first port that the kernel chooses by itself. A UDP socket on such a port mostly belongs to a
+// client. A TCP socket that listens belongs to a server, whatever its port.
 const ephemeral = 32768
 
 // parseSocket reads the address of /proc/net/tcp: 32-bit words in the byte order of the machine, then the port.

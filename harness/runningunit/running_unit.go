@@ -1,4 +1,4 @@
-// Package runningunit looks at a unit that really runs, hardened as its verdict says: no trial.
+// Package runningunit checks a unit that really runs with the hardening of its verdict, as opposed to a trial.
 //
 // Call [Unit].
 package runningunit
@@ -25,23 +25,23 @@ import (
 	"temper/profiles"
 )
 
-// Report is what a unit that really runs looks like.
+// Report says what was seen of a running unit.
 type Report struct {
 	Active      bool
-	Confirmed   []string          // directives of the verdict that /proc shows to hold
-	Partly      map[string]string // directives of which it shows a part not to hold, with what was seen of that
-	Ineffective map[string]string // directives that it shows not to hold, with what was seen instead
+	Confirmed   []string          // directives of the verdict that were seen to hold
+	Partly      map[string]string // directives that were seen to hold only in part, and what was seen of the other part
+	Ineffective map[string]string // directives that were seen not to hold, and what was seen instead
 	Status      map[string]string // of the main process: Seccomp, NoNewPrivs, CapBnd
 	Checks      []check.Outcome   // of its profile, phase running
 }
 
-// OK reports whether the unit runs, is confined as its verdict says and passes its checks.
+// OK reports whether the unit runs, is confined as its verdict says, and passes its checks.
 func (i Report) OK() bool {
 	return i.Active && len(i.Ineffective) == 0 && len(i.Confirmed) > 0 &&
 		!slices.ContainsFunc(i.Checks, func(o check.Outcome) bool { return o.Required && !o.OK })
 }
 
-// Confinement is the state of the main process in words.
+// Confinement describes the confinement of the main process.
 func (i Report) Confinement() string {
 	if !i.Active {
 		return "NOT running"
@@ -57,13 +57,13 @@ func (i Report) Confinement() string {
 	return text
 }
 
-// capabilities counts the bits of a set as /proc shows it.
+// capabilities says how many capabilities are in a set of /proc.
 func capabilities(set string) string {
 	n, _ := strconv.ParseUint(set, 16, 64) // /proc writes hexadecimal numbers
 	return fmt.Sprintf("%d of %d", bits.OnesCount64(n), len(values.CapabilityNames()))
 }
 
-// Unit looks at a unit that runs in a place, with the verdict and the profile that the place has for it.
+// Unit checks a unit that runs in a place, against the verdict and the profile that the place has for it.
 func Unit(ctx context.Context, where *place.Place, set *profiles.Set, name string) (Report, error) {
 	v, err := verdict.Store{Root: where.Root()}.Get(name)
 	if err != nil {
@@ -104,7 +104,7 @@ func Unit(ctx context.Context, where *place.Place, set *profiles.Set, name strin
 	return i, err
 }
 
-// setUpRunning runs the set-up of a profile and starts the unit again, so that it finds what the checks look for.
+// setUpRunning runs the setup commands of a profile and restarts the unit, since its checks may need what they make.
 func setUpRunning(ctx context.Context, where *place.Place, p *profiles.Profile, name string) error {
 	if len(p.Prove.Setup) == 0 {
 		return nil
@@ -118,7 +118,7 @@ func setUpRunning(ctx context.Context, where *place.Place, p *profiles.Profile, 
 	return err
 }
 
-// planOf is the plan that a verdict's assignments amount to.
+// planOf returns a plan with the assignments of a verdict.
 func planOf(v verdict.Verdict) generator.Plan {
 	plan := generator.Plan{Unit: v.Unit, Profile: v.Profile}
 	for _, a := range v.Applied {

@@ -1,6 +1,6 @@
 // Package servicedata finds the directories in which a service of this machine keeps its data.
 //
-// [Of] lists them from the unit and its profile. It reads which of them are there, and writes nothing.
+// [Of] lists them by the unit and its profile. It only reads.
 package servicedata
 
 import (
@@ -21,10 +21,10 @@ import (
 	"temper/profiles"
 )
 
-// ownDirectories are the settings that give a service directories of its own below another; systemd.exec(5).
+// ownDirectories are the directives by which systemd makes directories for a service; systemd.exec(5).
 var ownDirectories = []struct {
 	name, below string
-	private     bool // those of a dynamic user are below "private", and a link leads there
+	private     bool // for a dynamic user they are below "private", with a link at the usual path
 }{
 	{"StateDirectory", "/var/lib", true},
 	{"CacheDirectory", "/var/cache", true},
@@ -32,8 +32,8 @@ var ownDirectories = []struct {
 	{"ConfigurationDirectory", "/etc", false},
 }
 
-// Of lists where a service keeps what it knows: in the directories that systemd makes for it, and in those that its
-// unit or its profile opens for writing, as far as they are there. What the machine itself forgets is not among them.
+// Of lists the directories in which a service keeps data: those that systemd makes for it, and existing ones that its
+// unit or its profile opens for writing. It leaves out directories that are empty after a boot.
 func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	var c hostcopy.Directories
 	dynamic := clone.IsDynamic(u)
@@ -65,10 +65,10 @@ func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 	return c
 }
 
-// volatile matches what is gone after a reboot, and what is no file of anybody.
+// volatile matches directories that are empty after a boot, and those of the kernel.
 var volatile = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
-// opened lists the paths that a unit and its profile open for writing, where they are outside the sandbox.
+// opened lists the paths that a unit and its profile open for writing, as they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
 	d := blame.LiftingDirective(refusal.PathReadOnly)
 	list := listed(u, d.Name)
@@ -94,8 +94,8 @@ func opened(u *unit.Unit, p *profiles.Profile) []string {
 	return list
 }
 
-// Moves reports whether the profile gives a user of its own to a service that has none: systemd then moves the
-// directories that it made for the service before, which it cannot while they are covered.
+// Moves reports whether the profile gives a dynamic user to a service that has none. systemd then moves the directories
+// of the service below "private", which fails while copies are mounted over them.
 func Moves(u *unit.Unit, p *profiles.Profile) bool {
 	return !clone.IsDynamic(u) && slices.ContainsFunc(p.Service, func(s profiles.Setting) bool {
 		d, ok := directive.Lookup(s.Name)
@@ -104,7 +104,7 @@ func Moves(u *unit.Unit, p *profiles.Profile) bool {
 	})
 }
 
-// listed is what the assignments of a setting leave, without what has no value here.
+// listed returns the words of a list in a unit, expanded, without those that cannot be expanded.
 func listed(u *unit.Unit, name string) []string {
 	var list []string
 	for _, a := range u.All("Service", name) {
@@ -121,7 +121,7 @@ func listed(u *unit.Unit, name string) []string {
 	return list
 }
 
-// outermost sorts directories, leaves out those that are below others, and each that comes twice.
+// outermost sorts directories and removes duplicates and directories below others.
 func outermost(dirs []string) []string {
 	slices.Sort(dirs)
 	var list []string
@@ -133,7 +133,8 @@ func outermost(dirs []string) []string {
 	return list
 }
 
-// Overlap returns a directory of one list that is one of the other, or above or below one; "" if there is none.
+// Overlap returns a directory of the first list that is equal to, above or below one of the second list; "" if there is
+// none.
 func Overlap(a, b []string) string {
 	for _, dir := range a {
 		for _, other := range b {

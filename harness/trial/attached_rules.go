@@ -10,11 +10,12 @@ import (
 	"temper/internal/systemd"
 )
 
-// The systemd of a place whose root is not trusted may not use bpf(2), and goes on without. There temper enforces what
-// systemd would have, from outside: the service gets a slice of its own, and before its first process runs the slice
-// gets the programs that stand for what the manager says of the unit. They stay when the service is started again.
+// The systemd of a place whose root is not trusted may not use bpf(2), and goes on without it. There temper itself
+// enforces the directives that need it, from outside: the service gets its own slice, and before its first process
+// runs, temper attaches to the slice the BPF programs for the properties that the manager reports. They stay attached
+// when the service restarts.
 
-// slice is the slice of a launch; empty where systemd enforces everything itself.
+// slice is the slice of a launch; empty if systemd enforces everything itself.
 func (s Launcher) slice(stem string) string {
 	if !s.Clone.OwnSlice {
 		return ""
@@ -22,8 +23,8 @@ func (s Launcher) slice(stem string) string {
 	return s.Clone.Slice(stem)
 }
 
-// attachRules attaches to the slice what the manager says of the service. A kernel that does not take a program is no
-// error: the directive is seen to have no effect.
+// attachRules attaches the programs for the properties of the service to its slice. A program that the kernel does not
+// accept is no error: then the directive is seen to have no effect.
 func (l *launch) attachRules(ctx context.Context) error {
 	manager := l.Place.Manager()
 	properties, err := manager.Unit(ctx, strings.Replace(l.name, "@.", "@0.", 1)) // of a template, any instance

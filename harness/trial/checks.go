@@ -11,14 +11,14 @@ import (
 	"temper/internal/verdict"
 )
 
-// check runs the checks of a phase. Once the service has ended badly none goes on: its end tells more than they would,
-// even if its socket starts it again.
+// check runs the checks of a phase. It stops them when the service fails: the failure of the service is better evidence
+// than that of a check, even if a socket starts the service again.
 func (l *launch) check(ctx context.Context, phase string) error {
 	states, err := l.now(ctx)
 	if err != nil {
 		return err
 	}
-	if own := environment(l.Place, states); own != nil { // checks of a service that has stopped get what it had
+	if own := environment(l.Place, states); own != nil { // a service that has stopped keeps its last environment
 		l.environment = own
 	}
 	env := check.Env{
@@ -51,8 +51,8 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	return over
 }
 
-// watchEnd watches, until stop is called, whether a service ends badly. Then, or if its state cannot be read any more,
-// it closes gone and ends during. stop returns the bad end; after it the state is not read any more.
+// watchEnd polls the state of a service until stop is called. When the service has failed, or its state cannot be read,
+// it closes gone and ends the context during. stop returns the failed state, or nil; afterwards no state is read.
 func watchEnd(
 	ctx context.Context, read func(context.Context) ([]systemd.Service, error),
 ) (during context.Context, gone <-chan struct{}, stop func() (bad *systemd.Service)) {
@@ -74,7 +74,7 @@ func watchEnd(
 				cancel()
 				return
 			}
-			_ = wait(during, 50*time.Millisecond) // the loop ends where that does not wait
+			_ = wait(during, 50*time.Millisecond) // an error ends the loop
 		}
 	}()
 	return during, ended, func() *systemd.Service {

@@ -10,8 +10,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// TestWatchEnd: the bad end of a service ends what goes on during the watch, and so does a manager that is not to be
-// asked any more.
+// TestWatchEnd: a failure of the service ends the context of the checks, and so does an error of the manager.
 func TestWatchEnd(t *testing.T) {
 	for name, tc := range map[string]struct {
 		states []systemd.Service
@@ -33,7 +32,7 @@ func TestWatchEnd(t *testing.T) {
 	}
 }
 
-// TestWatchEndStops: after stop nobody asks the manager any more, since the next launch may have another.
+// TestWatchEndStops: after stop the manager is not used any more, since the next launch may have another one.
 func TestWatchEndStops(t *testing.T) {
 	var stopped, late atomic.Bool
 	asked := make(chan struct{}, 1)
@@ -42,7 +41,7 @@ func TestWatchEndStops(t *testing.T) {
 		case asked <- struct{}{}:
 		default:
 		}
-		time.Sleep(30 * time.Millisecond) // an answer takes its time
+		time.Sleep(30 * time.Millisecond) // a slow answer
 		late.Store(late.Load() || stopped.Load())
 		return []systemd.Service{{Active: "active"}}, ctx.Err()
 	}

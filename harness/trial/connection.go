@@ -10,7 +10,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// connect connects to the socket of a service for each connection, so that there is an instance to look at.
+// connect connects to the socket of a service with an instance for each connection, so that an instance runs.
 func (l *launch) connect(ctx context.Context) error {
 	p, err := l.Place.Manager().LoadedUnit(ctx, l.sockets[0])
 	if err != nil {
@@ -36,19 +36,19 @@ func (l *launch) connect(ctx context.Context) error {
 			break
 		}
 	}
-	return nil // an instance may have done its work already
+	return nil // the instance may have ended already
 }
 
-// hangUp ends what connect began.
-func (l *launch) hangUp() {
+// closeClients closes the connections that connect has made.
+func (l *launch) closeClients() {
 	for _, c := range l.clients {
 		c.Close()
 	}
 	l.clients = nil
 }
 
-// listens returns the first address that clients of a socket unit connect to, as [net.Dial] takes it; an empty network
-// where it has none of a kind that can be connected to.
+// listens returns the first address of a socket unit to which clients can connect, in the form of [net.Dial]. The
+// network is empty if there is none.
 func listens(socket systemd.Properties) (network, address string) {
 	for _, l := range systemd.Get[[]struct{ Kind, Address string }](socket, "Listen") {
 		kind, address := l.Kind, l.Address
@@ -66,7 +66,7 @@ func listens(socket systemd.Properties) (network, address string) {
 	return "", ""
 }
 
-// reachable is where a client finds a socket that is bound to any address.
+// reachable returns the loopback address if a socket is bound to the unspecified address.
 func reachable(a netip.AddrPort) netip.AddrPort {
 	switch a.Addr() {
 	case netip.IPv4Unspecified():

@@ -6,7 +6,8 @@ import (
 	"temper/internal/systemd"
 )
 
-// TestListens: a client connects to the first address of a kind that takes clients, to a loopback one if it is any.
+// TestListens: a client connects to the first address of a kind that accepts clients, and to a loopback address instead
+// of the unspecified one.
 func TestListens(t *testing.T) {
 	for name, tc := range map[string]struct {
 		listen        [][]any

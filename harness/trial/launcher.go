@@ -25,31 +25,31 @@ type Launcher struct {
 	Place   *place.Place
 	Profile *profiles.Profile
 	Clone   clone.Clone
-	Stem    string // begins the names of the transient units; see [clone.NewStem]
+	Stem    string // the beginning of the names of the transient units; see [clone.NewStem]
 }
 
-// A Request is one launch: what is to be tried, and what is known from the launches before.
+// A Request says what one launch tries, and what earlier launches showed.
 type Request struct {
 	Plan       generator.Plan
 	Baselines  observe.Baselines // what launches without hardening showed
-	Witness    bool              // record what the kernel refuses the service
-	StartAgain bool              // start it once more after its stop
+	Witness    bool              // record what the kernel refuses to the service
+	StartAgain bool              // start the service once more after its stop
 	Lasting    Lasting
 }
 
-// Lasting finds out what a launch without hardening has made to last.
+// Lasting finds out what a launch without hardening has made permanently.
 type Lasting interface {
-	// Made is called after the stop of the service. Where it returns anything, the service is started once more, on
-	// that.
+	// Made is called after the stop of the service. If it returns anything, the launch starts the service once more,
+	// since a later start finds these files.
 	Made() ([]string, error)
 }
 
-// ErrOriginalStarted says that something in a container has started the service itself while its trial ran: a unit that
-// needs it, or the bus. It may have answered for the trial, or taken its port.
+// ErrOriginalStarted says that a container has started the service itself during its trial, for another unit or for the
+// bus. Clients may have reached the service instead of the trial, or it may have taken the port.
 var ErrOriginalStarted = errors.New("the service itself was started beside the trial")
 
-// Launch launches the service once under a plan. The error is set only where nothing can be said about the service: the
-// place is gone, the original was started ([ErrOriginalStarted]), or ctx has ended.
+// Launch launches the service once under a plan. It returns an error only if the launch says nothing about the service:
+// the place has ended, the original was started ([ErrOriginalStarted]), or ctx has ended.
 func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	stem := clone.NewName(s.Stem)
 	l := &launch{
@@ -58,12 +58,12 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 		result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()}, slice: s.slice(stem),
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)
-	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
+	defer l.removeUnits(ctx, slices.Sorted(maps.Keys(files)))
 	if err := clone.Write(s.Place, files); err != nil {
 		return l.result, err
 	}
-	stop := l.watch()
-	err := l.life(ctx)
+	stop := l.startWitness()
+	err := l.runPhases(ctx)
 	l.result.Refused, l.result.NoWitness = stop()
 	if err == nil {
 		err = l.readLog(ctx)
@@ -80,9 +80,9 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	return l.result, ctx.Err()
 }
 
-// watch starts the witness and returns how to stop it, and then the reason why there is none, if it was wanted. Without
-// a witness the search works too, with more launches.
-func (l *launch) watch() (stop func() (witness.Record, error)) {
+// startWitness starts the witness if the request wants it. stop returns the record, or the reason for a missing
+// witness. Without a witness the search needs more launches.
+func (l *launch) startWitness() (stop func() (witness.Record, error)) {
 	if !l.Witness {
 		return func() (witness.Record, error) { return witness.Record{}, nil }
 	}
@@ -93,7 +93,7 @@ func (l *launch) watch() (stop func() (witness.Record, error)) {
 	return w.Stop
 }
 
-// readLog reads what remains of a launch: how its commands ended, and its log.
+// readLog reads how the commands of the service ended, and the log.
 func (l *launch) readLog(ctx context.Context) error {
 	states, err := l.now(ctx)
 	if err != nil {
@@ -112,13 +112,13 @@ func (l *launch) readLog(ctx context.Context) error {
 		}
 	}
 	if !unit.IsTemplate(l.name) {
-		l.note(states)
+		l.recordEnds(states)
 	}
 	return nil
 }
 
-// originalStarted reports whether the service itself, or what starts it, was started since a time. On the host nothing
-// starts one unseen: a unit that conflicts with all of them runs there.
+// originalStarted reports whether the service itself, or a unit that starts it, was started since a time. On the host
+// the answer is false: there runs a unit that conflicts with all of them.
 func (s Launcher) originalStarted(ctx context.Context, since time.Time) bool {
 	originals := append(slices.Clone(s.Clone.Activation.Starters), s.Clone.Unit.ID)
 	return s.Place.Kind() != "host" && slices.ContainsFunc(originals, func(name string) bool {
@@ -127,15 +127,15 @@ func (s Launcher) originalStarted(ctx context.Context, since time.Time) bool {
 	})
 }
 
-// clear takes the units of a trial and their files away, also when ctx has ended.
-func (l *launch) clear(ctx context.Context, files []string) {
+// removeUnits stops the units of a trial and removes their files, also after ctx has ended.
+func (l *launch) removeUnits(ctx context.Context, files []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	l.hangUp()
-	for _, name := range l.sockets { // first: they start the service
+	l.closeClients()
+	for _, name := range l.sockets { // first, since they start the service
 		l.Place.Manager().Release(ctx, name)
 	}
-	services, _ := l.services(ctx) // a place that is gone has none
+	services, _ := l.services(ctx) // a place that has ended has none
 	for _, name := range services {
 		l.Place.Manager().Release(ctx, name)
 	}

@@ -28,11 +28,11 @@ type launch struct {
 	begin       time.Time
 	states      states
 	result      Result
-	clients     []net.Conn // keep an instance of a service for each connection running
+	clients     []net.Conn // connections that keep an instance running, of a service with an instance for each
 	environment []string   // of the service, for the commands of checks
 }
 
-// errOver ends a launch that has failed: later phases would say nothing new.
+// errOver ends a launch that has failed: later phases would show nothing new.
 var errOver = errors.New("trial is over")
 
 func (l *launch) fail(kind, format string, args ...any) error {
@@ -40,8 +40,8 @@ func (l *launch) fail(kind, format string, args ...any) error {
 	return errOver
 }
 
-// life takes the service through its phases until one fails.
-func (l *launch) life(ctx context.Context) error {
+// runPhases takes the service through its phases until one fails.
+func (l *launch) runPhases(ctx context.Context) error {
 	phases := []func(context.Context) error{l.start, l.running}
 	if l.Profile.Prove.Reload {
 		phases = append(phases, l.reload)
@@ -49,7 +49,7 @@ func (l *launch) life(ctx context.Context) error {
 	if l.Profile.Prove.Restart {
 		phases = append(phases, l.restart)
 	}
-	for _, phase := range append(phases, l.stop, l.secondLife) {
+	for _, phase := range append(phases, l.stop, l.secondStart) {
 		if err := phase(ctx); errors.Is(err, errOver) {
 			return nil
 		} else if err != nil {
@@ -101,7 +101,7 @@ func (l *launch) startUnits(ctx context.Context, description string) (last, resu
 }
 
 // StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded
-// until they are released, so that their end can be looked at.
+// until they are released, so that their final state can be read.
 func (s Launcher) StartTransient(
 	ctx context.Context, mode systemd.Mode, description string, units ...string,
 ) (result string, err error) {
@@ -116,7 +116,7 @@ func (s Launcher) StartTransient(
 	return s.Place.Manager().StartTransientUnit(ctx, mode, all[0], all[1:]...)
 }
 
-// judgeJob turns the end of a job into a failure of the launch, or an error where the place is at fault.
+// judgeJob turns the result of a job into a failure of the launch, or into an error if the place is at fault.
 func (l *launch) judgeJob(ctx context.Context, what, result string, err error) error {
 	refusal, refused := systemd.Refused(err)
 	switch {
@@ -144,13 +144,13 @@ func (l *launch) judgeJob(ctx context.Context, what, result string, err error) e
 	return l.fail("exit", "%s: job %s", what, result)
 }
 
-// running checks the service while it runs and sees to it that it stays up.
+// running checks the service while it runs, and fails the launch if the service does not stay up.
 func (l *launch) running(ctx context.Context) error {
 	up := time.Now()
 	if err := l.alive(ctx, "start"); err != nil {
 		return err
 	}
-	if err := l.rest(ctx); err != nil {
+	if err := l.waitUntilIdle(ctx); err != nil {
 		return err
 	}
 	if err := l.check(ctx, "running"); err != nil {
@@ -162,19 +162,19 @@ func (l *launch) running(ctx context.Context) error {
 		}
 	}
 	if len(l.clients) > 0 {
-		up = time.Now() // an instance for a client has only begun
+		up = time.Now() // the instance for the client has just started
 	}
 	if err := l.settle(ctx, up); err != nil {
 		return err
 	}
-	if err := l.look(ctx, "running"); err != nil {
+	if err := l.recordSnapshot(ctx, "running"); err != nil {
 		return err
 	}
 	return l.readConfinement(ctx)
 }
 
-// readConfinement notes which directives of the plan hold: what has no effect was not proven. A service that has done
-// its work has no process to ask.
+// readConfinement records which directives of the plan hold: a directive without effect is not proven. It finds nothing
+// out about a service that has ended already.
 func (l *launch) readConfinement(ctx context.Context) error {
 	states, err := l.now(ctx)
 	if err != nil || l.result.Dropin == "" {
@@ -205,7 +205,7 @@ func (l *launch) settle(ctx context.Context, up time.Time) error {
 	}
 }
 
-// wait pauses; the error is that of ctx, if it ends first.
+// wait waits for a duration, or until ctx ends, which is an error.
 func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -215,8 +215,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// alive fails the launch if the service has ended though it should not have, or has ended badly. A status of its own
-// when it is stopped is only compared with that without hardening: there are services that always end with one.
+// alive fails the launch if the service has failed. An exit status after a stop is not a failure by itself, but is
+// compared with the baseline: some services always end with one.
 func (l *launch) alive(ctx context.Context, when string) error {
 	states, err := l.polled(ctx)
 	if err != nil {
@@ -232,8 +232,8 @@ func (l *launch) alive(ctx context.Context, when string) error {
 	return nil
 }
 
-// reload reloads the service while it runs. A service for each connection is not reloaded, nor one that has done its
-// work.
+// reload reloads the service while it runs. It does nothing for a service with an instance for each connection, and for
+// a service that has ended.
 func (l *launch) reload(ctx context.Context) error {
 	states, err := l.now(ctx)
 	if err != nil || unit.IsTemplate(l.name) || states[0].Active == "inactive" {
@@ -245,7 +245,7 @@ func (l *launch) reload(ctx context.Context) error {
 	return l.after(ctx, "reloaded", states, l.Place.Manager().ReloadUnit)
 }
 
-// restart restarts the service, unless it is one for each connection.
+// restart restarts the service, unless it has an instance for each connection.
 func (l *launch) restart(ctx context.Context) error {
 	states, err := l.now(ctx)
 	if err != nil || unit.IsTemplate(l.name) {
@@ -254,11 +254,11 @@ func (l *launch) restart(ctx context.Context) error {
 	return l.after(ctx, "restarted", states, l.Place.Manager().RestartUnit)
 }
 
-// after is the phase after a job on the running service.
+// after runs a job on the running service, and then the phase after it.
 func (l *launch) after(
 	ctx context.Context, phase string, before []systemd.Service, job func(context.Context, string) (string, error),
 ) error {
-	l.note(before)
+	l.recordEnds(before)
 	limited, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
 	defer cancel()
 	result, err := job(limited, l.name)
@@ -271,22 +271,22 @@ func (l *launch) after(
 	if err := l.check(ctx, phase); err != nil {
 		return err
 	}
-	return l.look(ctx, phase)
+	return l.recordSnapshot(ctx, phase)
 }
 
-// note adds how the commands of the services ended.
-func (l *launch) note(states []systemd.Service) {
+// recordEnds records how the commands of the services ended.
+func (l *launch) recordEnds(states []systemd.Service) {
 	for _, s := range states {
 		l.result.Seen.AddEnds(s)
 	}
 }
 
-// stop stops the service: it must end as it does without hardening. Services for each connection end with their
-// clients; what they do when they are stopped means nothing.
+// stop stops the service, which must end as it does without hardening. Instances for connections end with their
+// clients, so they are not stopped.
 func (l *launch) stop(ctx context.Context) error {
 	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
 	defer cancel()
-	for _, name := range l.sockets { // first: they would start the service again
+	for _, name := range l.sockets { // first, since they would start the service again
 		if result, err := l.Place.Manager().StopUnit(job, name); err != nil || result != systemd.Done {
 			return l.judgeJob(ctx, "stop of the socket", result, err)
 		}
@@ -304,9 +304,9 @@ func (l *launch) stop(ctx context.Context) error {
 	return l.check(ctx, "stopped")
 }
 
-// secondLife starts the service once more, on what its first start and its stop have made to last: that is not what
-// they found. Where the profile has it restarted anyway, it has been.
-func (l *launch) secondLife(ctx context.Context) (err error) {
+// secondStart starts the service once more, since it now finds the files that its first start has made. It does nothing
+// if the profile asks for a restart, which has done the same.
+func (l *launch) secondStart(ctx context.Context) (err error) {
 	if l.result.Dropin == "" {
 		if l.result.Made, err = l.Lasting.Made(); err != nil {
 			return err
@@ -320,14 +320,14 @@ func (l *launch) secondLife(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l.note(states)
+	l.recordEnds(states)
 	if err := l.startAgain(ctx); err != nil {
 		return err
 	}
 	if err := l.check(ctx, "restarted"); err != nil {
 		return err
 	}
-	if err := l.look(ctx, "restarted"); err != nil {
+	if err := l.recordSnapshot(ctx, "restarted"); err != nil {
 		return err
 	}
 	return l.stop(ctx)
@@ -346,7 +346,7 @@ func (l *launch) startAgain(ctx context.Context) error {
 	return l.awaitBusName(ctx, job, "second start")
 }
 
-// awaitBusName waits until the service has its name on the bus, where systemd does not.
+// awaitBusName waits until the service has its name on the bus, if systemd does not wait for it.
 func (l *launch) awaitBusName(ctx, job context.Context, what string) error {
 	name := clone.BusName(l.Clone.Unit)
 	if name == "" || !l.Clone.SharesBusName {

@@ -14,7 +14,7 @@ import (
 	"temper/profiles"
 )
 
-// SetUp runs the commands in the place that a profile wants run before the first launch.
+// SetUp runs the setup commands of a profile in the place.
 func SetUp(ctx context.Context, where *place.Place, p *profiles.Profile, unit string) error {
 	for _, line := range p.Prove.Setup {
 		r, err := where.Run(ctx, place.Command{
@@ -30,13 +30,13 @@ func SetUp(ctx context.Context, where *place.Place, p *profiles.Profile, unit st
 	return nil
 }
 
-// Variables tell the commands of a profile where they run, for which unit, and when.
+// Variables are environment variables that tell the commands of a profile their place, unit and phase.
 func Variables(where *place.Place, unit, phase string) []string {
 	return []string{"TEMPER_PLACE=" + where.Kind(), "TEMPER_UNIT=" + unit, "TEMPER_PHASE=" + phase}
 }
 
-// managed are the variables that systemd sets for a service by itself: they are about one process, and not for those of
-// a check. "Environment Variables Set or Propagated by the Service Manager" in systemd.exec(5).
+// managed are the variables that systemd itself sets for a service. They describe one process, so the commands of
+// checks do not get them. "Environment Variables Set or Propagated by the Service Manager" in systemd.exec(5).
 var managed = []string{
 	"PATH", "LANG", "USER", "LOGNAME", "HOME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "INVOCATION_ID", "XDG_*",
 	"*_DIRECTORY", "MAINPID", "MANAGERPID", "MANAGERPIDFDID", "LISTEN_*", "NOTIFY_SOCKET", "WATCHDOG_*",
@@ -44,11 +44,11 @@ var managed = []string{
 	"TRIGGER_*", "MEMORY_PRESSURE_*", "CPU_PRESSURE_*", "IO_PRESSURE_*", "FDSTORE", "DEBUG_INVOCATION",
 }
 
-// variable is an entry of an environment; a process that shows a title writes over its own.
+// variable matches an entry of an environment. A process may have overwritten its environment with a title for ps(1).
 var variable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 
-// environment is what Environment= and EnvironmentFile= give a service, "NAME=value" each: its main process has it,
-// whatever files it comes from.
+// environment returns the variables that Environment= and EnvironmentFile= give a service, "NAME=value" each. It reads
+// them from the main process.
 func environment(where *place.Place, states []systemd.Service) []string {
 	for _, s := range states {
 		pid := MainProcess(where, s)
@@ -72,7 +72,7 @@ func ownVariables(environ []string) []string {
 
 func isManaged(name string) bool {
 	return slices.ContainsFunc(managed, func(pattern string) bool {
-		ok, _ := path.Match(pattern, name) // the patterns are right
+		ok, _ := path.Match(pattern, name) // the patterns are valid
 		return ok
 	})
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestOwnVariables: a check gets what the unit sets, and nothing that systemd sets for one process, nor a title that a
-// process wrote over its environment.
+// TestOwnVariables: a check gets the variables that the unit sets. It does not get those that systemd sets for one
+// process, nor a title with which a process has overwritten its environment.
 func TestOwnVariables(t *testing.T) {
 	got := ownVariables([]string{
 		"PATH=/bin", "DATABASE=main", "STATE_DIRECTORY=/var/lib/x", "LISTEN_FDS=1",

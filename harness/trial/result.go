@@ -1,4 +1,6 @@
-// Package trial launches a service once under one plan and tells what was seen.
+// Package trial launches a service once under one plan and returns what it showed.
+//
+// Call [Launcher.Launch].
 package trial
 
 import (
@@ -13,7 +15,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// A Result is one launch of a service and what was seen.
+// A Result is the result of one launch of a service.
 type Result struct {
 	Dropin   string             // temper's drop-in; empty in the baseline
 	OK       bool               // it started, stayed up, passed every required check and stopped
@@ -21,22 +23,22 @@ type Result struct {
 	Warnings []verdict.Evidence // advisory checks that failed
 	confine.Confinement
 	Log       []string         // what the service logged
-	Refused   witness.Record   // what the kernel refused it; empty where there is no witness
-	Withheld  []witness.Denial // what root was refused since the place withholds it from every service
+	Refused   witness.Record   // what the kernel refused to it; empty if there is no witness
+	Withheld  []witness.Denial // the denials of root that the place causes for every service
 	NoWitness error            // why there is no witness; nil if there is one, or none was wanted
 	Status    int32            // exit status of the main process, 0 while it runs
 	Took      time.Duration
-	Made      []string // what lasts, if that is why each further trial gets a place of its own
+	Made      []string // what the launch made permanently, if each further trial therefore gets its own place
 	Seen      observe.Launch
 }
 
-// differs is the kind of evidence that a service differs from its baseline.
+// differs is the kind of evidence for a difference from the baseline.
 const differs = "baseline"
 
 func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
 
-// Compare returns the result of a hardened launch, compared with launches without hardening unless it has failed
-// otherwise. It can be compared again when there are more of these.
+// Compare compares a hardened launch with launches without hardening, unless it has failed otherwise: each difference
+// is a failure of the result. It can be called again with more launches.
 func (r Result) Compare(with observe.Baselines) Result {
 	if r.Dropin == "" {
 		return r
@@ -56,13 +58,13 @@ func (r Result) OnlyDiffers() bool {
 	return !r.OK && len(r.Failures) > 0 && isDifference(r.Failures[0])
 }
 
-// OnlyLogsDiffer reports whether nothing failed but that it logs other errors than the baseline.
+// OnlyLogsDiffer reports whether nothing failed but the comparison of logged errors with the baseline.
 func (r Result) OnlyLogsDiffer() bool {
 	isLog := func(e verdict.Evidence) bool { return strings.HasPrefix(e.Text, observe.NewError) }
 	return r.OnlyDiffers() && !slices.ContainsFunc(r.Failures, func(e verdict.Evidence) bool { return !isLog(e) })
 }
 
-// Evidence is what a failed launch shows of its failure: how it ended, and the last line of its log.
+// Evidence is the evidence of a failed launch: up to three failures, and the last line of its log.
 func (r Result) Evidence() []verdict.Evidence {
 	list := slices.Clone(r.Failures[:min(len(r.Failures), 3)])
 	if n := len(r.Log); n > 0 {
@@ -71,7 +73,7 @@ func (r Result) Evidence() []verdict.Evidence {
 	return list
 }
 
-// Record is the log of the launch, as it is stored.
+// Record is the log of the launch in the form that is stored.
 func (r Result) Record(number int) verdict.Trial {
 	log := verdict.Trial{
 		Number: number, Dropin: r.Dropin, OK: r.OK, Failures: r.Failures, Warnings: r.Warnings, Log: r.Log,
@@ -86,7 +88,7 @@ func (r Result) Record(number int) verdict.Trial {
 	return log
 }
 
-// Unwitnessed says how much of what the launch was refused is not known.
+// Unwitnessed says how many refusals the witness could not record.
 func (r Result) Unwitnessed() []verdict.Evidence {
 	if r.Refused.Dropped == 0 {
 		return nil
@@ -95,8 +97,8 @@ func (r Result) Unwitnessed() []verdict.Evidence {
 	return []verdict.Evidence{{Kind: "unseen", Text: text}}
 }
 
-// rename gives the service its own name in what was seen, where a path or a message has that of the trial: the next
-// launch has another, and boot neither.
+// rename replaces the name of the trial by that of the service in paths and messages: each launch has another name, and
+// at boot there is none.
 func (r *Result) rename(trial, service string) {
 	r.Refused = r.Refused.Renamed(trial, service)
 	for i, line := range r.Log {

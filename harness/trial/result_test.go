@@ -12,7 +12,7 @@ import (
 	"temper/internal/verdict"
 )
 
-// TestUnwitnessed: what the witness lost is told with what it saw.
+// TestUnwitnessed: the stored log says how many refusals the witness has lost.
 func TestUnwitnessed(t *testing.T) {
 	seen := Result{Refused: witness.Record{Denials: []witness.Denial{{}}}}
 	lost := seen
@@ -26,8 +26,8 @@ func TestUnwitnessed(t *testing.T) {
 	}
 }
 
-// TestCompare: a hardened launch that differs fails, and passes again once another launch without hardening did the
-// same. One that has failed otherwise is not compared, nor is a baseline.
+// TestCompare: a hardened launch that differs fails, and passes after another launch without hardening has shown the
+// same. A launch that has failed otherwise is not compared, nor is a baseline.
 func TestCompare(t *testing.T) {
 	launch := func(messages ...string) observe.Launch {
 		l := observe.NewLaunch()
@@ -60,7 +60,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestEvidence: of many failures the first three are shown, and the last line of the log.
+// TestEvidence: the evidence has the first three failures and the last line of the log.
 func TestEvidence(t *testing.T) {
 	r := Result{Log: []string{"first", "last"}}
 	for _, text := range []string{"a", "b", "c", "d"} {

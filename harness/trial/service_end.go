@@ -8,7 +8,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// failed reports whether a service has ended, and not well.
+// failed reports whether a service has ended with a failure.
 func failed(s systemd.Service) bool {
 	return s.Result != "" && s.Result != "success" || s.Active == "failed"
 }
@@ -28,8 +28,8 @@ func ended(s systemd.Service) string {
 	return fmt.Sprintf("status %d, result %s", s.Status, s.Result)
 }
 
-// ExitName is the name of an exit status by which systemd says that it could not set a sandbox up, empty for any other;
-// systemd.exec(5), "Process Exit Codes".
+// ExitName is the name of an exit status by which systemd says that it could not set up a process; empty for any other
+// status; systemd.exec(5), "Process Exit Codes".
 func ExitName(status int32) string { return exitNames[status] }
 
 var exitNames = map[int32]string{

@@ -13,24 +13,24 @@ import (
 type message struct {
 	text     string
 	priority int
-	own      bool   // by a process of the unit, not about it
-	cursor   string // where it is in the journal
+	own      bool   // a process of the unit sent it; false for a message about the unit
+	cursor   string // its position in the journal
 }
 
 const (
-	// mostMessages and mostBytes are how much of a log is read at once.
-	mostMessages = 1000
-	mostBytes    = 4 << 20
+	// maxMessages and maxBytes are how much of a log is read at once.
+	maxMessages = 1000
+	maxBytes    = 4 << 20
 
-	logWithin = time.Minute
-	tooLong   = "(a message that is too long to read)"
+	logTimeout = time.Minute
+	tooLong    = "(a message that is too long to read)"
 )
 
-// serviceLog reads what a unit logged since a time, oldest first: of more than can be read at once the last messages,
-// and before them the errors. The unit can be a pattern of glob(7).
+// serviceLog reads what a unit has logged since a time, the oldest first. If there is more than can be read at once, it
+// returns the last messages, and before them the earlier errors. The unit can be a pattern of glob(7).
 func serviceLog(ctx context.Context, where journal.System, unit string, since time.Time) ([]message, error) {
 	q := journal.Query{
-		Since: since, Last: mostMessages, Match: []string{"--unit=" + unit}, Sync: true,
+		Since: since, Last: maxMessages, Match: []string{"--unit=" + unit}, Sync: true,
 		Fields: []string{"MESSAGE", "PRIORITY", "_SYSTEMD_UNIT"},
 	}
 	last, whole, err := lastMessages(ctx, where, q)
@@ -45,9 +45,9 @@ func serviceLog(ctx context.Context, where journal.System, unit string, since ti
 	return append(before, last...), err
 }
 
-// lastMessages returns the messages that a query finds, oldest first, and whether that is all of them.
+// lastMessages returns the last messages that match a query, the oldest first, and whether these are all.
 func lastMessages(ctx context.Context, where journal.System, q journal.Query) (list []message, whole bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, logWithin)
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
 	size := 0
 	err = journal.Read(ctx, where, q, func(e journal.Entry) bool {
@@ -56,14 +56,14 @@ func lastMessages(ctx context.Context, where journal.System, q journal.Query) (l
 			m.text = tooLong
 		}
 		size += len(m.text)
-		if size <= mostBytes {
+		if size <= maxBytes {
 			list = append(list, m)
 		}
-		return size <= mostBytes
+		return size <= maxBytes
 	})
 	if errors.Is(err, journal.ErrNone) {
 		err = nil // nothing was logged
 	}
 	slices.Reverse(list)
-	return list, size <= mostBytes && len(list) < q.Last, err
+	return list, size <= maxBytes && len(list) < q.Last, err
 }

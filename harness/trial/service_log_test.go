@@ -10,8 +10,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdServiceLog: of a service that logs more than can be read at once the last messages count, and the error
-// from before, each once. Where nothing was logged there is nothing, and where the journal cannot be read that is said.
+// TestSystemdServiceLog: of a long log, the last messages and the earlier errors are read, each once. An empty log is
+// no error, and a journal that cannot be read is one.
 func TestSystemdServiceLog(t *testing.T) {
 	for tree := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) { readsJournal(t, boot(t, tree)) })
@@ -22,7 +22,7 @@ func readsJournal(t *testing.T, where *place.Place) {
 	begin := time.Now()
 	loud := "echo '<3>an error, then much'; text=$(printf %08000d 0); for i in $(seq 1100); do echo $text$i; done; " +
 		"echo '<3>an error at the end'; " +
-		// Whoever sends it has to live until journald has read to which service it belongs.
+		// The sender must live until journald has read to which service it belongs.
 		`perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "/run/systemd/journal/socket")->send("MESSAGE=twice\nMESSAGE=as urgent\n` +
 		`PRIORITY=6\nPRIORITY=5\n") or die; system "journalctl --sync"'; echo the end`
 	r, err := where.Run(t.Context(), place.Command{Args: []string{

@@ -12,7 +12,7 @@ import (
 	"temper/internal/unit"
 )
 
-// states reads the states of the services of one launch.
+// states reads the states of the services of one launch, and caches them.
 type states struct {
 	manager *systemd.Client
 	known   map[string]knownState
@@ -31,8 +31,8 @@ func (s states) now(ctx context.Context, name string) (systemd.Service, error) {
 	return s.manager.LoadedService(ctx, name)
 }
 
-// polled is now for whoever asks again and again whether a service still is what it was: its hundreds of properties are
-// read only when it has changed. It may not know what systemd changes besides: the main process of a service that runs.
+// polled is a cheaper now for polling: it reads the hundreds of properties of a service only after its state has
+// changed. It may miss a change of the main process, which does not change the state.
 func (s states) polled(ctx context.Context, name string) (systemd.Service, error) {
 	changed, err := s.manager.LoadedUnitChanged(ctx, name)
 	if err != nil {
@@ -69,7 +69,7 @@ func (l *launch) now(ctx context.Context) ([]systemd.Service, error) {
 	return l.read(ctx, l.states.now)
 }
 
-// polled returns what now does, as [states.polled] knows it.
+// polled returns what now does, by [states.polled].
 func (l *launch) polled(ctx context.Context) ([]systemd.Service, error) {
 	return l.read(ctx, l.states.polled)
 }
@@ -87,7 +87,7 @@ func (l *launch) read(
 		switch {
 		case err == nil:
 			list = append(list, s)
-		case !unit.IsTemplate(l.name): // an instance that has ended well is forgotten
+		case !unit.IsTemplate(l.name): // systemd unloads an instance that has ended without a failure
 			return nil, err
 		}
 	}
@@ -102,7 +102,7 @@ func (l *launch) cgroup() string {
 	return "system.slice/" + l.name
 }
 
-// Processes lists the processes of a service by their ids here, not in its place.
+// Processes lists the processes of a service by their ids on this machine, not in the place.
 func Processes(where *place.Place, s systemd.Service) []int {
 	if s.Cgroup == "" {
 		return nil
@@ -110,7 +110,7 @@ func Processes(where *place.Place, s systemd.Service) []int {
 	return proc.InCgroup(filepath.Join(where.Cgroup(), s.Cgroup))
 }
 
-// MainProcess is the id here of the main process of a service, 0 if it has none.
+// MainProcess is the id on this machine of the main process of a service; 0 if it has none.
 func MainProcess(where *place.Place, s systemd.Service) int {
 	return proc.Machine.Find(Processes(where, s), where.Leader(), int(s.PID))
 }

@@ -20,37 +20,36 @@ func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
 	return observe.Observer{Proc: proc.Machine, Place: l.Place}.Take(units...), nil
 }
 
-// rest lets a service come to rest before its checks come as clients, and notes what it has by then: how many processes
-// it starts for them is a matter of the moment. A hardened trial waits as long as those without hardening did, or the
-// same checks would find it in another state.
-func (l *launch) rest(ctx context.Context) error {
+// waitUntilIdle waits until the service is idle before the first check, and records its processes: the service may
+// start more of them for the checks, and their number varies. A hardened trial waits as long as those without hardening
+// did, so that its checks find it in the same state.
+func (l *launch) waitUntilIdle(ctx context.Context) error {
 	if !l.Profile.Prove.LikeBaseline || len(l.Profile.Checks) == 0 {
 		return nil
 	}
 	if l.result.Dropin != "" {
-		return wait(ctx, l.Baselines.Rested())
+		return wait(ctx, l.Baselines.IdleTime())
 	}
 	begin := time.Now()
 	o, err := l.observe(ctx)
 	if err == nil {
 		o, err = l.steady(ctx, o)
 	}
-	l.result.Seen.Before, l.result.Seen.Rested = o.Ages, time.Since(begin)
+	l.result.Seen.IdleAges, l.result.Seen.IdleTime = o.Ages, time.Since(begin)
 	return err
 }
 
-// look notes what the service looks like in a phase. A hardened trial is given some time to show what all launches
-// without hardening had, and is watched no shorter than they were; one without hardening the same time to show what
-// earlier ones did. That takes twice observe.Patience, and five times while what is missing may still come because the
-// service has work to do and gets no processor: a busy machine is no failure.
-func (l *launch) look(ctx context.Context, phase string) error {
+// recordSnapshot records what the service looks like in a phase. A launch has some time to show what all launches
+// without hardening so far showed, and a hardened one is watched at least as long as they were. The limit is twice
+// observe.Patience, or five times if the service is busy: on a busy machine it may get no processor for a while.
+func (l *launch) recordSnapshot(ctx context.Context, phase string) error {
 	begin := time.Now()
 	o, err := l.observe(ctx)
 	if err == nil && l.result.Dropin == "" {
 		o, err = l.steady(ctx, o)
 	}
 	for err == nil {
-		took, least, misses := o.At.Sub(begin), l.Baselines.Watched(phase), l.misses(phase, o)
+		took, least, misses := o.At.Sub(begin), l.Baselines.Watched(phase), l.isMissing(phase, o)
 		l.result.Seen.Phases[phase], l.result.Seen.Watched[phase] = o, took
 		most := observe.Patience
 		switch {
@@ -59,7 +58,7 @@ func (l *launch) look(ctx context.Context, phase string) error {
 		case misses:
 			most = 2 * observe.Patience
 		}
-		// What is there and busy may be about to fail.
+		// A service that lacks nothing but is busy may be about to fail.
 		if took >= least && (!o.Busy && !misses || took > most) {
 			return nil
 		}
@@ -74,8 +73,8 @@ func (l *launch) look(ctx context.Context, phase string) error {
 	return err
 }
 
-// steady watches a service until it has come to rest, and returns what stays: workers that come and go are no part of
-// it.
+// steady takes snapshots of a service until it is idle, and returns what the last two have in common: workers that come
+// and go do not count.
 func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapshot, error) {
 	for until := time.Now().Add(2 * observe.Patience); ; {
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
@@ -89,7 +88,7 @@ func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapsh
 	}
 }
 
-// misses reports whether the service lacks what it has without hardening.
-func (l *launch) misses(phase string, o observe.Snapshot) bool {
+// isMissing reports whether the service lacks something that it has without hardening.
+func (l *launch) isMissing(phase string, o observe.Snapshot) bool {
 	return l.Profile.Prove.LikeBaseline && len(l.Baselines.Missing(phase, o)) > 0
 }

@@ -14,7 +14,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// standIn is what a unit runs instead of its own commands.
+// standIn is the text by which a unit runs another program instead of its own commands.
 const standIn = `
 [Service]
 Type=exec
@@ -30,9 +30,9 @@ ExecStop=
 ExecStopPost=
 `
 
-// StandIn finds out what holds for a service that leaves no process to look at, such as one of Type=oneshot: in the
-// same unit, under the same drop-in, runs a program that waits. Where systemd cannot run that either, nothing is found
-// out, and that is no error.
+// StandIn finds out which directives hold for a service whose process has ended already, such as one of Type=oneshot:
+// it runs a program that only waits, in the same unit and under the same drop-in. If systemd cannot run that program
+// either, the confinement is empty and the error nil.
 func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program string) (confine.Confinement, error) {
 	if s.Clone.ForEachConnection() {
 		return confine.Confinement{}, nil
@@ -45,7 +45,7 @@ func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program stri
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)
 	files[l.name+".d/"+clone.LateDropin] += fmt.Sprintf(standIn, program)
-	defer l.clear(ctx, slices.Sorted(maps.Keys(files)))
+	defer l.removeUnits(ctx, slices.Sorted(maps.Keys(files)))
 	if err := clone.Write(s.Place, files); err != nil {
 		return confine.Confinement{}, err
 	}
@@ -59,8 +59,8 @@ func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program stri
 	return l.result.Confinement, err
 }
 
-// standInRuns reports by the end of its job whether a stand-in runs. The error is set where the manager could not be
-// asked.
+// standInRuns reports by the result of its start job whether a stand-in runs. It returns an error if the manager did
+// not answer.
 func standInRuns(ctx context.Context, result string, err error) (bool, error) {
 	_, refused := systemd.Refused(err)
 	switch {

@@ -11,7 +11,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// TestStandInRuns: that systemd does not run a stand-in is an answer; that it could not be asked is an error.
+// TestStandInRuns: a stand-in that systemd does not run is a result; a manager that does not answer is an error.
 func TestStandInRuns(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

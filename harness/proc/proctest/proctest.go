@@ -12,8 +12,8 @@ import (
 	"temper/harness/proc"
 )
 
-// A Process is the files of a process by their names below its directory. A text that begins with "-> " makes a link;
-// an empty text removes what [Dir] would make by itself.
+// A Process is the files of a process, by their names below its directory. A text that begins with "-> " makes a link;
+// an empty text removes a file that [Dir] makes by default.
 type Process map[string]string
 
 // Dir returns a proc with these processes, by their ids. Each has what every process has: its mounts, its root
@@ -39,8 +39,8 @@ func Dir(t testing.TB, processes map[int]Process) proc.Dir {
 	return proc.Dir(dir)
 }
 
-// Stat is the text of the file stat of a process that has a name and a parent, is in a state, and was started so many
-// hundredths of a second after the boot.
+// Stat is the text of the file stat of a process with a name, a state, a parent, and a start time in hundredths of a
+// second after the boot.
 func Stat(pid int, comm, state string, parent, start int) string {
 	return fmt.Sprintf("%d (%s) %s %d%s %d 0\n", pid, comm, state, parent, strings.Repeat(" 0", 17), start)
 }
