@@ -1,11 +1,12 @@
-// Package attach enforces what systemd enforces with BPF programs on a control group, where systemd itself may not:
-// IPAddressDeny=, SocketBindDeny=, RestrictNetworkInterfaces=, DevicePolicy= and the exceptions from them.
+// Package attach enforces the directives for which systemd attaches BPF programs to a control group, where systemd
+// itself is not allowed to: IPAddressDeny=, SocketBindDeny=, RestrictNetworkInterfaces=, DevicePolicy= and their
+// exceptions.
 //
-// Read the [Rules] from what a service manager says of a unit that is loaded and does not run yet, and [Rules.Attach]
-// them to a control group in which it will run. The programs have the names of systemd's and decide as they do; see
-// systemd.resource-control(5). Whoever is root in a container with users of its own cannot take them off.
+// [Read] the rules from the properties of a unit that is loaded and does not run yet, and [Rules.Attach] them to the
+// control group in which it will run. The programs have the same names as systemd's and decide like them; see
+// systemd.resource-control(5). The root of a container with its own users cannot detach them.
 //
-// Limits: of a slice's own IPAddressDeny= and the like nothing is known. Needs Linux 5.8, root and cgroup2.
+// Limits: it does not know IPAddressDeny= and the like of the slice of a unit. It needs Linux 5.8, root and cgroup2.
 package attach
 
 import (
@@ -18,7 +19,7 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 )
 
-// Rules are what a unit may exchange, bind and open. The zero value forbids nothing.
+// Rules say which packets, ports and devices a unit may use. The zero value forbids nothing.
 type Rules struct {
 	AddressAllow, AddressDeny []netip.Prefix // packets to and from what is allowed pass, then those that are not denied
 	BindAllow, BindDeny       []Ports        // as for addresses
@@ -49,12 +50,12 @@ type Device struct {
 	Read, Write, Create bool
 }
 
-// Attached are programs on a control group. They stay until [Attached.Close] or the end of this process.
+// Attached are the programs on a control group. They stay attached until [Attached.Close] or the end of this process.
 type Attached struct{ links []link.Link }
 
-// Attach attaches the programs for the rules to a control group, a directory: they hold for its processes and for
-// those of all control groups below it. The error is about the programs that this kernel does not take; those that it
-// took are attached.
+// Attach attaches the programs for the rules to a control group, a directory. They apply to its processes and to those
+// of all control groups below it. If the kernel refuses some of the programs, Attach returns an error about these, and
+// the others are attached.
 func (r Rules) Attach(cgroup string) (*Attached, error) {
 	a := &Attached{}
 	programs := r.programs()
@@ -86,7 +87,7 @@ func (a *Attached) attach(cgroup string, spec *ebpf.ProgramSpec) error {
 	return err
 }
 
-// Close takes the programs off.
+// Close detaches the programs.
 func (a *Attached) Close() error {
 	var errs []error
 	for _, l := range a.links {

@@ -9,13 +9,14 @@ import (
 	"temper/internal/systemd"
 )
 
-// A Place is where the names in the values of a unit stand for something; *place.Place is one.
+// A Place is where a unit runs, which gives the names of devices and interfaces their meaning; *place.Place implements
+// it.
 type Place interface {
 	Root() host.Root
-	Inside(f func() error) error // where the network interfaces are those of the place
+	Inside(f func() error) error // calls f in the network namespace of the place
 }
 
-// withPrograms are the directives for which a systemd must have been built with BPF programs of its own.
+// framework is the feature of a systemd that was built with its own BPF programs, which some directives need.
 const framework = "+BPF_FRAMEWORK"
 
 // Read returns the rules of a unit by its properties, and by the features of its manager: what this systemd would not

@@ -31,10 +31,10 @@ const (
 	deviceMinor  = 8
 )
 
-// license is what the kernel wants to read before it lets a program call its helpers.
+// license is a license under which the kernel allows a program to call all helpers.
 const license = "Dual MIT/GPL"
 
-// programs are those that enforce the rules.
+// programs returns the programs that enforce the rules.
 func (r Rules) programs() []*ebpf.ProgramSpec {
 	var list []*ebpf.ProgramSpec
 	add := func(name string, kind ebpf.ProgramType, at ebpf.AttachType, code asm.Instructions) {

@@ -17,16 +17,16 @@ import (
 	"temper/internal/host"
 )
 
-// ChangedSince lists what would be otherwise at the next start of a service on the machine that a container is a copy
-// of: what was made or removed since a time, and what was changed, unless something was only appended to it. It leaves
-// out what systemd keeps for itself. Of the host it lists what was made, by whoever, where no boot finds it again.
+// ChangedSince lists the files of a container that differ from those of the copied machine: files that were made,
+// removed or changed since a time, but not files to which data was only appended. It leaves out the files of systemd
+// itself. On the host it lists the files that any process has made in directories that are empty after a boot.
 func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	var list []string
 	copied := p.box.fileSystems()
 	for i, at := range copied {
 		upper := overlay.Upper(nspawn.Scratch(i))
 		if err := eachBelow(host.At(fmt.Sprintf("/proc/%d/root", p.box.PID())), upper, at, func(name string) {
-			if owningFileSystem(copied, name) != at { // what a mount hides was changed for its owner alone
+			if owningFileSystem(copied, name) != at { // another file system is mounted over it
 				return
 			}
 			if !p.ExistedBefore(name, since) || p.changed(name, since) {
@@ -48,7 +48,7 @@ func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	return list, nil
 }
 
-// fileSystems are those that a container is a copy of; the host is no copy.
+// fileSystems are the file systems that a container is a copy of; none for the host.
 func (c *container) fileSystems() []string {
 	if c == nil {
 		return nil
@@ -70,8 +70,7 @@ func owningFileSystem(mountPoints []string, name string) string {
 // volatileDirectories are empty after a boot.
 var volatileDirectories = []string{"/run", "/tmp", "/dev/shm", "/dev/mqueue"}
 
-// systemdDirectories are directories that systemd, its journal and the bus write to, whatever is started;
-// file-hierarchy(7).
+// systemdDirectories are directories to which systemd, its journal and the bus write at any time; file-hierarchy(7).
 var systemdDirectories = map[string]bool{
 	"/var/lib/systemd": true, "/var/log/journal": true, "/run/systemd": true, "/run/log": true, "/run/dbus": true,
 	"/run/udev": true,
@@ -81,8 +80,8 @@ var systemdDirectories = map[string]bool{
 // trialDirectories matches directories that temper makes for trials, and systemd for PrivateTmp=.
 var trialDirectories = regexp.MustCompile(`^/run/temper|^(/var)?/tmp/systemd-private-[^/]*$`)
 
-// eachBelow calls f with the path of everything below a directory of a root, as the place has it: there, the directory
-// is at the path at.
+// eachBelow calls f for everything below a directory of a root. The name that f gets is the path in the place, where
+// the directory is at.
 func eachBelow(root host.Root, dir, at string, f func(name string)) error {
 	err := root.Walk(dir, func(file string, entry fs.DirEntry) error {
 		name := path.Join(at, strings.TrimPrefix(file, dir))
@@ -98,7 +97,7 @@ func eachBelow(root host.Root, dir, at string, f func(name string)) error {
 	return nil
 }
 
-// changed reports whether a file is not what it was in the image, but for what was appended to it.
+// changed reports whether a file differs from that of the image, apart from data that was appended.
 func (p *Place) changed(name string, since time.Time) bool {
 	image := host.At(p.box.Image)
 	now, err := p.root.Lstat(name)

@@ -28,7 +28,7 @@ type container struct {
 	users users.Range
 }
 
-// ErrUnavailable is in the error of [Container] where this machine cannot boot any, whatever it is asked for.
+// ErrUnavailable is wrapped by the error of [Container] if this machine cannot boot any container.
 var ErrUnavailable = nspawn.ErrUnavailable
 
 // Available returns why this machine cannot boot any container, as far as that is known before one is booted. Without
@@ -43,8 +43,8 @@ func Available() error {
 const defaultTimeout = 3 * time.Minute
 
 // Container boots a copy of o.Image and returns when its D-Bus answers and its unit is active. The place lives until
-// [Place.Close] or until ctx ends, whichever is first. A place that does not boot in time is an error with the last
-// lines of its console, and nothing of it remains; where the user can do something about an error it carries a hint.
+// [Place.Close] or until ctx ends. If the place does not boot in time, the error has the last lines of its console, and
+// nothing of the place remains. The error has a hint if the user can solve the problem.
 func Container(ctx context.Context, o Options) (*Place, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (o Options) bounds() (users.Range, Limits, error) {
 	return own, limits, err
 }
 
-// cannotProve says so where this machine cannot hold a root who may be hostile.
+// cannotProve adds to an error that this machine cannot confine an untrusted root.
 func cannotProve(err error) error {
 	if errors.Is(err, users.ErrNoNamespace) || errors.Is(err, cgroup.ErrNoLimits) {
 		return hint.With(fmt.Errorf("cannot prove here: %w", unavailable{err}),
@@ -149,13 +149,13 @@ func startContainer(ctx context.Context, o Options) (*container, error) {
 	return &container{o, started, group, own}, nil
 }
 
-// end kills the container and removes its cgroup, which is empty then.
+// end kills the container and removes its cgroup.
 func (c *container) end() error {
 	c.Kill()
 	return c.group.Remove()
 }
 
-// ended says how a container that was up came to its end.
+// ended returns why a container has ended.
 func (c *container) ended() error {
 	err := errors.New("the container has ended")
 	if exit := c.Err(); exit != nil {

@@ -19,7 +19,7 @@ import (
 
 const pollEvery = 5 * time.Millisecond
 
-// boot is a container that is not up yet.
+// boot is a container that is still booting.
 type boot struct {
 	*container
 	place  *Place
@@ -44,7 +44,8 @@ func (c *container) awaitBoot(ctx context.Context) (*Place, error) {
 	return p, nil
 }
 
-// explain says why a boot failed: the caller gave up, time was up, or the container ended; with its last words.
+// explain says why a boot failed: the caller has given up, the time is over, or the container has ended. It adds the
+// last lines of the console.
 func (b *boot) explain(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -62,8 +63,8 @@ func (b *boot) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// poll calls try until it returns true or an error, the container ends, or ctx does. It leaves a slow machine most of
-// its time to boot the container.
+// poll calls try until it returns true or an error, the container ends, or ctx does. It waits longer if try is slow, so
+// that a slow machine has time to boot the container.
 func (b *boot) poll(ctx context.Context, try func() (bool, error)) error {
 	for {
 		begin := time.Now()
@@ -114,8 +115,8 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// busDial dials the bus of a container, which lets only its own root do everything. Its socket can be a link that would
-// mean the bus of the machine here.
+// busDial dials the bus of a container as the root of the container, whom the bus allows everything. It opens the
+// socket below root first, since the path can be a link that would lead to the bus of the machine.
 func (p *Place) busDial(root host.Root) systemd.Dial {
 	return func(ctx context.Context) (conn net.Conn, err error) {
 		socket, err := root.Socket(systemd.SystemBus)
@@ -131,7 +132,7 @@ func (p *Place) busDial(root host.Root) systemd.Dial {
 	}
 }
 
-// reached waits until the unit to boot is active. If nothing is queued any more and it is not, it never will be.
+// reached waits until the unit to boot is active. It fails if the unit is not active and no job is queued any more.
 func (b *boot) reached(ctx context.Context) error {
 	unit, manager := b.Unit, b.place.manager
 	if unit == "" {

@@ -41,8 +41,8 @@ func (p *Place) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return nil, errors.Join(errs...)
 }
 
-// dialUnix opens the socket itself and connects to it by descriptor: the path may go through links that mean something
-// else here, and be longer than the 108 bytes of unix(7).
+// dialUnix opens the socket and connects to it by its descriptor: the path may contain links, which would lead
+// elsewhere outside the place, and may be longer than the 108 bytes of unix(7).
 func (p *Place) dialUnix(ctx context.Context, network, address string) (net.Conn, error) {
 	if strings.HasPrefix(address, "@") {
 		return p.dialThere(ctx, network, address)
@@ -64,8 +64,8 @@ func (p *Place) dialUnix(ctx context.Context, network, address string) (net.Conn
 	return conn, err
 }
 
-// dialThere dials in the network namespace of the place. The address is one that [net.Dialer] neither looks up nor
-// tries in parallel, so the socket is made on the calling thread.
+// dialThere dials in the network namespace of the place. The address must be one that [net.Dialer] neither resolves nor
+// dials in parallel, so that it makes the socket on the calling thread.
 func (p *Place) dialThere(ctx context.Context, network, address string) (net.Conn, error) {
 	var d net.Dialer
 	if p.net < 0 {
@@ -90,7 +90,7 @@ func (p *Place) dialThere(ctx context.Context, network, address string) (net.Con
 	return r.conn, r.err
 }
 
-// lookup resolves a host name as the place's hosts(5) has it; localhost needs no line there.
+// lookup resolves a host name by hosts(5) of the place; localhost needs no line there.
 func (p *Place) lookup(name string) ([]string, error) {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return []string{name}, nil

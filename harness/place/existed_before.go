@@ -23,8 +23,8 @@ func (p *Place) ExistedBefore(name string, at time.Time) bool {
 	return err == nil && p.lasts(path.Join(dir, path.Base(name)))
 }
 
-// lasts reports whether a path without links belongs to the machine that the place is a copy of, or is on the host and
-// survives a boot. A file that is copied because it is written to does not count as made then.
+// lasts reports whether a path without links exists on the copied machine, or on the host where it survives a boot. So
+// a file of the machine does not count as new when the overlay copies it for a write.
 func (p *Place) lasts(name string) bool {
 	if !overlay.Copied(name, "") {
 		return false

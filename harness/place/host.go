@@ -13,7 +13,7 @@ import (
 	"temper/internal/systemd"
 )
 
-// Host is the running systemd of this machine. Its error carries a hint where systemd is not PID 1 or has no bus.
+// Host returns the place of this machine's running systemd. The error has a hint if systemd is not PID 1 or has no bus.
 func Host(ctx context.Context) (*Place, error) {
 	if !systemd.Booted() {
 		return nil, hint.With(errors.New("systemd does not run this machine"), "use a container: --place container")
@@ -34,8 +34,8 @@ func Host(ctx context.Context) (*Place, error) {
 	return p, nil
 }
 
-// CopyOver mounts writable copies, in memory, over directories of the host, and returns how to take them away; see
-// [hostcopy.Cover]. In a container it does nothing: that is thrown away whole.
+// CopyOver mounts writable copies, in memory, over directories of the host, until remove is called; see
+// [hostcopy.Cover]. In a container, which is a copy itself, it does nothing.
 func (p *Place) CopyOver(ctx context.Context, d hostcopy.Directories) (remove func() error, err error) {
 	if p.box != nil || len(d.Over) == 0 {
 		return func() error { return nil }, nil

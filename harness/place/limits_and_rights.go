@@ -7,8 +7,8 @@ import (
 	"temper/harness/place/nspawn"
 )
 
-// Limits bound what a container can take from the machine. The zero value stands for a share of the machine's memory
-// and more tasks than services have; a trusted place has no limits.
+// Limits bound what a container can use of the machine. The zero value stands for a share of the machine's memory and
+// for more tasks than services have. A trusted place has no limits.
 type Limits = cgroup.Limits
 
 const (
@@ -33,8 +33,8 @@ func complete(l Limits) (Limits, error) {
 	return l, nil
 }
 
-// LimitsReached names those limits of the place that its processes have run into: "memory", "tasks". What a service
-// did after that says nothing about the service.
+// LimitsReached names the limits of the place that its processes have reached: "memory", "tasks". What a service does
+// after that says nothing about the service.
 func (p *Place) LimitsReached() []string {
 	if p.box == nil {
 		return nil
@@ -42,18 +42,17 @@ func (p *Place) LimitsReached() []string {
 	return p.box.group.LimitsReached()
 }
 
-// Trusted reports whether the root of the place is the root of the machine: the host, and a container that was asked
-// for so.
+// Trusted reports whether the root of the place has the rights of the machine's root: on the host, and in a container
+// with Options.Trusted.
 func (p *Place) Trusted() bool { return !p.users.Private() }
 
-// Withholds reports whether the place refuses its root a system call that it would be allowed on the machine with a
-// capability.
+// Withholds reports whether the place refuses its root a system call that a capability would allow on the machine.
 func (p *Place) Withholds(capability, call string) bool {
 	return !p.Trusted() && nspawn.Withholds(capability, call)
 }
 
-// Downgrades reports whether the place refuses its root a system call that it would be allowed on the machine with a
-// capability, and that programs do without.
+// Downgrades reports whether the place refuses its root a system call that a capability would allow on the machine, and
+// without which programs still work.
 func (p *Place) Downgrades(capability, call string) bool {
 	return !p.Trusted() && nspawn.Downgrades(capability, call)
 }

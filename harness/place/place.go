@@ -1,4 +1,4 @@
-// Package place gives a running systemd in which services can be tried.
+// Package place provides a running systemd for trials of services.
 //
 // Call [Container] for a throwaway boot, in systemd-nspawn, of a copy of this machine or of a given root directory;
 // call [Host] for the machine's own manager. Either way the caller stays outside: it talks to the manager through
@@ -9,10 +9,10 @@
 // namespaces that die with the calling process, even by kill -9. Only an empty cgroup directory can outlive that, and
 // [RemoveLeftovers] removes it.
 //
-// Limits: a copy of this machine is one of files that live services go on changing, as a backup would find them; two
-// mounts of the same directory become two copies. A container has no real devices and a private network with a
-// loopback interface only; the kernel is this machine's, and some of its powers (time, modules, sysctls outside the
-// network) are withheld.
+// Limits: services go on changing files of this machine while it is copied, so a copy is like a backup of a running
+// machine; two mounts of the same directory become two copies. A container has no real devices, and a private network
+// with only a loopback interface. The kernel is this machine's, and a container may not change its time, modules, and
+// sysctls outside the network.
 package place
 
 import (
@@ -37,10 +37,10 @@ import (
 type Options struct {
 	// Image is the root directory to copy; "" or "/" is this machine with every file system mounted below it.
 	Image string
-	// ID is 1 to 16 lower-case letters and digits and tells this process's places apart; "" is a random one.
+	// ID distinguishes the places of this process: 1 to 16 lower-case letters and digits; "" is a random one.
 	ID string
-	// Unit is what to boot. "" goes no further than sysinit.target and D-Bus, and tells the generator of this project
-	// (by temper=0 on the kernel command line) to stay out. "default.target" boots as the machine would.
+	// Unit is the unit to boot. "" boots only sysinit.target and D-Bus, with temper=0 on the kernel command line, which
+	// turns the generator of this project off. "default.target" boots as the machine would.
 	Unit string
 	// Args are more words of the place's kernel command line.
 	Args []string
@@ -48,8 +48,8 @@ type Options struct {
 	Files []File
 	// Timeout bounds the boot; 0 is three minutes.
 	Timeout time.Duration
-	// Trusted says that the root of the place may do to the machine what root can: it has no users of its own. All that
-	// a service can ask of systemd is then granted.
+	// Trusted gives the root of the place the rights of the machine's root: the place has no user namespace. Then
+	// systemd can enforce every directive.
 	Trusted bool
 	// Limits bound what an untrusted place can take from the machine.
 	Limits Limits
@@ -73,7 +73,7 @@ type Place struct {
 	release string
 	dead    <-chan struct{} // closed once it does not run any more; nil for the host
 	box     *container      // nil for the host
-	users   users.Range     // that it has
+	users   users.Range     // the users of the place
 	close   func() error
 
 	mu     sync.Mutex
@@ -125,14 +125,14 @@ func (p *Place) Err() error {
 // IDInside returns what the place calls a user or group that a file below its root has.
 func (p *Place) IDInside(id uint32) uint32 { return p.users.Inside(id) }
 
-// asRoot calls f on a thread that acts as the root of the place: what f makes belongs to that root, and who answers a
-// connection sees it.
+// asRoot calls f on a thread that acts as the root of the place: files that f makes belong to that root, and the peer
+// of a connection sees that root.
 func (p *Place) asRoot(f func() error) error { return namespace.AsUser(p.users.First, f) }
 
 // Close ends the place and removes every trace of it. It can be called again and then returns the same.
 func (p *Place) Close() error { return p.close() }
 
-// attach completes p with what its manager says.
+// attach reads the versions of systemd and of the kernel.
 func (p *Place) attach(ctx context.Context) error {
 	var err error
 	if p.version, err = p.manager.Version(ctx); err != nil {
@@ -151,8 +151,8 @@ func (p *Place) disconnect() {
 	closeButKeepNumber(p.rootFD)
 }
 
-// closeButKeepNumber makes a descriptor one of /dev/null: who still uses the path of a closed place must get an error,
-// not the next file that is opened.
+// closeButKeepNumber closes a descriptor and keeps its number occupied by /dev/null: a later access through the path of
+// a closed place must fail, and not reach the next file that is opened.
 func closeButKeepNumber(fd int) {
 	if fd < 0 {
 		return

@@ -12,8 +12,8 @@ import (
 	"temper/internal/host"
 )
 
-// KernelState returns what a service can set in the kernel of the place and no stop of the service takes back: what
-// [kernelstate.Read] lists, and mounts.
+// KernelState returns the state of the place in the kernel that a service can change and that remains after its stop:
+// what [kernelstate.Read] lists, and mounts.
 func (p *Place) KernelState() (map[string]string, error) {
 	var state map[string]string
 	err := p.Inside(func() (err error) {
@@ -32,8 +32,8 @@ func (p *Place) KernelState() (map[string]string, error) {
 	return state, err
 }
 
-// Inside calls f on a thread that is in the namespaces of the place for networks, host names and System V IPC: files of
-// proc(5) show each process its own, wherever they are mounted.
+// Inside calls f on a thread in the namespaces of the place for network, host name and System V IPC. There, files of
+// proc(5) about these show the values of the place.
 func (p *Place) Inside(f func() error) error {
 	if p.box == nil {
 		return f()

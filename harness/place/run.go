@@ -35,7 +35,7 @@ type Command struct {
 	Timeout time.Duration
 }
 
-// Result is what became of a command.
+// Result is the result of a command.
 type Result struct {
 	// Status is the exit status, 128 and the number of the signal that killed it, or 127 if there is no such program.
 	// Those from 200 on can be systemd's own, of systemd.exec(5): 217 is a user that does not exist.
@@ -56,8 +56,8 @@ const (
 // command is over, and with it every process that it started, when Run returns.
 func (p *Place) Run(ctx context.Context, c Command) (Result, error) { return p.run(ctx, c, (*run).do) }
 
-// Stream runs a command as root in the place while read reads its output, of which nothing is kept. The command is
-// ended where read returns before its output ends, and the status is then of no meaning.
+// Stream runs a command as root in the place while read reads its output. If read returns before the output ends, the
+// command is killed, and its status has no meaning.
 func (p *Place) Stream(
 	ctx context.Context, args []string, read func(output io.Reader) error,
 ) (status int, stderr string, err error) {
@@ -100,8 +100,8 @@ func (p *Place) run(ctx context.Context, c Command, do func(*run, context.Contex
 	return result, err
 }
 
-// runName is a new name for the unit and the files of a command. On the host it is one that [RemoveLeftovers] knows. A
-// container takes its commands with it, and RemoveLeftovers inside would look for this process among others.
+// runName is a new name for the unit and the files of a command. On the host it names this process, so that
+// [RemoveLeftovers] can find leftovers. In a container, which ends with its commands, this process has no id.
 func (p *Place) runName() (string, error) {
 	id := strings.ToLower(rand.Text()[:12])
 	if p.box != nil {
@@ -110,7 +110,7 @@ func (p *Place) runName() (string, error) {
 	return owner.Name("temper-run", id)
 }
 
-// valid finds what D-Bus cannot carry: its strings are UTF-8 without NUL.
+// valid returns an error for strings that D-Bus does not allow: they must be UTF-8 without NUL.
 func (c Command) valid() error {
 	if len(c.Args) == 0 || c.Args[0] == "" {
 		return errors.New("run: no command")
@@ -123,14 +123,14 @@ func (c Command) valid() error {
 	return nil
 }
 
-// run is one Command under way.
+// run is one Command that is running.
 type run struct {
 	*Place
 	Command
 	program, unit, dir string
 }
 
-// program finds the program name in the place; systemd before 248 wants its path.
+// program finds the path of a program in the place; systemd before 248 needs the path.
 func (p *Place) program(name string) (string, bool) {
 	if strings.Contains(name, "/") {
 		_, err := p.root.Stat(name)
@@ -144,7 +144,7 @@ func (p *Place) program(name string) (string, bool) {
 	return "", false
 }
 
-// prepare makes the directory of the command's input and outputs, which systemd opens before it becomes the user.
+// prepare makes the directory for the input and outputs of the command. systemd opens these files as root.
 func (r *run) prepare() error {
 	return r.asRoot(func() error {
 		return errors.Join(r.root.MkdirAll(r.dir, 0o700), r.root.WriteFile(r.dir+"/in", []byte(r.Stdin), 0o600))
@@ -152,7 +152,7 @@ func (r *run) prepare() error {
 }
 
 func (r *run) do(ctx context.Context) (Result, error) {
-	// The job of a oneshot unit is over when its command is; the processes that that leaves may not be.
+	// The job of a oneshot unit ends with its command; other processes of the unit may still run.
 	unit := systemd.Transient{Name: r.unit, Properties: r.properties()}
 	_, err := r.manager.StartTransientUnit(ctx, systemd.Replace, unit)
 	if err == nil {
@@ -164,10 +164,10 @@ func (r *run) do(ctx context.Context) (Result, error) {
 	return r.collect(ctx)
 }
 
-// errReadEnough says that a command was ended since nobody wants the rest of its output.
+// errReadEnough says that a command was killed since its reader does not want the rest of the output.
 var errReadEnough = errors.New("its output was read as far as it was wanted")
 
-// stream is do with a pipe as output, which read reads meanwhile. What read returns is in reading.
+// stream is do with a pipe as output, which read reads meanwhile. It stores the error of read in reading.
 func (r *run) stream(ctx context.Context, read func(io.Reader) error, reading *error) (Result, error) {
 	out, hold, err := r.pipe()
 	if err != nil {
@@ -196,8 +196,8 @@ func (r *run) stream(ctx context.Context, read func(io.Reader) error, reading *e
 	return result, err
 }
 
-// pipe makes the output of the command a pipe. It returns the end to read from, and one that keeps the output from
-// ending before the command has opened its own.
+// pipe makes a pipe for the output of the command. It returns the end to read from, and hold, an open end to write to:
+// without it, the output would end before the command opens the pipe.
 func (r *run) pipe() (out, hold *os.File, err error) {
 	err = r.asRoot(func() (err error) {
 		out, err = r.root.MakePipe(r.dir+"/out", 0o600)
@@ -247,9 +247,9 @@ func (r *run) properties() []systemd.Property {
 	return list
 }
 
-// literal keeps systemd from expanding variables in arguments. The flag for it wants ExecStartEx, which systemd 247 and
-// 252 cannot read again from the file of a transient unit: with a daemon-reload before the process starts, it never
-// would.
+// literal escapes arguments so that systemd expands no variables in them. The flag for that needs ExecStartEx, which
+// systemd 247 and 252 cannot read from the file of a transient unit: after a daemon-reload before the process starts,
+// it would never start.
 func literal(args []string) []string {
 	escaped := make([]string, len(args))
 	for i, arg := range args {
@@ -273,7 +273,7 @@ func (r *run) inactive(ctx context.Context) error {
 	}
 }
 
-// cause is why the place could not tell how the command ended.
+// cause replaces an error of a lost connection by the reason why the place has ended.
 func (r *run) cause(err error) error {
 	if gone := r.Err(); gone != nil && errors.Is(err, systemd.ErrGone) {
 		return gone
@@ -305,9 +305,9 @@ func (r *run) output(status int) Result {
 	return Result{Status: status, Stdout: r.read("out"), Stderr: r.read("err")}
 }
 
-// read returns the beginning of an output, "" if the command never got as far as to open it.
+// read returns the beginning of an output; "" if the command has not opened it.
 func (r *run) read(name string) string {
-	// Root of the place can have put another kind of file there, such as a pipe into which nobody writes.
+	// The root of the place may have replaced it by another kind of file, such as a pipe without a writer.
 	f, err := r.root.Open(r.dir + "/" + name)
 	if err != nil {
 		return ""
@@ -317,15 +317,15 @@ func (r *run) read(name string) string {
 	return string(data)
 }
 
-// clean leaves nothing of the command, whatever state it is in and whether or not the caller has given up. After a
-// failure the unit may be queued or running, and is stopped, which for it means SIGKILL.
+// clean removes everything of the command, in whatever state it is, also after the context of the caller has ended.
+// After a failure the unit may be queued or running; then clean stops it, by SIGKILL.
 func (r *run) clean(failure error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
 	defer cancel()
 	if failure != nil {
-		_, _ = r.manager.StopUnit(ctx, r.unit) // it can be unloaded by now, which is an error and what is wanted
+		_, _ = r.manager.StopUnit(ctx, r.unit) // fails if the unit is not loaded any more, which is fine
 	}
-	_ = r.manager.Unref(ctx, r.unit) // the same
+	_ = r.manager.Unref(ctx, r.unit) // likewise
 	return r.root.RemoveAll(r.dir)
 }
 

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addData puts the structure that a call was given into the fields of the denial.
+// addData decodes the structure that a call has as its argument into the fields of the denial.
 func (d *Denial) addData(data []byte) {
 	switch d.Syscall {
 	case "clone3": // struct clone_args: flags is the first of its members
@@ -24,8 +24,8 @@ func (d *Denial) addData(data []byte) {
 	}
 }
 
-// socketAddress shows a struct sockaddr: the path of a unix socket, "@name" of an abstract one, or address and port. Of
-// other families it shows the family alone.
+// socketAddress formats a struct sockaddr: the path of a unix socket, "@name" of an abstract one, or address and port.
+// For other families it returns only the family.
 func socketAddress(data []byte) string {
 	if len(data) < 2 {
 		return ""

@@ -21,9 +21,8 @@ type Restriction struct {
 // String is "kind subject".
 func (r Restriction) String() string { return strings.TrimSpace(string(r.Kind) + " " + r.Subject) }
 
-// Restrictions returns what may have refused the call, the likeliest first; none if the error is not one by which a
-// sandbox speaks. Whether a seccomp filter or the kernel itself refused it is known, so the one's restrictions are
-// never suspected of what the other did.
+// Restrictions returns what may have refused the call, the likeliest first; none if no sandbox causes that error. It is
+// known whether a seccomp filter or the kernel itself refused the call, so only restrictions of that kind are returned.
 func (d Denial) Restrictions() []Restriction {
 	var found []Restriction
 	for _, r := range rules {
@@ -39,7 +38,7 @@ func (d Denial) Restrictions() []Restriction {
 	return found
 }
 
-// by says who refuses.
+// by says whether a seccomp filter or the kernel itself refuses.
 type by int
 
 const (
@@ -48,7 +47,7 @@ const (
 	either
 )
 
-// rule is one way in which a restriction shows.
+// rule is one way in which a restriction causes errors.
 type rule struct {
 	Kind    refusal.Kind
 	By      by
@@ -63,7 +62,7 @@ func (r rule) fits(d Denial) bool {
 		(r.Calls == nil || slices.Contains(r.Calls, d.Syscall))
 }
 
-// Groups of calls that the rules speak of.
+// Groups of calls that the rules use.
 var (
 	execCalls = []string{"execve", "execveat"}
 	idCalls   = []string{
@@ -121,7 +120,7 @@ var rules = []rule{
 	{refusal.Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
 	{refusal.Capability, kernel, []string{"ENOMEM", "EAGAIN"}, lockCalls, lockCapability},
 	{refusal.NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process},
-	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // its group would be let in
+	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // a set-group-ID program could open it
 	{refusal.Syscall, seccomp, nil, nil, callItself},
 }
 
@@ -192,7 +191,7 @@ func executableMemory(d Denial) []string {
 	return []string{d.Syscall}
 }
 
-// executableFile is a file that was to be mapped as a program; which, the call does not say.
+// executableFile is a file that was to be mapped as a program. The call does not tell its path.
 func executableFile(d Denial) []string {
 	if d.Args[2]&unix.PROT_EXEC == 0 || d.Args[3]&unix.MAP_ANONYMOUS != 0 {
 		return nil
@@ -225,7 +224,7 @@ func paths(d Denial) []string {
 	return []string{d.Path, d.To}
 }
 
-// files are the files of a call that has some, with the addresses of sockets left out.
+// files are the files of a call, without the addresses of sockets.
 func files(d Denial) []string {
 	if d.Path == "" || !strings.HasPrefix(d.Path, "/") && callOf(d.Syscall).Data != 0 {
 		return nil
@@ -233,7 +232,7 @@ func files(d Denial) []string {
 	return paths(d)
 }
 
-// processFiles are files of a process in /proc. Those of the process itself are always there to be seen.
+// processFiles are the files of another process in /proc. Those of the process itself are always visible.
 func processFiles(d Denial) []string {
 	if rest, ok := strings.CutPrefix(d.Path, "/proc/"); ok {
 		entry, _, _ := strings.Cut(rest, "/")
@@ -244,7 +243,7 @@ func processFiles(d Denial) []string {
 	return nil
 }
 
-// procFiles are files in /proc that are of no process.
+// procFiles are files in /proc that belong to no process.
 func procFiles(d Denial) []string {
 	if rest, ok := strings.CutPrefix(d.Path, "/proc/"); ok {
 		entry, _, _ := strings.Cut(rest, "/")
@@ -262,8 +261,8 @@ func device(d Denial) []string {
 	return nil
 }
 
-// addresses are the peers of a call on a socket that are not files. An answer that nobody listens concerns the sandbox
-// only for an abstract socket, which another network namespace may have.
+// addresses are the peers of a call on a socket, without paths. A refused connection can be due to the sandbox only for
+// an abstract socket, which may be in another network namespace.
 func addresses(d Denial) []string {
 	if strings.HasPrefix(d.Path, "/") || d.Errno == "ECONNREFUSED" && !strings.HasPrefix(d.Path, "@") {
 		return nil

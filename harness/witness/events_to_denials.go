@@ -20,18 +20,18 @@ import (
 // order is the byte order of the programs' events and maps. Both architectures are little-endian.
 var order = binary.LittleEndian
 
-// maxDenials bounds the different denials that are kept: a service that tries ever new names must not fill the memory.
+// maxDenials bounds the number of different denials: a service that tries endless new names must not fill the memory.
 const maxDenials = 20000
 
-// collector makes denials of events.
+// collector turns events into denials.
 type collector struct {
-	told    bool // whether the kernel tells of capabilities
+	told    bool // the kernel reports which capabilities a call lacks
 	cgroup  *cgroup
-	denials map[Denial]*tally // by what they are about, PID and Count 0
+	denials map[Denial]*tally // by denials without PID and Count
 	dropped uint64
 }
 
-// tally is how often a denial happened, and to whom first.
+// tally is how often a denial happened, and to which process first.
 type tally struct {
 	pid, count int
 	setup      bool
@@ -54,11 +54,11 @@ func (n *collector) read(r *ringbuf.Reader) error {
 	}
 }
 
-// noCall is the number of a return from a signal handler, which comes with the result of the call before it: noted
-// already.
+// noCall is the number of a return from a signal handler. Such an event repeats the result of the call before it, which
+// is recorded already.
 const noCall = 0xffffffff
 
-// add notes one event as bpf_programs.go lays it out.
+// add records one event, whose layout is in bpf_programs.go.
 func (n *collector) add(event []byte) {
 	if len(event) < eventSize || !n.cgroup.has(order.Uint64(event[eventCgroup:])) ||
 		order.Uint32(event[eventNumber:]) == noCall {
@@ -83,7 +83,7 @@ func (n *collector) add(event []byte) {
 	t.root = t.root || order.Uint32(event[eventUser:]) == n.cgroup.root
 }
 
-// record returns what was noted.
+// record returns the denials so far.
 func (n *collector) record() Record {
 	r := Record{Dropped: n.dropped}
 	for _, d := range slices.SortedFunc(maps.Keys(n.denials), compare) {
@@ -98,9 +98,9 @@ func (n *collector) record() Record {
 	return r
 }
 
-// bySystemd reports whether systemd itself was refused while it prepared the service: its child is called after the
-// program in parentheses until it runs it. That it may not run the program, or dies of the filter that it has just
-// installed, is the service's matter.
+// bySystemd reports whether the denial is about systemd itself while it set up the service: until its child executes
+// the program, the name of the child is that of the program in parentheses. A denied execution of the program, and
+// death by the filter that systemd has just installed, count as denials of the service.
 func (d Denial) bySystemd() bool {
 	if d.Errno == "SIGSYS" || strings.HasPrefix(d.Syscall, "execve") && d.Errno != "ENOENT" {
 		return false
@@ -112,7 +112,7 @@ func (d Denial) bySystemd() bool {
 	return strings.HasPrefix(d.Process, "(") || d.Process == "systemd" || d.Process == "systemd-executo"
 }
 
-// decode reads an event, except for its cgroup. Directories are looked up at once, while the process is likely to live.
+// decode decodes an event, except for its cgroup. It reads the directories of the process at once, before that ends.
 func decode(event []byte) Denial {
 	task := order.Uint64(event[eventTask:])
 	d := Denial{

@@ -13,7 +13,7 @@ import (
 // mappings are the files by which a user namespace gets its ids; user_namespaces(7).
 var mappings = map[string][]string{"uid_map": {"CAP_SETUID", "CAP_SETFCAP"}, "gid_map": {"CAP_SETGID", "CAP_SETFCAP"}}
 
-// Capabilities are those of which any would have made the call succeed, if it is a capability that was missing.
+// Capabilities are the capabilities each of which could have made the call succeed, if it failed for lack of one.
 func (d Denial) Capabilities() []string {
 	switch {
 	case d.Errno == "EPERM":
@@ -24,16 +24,16 @@ func (d Denial) Capabilities() []string {
 	return nil
 }
 
-// SuspectedCapabilities are those that the call may have lacked as far as its name and its error tell. They are more
-// than Capabilities where the kernel was not asked: a system call filter of a container refuses a call before that.
+// SuspectedCapabilities are the capabilities that the call may have lacked by its name and error. They can be more than
+// Capabilities: a system call filter of a container refuses a call before the kernel checks capabilities.
 func (d Denial) SuspectedCapabilities() []string {
 	d.Told = false
 	return d.Capabilities()
 }
 
-// capabilities are those that would have made a call succeed that ended with EPERM. Of the capabilities that the table
-// has for the call the kernel tells which was lacked. Where the table has none, what was lacked is suspected, unless
-// the call changes the memory of the process: each of these asks for CAP_SYS_ADMIN, which only moves a limit.
+// capabilities are the capabilities that could have made a call succeed that ended with EPERM: those of the table needs
+// that the process lacked. If there are none, they are all that the call asked for and lacked, unless the call changes
+// the memory of the process: such calls ask for CAP_SYS_ADMIN only to raise a limit.
 func capabilities(d Denial) []string {
 	const socketIoctls = 0x89 // linux/sockios.h
 	suspected := asked[d.Syscall]
@@ -51,9 +51,9 @@ func capabilities(d Denial) []string {
 	return d.Lacked.Names()
 }
 
-// accessCapabilities are those that would have made a call succeed that ended with EACCES, for root the narrower first:
-// CAP_DAC_READ_SEARCH is asked for before CAP_DAC_OVERRIDE, and only where it is enough. Another user seldom has
-// either: it wants to be let in by a group.
+// accessCapabilities are the capabilities that could have made a call succeed that ended with EACCES. For root the
+// narrower one comes first: the kernel asks for CAP_DAC_READ_SEARCH before CAP_DAC_OVERRIDE, if it is enough. Other
+// users seldom have either, and mostly rely on a group.
 func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
@@ -68,7 +68,7 @@ func accessCapabilities(d Denial) []string {
 	return nil
 }
 
-// lockCapability is the one without which memory can be locked up to a limit only.
+// lockCapability is the capability without which a process can lock memory only up to a limit.
 func lockCapability(d Denial) []string {
 	if d.Syscall == "mmap" && d.Args[3]&unix.MAP_LOCKED == 0 {
 		return nil
@@ -76,8 +76,8 @@ func lockCapability(d Denial) []string {
 	return d.lacked([]string{"CAP_IPC_LOCK"})
 }
 
-// lacked are those of the capabilities that the process did not have when the call asked for them; all where the kernel
-// has not told.
+// lacked are those of the capabilities that the call asked for and the process did not have; all of them if the kernel
+// did not report that.
 func (d Denial) lacked(names []string) []string {
 	if !d.Told {
 		return names
@@ -88,7 +88,7 @@ func (d Denial) lacked(names []string) []string {
 	})
 }
 
-// onlyReads reports whether the call needs no more of its file than to find and to read it.
+// onlyReads reports whether the call only finds or reads its file.
 func (d Denial) onlyReads() bool {
 	switch d.Syscall {
 	case "open":
@@ -122,7 +122,7 @@ func invert(needs map[string][]string) map[string][]string {
 	return asked
 }
 
-// needs says which capability the kernel asks for in a call, where it answers EPERM without; see capabilities(7).
+// needs lists the calls that end with EPERM without a capability; see capabilities(7).
 var needs = map[string][]string{
 	"CAP_BPF":             {"bpf"},
 	"CAP_CHOWN":           chownCalls,
@@ -166,5 +166,5 @@ var needs = map[string][]string{
 	"CAP_SYSLOG":         {"syslog"},
 }
 
-// asked is needs the other way round, each list sorted.
+// asked lists the capabilities that each call needs, sorted. It is the inverse of needs.
 var asked = invert(needs)

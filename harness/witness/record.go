@@ -17,8 +17,8 @@ import (
 
 // Denial is a system call that the kernel refused.
 type Denial struct {
-	Syscall string // kernel's name; of a 32-bit program "x86 call 5"
-	Errno   string // "EPERM", or "SIGSYS" where the process was killed for the call
+	Syscall string // the kernel's name; for a 32-bit program "x86 call 5"
+	Errno   string // "EPERM", or "SIGSYS" if the process was killed for the call
 	// Path is the file that the call was about, as the process sees it, or a socket's address: "/run/x.sock",
 	// "@abstract", "127.0.0.1:80". It is relative if the directory could not be learned, "" if the call has no such
 	// argument.
@@ -33,7 +33,8 @@ type Denial struct {
 	PID      int    // of the first process that was refused, as seen from here
 	Count    int    // how often it happened
 	Root     bool   // whether a process of root was refused; of a container, of its own root
-	// Lacked are the capabilities that the call asked for and the process did not have, where the kernel has Told that.
+	// Lacked are the capabilities that the call asked for and the process did not have. It is known only if Told is
+	// set.
 	Lacked values.CapSet
 	Told   bool
 }
@@ -52,25 +53,25 @@ func (d Denial) String() string {
 	return fmt.Sprintf("%s: %s(%s): %s", d.Process, d.Syscall, strings.Join(args, ", "), d.Errno)
 }
 
-// Record is what a witness saw, sorted: each denial once, the most telling errors first.
+// Record is what a witness has recorded: each denial once, sorted, the most informative errors first.
 type Record struct {
 	// Denials are the calls of the service itself.
 	Denials []Denial
-	// Setup are those of systemd while it prepared the service in its cgroup. Most are of no consequence; they say
-	// more where the start fails with an exit status of 200 or above.
+	// Setup are the denials of systemd while it set up the service in its cgroup. Most of them do not matter, unless
+	// the start fails with an exit status of 200 or above.
 	Setup []Denial
-	// Granted are the capabilities that the service asked for and had, where the kernel has Told that.
+	// Granted are the capabilities that the service asked for and had. They are known only if Told is set.
 	Granted values.CapSet
 	Told    bool
 	// Dropped counts the events that were lost because they came too fast. If it is not 0, the record is incomplete.
 	Dropped uint64
 }
 
-// Minus returns what r has and the baseline has not, however often. Two denials are the same if all but PID, Count,
-// Root and Filtered are equal, as the service sees no difference; ids of processes in paths below /proc, and numbers at
-// the end of names of threads, do not count.
+// Minus returns r without the denials that the baseline has, however often. It compares all fields but PID, Count,
+// Root, Filtered, Lacked and Told, which make no difference to the service, and ignores process ids in paths below
+// /proc and numbers at the end of thread names.
 //
-// A capability that the baseline was not granted did not make the call succeed there either: no denial has lacked it.
+// It removes from Lacked the capabilities that the baseline was not granted: the call succeeded there without them.
 func (r Record) Minus(baseline Record) Record {
 	r.Denials, r.Setup = minus(r.Denials, baseline.Denials), minus(r.Setup, baseline.Setup)
 	if baseline.Told {
@@ -81,7 +82,7 @@ func (r Record) Minus(baseline Record) Record {
 	return r
 }
 
-// Renamed returns r with another name for what is called old in paths and addresses.
+// Renamed returns r with old replaced by name in paths and addresses.
 func (r Record) Renamed(old, name string) Record {
 	renamed := func(list []Denial) []Denial {
 		list = slices.Clone(list)
@@ -116,8 +117,8 @@ func (d Denial) class() Denial {
 	return d
 }
 
-// Hidden returns r without those ENOENT that any process would get in the file tree at root: of files that are not
-// there outside the sandbox either. A program that fails looks for many of them, such as translations of its message.
+// Hidden returns r without each ENOENT for a file that does not exist in the file tree at root either. A program that
+// fails looks for many such files, for example translations of its message.
 func (r Record) Hidden(root host.Root) Record {
 	absent := func(d Denial) bool { return d.Errno == "ENOENT" && strings.HasPrefix(d.Path, "/") && !d.findable(root) }
 	r.Denials = slices.DeleteFunc(slices.Clone(r.Denials), absent)
@@ -125,7 +126,7 @@ func (r Record) Hidden(root host.Root) Record {
 	return r
 }
 
-// creates are the calls that make the file that they name: its directory must be there, and not the file itself.
+// creates are the calls that create the file that they name: its directory must exist, and not the file itself.
 var creates = []string{"bind", "creat", "mkdir", "mkdirat", "mknod", "mknodat"}
 
 // findable reports whether the call would find its file outside the sandbox.
@@ -142,7 +143,7 @@ func (d Denial) findable(root host.Root) bool {
 	return err == nil
 }
 
-// rank lists errors by how much they tell; those that are not in it come between the last two.
+// rank lists errors, the most informative first. Errors that are not in the list have the place of "".
 var rank = []string{"SIGSYS", "EROFS", "EPERM", "EACCES", "EAFNOSUPPORT", "ENOSYS", "", "ENOENT"}
 
 func rankOf(errno string) int {

@@ -9,35 +9,34 @@ import (
 
 //go:generate go run ./gen zz_numbers.go
 
-// call says what of a system call is worth recording. Arguments are counted from 1; 0 is none.
+// call says what is recorded of a system call. Arguments are counted from 1; 0 is none.
 type call struct {
 	Name string
-	// Path is the argument with a path, relative to the directory that is open as Dir. Without a Path, what is open as
-	// Dir
-	// is itself what the call is about.
+	// Path is the argument with a path, relative to the directory of the descriptor in argument Dir. Without a Path,
+	// the call is about the file of that descriptor.
 	Path, Dir int
-	// Text says that Path is a text that stands for itself: the target of a link, the source of a mount.
+	// Text says that Path is recorded as it is and not resolved: the target of a link, the source of a mount.
 	Text bool
 	// To and ToDir are a second path, of a rename or a link.
 	To, ToDir int
-	// Data is an argument that points to a structure, whose beginning is recorded in place of a path; Size is the
-	// argument with its length, without one 64 bytes are taken.
+	// Data is an argument that points to a structure, whose beginning is recorded instead of a path. Size is the
+	// argument with its length; without it, 64 bytes are recorded.
 	Data, Size int
-	// Scalars are the arguments that tell something by themselves; 32 bits of each count. All others are addresses and
-	// descriptors, which differ from one run to the next.
+	// Scalars are the arguments that are plain numbers, of which 32 bits are recorded. All others are addresses and
+	// descriptors, which differ from run to run.
 	Scalars []int
 	// Errnos are recorded besides the usual ones.
 	Errnos []unix.Errno
 }
 
-// usual are the errors by which every kind of restriction may show in any call.
+// usual are the errors that restrictions can cause in any call.
 var usual = []unix.Errno{
 	unix.EPERM, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EXDEV, unix.ENODEV, unix.EROFS, unix.ENOSYS, unix.EOVERFLOW,
 	unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT, unix.EADDRNOTAVAIL, unix.ENETDOWN, unix.ENETUNREACH,
 	unix.EHOSTUNREACH, unix.ENOKEY,
 }
 
-// Errors that are ordinary in most calls and telling in some.
+// Errors that are ordinary in most calls, and a sign of a restriction in some.
 var (
 	unmapped = []unix.Errno{unix.EINVAL}                             // an id that the user namespace does not have
 	busy     = []unix.Errno{unix.EBUSY}                              // a mount point cannot be moved away
@@ -48,7 +47,7 @@ var (
 	noCode   = []unix.Errno{unix.EINVAL, unix.ENOEXEC, unix.ELIBBAD} // a program that cannot be run
 )
 
-// calls is sorted by name. Calls without a row are recorded by name and error alone.
+// calls is sorted by name. Calls without a row are recorded only by name and error.
 var calls = []call{
 	{Name: "access", Path: 1, Scalars: []int{2}},
 	{Name: "acct", Path: 1},

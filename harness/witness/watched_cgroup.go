@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroup is the one that is watched. The programs look at its parent, because systemd makes the cgroup of a unit only
-// when it starts it, and removes it when it stops; they note the id of the child, and the names of the children are
-// learned as they appear. A child that was gone before its name could be learned counts as the watched one: noise
-// rather than loss.
+// cgroup is the watched cgroup. The BPF programs watch its parent, since systemd makes the cgroup of a unit when it
+// starts the unit, and removes it when the unit stops. They record the id of the child, and the names of the children
+// are read as they appear. A child that has ended before its name was read counts as the watched one, so that nothing
+// is lost.
 type cgroup struct {
 	name   string   // last part of its path
 	parent *os.File // open directory
@@ -29,7 +29,7 @@ type cgroup struct {
 	children map[uint64]string // name by id
 }
 
-// openCgroup prepares to watch the cgroup at path, the parents of which it makes where they are missing.
+// openCgroup prepares to watch the cgroup at path. It makes missing parents.
 func openCgroup(path string) (*cgroup, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("cgroup %q: want an absolute path", path)
@@ -68,8 +68,8 @@ func (c *cgroup) open(dir string) error {
 	return nil
 }
 
-// make makes dir and its missing parents, each owned by whoever owns the one above: the owner may be the shifted root
-// of a container, whose systemd must be able to use it.
+// make makes dir and its missing parents. Each has the owner of its parent: that may be the root of a container with
+// its own users, whose systemd must be able to use the cgroup.
 func (c *cgroup) make(dir string) error {
 	var stat unix.Statfs_t
 	switch err := unix.Statfs(dir, &stat); {
@@ -106,18 +106,18 @@ func inheritOwner(dir string) error {
 	return nil
 }
 
-// follow learns the names of new children until the inotify instance is closed.
+// follow reads the names of new children until the inotify instance is closed.
 func (c *cgroup) follow() {
 	buf := make([]byte, 64<<10)
 	for {
 		if _, err := c.watch.Read(buf); err != nil {
 			return
 		}
-		c.scan() // it does not matter which: the others are known, and there are few
+		c.scan() // there are few children, so it reads all of them
 	}
 }
 
-// scan learns the names of the children that there are.
+// scan reads the names of all children.
 func (c *cgroup) scan() {
 	entries, err := os.ReadDir(c.parent.Name())
 	if err != nil {

@@ -1,17 +1,17 @@
 // Package witness records which system calls of a service the kernel refused, as evidence for what a sandbox broke.
 //
-// [Start] it on the service's cgroup before the service starts, which need not exist yet, and [Witness.Stop] it when
-// the trial is over. What the hardened trial has and the baseline has not ([Record.Minus]) is the evidence, and
-// [Denial.Restrictions] says in neutral terms what may have refused it.
+// [Start] it on the service's cgroup, which need not exist yet, before the service starts, and [Witness.Stop] it after
+// the trial. The denials of the hardened trial that the baseline does not have ([Record.Minus]) are the evidence, and
+// [Denial.Restrictions] says what may have caused each of them.
 //
-// An eBPF program on the raw tracepoint sys_exit looks at every call of the cgroup that failed, one on sys_enter tells
-// those apart that seccomp refused, one on signal_deliver sees deaths by seccomp, and from Linux 6.14 on one on
-// cap_capable sees which capabilities a call lacked. They are assembled here for the kernel that runs: no compiler, no
-// BTF, no file. Needs Linux 5.8, root and a cgroup2 file system; x86-64 and arm64. Nothing is lost silently: what found
-// no room is counted.
+// An eBPF program on the raw tracepoint sys_exit sees every failed call in the cgroup, one on sys_enter tells which
+// calls seccomp refused, one on signal_deliver sees deaths by seccomp, and since Linux 6.14 one on cap_capable sees
+// which capabilities a call lacks. This package assembles them for the running kernel, without a compiler, BTF or
+// files. It needs Linux 5.8, root and a cgroup2 file system, on x86-64 or arm64. It counts the events that do not fit
+// into its buffer.
 //
-// Limits: what io_uring does on behalf of a process is no system call and is not seen; a path is cut at 511 bytes; a
-// relative path whose process ended before its directory was looked up stays relative.
+// Limits: io_uring makes no system calls, so what it does for a process is not seen; a path is cut at 511 bytes; a
+// relative path stays relative if the process ends before its directory is read.
 package witness
 
 import (
@@ -30,14 +30,14 @@ import (
 	"temper/internal/values"
 )
 
-// ErrUnsupported is wrapped by the errors of [Start] that mean that this kernel, or the place where temper runs, has no
-// witness to offer. Any other error is about the cgroup that was asked for.
+// ErrUnsupported is wrapped by the errors of [Start] that mean that a witness cannot run with this kernel or in this
+// environment. Any other error is about the cgroup.
 var ErrUnsupported = errors.New("the kernel grants no witness")
 
-// ringSize is what the ring buffer holds, in bytes: 3,600 events that wait to be read.
+// ringSize is the size of the ring buffer in bytes, for about 3,600 unread events.
 const ringSize = 4 << 20
 
-// Witness is a recording that goes on. It is not safe for concurrent use.
+// Witness is a running recording. It is not safe for concurrent use.
 type Witness struct {
 	cgroup    *cgroup
 	closers   []func() error // in the order of opening
@@ -51,8 +51,8 @@ type Witness struct {
 }
 
 // Start records the refused calls of all processes in a cgroup, a directory such as
-// /sys/fs/cgroup/system.slice/x.service, and in those below it. The cgroup may come, go and come again while the
-// witness runs; its parent is made if it does not exist, and removed again by Stop if nobody uses it.
+// /sys/fs/cgroup/system.slice/x.service, and in the cgroups below it. The cgroup may be made and removed several times
+// while the witness runs. Start makes a missing parent, and Stop removes it if it is unused.
 func Start(path string) (*Witness, error) { return start(path, ringSize) }
 
 func start(path string, ringSize uint32) (*Witness, error) {
@@ -86,11 +86,11 @@ func (w *Witness) attach(ringSize uint32) error {
 		return fmt.Errorf("ring buffer: %w", err)
 	}
 	w.closers = append(w.closers, w.reader.Close)
-	// Enter first: a call that is not seen to enter would look like one that seccomp refused.
+	// sys_enter is first: without its event, a call would look like one that seccomp refused.
 	if err := w.run("sys_enter", enterProgram(m)); err != nil {
 		return err
 	}
-	// Linux before 6.14 does not tell of capabilities.
+	// Linux before 6.14 does not have this tracepoint.
 	if err := w.run("cap_capable", capabilityProgram(m)); err == nil {
 		w.collector.told = true
 	} else if !errors.Is(err, os.ErrNotExist) {
@@ -102,7 +102,7 @@ func (w *Witness) attach(ringSize uint32) error {
 	return w.run("signal_deliver", signalProgram(m))
 }
 
-// makeMaps makes the maps of the programs and fills in what they ask for.
+// makeMaps makes the maps of the programs and fills in their tables.
 func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error) {
 	specs := []*ebpf.MapSpec{
 		{Name: "temper_cgroup", Type: ebpf.CGroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 1},
@@ -155,8 +155,8 @@ func (w *Witness) run(tracepoint string, spec *ebpf.ProgramSpec) error {
 	return nil
 }
 
-// Stop ends the recording and returns it. All processes of the cgroup should have ended, or what they do meanwhile may
-// be missing. The error is of the recording itself, which is then incomplete.
+// Stop ends the recording and returns it. Calls of processes that still run may be missing. After an error, the record
+// is incomplete.
 func (w *Witness) Stop() (Record, error) {
 	err := w.detach()
 	if ferr := w.reader.Flush(); ferr != nil {
@@ -199,7 +199,7 @@ func (w *Witness) detach() error {
 	return err
 }
 
-// close gives back everything that was opened, the last first.
+// close closes everything that was opened, in reverse order.
 func (w *Witness) close() error {
 	err := w.detach()
 	for i := len(w.closers) - 1; i >= 0; i-- {
