@@ -33,6 +33,8 @@ func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 	switch {
 	case own == nil && err == nil && shipped != nil && shipped.Stale:
 		shipped.Changes = append(shipped.Changes, verdict.NeverHere)
+	case own == nil && shipped != nil:
+		shipped.NoCopy = shipped.Result == verdict.Proven
 	case own != nil && (shipped == nil || shipped.Stale):
 		return own, nil // a damaged shipped verdict is a problem only if there is no other
 	case own != nil:

@@ -51,7 +51,8 @@ const NeedsProofFile = "temper-prove.needed"
 func askForProofs(dir string, decisions []Decision) error {
 	var units strings.Builder
 	for _, d := range decisions {
-		if d.NeedsProof {
+		// temper renew also copies what a package brought, so that it stays when the package of the service changes.
+		if d.NeedsProof || d.Verdict != nil && d.Verdict.NoCopy && d.Text != "" {
 			fmt.Fprintln(&units, d.Unit)
 		}
 	}

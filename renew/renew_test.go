@@ -187,3 +187,32 @@ func TestKeepsShipped(t *testing.T) {
 		t.Errorf("the drop-in is %q", text)
 	}
 }
+
+// TestAsksForACopy: a boot asks for a copy of what a package brought, once.
+func TestAsksForACopy(t *testing.T) {
+	m, r, _ := newMachine(t)
+	m.round(r)
+	store := verdict.Store{Root: m.root}
+	v, err := store.Get("web.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Fingerprint.Systemd, v.Fingerprint.Kernel = 0, ""
+	if err := errors.Join(store.Shipped().PutShared(v), store.Remove("web.service")); err != nil {
+		t.Fatal(err)
+	}
+	asks := func() bool {
+		out := t.TempDir()
+		generator.Run(m.root, "", out)
+		_, err := os.Stat(filepath.Join(out, generator.NeedsProofFile))
+		return err == nil
+	}
+	if !asks() {
+		t.Error("nobody is asked for a copy")
+	}
+	m.proved = nil
+	m.round(r)
+	if asks() || len(m.proved) > 0 {
+		t.Errorf("asks again: %t; proved %q", asks(), m.proved)
+	}
+}

@@ -39,6 +39,7 @@ type Verdict struct {
 	Fingerprint Fingerprint `json:"fingerprint"`
 	LastAttempt *Attempt    `json:"last_attempt,omitempty"` // to prove it again, where that proved nothing
 	Changes     []Change    `json:"-"`                      // what made it stale
+	NoCopy      bool        `json:"-"`                      // a package brought it and this machine has no copy of it
 	Tried       bool        `json:"-"`                      // the last attempt was about the unit as it is now
 }
 
