@@ -2,6 +2,7 @@ package harness_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,13 +45,13 @@ func TestSystemdHostileProof(t *testing.T) {
 	for _, tree := range []string{"bookworm", "trixie", "sid"} {
 		for _, tc := range []struct {
 			how, want string // a verdict, or what is in the error
-			reason    string
+			reason    string // or an advisory
 		}{
 			{"stop", "error", "does not answer"}, // first: for a minute it only waits
 			{"nothing", verdict.Proven, ""},
 			{"outlive", verdict.Proven, ""},
-			{"forks", verdict.Inconclusive, "limits of the place (tasks)"},
-			{"memory", verdict.Inconclusive, "limits of the place (memory)"},
+			{"forks", verdict.Proven, "limits of the place (tasks) and went on"},
+			{"memory", verdict.Inconclusive, "limits of the place (memory)"}, // it is killed
 			{"disk", "", ""}, // whatever comes of it
 		} {
 			t.Run(tree+"/"+tc.how, func(t *testing.T) {
@@ -61,7 +62,7 @@ func TestSystemdHostileProof(t *testing.T) {
 				if took := time.Since(begin); took > 4*time.Minute {
 					t.Errorf("it took %s", took)
 				}
-				got, why := v.Result, v.Reason
+				got, why := v.Result, fmt.Sprint(v.Reason, v.Advisories)
 				if err != nil {
 					got, why = "error", err.Error()
 				}
@@ -81,7 +82,11 @@ func proveHostile(t *testing.T, tree, how, mark string, program []byte) (verdict
 	t.Helper()
 	set := library(t)
 	toml := filepath.Join(t.TempDir(), "hostile.toml")
-	if err := os.WriteFile(toml, []byte(hostileProfile), 0o644); err != nil {
+	text := hostileProfile
+	if how == "memory" { // all that it uses takes a while on a busy machine
+		text = strings.Replace(text, "2s", "10s", 1)
+	}
+	if err := os.WriteFile(toml, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	p, err := profiles.LoadFile(toml, set)

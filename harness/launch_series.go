@@ -23,7 +23,7 @@ import (
 // what the launches without hardening showed.
 type series struct {
 	unit     *unit.Unit
-	profile  *profiles.Profile
+	profile  *profiles.Profile                               // without the checks that are set aside
 	stem     string                                          // the beginning of the names of the transient units
 	newPlace func(ctx context.Context) (*place.Place, error) // boots a place like the first; nil = impossible
 
@@ -33,6 +33,8 @@ type series struct {
 	launches    int            // number of launches so far
 	baselines   []trial.Result // launches without hardening that passed; hardened ones are compared with them
 	placeFault  string         // why the place, not the service, may have caused a failure; empty if there is no sign
+	setAside    []setAside     // checks that the place cannot grant
+	limits      []string       // limits of the place that launches reached and passed
 	noWitness   error          // why there is no witness; nil while there is one
 	leftOnHost  []string       // what the first launch made on the host and the next boot removes
 
@@ -120,6 +122,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	ctx, cancel := whileRuns(ctx, s.current.Place)
 	defer cancel()
 	s.launches++
+	reached := s.current.LimitsReached()
 	result, err := s.launcher().Launch(ctx, trial.Request{
 		Plan: plan, Baselines: s.observedBaselines(), Witness: s.noWitness == nil, StartAgain: s.alwaysFresh,
 		Lasting: s,
@@ -131,14 +134,18 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 		return result, err
 	}
 	result.Withheld = blame.Withheld(result.Refused, s.current.Withholds)
-	if s.placeFault == "" {
-		s.placeFault = placeFault(s.current.Place, result)
-	}
+	result.Limits = s.current.LimitsReached().Since(reached)
 	if result.Dropin == "" && result.OK {
 		s.baselines = append(s.baselines, result)
 	}
 	if s.profile.Prove.LikeBaseline {
 		result = result.Compare(s.observedBaselines())
+	}
+	if result.OK {
+		s.limits = append(s.limits, result.Limits...)
+	}
+	if s.placeFault == "" {
+		s.placeFault = placeFault(s.current.Place, result)
 	}
 	return result, nil
 }

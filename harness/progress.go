@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"temper/generator"
@@ -13,8 +14,24 @@ import (
 // reportedNoWitness makes sure that the reason for a missing witness is reported once: it is the same for all units.
 var reportedNoWitness sync.Once
 
-// Try makes one trial for the search, and reports its progress.
+// Try makes one trial for the search. Before the first that counts it sets checks aside that the place cannot grant.
 func (r *run) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+	t, err := r.launch(ctx, plan)
+	for err == nil && r.series.placeFails(t) {
+		again, repeated := r.launch(ctx, plan)
+		if repeated != nil || !r.series.setAsideChecks(t, again) {
+			return t, repeated
+		}
+		if r.Progress != nil {
+			r.Progress(fmt.Sprintf("set aside, since this place cannot grant it: %s", strings.Join(t.Checks, ", ")))
+		}
+		t, err = r.launch(ctx, plan)
+	}
+	return t, err
+}
+
+// launch launches the service once, and reports the progress.
+func (r *run) launch(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	t, err := r.series.launch(ctx, plan)
 	if err != nil {
 		return t, err

@@ -33,9 +33,9 @@ func complete(l Limits) (Limits, error) {
 	return l, nil
 }
 
-// LimitsReached names the limits of the place that its processes have reached: "memory", "tasks". What a service does
-// after that says nothing about the service.
-func (p *Place) LimitsReached() []string {
+// LimitsReached is how often the processes of the place have run into each of its limits. What fails after that may say
+// nothing about what failed.
+func (p *Place) LimitsReached() cgroup.Reached {
 	if p.box == nil {
 		return nil
 	}

@@ -20,7 +20,7 @@ func TestSystemdLimits(t *testing.T) {
 	p := container(t, place.Options{
 		Image: testroot.Path(t, "trixie"), Limits: place.Limits{Tasks: 200, Memory: 400 << 20},
 	})
-	if got := p.LimitsReached(); len(got) > 0 {
+	if got := p.LimitsReached().Since(nil); len(got) > 0 {
 		t.Errorf("an idle place has reached %q", got)
 	}
 	got := output(
@@ -32,7 +32,7 @@ func TestSystemdLimits(t *testing.T) {
 	if len(got) != 3 || got < "100" || got >= "200" {
 		t.Errorf("%s processes were made", got)
 	}
-	if got := p.LimitsReached(); !slices.Equal(got, []string{"tasks"}) {
+	if got := p.LimitsReached().Since(nil); !slices.Equal(got, []string{"tasks"}) {
 		t.Errorf("after too many processes it has reached %q", got)
 	}
 	got = output(t, p, `perl -e '$x = "x" x (600 << 20)'; echo $?; mkdir /c; mount -t cgroup -o memory none /c &&
@@ -40,7 +40,7 @@ func TestSystemdLimits(t *testing.T) {
 	if got != "137\n" {
 		t.Errorf("600 MiB were there, or the limit could be lifted: %s", got)
 	}
-	if got := p.LimitsReached(); !slices.Equal(got, []string{"tasks", "memory"}) {
+	if got := p.LimitsReached().Since(nil); !slices.Equal(got, []string{"memory", "tasks"}) {
 		t.Errorf("after too much memory it has reached %q", got)
 	}
 	got = output(t, p, "head -c 500M /dev/zero >/var/big; stat -c %s /var/big; rm /var/big")

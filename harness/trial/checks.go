@@ -44,6 +44,7 @@ func (l *launch) check(ctx context.Context, phase string) error {
 		case o.OK:
 		case o.Required:
 			over = l.fail("check", "%s", text)
+			l.result.Checks = append(l.result.Checks, o.Name)
 		default:
 			l.result.Warnings = append(l.result.Warnings, verdict.Evidence{Kind: "check", Text: text})
 		}

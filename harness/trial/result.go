@@ -26,6 +26,8 @@ type Result struct {
 	Refused   witness.Record   // what the kernel refused to it; empty if there is no witness
 	Withheld  []witness.Denial // the denials of root that the place causes for every service
 	NoWitness error            // why there is no witness; nil if there is one, or none was wanted
+	Checks    []string         // names of the required checks that failed
+	Limits    []string         // of the place that its processes ran into meanwhile
 	Status    int32            // exit status of the main process, 0 while it runs
 	Took      time.Duration
 	Made      []string // what the launch made permanently, if each further trial therefore gets its own place

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,12 +181,24 @@ type limited struct {
 	v1  bool
 }
 
-// LimitsReached names the limits that the processes of the cgroup have run into: "memory", "tasks".
-func (g *Group) LimitsReached() []string {
-	var list []string
+// LimitsReached is how often the processes of the cgroup have run into each limit: "memory", "tasks".
+func (g *Group) LimitsReached() Reached {
+	reached := Reached{}
 	for _, l := range g.limited {
-		if l.count() > 0 {
-			list = append(list, l.describe)
+		reached[l.describe] = l.count()
+	}
+	return reached
+}
+
+// Reached is how often processes have run into limits, by what is limited.
+type Reached map[string]uint64
+
+// Since names the limits that were reached after an earlier count.
+func (r Reached) Since(earlier Reached) []string {
+	var list []string
+	for _, what := range slices.Sorted(maps.Keys(r)) {
+		if r[what] > earlier[what] {
+			list = append(list, what)
 		}
 	}
 	return list
