@@ -8,7 +8,7 @@ import (
 	"temper/internal/unit"
 )
 
-// The phases of a trial in which checks run. A check without a phase runs in each but the last.
+// The phases of a trial in which checks run. A check without a phase runs in all of them except the last.
 const (
 	PhaseRunning   = "running"   // after the start
 	PhaseReloaded  = "reloaded"  // after a reload
@@ -18,10 +18,10 @@ const (
 
 var phases = []string{PhaseRunning, PhaseReloaded, PhaseRestarted, PhaseStopped}
 
-// Check is one smoke check: it uses the service as a client does. Exactly one of the kinds is set.
+// Check is one smoke check, which uses the service as a client does. Exactly one of the kinds is set.
 type Check struct {
 	Name     string        // unique within a profile
-	Required bool          // false: a failure is reported and demotes nothing
+	Required bool          // false: a failure is only reported, and causes no demotion
 	Timeout  time.Duration // for one attempt
 	Retry    time.Duration // a failed attempt is repeated until this long after the first began; 0: one attempt
 	Phase    string        // one of the phases, or "" for every phase in which the service runs
@@ -44,15 +44,15 @@ type HTTPCheck struct {
 	Method  string // default GET
 	Headers map[string]string
 	Send    string  // the body of the request
-	Status  int     // what must be answered; default 200
-	Body    Pattern // what the body of the answer must hold
+	Status  int     // the expected status; default 200
+	Body    Pattern // what the body of the answer must contain
 }
 
 // StreamCheck connects, sends, and waits for an answer.
 type StreamCheck struct {
 	Address string  // host:port, or for a unix socket its path, where "@" starts an abstract name
 	Send    string  // any bytes, sent as they are: write the line ends
-	Expect  Pattern // what all that was answered so far must hold; "" is content with the connection
+	Expect  Pattern // what the answer so far must contain; "" only needs the connection
 }
 
 // ExecCheck runs a command in the place, outside the sandbox.
@@ -64,11 +64,11 @@ type ExecCheck struct {
 	Stdout  Pattern // what it must print
 }
 
-// FileCheck looks at a file of the place.
+// FileCheck checks a file of the place.
 type FileCheck struct {
 	Path     string
 	Exists   bool    // default true; false: it must not be there
-	Contains Pattern // what it must hold
+	Contains Pattern // what the file must contain
 	Mode     string  // permission bits in octal such as "0640"; "" is any
 	Owner    string  // "user" or "user:group"; "" is any
 }
@@ -82,7 +82,7 @@ type DBusCheck struct {
 	Args      []string // strings, all of them
 }
 
-// JournalCheck looks at what the service logged in this trial, message by message.
+// JournalCheck checks each message that the service logged in this trial.
 type JournalCheck struct {
 	Must    []string // regular expressions, each of which some message must match
 	MustNot []string // regular expressions that no message may match
@@ -123,8 +123,8 @@ func (c Check) In(phase string) bool {
 // in which ^ and $ match at line ends. The empty Pattern matches everything.
 type Pattern string
 
-// Match reports whether s holds the pattern. A profile that loaded holds only patterns that compile; any other matches
-// nothing.
+// Match reports whether s contains the pattern. A pattern that does not compile matches nothing; a loaded profile has
+// none.
 func (p Pattern) Match(s string) bool {
 	expr, ok := p.expression()
 	if !ok {

@@ -1,14 +1,14 @@
-// Package profiles reads the TOML files that say which units to harden, how far, and how to tell that they still work.
+// Package profiles reads the TOML files that say which units to harden, how far, and how to check that they still work.
 //
 // Start with [Load], which reads every profile of a root in search order, and ask the [Set] for the profile of a unit
-// with [Set.For]. [LoadFile] reads one file given by its path. Both collect every problem of a file as a [Finding]
-// with path, line, what is wrong and what would be right; a bad file is skipped and nothing else is. Package lint
-// finds what is allowed but unwise.
+// with [Set.For]. [LoadFile] reads one file given by its path. Both collect every problem of a file as a [Finding] with
+// path, line, what is wrong and what would be right. A bad file is skipped, all others are loaded. Package lint finds
+// what is allowed but unwise.
 //
-// What is loaded can be trusted to hold only sandboxing: each directive is one of the table in internal/directive
-// with values that this table accepts, no value can end a line or continue it, and files from the search path belong
-// to root (see [Load]). The package reads files and nothing else: it starts no process and opens no socket, so that
-// the generator can use it while PID 1 waits.
+// A loaded profile has only sandboxing directives: each is in the table of internal/directive, with values that this
+// table accepts. No value can end or continue a line of a unit file, and files of the search path belong to root (see
+// [Load]). The package only reads files: it starts no process and opens no socket, so that the generator can use it
+// while PID 1 waits.
 //
 // # Format
 //

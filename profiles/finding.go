@@ -10,10 +10,10 @@ import (
 	"temper/internal/unit"
 )
 
-// Finding is one problem of a profile. As an error it reads "path:line: message: fix".
+// Finding is one problem of a profile. Its error text is "path:line: message: fix".
 type Finding struct {
 	ID        string `json:"id"`        // one of the ID constants; they never change
-	Path      string `json:"path"`      // as it is called inside the root
+	Path      string `json:"path"`      // the file's name inside the root
 	Line      int    `json:"line"`      // from 1; 0 if it concerns the whole file
 	Directive string `json:"directive"` // the directive of [service] that it is about, or ""
 	Message   string `json:"message"`   // what is wrong
@@ -23,25 +23,25 @@ type Finding struct {
 // Problems for which a profile is not loaded.
 const (
 	IDUnreadable       = "unreadable"        // the file cannot be read, is too large or not regular
-	IDUntrusted        = "untrusted"         // somebody else than root could have written it
+	IDUntrusted        = "untrusted"         // a user other than root could have written it
 	IDSyntax           = "syntax"            // not TOML
 	IDUnknownKey       = "unknown-key"       // a key that the format does not have
 	IDMisplacedKey     = "misplaced-key"     // a key that belongs into another table
 	IDWrongType        = "wrong-type"        // a number where text is wanted, and the like
-	IDBadText          = "bad-text"          // control characters, or what would run into the next line
+	IDBadText          = "bad-text"          // control characters, or an end that would continue on the next line
 	IDBadName          = "bad-name"          // not the name of a profile or a unit
 	IDBadPath          = "bad-path"          // not an absolute path
 	IDBadDuration      = "bad-duration"      // not a duration, or out of range
 	IDBadCheck         = "bad-check"         // a check that could not run
-	IDBadChoice        = "bad-choice"        // none of the words that a key takes
+	IDBadChoice        = "bad-choice"        // none of the words that the key accepts
 	IDUnknownDirective = "unknown-directive" // systemd has no such directive, or temper does not know it
-	IDNotSandboxing    = "not-sandboxing"    // a directive of systemd that is none of a sandbox
-	IDBadValue         = "bad-value"         // a value that the directive does not take
-	IDNoSuchProfile    = "no-such-profile"   // extends what is not there or did not load
+	IDNotSandboxing    = "not-sandboxing"    // a directive of systemd that is not about sandboxing
+	IDBadValue         = "bad-value"         // a value that the directive does not accept
+	IDNoSuchProfile    = "no-such-profile"   // extends a profile that does not exist or did not load
 	IDExtendsCycle     = "extends-cycle"     // extends itself
 )
 
-// Error returns the finding in one line, whatever the name of the file is.
+// Error returns the finding in one line, even if the name of the file has a newline.
 func (f Finding) Error() string { return strings.Map(printable, f.text()) }
 
 func (f Finding) text() string {
@@ -58,8 +58,8 @@ func (f Finding) text() string {
 	return fmt.Sprintf("%v: %s", unit.Position{Path: f.Path, Line: f.Line}, s)
 }
 
-// Findings returns every finding that err is, wraps or joins, in order. An error that is none of this package becomes
-// one of [IDUnreadable] without a path.
+// Findings returns every finding that err is, wraps or joins, in order. Any other error becomes a finding with
+// [IDUnreadable] and without a path.
 func Findings(err error) []Finding {
 	switch e := err.(type) {
 	case nil:

@@ -13,15 +13,15 @@ import (
 	"temper/internal/host"
 )
 
-// finder returns a profile that another extends by its name, or, if there is none, the names that there are.
+// finder returns the profile of this name that from extends or, if there is none, the names that exist.
 type finder func(from *own, name string) (found *own, names []string)
 
-// resolve applies to a profile everything that it extends. The findings are those of all files that have a part in
-// it; if there is any, the profile must not be used.
+// resolve applies to a profile everything that it extends. It returns the findings of all these files; if there are
+// any, the profile must not be used.
 //
 // The bases are put into one order: each before what extends it, in the order in which extends lists them, and each
-// once. Then what a later one sets replaces what an earlier one set. So a base that two bases share never undoes what
-// one of them changed.
+// once. Then the settings of a later one replace those of an earlier one. So a base that two bases share never undoes
+// what one of them changed.
 func resolve(o *own, find finder) (*Profile, []Finding) {
 	c := &chain{find: find, done: map[*own]bool{}}
 	c.visit(o)
@@ -31,7 +31,7 @@ func resolve(o *own, find finder) (*Profile, []Finding) {
 	return merge(c.order), nil
 }
 
-// chain walks what a profile extends, depth first.
+// chain visits everything that a profile extends, depth first.
 type chain struct {
 	find     finder
 	done     map[*own]bool
@@ -51,7 +51,7 @@ func (c *chain) visit(o *own) {
 	c.order = append(c.order, o)
 }
 
-// extend visits one base of a profile. At is where it is named.
+// extend visits one base of a profile. at is where the profile names the base.
 func (c *chain) extend(from *own, at Finding, name string) {
 	at.Fix = ""
 	base, names := c.find(from, name)
@@ -72,7 +72,7 @@ func (c *chain) extend(from *own, at Finding, name string) {
 	}
 	before := len(c.findings)
 	c.visit(base)
-	direct := len(c.stack) == 1 // what a base extends is reported with that base
+	direct := len(c.stack) == 1 // problems of the base of a base are reported for that base
 	if direct && len(c.findings) > before && c.findings[before].Path != from.Path {
 		at.ID, at.Message = IDNoSuchProfile, fmt.Sprintf("extends %q, which is wrong itself", name)
 		at.Fix = "see " + c.findings[before].Path
@@ -80,8 +80,8 @@ func (c *chain) extend(from *own, at Finding, name string) {
 	}
 }
 
-// cycle is the finding for profiles each of which extends the next, and the last the first. It is the same wherever the
-// walk entered: it stands where the one whose name sorts first names the next.
+// cycle is the finding for profiles each of which extends the next, and the last the first. It does not depend on where
+// the visit began: its position is in the profile whose name sorts first.
 func cycle(links []*own) Finding {
 	first := 0
 	for i, o := range links {
@@ -107,7 +107,7 @@ func cycle(links []*own) Finding {
 	return f
 }
 
-// merge applies profiles in order, the last of which is the one that results.
+// merge applies profiles in order. The last one is the profile that is resolved.
 func merge(order []*own) *Profile {
 	last := order[len(order)-1]
 	p := &Profile{
@@ -134,7 +134,7 @@ func merge(order []*own) *Profile {
 	return p
 }
 
-// put replaces the element that is the same, or appends.
+// put replaces the element that is the same as e, or appends e.
 func put[E any](list []E, e E, same func(E) bool) []E {
 	if i := slices.IndexFunc(list, same); i >= 0 {
 		list[i] = e
@@ -152,7 +152,8 @@ func union(a, b []string) []string {
 	return a
 }
 
-// take replaces the keys that from sets. Commands of setup are added: checks that are inherited need theirs.
+// take replaces the keys that from sets. Commands of setup are appended, since inherited checks need those of their
+// profile.
 func (p *Prove) take(from Prove, set map[string]bool) {
 	if set["settle"] {
 		p.Settle = from.Settle
@@ -178,14 +179,14 @@ func (p *Prove) take(from Prove, set map[string]bool) {
 	p.Setup = append(p.Setup, from.Setup...)
 }
 
-// beside finds what a file outside the search path extends: files beside it, then the profiles of a set.
-type beside struct {
+// sameDirectory finds what a file outside the search path extends: files in its directory, then the profiles of a set.
+type sameDirectory struct {
 	dir   string
 	base  *Set
 	files map[string]*own
 }
 
-func (b *beside) find(from *own, name string) (*own, []string) {
+func (b *sameDirectory) find(from *own, name string) (*own, []string) {
 	o, ok := b.files[name]
 	if ok && o != from {
 		return o, nil
@@ -204,7 +205,7 @@ func (b *beside) find(from *own, name string) (*own, []string) {
 	return b.base.find(from, name)
 }
 
-// absolutePath is for [host.Root], which knows no working directory.
+// absolutePath makes a name absolute, as [host.Root] needs it.
 func absolutePath(name string) string {
 	if abs, err := filepath.Abs(name); err == nil {
 		return abs

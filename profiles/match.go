@@ -32,9 +32,9 @@ func (f fit) compare(g fit) int {
 	return cmp.Compare(f.length, g.length)
 }
 
-// For returns the profile that applies to a unit, or nil. One that names the unit, its main name or an alias beats
-// one that names its template, which beats a glob; a longer glob beats a shorter one; then the profile whose name
-// sorts first wins. The result named says that the profile names the unit, an alias or the template.
+// For returns the profile that applies to a unit, or nil. A profile that names the unit, by its main name or an alias,
+// comes before one that names its template, and that before a glob. A longer glob comes before a shorter one; then the
+// profile whose name sorts first wins. The result named says that the profile names the unit, an alias or the template.
 func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	if s == nil {
 		return nil, false
@@ -68,13 +68,14 @@ func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	return p, false
 }
 
-// Matches reports whether a profile names or matches a unit of this name. It knows nothing of aliases: ask for each.
+// Matches reports whether a profile names or matches a unit of this name. It does not know aliases: call it for each of
+// them.
 func (s *Set) Matches(name string) bool {
 	return len(s.byUnit[name]) > 0 || len(s.byUnit[unit.Template(name)]) > 0 ||
 		slices.ContainsFunc(s.globs, func(g glob) bool { return g.matches(name) })
 }
 
-// Patterns lists the names, and the globs as package path has them, of all units that profiles are about.
+// Patterns lists the names, and the globs as package path reads them, of all units that profiles match.
 func (s *Set) Patterns() []string {
 	patterns := slices.Collect(maps.Keys(s.byUnit))
 	for _, g := range s.globs {
@@ -108,12 +109,12 @@ func namesOf(u *unit.Unit) []string {
 // glob is one wildcard element of a profile's Units.
 type glob struct {
 	pattern string
-	literal string // what stands before the first wildcard: most names fail on it
+	literal string // the part before the first wildcard, which most names do not have
 	profile *Profile
 }
 
-// newGlob reads a glob as glob(7) has it: [!a] excludes, which package path spells [^a]. A backslash is part of the
-// name, as in "a\x2db.service".
+// newGlob reads a glob as in glob(7): [!a] is what package path writes as [^a]. A backslash is part of the name, as in
+// "a\x2db.service".
 func newGlob(pattern string, p *Profile) glob {
 	return glob{
 		pattern: strings.NewReplacer("[!", "[^", `\`, `\\`).Replace(pattern),
@@ -130,7 +131,7 @@ func (g glob) matches(name string) bool {
 	return ok
 }
 
-// index makes the tables that For and SecretsFor ask.
+// index makes the tables that For and SecretsFor use.
 func (s *Set) index() {
 	s.byUnit = map[string][]*Profile{}
 	s.globs = nil
@@ -171,22 +172,22 @@ func mayFit(patterns, units []string) bool {
 	})
 }
 
-// Secret is a path that only the units of one profile, and those that it lets in, need to see.
+// Secret is a path that only the units of one profile, and those in its secrets_for, need to see.
 type Secret struct {
 	Path    string
 	Profile string // the name of the profile to which it belongs
 }
 
-// SecretsFor returns the secrets that are none of a unit's business, sorted by path: those of every profile that
-// neither applies to units of these names nor lets them in by secrets_for. Give the unit's name and its aliases, and
-// for an instance the template. A path is left out if the unit has a secret of its own at that path or below: hiding
-// it would hide the unit's own.
+// SecretsFor returns the secrets that a unit does not need to see, sorted by path: those of every profile that neither
+// matches one of these names nor has one in secrets_for. names are the unit's name and its aliases, and for an instance
+// also the template. A path is left out if the unit has a secret of its own at that path or below, which would be
+// hidden too.
 func (s *Set) SecretsFor(names ...string) []Secret {
 	var others []Secret
 	var mine []string
 	for _, p := range s.All() {
 		switch {
-		case len(p.Secrets) == 0 || len(p.Units) == 0: // nothing to hide, or a base whose heirs have its secrets
+		case len(p.Secrets) == 0 || len(p.Units) == 0: // no secrets, or a base, whose heirs have them
 		case fits(p.Units, names) || fits(p.SecretsFor, names):
 			mine = append(mine, p.Secrets...)
 		default:

@@ -2,15 +2,15 @@ package profiles
 
 import "strings"
 
-// oldNames are spellings that systemd still reads and profiles do not, with today's; see NEWS of systemd 231.
+// oldNames are old names that systemd still reads but profiles do not, with the current names; see NEWS of systemd 231.
 var oldNames = map[string]string{
 	"InaccessibleDirectories": "InaccessiblePaths",
 	"ReadOnlyDirectories":     "ReadOnlyPaths",
 	"ReadWriteDirectories":    "ReadWritePaths",
 }
 
-// foreign reports whether systemd has a directive that no profile can set: one that says what a service does, or what
-// it may use up, rather than what it is forbidden.
+// foreign reports whether systemd has a directive that no profile can set, since it does not say what a service is
+// forbidden, but what the service does or how much it may use.
 func foreign(name string) bool {
 	return strings.Contains(foreignNames, " "+name+" ")
 }

@@ -13,8 +13,8 @@ import (
 	"temper/internal/tomlpos"
 )
 
-// kinds are the kinds of checks: the keys of each, and how it is read into a check from its table. The value of exec
-// may be a list as well.
+// kinds are the kinds of checks: the keys of each, and the function that reads its table into a check. The value of
+// exec may also be a list.
 var kinds = []struct {
 	name string
 	keys []string
@@ -44,7 +44,7 @@ var checkKeys = sync.OnceValue(func() []string {
 	return keys
 })
 
-// kindOf returns the kind of check that a key belongs to, or "" if none or several have it.
+// kindOf returns the kind of check that has a key, or "" if none or several have it.
 func kindOf(key string) string {
 	found := ""
 	for _, k := range kinds {
@@ -111,7 +111,7 @@ func readCheck(t table) (c Check, ok bool) {
 	return c, true
 }
 
-// short cuts what is to be a name.
+// short cuts a text that is used as a name.
 func short(s string) string {
 	if r := []rune(s); len(r) > 60 {
 		return string(r[:57]) + "..."
@@ -139,7 +139,7 @@ func (t table) kindTable(name string) (table, bool) {
 	case isList && name == "exec":
 		sub := table{reader: t.reader, path: tomlpos.Child(t.path, name)}
 		sub.values = map[string]any{"command": list}
-		for i := range list { // elements are reported where they stand
+		for i := range list { // elements are reported at their own position
 			t.positions[tomlpos.Element(tomlpos.Child(sub.path, "command"), i)] = t.positions.Of(
 				tomlpos.Element(sub.path, i),
 			)
@@ -150,12 +150,12 @@ func (t table) kindTable(name string) (table, bool) {
 	return sub, sub.values != nil
 }
 
-// bad reports a key of a check that could not work.
+// bad reports a key with which a check cannot work.
 func (t table) bad(key, fix, format string, args ...any) {
 	t.report(IDBadCheck, tomlpos.Child(t.path, key), fix, "%s", fmt.Sprintf(format, args...))
 }
 
-// need reads a string that must be there and satisfy a rule.
+// need reads a required string that must satisfy a rule.
 func (t table) need(key string, rule *rule, example string) string {
 	s := t.line(key)
 	if _, isText := t.values[key].(string); t.has(key) && !isText {
@@ -170,7 +170,7 @@ func (t table) need(key string, rule *rule, example string) string {
 	return s
 }
 
-// may reads a string that may be left out and must satisfy a rule if it is there.
+// may reads an optional string that must satisfy a rule if it is there.
 func (t table) may(key string, rule *rule, example string) string {
 	if !t.has(key) {
 		return ""
@@ -236,10 +236,10 @@ func readHTTP(c *Check, t table) string {
 	return h.URL
 }
 
-// octet is how a value writes a byte that is no character. In double quotes TOML itself reads it, as a character.
+// octet matches how a value writes any byte. In double quotes TOML itself reads it, as a character.
 var octet = regexp.MustCompile(`\\x[0-9A-Fa-f]{2}`)
 
-// octets reads a string that can hold any byte.
+// octets reads a string that can have any byte.
 func (t table) octets(key string) string {
 	s, ok := t.values[key].(string)
 	if !ok {

@@ -19,8 +19,8 @@ import (
 	"temper/internal/tomlpos"
 )
 
-// MaxSize is the size in bytes beyond which a profile is refused. The largest that people write has a tenth of it,
-// and it bounds what a hostile one can cost at boot.
+// MaxSize is the largest size of a profile in bytes. The largest real profiles have a tenth of it, and it limits how
+// long a hostile one can delay a boot.
 const MaxSize = 64 << 10
 
 // The keys of each table, as messages list them.
@@ -30,7 +30,7 @@ var (
 	states    = []string{StateKeep, StateRestore}
 )
 
-// homeOf returns the table to which a key belongs, or "" if it is none of the format or several tables have it.
+// homeOf returns the table to which a key belongs, or "" if no table or several tables have it.
 func homeOf(key string) string {
 	_, isDirective := directive.Lookup(key)
 	switch {
@@ -44,7 +44,7 @@ func homeOf(key string) string {
 	return ""
 }
 
-// where says in a message where a path of the document is.
+// where describes for a message where a path of the document is.
 func where(path string) string {
 	if path == "" {
 		return "at the top of a profile"
@@ -52,7 +52,7 @@ func where(path string) string {
 	return "in " + tableName(path)
 }
 
-// tableName is what a message calls the table at a path.
+// tableName is the name of the table at a path in messages.
 func tableName(path string) string {
 	switch {
 	case strings.Contains(path, "]."):
@@ -67,15 +67,15 @@ func tableName(path string) string {
 type own struct {
 	Profile
 	prove    map[string]bool // the keys of [prove] that it sets
-	extends  []Finding       // for each element of Extends, where it stands; Message is not set
-	findings []Finding       // what is wrong with the file; if there is any, nothing else counts
+	extends  []Finding       // for each element of Extends, its position; Message is not set
+	findings []Finding       // what is wrong with the file; if there are any, the other fields do not count
 	masked   bool            // a link to /dev/null
 	behind   *own            // the next file of this name, if this one extends it
 	sum      [sha256.Size]byte
 	unread   []byte // the file, where only its head was read
 }
 
-// parse reads one file. Path is what positions say.
+// parse reads one file. path is the path in positions.
 func parse(name, path string, data []byte) *own {
 	o := &own{Profile: Profile{Name: name, Path: path}, sum: sha256.Sum256(data)}
 	r := &reader{path: path}
@@ -141,8 +141,8 @@ func (o *own) read(t table) {
 	o.checks(t.tables("check"))
 }
 
-// each reads a list of strings and keeps those that a test accepts. The test returns the finding's ID, its message and
-// its fix.
+// each reads a list of strings and keeps those that test accepts. For any other string, test returns the ID, message
+// and fix of a finding.
 func (t table) each(key string, test func(string) (id, message, fix string)) []string {
 	var good []string
 	for i, s := range t.texts(key) {
@@ -168,7 +168,7 @@ var (
 	unitRule = &rule{expr: `^[A-Za-z0-9:_.\\@*?\[\]!^-]+$`}
 )
 
-// rule is a regular expression that is compiled when it is first asked: at boot most are not.
+// rule is a regular expression that is compiled at its first use, since a boot does not use most of them.
 type rule struct {
 	expr     string
 	once     sync.Once
@@ -214,7 +214,7 @@ func unitPattern(s string) (id, message, fix string) {
 // IsGlob reports whether an element of Units is a glob rather than a name.
 func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
 
-// absolute accepts clean absolute paths that mean in a unit file what they say.
+// absolute accepts clean absolute paths without characters that have a meaning in a unit file.
 func absolute(s string) (id, message, fix string) {
 	switch {
 	case !strings.HasPrefix(s, "/"):
@@ -290,7 +290,7 @@ func (t table) assignments(key string) []string {
 		t.wrong(key, "a string, a boolean or a list", v)
 	}
 	for i, v := range values {
-		if problem := smuggles(v); problem != "" {
+		if problem := breaksLine(v); problem != "" {
 			t.report(IDBadText, tomlpos.Element(tomlpos.Child(t.path, key), i), "", "[service] %s= %s", key, problem)
 			t.findings[len(t.findings)-1].Directive = key
 		}
@@ -299,8 +299,8 @@ func (t table) assignments(key string) []string {
 	return values
 }
 
-// smuggles says how a value would reach beyond its own line of a unit file, or "" if it would not.
-func smuggles(v string) string {
+// breaksLine says how a value would change another line of a unit file than its own, or "" if it would not.
+func breaksLine(v string) string {
 	if at := strings.IndexFunc(v, unicode.IsControl); at >= 0 {
 		r, _ := utf8.DecodeRuneInString(v[at:])
 		return fmt.Sprintf("holds the control character %q", r)

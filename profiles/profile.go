@@ -12,7 +12,7 @@ import (
 // Profile is one profile with all that it inherits.
 type Profile struct {
 	Name        string    // path below the profile directory without ".toml": "nginx", "base/daemon"
-	Path        string    // the file, as it is called inside the root
+	Path        string    // the file's name inside the root
 	Description string    // one line; not inherited
 	Units       []string  // names, templates and globs of service units; not inherited; empty: only to be extended
 	Extends     []string  // names of profiles, as written
@@ -21,7 +21,7 @@ type Profile struct {
 	Service     []Setting // in order of first appearance, bases first; one for each directive
 	Prove       Prove
 	Checks      []Check  // those of the bases first
-	Digest      string   // of the bytes of those files: the same digest, the same profile
+	Digest      string   // of the bytes of all Sources: equal profiles have equal digests
 	Sources     []string // the files of everything that it extends, then its own, in the order in which they apply
 }
 
@@ -33,9 +33,9 @@ type Setting struct {
 	Profile string        // name of the profile that set it: the profile itself or a base
 }
 
-// Prove says how to try a service.
+// Prove says how to prove a service.
 type Prove struct {
-	Settle       time.Duration // how long it must stay up after its start
+	Settle       time.Duration // how long the service must keep running after its start
 	Timeout      time.Duration // the limit for a start, a reload and a stop each
 	Reload       bool          // reload it while it runs, then check again
 	Restart      bool          // stop and start it again, then check again
@@ -45,7 +45,7 @@ type Prove struct {
 	Exposure     float64       // the most that the hardened service may have; 0 sets no limit
 }
 
-// What becomes of a service's data directories after its trials in a place that is not thrown away.
+// What happens to a service's data directories after its trials on the host.
 const (
 	StateKeep    = "keep"
 	StateRestore = "restore"
@@ -60,7 +60,7 @@ const (
 	MaxDuration         = time.Hour // no duration in a profile may be longer
 )
 
-// DefaultProve returns what holds where neither a profile nor its bases say otherwise.
+// DefaultProve returns the values that apply if neither a profile nor its bases set others.
 func DefaultProve() Prove {
 	return Prove{Settle: DefaultSettle, Timeout: DefaultTimeout, LikeBaseline: true, State: StateKeep}
 }

@@ -21,10 +21,11 @@ import (
 //go:embed library
 var library embed.FS
 
-// Builtin stands in the search path of [Load] for the profiles that are compiled in.
+// Builtin stands in the search path of [Load] for the profiles that are built into temper.
 const Builtin = "builtin:"
 
-// Library returns the profiles that temper ships, laid out as a profile directory is: "nginx.toml", "base/daemon.toml".
+// Library returns the profiles that temper ships, with the file names of a profile directory: "nginx.toml",
+// "base/daemon.toml".
 func Library() fs.FS {
 	sub, err := fs.Sub(library, "library")
 	if err != nil { // the directory is in the binary
@@ -33,18 +34,18 @@ func Library() fs.FS {
 	return sub
 }
 
-// SearchPath is where profiles are looked for, the first directory first.
+// SearchPath has the directories of profiles; the first one counts most.
 var SearchPath = ready.ProfileDirs
 
 // shippedDir is where packages ship profiles: most are about services that a machine does not have.
 const shippedDir = "/usr/lib"
 
-// Set is the profiles of a root. The nil and the zero Set have none.
+// Set has the profiles of a root. The nil and the zero Set have none.
 type Set struct {
 	files    map[string]*own // by name, those that did not load and masks included
 	profiles map[string]*Profile
 	unread   []string              // Units of files of which only the head was read
-	byUnit   map[string][]*Profile // by each element of Units that is no glob
+	byUnit   map[string][]*Profile // by each element of Units that is not a glob
 	globs    []glob
 }
 
@@ -98,11 +99,11 @@ func load(l *loader) (*Set, []error) {
 	return s, l.errors()
 }
 
-// LoadFile reads one profile by its path in this machine. What it extends is looked for beside it, as in a profile
-// directory of which the file is part, then in base, which may be nil. The error joins every [Finding] of the file and
-// of what it extends.
+// LoadFile reads one profile by its path on this machine. What it extends is looked for in the same directory, as if
+// this were a profile directory, then in base, which may be nil. The error joins every [Finding] of the file and of
+// what it extends.
 //
-// The file was named by whoever runs temper: it may belong to anybody.
+// The file may belong to any user, since the user who runs temper has named it.
 func LoadFile(file string, base *Set) (*Profile, error) {
 	dir, name := filepath.Dir(file), strings.TrimSuffix(filepath.Base(file), ".toml")
 	if filepath.Base(dir) == "base" {
@@ -112,14 +113,14 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 	if err != nil {
 		return nil, unreadable(file, err)
 	}
-	f := &beside{dir: dir, base: base, files: map[string]*own{}}
+	f := &sameDirectory{dir: dir, base: base, files: map[string]*own{}}
 	o := parse(name, file, data)
 	f.files[name] = o
 	p, findings := resolve(o, f.find)
 	return p, join(findings)
 }
 
-// find is a [finder] over the files of the set. A profile that extends its own name extends the file behind it.
+// find is a [finder] over the files of the set. A profile that extends its own name extends the next file of that name.
 func (s *Set) find(from *own, name string) (*own, []string) {
 	o := s.files[name]
 	if o == from && o != nil {
@@ -171,7 +172,7 @@ func (l *loader) errors() []error {
 	return errs
 }
 
-// directory looks for files in one directory of the search path and in its subdirectory base.
+// directory lists the files in one directory of the search path and in its subdirectory base.
 func (l *loader) directory(dir string) {
 	if dir == Builtin {
 		l.builtin()
@@ -191,7 +192,7 @@ func (l *loader) directory(dir string) {
 	l.list(dir, "base")
 }
 
-// list looks for files in one directory, and reports whether there is one that can be trusted.
+// list lists the files in one directory, and reports whether the directory exists and can be trusted.
 func (l *loader) list(dir, sub string) bool {
 	at := path.Join(dir, sub)
 	info, err := l.root.Stat(at)
@@ -219,15 +220,15 @@ func (l *loader) list(dir, sub string) bool {
 	return true
 }
 
-// nameOf returns the name of the profile in a file, and whether it is one: other files may lie beside them, such as a
-// README, what an editor leaves, or .dpkg-new.
+// nameOf returns the name of the profile in a file, and whether the file is a profile. A directory can have other
+// files, such as a README, backups of an editor, or .dpkg-new.
 func nameOf(sub, file string) (string, bool) {
 	name, ok := strings.CutSuffix(file, ".toml")
 	return path.Join(sub, name), ok && name != "" && name[0] != '.'
 }
 
-// read reads the first file of each name, and what is behind one that extends its own name. Names are independent of
-// each other: all processors work on them.
+// read reads the first file of each name, and the next ones if it extends its own name. It reads names in parallel,
+// since they are independent of each other.
 func (l *loader) read() map[string]*own {
 	names := slices.Sorted(maps.Keys(l.readers))
 	files := make([]*own, len(names))
@@ -254,7 +255,7 @@ type reading struct {
 	read func() *own
 }
 
-// firstOf reads the first of the files of one name, and those behind it that count as well.
+// firstOf reads the first of the files of one name, and the next ones that also count.
 func firstOf(name string, files []reading) *own {
 	o := safely(name, files[0])
 	if len(files) > 1 && slices.Contains(o.Extends, name) {
@@ -263,8 +264,8 @@ func firstOf(name string, files []reading) *own {
 	return o
 }
 
-// safely reads a file. Where that panics, which is a fault of ours, the file is bad: it runs in a goroutine, whose
-// panic nobody else could stop, and a boot must go on.
+// safely reads a file. If temper has a bug and panics, the file counts as bad: a boot must go on, and a panic in a
+// goroutine can only be recovered there.
 func safely(name string, file reading) (o *own) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -302,7 +303,7 @@ func (l *loader) file(name, at string) *own {
 	return parse(name, at, data)
 }
 
-// admit returns where the file of a profile really is, or why it cannot be read.
+// admit returns the path of the file of a profile after links, or the finding why it must not be read.
 func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	if id, message, fix := profileName(name); id != "" {
 		return "", Finding{ID: id, Path: at, Message: message, Fix: fix}, true
@@ -334,10 +335,10 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	return target, Finding{}, false
 }
 
-// null is where a link leads that masks a profile.
+// null is the target of a link that masks a profile.
 const null = "/dev/null"
 
-// refused stands for a file that was not even parsed.
+// refused stands for a file that was not parsed.
 func refused(name string, f Finding) *own {
 	return &own{Profile: Profile{Name: name, Path: f.Path}, findings: []Finding{f}}
 }
@@ -346,7 +347,7 @@ func refused(name string, f Finding) *own {
 // every bracket.
 const maxProfile = 64 << 10
 
-// maxLinks is how many links a profile may be away from its file.
+// maxLinks is the most links that are followed from a profile to its file.
 const maxLinks = 8
 
 // follow returns where a file is after at most a few links, and what it is: [null], or a path in the search path, or ""
@@ -381,7 +382,7 @@ func (l *loader) follow(at string) (string, fs.FileInfo, error) {
 func (l *loader) builtin() {
 	lib := Library()
 	for _, sub := range []string{".", "base"} {
-		entries, _ := fs.ReadDir(lib, sub) // what is compiled in can be read
+		entries, _ := fs.ReadDir(lib, sub) // reading embedded files does not fail
 		for _, e := range entries {
 			if name, ok := nameOf(sub, e.Name()); ok {
 				l.add(name, Builtin+name+".toml", func() *own {
@@ -399,7 +400,7 @@ func untrusted(at string, err error) Finding {
 	return Finding{ID: IDUntrusted, Path: at, Message: why.Why, Fix: why.Fix}
 }
 
-// unreadable is the finding for a file that could not be read.
+// unreadable is the finding for a file that cannot be read.
 func unreadable(at string, err error) Finding {
 	message := err.Error()
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {

@@ -25,15 +25,15 @@ func (r *reader) pos(path string) unit.Position {
 	return unit.Position{Path: r.path, Line: r.positions.Of(path).Line}
 }
 
-// report notes a problem of what stands at a path of the document.
+// report records a problem of the value at a path of the document.
 func (r *reader) report(id, path, fix, format string, args ...any) {
 	r.findings = append(r.findings, Finding{
 		ID: id, Path: r.path, Line: r.positions.Of(path).Line, Message: fmt.Sprintf(format, args...), Fix: fix,
 	})
 }
 
-// table is one table of the document. Its readers return the zero value or the default for a key that is not there, and
-// for one that is wrong after reporting it.
+// table is one table of the document. If a key is missing, its methods return the zero value or the default; if a value
+// is wrong, they report that and do the same.
 type table struct {
 	*reader
 	path   string // of the table in the document, "" at the top
@@ -43,7 +43,7 @@ type table struct {
 // has reports whether a key is there.
 func (t table) has(key string) bool { _, ok := t.values[key]; return ok }
 
-// only reports every key that is not among the known ones.
+// only reports every key that is not in known.
 func (t table) only(known []string) {
 	for _, key := range t.keys() {
 		if slices.Contains(known, key) {
@@ -91,7 +91,7 @@ func (t table) keys() []string {
 	})
 }
 
-// text reads a string that may hold anything but NUL, which ends a string for everything outside TOML.
+// text reads a string that may have any character except NUL, which ends a string outside of TOML.
 func (t table) text(key string) string {
 	v, ok := t.values[key]
 	if !ok {
@@ -201,7 +201,7 @@ func (t table) score(key string) float64 {
 	switch {
 	case !ok:
 		t.wrong(key, "a number such as 2.0", v)
-	case !(n > 0 && n <= 10): // so that nan is none either
+	case !(n > 0 && n <= 10): // written so that NaN is refused too
 		t.report(IDBadChoice, tomlpos.Child(t.path, key), "want more than 0.0, at most 10.0", "%s is %v", key, v)
 	default:
 		return n
@@ -243,7 +243,7 @@ func (t table) duration(key string, low, otherwise time.Duration) time.Duration 
 	return otherwise
 }
 
-// choice reads one of some words; "" stands for none.
+// choice reads one of these words; "" means that the key is missing.
 func (t table) choice(key string, words []string, otherwise string) string {
 	s := t.text(key)
 	if s == "" && !t.has(key) || slices.Contains(words, s) {

@@ -7,8 +7,8 @@ import (
 	"path"
 )
 
-// access says who can read what is stored. Services log passwords too, so what holds lines of their logs is their
-// owner's alone.
+// access has the modes of stored files. Services can log passwords, so only the owner may read a file that has lines of
+// their logs.
 type access struct{ dir, file fs.FileMode }
 
 var (
@@ -16,8 +16,8 @@ var (
 	shared  = access{dir: 0o755, file: 0o644}
 )
 
-// privateDirs lists the directories whose files hold lines of logs. The directory of a store that somebody has named
-// belongs to that person, the logs below it do not.
+// privateDirs lists the directories whose files have lines of logs. If a user has named the directory of the store,
+// only the directory of logs below it is listed.
 func (s Store) privateDirs() []string {
 	logs := path.Dir(s.logFile(""))
 	if s.Dirs != nil {
@@ -26,8 +26,8 @@ func (s Store) privateDirs() []string {
 	return []string{Dirs[0], logs}
 }
 
-// Protect takes from everybody but the owner what is stored on this machine, also what a version of temper stored that
-// let everybody read it.
+// Protect makes everything that is stored on this machine readable by its owner only, also files of an older temper
+// that all users could read.
 func (s Store) Protect() error {
 	var problems []error
 	for _, dir := range s.privateDirs() {
@@ -38,28 +38,28 @@ func (s Store) Protect() error {
 	return errors.Join(problems...)
 }
 
-// protect closes a directory, and then the files in it.
+// protect makes a directory private, and then the files in it.
 func (s Store) protect(dir string) error {
 	info, err := s.Root.Stat(dir)
 	if err != nil {
 		return err
 	}
 	if info.Mode().Perm()&^private.dir == 0 {
-		return nil // what is in it was closed with it
+		return nil // its files became private together with it
 	}
 	if err := s.Root.Chmod(dir, private.dir); err != nil {
 		return err
 	}
 	entries, err := s.Root.ReadDir(dir)
 	for _, e := range entries {
-		if e.Type().IsRegular() { // nobody else can exchange it any more
+		if e.Type().IsRegular() { // nobody else can replace it any more
 			err = errors.Join(err, s.Root.Chmod(path.Join(dir, e.Name()), private.file))
 		}
 	}
 	return err
 }
 
-// makeDir makes a directory for what is to be stored, and closes one that is there already.
+// makeDir makes a directory of the store, and sets the mode of one that exists already.
 func (s Store) makeDir(dir string, who access) error {
 	if parent := path.Dir(dir); parent == s.dirs()[0] {
 		if err := s.makeDir(parent, who); err != nil {
@@ -78,8 +78,8 @@ func (s Store) makeDir(dir string, who access) error {
 	return nil
 }
 
-// Readable returns an error if there are verdicts of this machine that the caller may not read: that they cannot be
-// read does not mean that there are none.
+// Readable returns an error if the caller may not read the verdicts of this machine, so that they do not look as if
+// there were none.
 func (s Store) Readable() error {
 	if _, err := s.Root.ReadDir(s.dirs()[0]); errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("verdicts hold what services log: %w", err)

@@ -10,7 +10,7 @@ import (
 	"temper/internal/unit"
 )
 
-// A Fingerprint is everything a verdict depends on. Two that are equal promise the same drop-in and the same outcome.
+// A Fingerprint is everything on which a verdict depends. Equal fingerprints mean the same drop-in and the same result.
 type Fingerprint struct {
 	Profile    string `json:"profile"`            // digest of the profile and all that it extends
 	Unit       string `json:"unit"`               // digest of the effective unit without temper's drop-in
@@ -20,7 +20,8 @@ type Fingerprint struct {
 	Kernel     string `json:"kernel,omitempty"`   // "" in a shipped verdict
 }
 
-// Take computes the fingerprint of a unit under a profile, whose digest is given. The kernel is that of this machine.
+// Take computes the fingerprint of a unit under a profile; profile is the digest of the profile. The kernel is that of
+// this machine.
 func Take(root host.Root, u *unit.Unit, profile string, systemd int) (Fingerprint, error) {
 	kernel, err := root.KernelRelease()
 	if err != nil {
@@ -37,7 +38,7 @@ func Take(root host.Root, u *unit.Unit, profile string, systemd int) (Fingerprin
 	}, nil
 }
 
-// digest hashes what a unit says, not where: a file that moves does not make a verdict stale.
+// digest hashes the content of a unit but not the paths of its files: a file that moves does not make a verdict stale.
 func digest(u *unit.Unit) string {
 	h := sha256.New()
 	for _, a := range u.Assignments {
@@ -46,7 +47,7 @@ func digest(u *unit.Unit) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// A Change is something that a verdict depends on and that is no longer what it was.
+// A Change is something that has changed and on which a verdict depends.
 type Change string
 
 const (
@@ -56,11 +57,11 @@ const (
 	ProgramChanged    Change = "a program that it starts"
 	SystemdChanged    Change = "systemd"
 	KernelChanged     Change = "the kernel"
-	NoFingerprint     Change = "everything"  // the verdict does not say of which profile and unit it is
-	NeverHere         Change = "the machine" // a package brought it for a unit or program that this machine never had
+	NoFingerprint     Change = "everything"  // the verdict does not say to which profile and unit it belongs
+	NeverHere         Change = "the machine" // it was shipped for a unit or program that this machine never had
 )
 
-// Changes lists what changed from the fingerprint f of a verdict to now; nothing means that the verdict still holds.
+// Changes lists the changes from the fingerprint f of a verdict to now; if there are none, the verdict still holds.
 func (f Fingerprint) Changes(now Fingerprint) []Change {
 	if f.Profile == "" || f.Unit == "" {
 		return []Change{NoFingerprint}
@@ -80,8 +81,8 @@ func (f Fingerprint) Changes(now Fingerprint) []Change {
 	return changes
 }
 
-// Shipped reports whether the fingerprint is that of a verdict which a package brought, also of the copy that a machine
-// keeps of it.
+// Shipped reports whether the fingerprint belongs to a verdict that a package shipped, or to this machine's copy of
+// one.
 func (f Fingerprint) Shipped() bool { return f.Systemd == 0 && f.Kernel == "" }
 
 // Differs says in words what changed from the fingerprint f of a verdict to now; "" means that the verdict still holds.

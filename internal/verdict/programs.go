@@ -10,16 +10,16 @@ import (
 	"temper/internal/unit"
 )
 
-// execSettings are the settings of [Service] whose values are commands, systemd.service(5).
+// execSettings are the directives of [Service] whose values are commands; see systemd.service(5).
 var execSettings = []string{
 	"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop",
 	"ExecStopPost",
 }
 
-// searchPath is where systemd looks for a program without a path, systemd.exec(5) under ExecSearchPath=.
+// searchPath is where systemd looks for a program without a path; see ExecSearchPath= in systemd.exec(5).
 var searchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// Executable returns what ExecStart= names, a path or a name, "" if there is none.
+// Executable returns the program that ExecStart= names, a path or a name; "" if there is none.
 func Executable(u *unit.Unit) string {
 	names := commands(u, "ExecStart")
 	if len(names) == 0 {
@@ -28,8 +28,8 @@ func Executable(u *unit.Unit) string {
 	return names[len(names)-1]
 }
 
-// programsOf describes the file that ExecStart= runs, and all others that the unit starts: those of its other commands,
-// and the interpreters of scripts.
+// programsOf describes the file that ExecStart= runs, and all other programs that the unit starts: those of its other
+// commands, and the interpreters of scripts.
 func programsOf(root host.Root, u *unit.Unit) (executable string, others []string) {
 	dirs := searchDirs(u)
 	main := find(root, Executable(u), dirs)
@@ -49,7 +49,7 @@ func programsOf(root host.Root, u *unit.Unit) (executable string, others []strin
 	return describe(root, main), others
 }
 
-// commands returns the programs that a setting names, as far as files tell what its specifiers stand for.
+// commands returns the programs that a directive names, without those whose specifiers only a running system knows.
 func commands(u *unit.Unit, setting string) []string {
 	var names []string
 	for _, a := range u.Assignments {
@@ -58,7 +58,7 @@ func commands(u *unit.Unit, setting string) []string {
 		}
 		words, err := unit.Words(a.Value)
 		if len(words) == 0 && err == nil {
-			names = nil // an empty assignment takes back those before
+			names = nil // an empty assignment resets the list
 			continue
 		}
 		if err != nil {
@@ -73,7 +73,7 @@ func commands(u *unit.Unit, setting string) []string {
 	return names
 }
 
-// searchDirs are the directories in which the unit's commands without a path are looked for.
+// searchDirs are the directories in which systemd looks for the unit's commands without a path.
 func searchDirs(u *unit.Unit) []string {
 	var dirs []string
 	for _, a := range u.Assignments {
@@ -94,7 +94,7 @@ func searchDirs(u *unit.Unit) []string {
 	return dirs
 }
 
-// find returns the path of a program, or its name where it has no path and is in none of the directories.
+// find returns the path of a program, or its name if it has no path and is in none of the directories.
 func find(root host.Root, name string, dirs []string) string {
 	if name == "" || strings.Contains(name, "/") {
 		return name
@@ -108,11 +108,11 @@ func find(root host.Root, name string, dirs []string) string {
 	return name
 }
 
-// maxInterpreters is how many scripts the kernel runs one by another, execve(2).
+// maxInterpreters is how many scripts can be interpreters of each other; see execve(2).
 const maxInterpreters = 5
 
-// interpreters returns the programs that run a script: the one of its first line, and where that is env(1) the one that
-// it starts.
+// interpreters returns the programs that run a script: the one in its first line and, if that is env(1), the program
+// that env starts.
 func interpreters(root host.Root, file string, dirs []string) []string {
 	var found []string
 	for range maxInterpreters {
@@ -136,8 +136,8 @@ func interpreters(root host.Root, file string, dirs []string) []string {
 	return found
 }
 
-// describe describes a file. When generators run, file systems such as /opt may not be mounted: a file that is not
-// there is described by its path alone.
+// describe describes a file. When generators run, file systems such as /opt may not be mounted: a missing file is
+// described by its path only.
 func describe(root host.Root, file string) string {
 	if !path.IsAbs(file) {
 		return file
@@ -149,8 +149,8 @@ func describe(root host.Root, file string) string {
 	return fmt.Sprintf("%s %d %s", file, info.Size(), info.ModTime().UTC().Format("2006-01-02T15:04:05.999999999Z"))
 }
 
-// executableDiffers compares two descriptions. One that is not seen now counts as what it was; a temper that did not
-// search noted the name alone.
+// executableDiffers compares two descriptions. A file that is missing now counts as unchanged. An older temper, which
+// did not search for the file, recorded only its name.
 func executableDiffers(then, now string) bool {
 	file, _, seen := strings.Cut(now, " ")
 	had, _, _ := strings.Cut(then, " ")
@@ -165,8 +165,8 @@ func executableDiffers(then, now string) bool {
 	return true
 }
 
-// programsDiffer compares the programs of a verdict with those of now. While one of them cannot be seen, what it starts
-// cannot either.
+// programsDiffer compares the programs of a verdict with the current ones. While one of them is missing, the programs
+// that it starts are not known either.
 func programsDiffer(then string, now Fingerprint) bool {
 	if then == "" {
 		return false

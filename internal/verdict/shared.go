@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// quotes says of each kind of evidence with words of the service in it after what these begin; empty if they are all of
-// it.
+// quotes has the kinds of evidence that quote the service, with the text after which the quote begins; "" if all of the
+// evidence is a quote.
 var quotes = map[string]string{
 	"log":   "",    // a line of the log
 	"check": "): ", // "name (kind, phase): what it answered"
@@ -14,8 +14,8 @@ var quotes = map[string]string{
 	"baseline": "it does not log without hardening: ",
 }
 
-// Shared returns the verdict without what the service logged or answered: what may leave the machine. The reason of a
-// verdict that is not proven quotes that, and is left out too.
+// Shared returns the verdict without what the service logged or answered, so that it may leave the machine. It has no
+// Reason either, since the reason of a verdict that is not proven quotes the service.
 func (v Verdict) Shared() Verdict {
 	v.Reason = ""
 	v.LastAttempt = nil

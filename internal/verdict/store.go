@@ -15,17 +15,16 @@ import (
 	"temper/internal/ready"
 )
 
-// Dirs are where verdicts are looked for, the first that has one for a unit wins: what this machine proved, then what a
-// packager proved and shipped.
+// Dirs are the directories of verdicts: first those that this machine proved, then those that a packager proved and
+// shipped. The first one that has a verdict on a unit wins.
 var Dirs = []string{"/etc/temper/verdicts", "/usr/lib/temper/verdicts"}
 
 const suffix = ".json"
 
-// maxVerdict is the size of a verdict in bytes beyond which it is refused. Those that temper writes have about ten
-// thousand.
+// maxVerdict is the largest size of a verdict in bytes. temper writes about ten thousand.
 const maxVerdict = 1 << 20
 
-// A Store is the verdicts of one root.
+// A Store has the verdicts of one root.
 type Store struct {
 	Root host.Root
 	Dirs []string // nil = Dirs; the first is written to
@@ -38,14 +37,14 @@ func (s Store) dirs() []string {
 	return s.Dirs
 }
 
-// Own is the verdicts of this machine.
+// Own returns the store of the verdicts that this machine proved.
 func (s Store) Own() Store { return Store{Root: s.Root, Dirs: s.dirs()[:1]} }
 
-// Shipped is the verdicts that packages brought.
+// Shipped returns the store of the verdicts that packages shipped.
 func (s Store) Shipped() Store { return Store{Root: s.Root, Dirs: s.dirs()[1:]} }
 
-// Get returns the verdict on a unit. Without one the error wraps [fs.ErrNotExist]; a damaged one is an error with its
-// path and line, and counts as none.
+// Get returns the verdict on a unit. If there is none, the error wraps [fs.ErrNotExist]; if it is damaged, the error
+// has its path and line.
 func (s Store) Get(unit string) (Verdict, error) {
 	var missing error = &fs.PathError{Op: "verdict", Path: unit, Err: fs.ErrNotExist}
 	for _, dir := range s.dirs() {
@@ -77,7 +76,7 @@ func (s Store) read(path string) (Verdict, error) {
 	return v, nil
 }
 
-// line returns the line of a JSON error; 1 where the error has no place.
+// line returns the line of a JSON error; 1 if the error has no position.
 func line(data []byte, err error) int {
 	offset := int64(0)
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
@@ -89,32 +88,33 @@ func line(data []byte, err error) int {
 	return 1 + strings.Count(string(data[:min(offset, int64(len(data)))]), "\n")
 }
 
-// Put stores a verdict, replacing the one that this machine had: a reader finds the old or the new one, never a part.
-// Only its owner can read it, since the evidence has lines of the service's log.
+// Put stores a verdict and replaces the one that this machine had: a reader finds the old or the new one, never a part
+// of one. Only its owner can read it, since the evidence has lines of the service's log.
 func (s Store) Put(v Verdict) error {
-	return s.put(v, private, s.dropReady)
+	return s.put(v, private, s.dropBootRecord)
 }
 
-// PutShared stores a verdict without what services logged, for everybody to read: what a package ships.
+// PutShared stores a verdict, as a package ships it: without what the service logged, and readable by everybody.
 func (s Store) PutShared(v Verdict) error {
-	return s.put(v.Shared(), shared, s.dropReady)
+	return s.put(v.Shared(), shared, s.dropBootRecord)
 }
 
-// PutProof is Put with the log of the trials. Where it fails, or is killed, there may be no log, never that of another
-// proof.
+// PutProof is Put with the log of the trials. If it fails or is killed, the log may be missing, but it is never that of
+// another proof.
 func (s Store) PutProof(v Verdict, trials []Trial) error {
 	log, err := s.stage(s.logFile(v.Unit), private, trials)
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
 	}
 	defer log.Discard()
-	if err := s.put(v, private, func() error { return errors.Join(s.dropReady(), s.dropLog(v.Unit)) }); err != nil {
+	drop := func() error { return errors.Join(s.dropBootRecord(), s.dropLog(v.Unit)) }
+	if err := s.put(v, private, drop); err != nil {
 		return err
 	}
 	return log.Commit()
 }
 
-// put stores a verdict once it is written whole and what goes before has gone.
+// put writes a verdict to a temporary file, calls before, and then gives the file its name.
 func (s Store) put(v Verdict, who access, before func() error) error {
 	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), who, v)
 	if err == nil {
@@ -130,7 +130,7 @@ func (s Store) put(v Verdict, who access, before func() error) error {
 	return nil
 }
 
-// stage writes what is to replace a file beside it, and takes away what a process has left there that was killed.
+// stage writes the new content of a file to a temporary file, and removes temporary files of killed processes.
 func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
 	data, err := json.MarshalIndent(what, "", "  ")
 	if err != nil {
@@ -140,8 +140,8 @@ func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
 	if err := s.makeDir(dir, who); err != nil {
 		return nil, err
 	}
-	const long = time.Minute          // for a file to be written
-	entries, _ := s.Root.ReadDir(dir) // writing says why it cannot be read
+	const long = time.Minute          // to write a file
+	entries, _ := s.Root.ReadDir(dir) // if there is an error, writing fails too and says why
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && strings.HasPrefix(e.Name(), "."+path.Base(name)) && time.Since(info.ModTime()) > long {
@@ -159,18 +159,18 @@ func (s Store) Revoke(unit string) error {
 	})
 }
 
-// Remove forgets the verdict that this machine has on a unit; a shipped one stays. Without one the error wraps
+// Remove removes this machine's verdict on a unit; a shipped one stays. If there is none, the error wraps
 // [fs.ErrNotExist].
 func (s Store) Remove(unit string) error {
-	if err := s.dropReady(); err != nil {
+	if err := s.dropBootRecord(); err != nil {
 		return err
 	}
 	return s.Root.Remove(filepath.Join(s.dirs()[0], unit+suffix))
 }
 
-// dropReady makes what lies ready for the boot void: it was decided without what is stored now. A boot knows no store
-// elsewhere.
-func (s Store) dropReady() error {
+// dropBootRecord removes the boot record, which was made without the verdict that is stored now. A store in another
+// directory has no effect on a boot.
+func (s Store) dropBootRecord() error {
 	if s.dirs()[0] != Dirs[0] {
 		return nil
 	}
@@ -184,7 +184,7 @@ func (s Store) dropReady() error {
 func (s Store) Units() []string {
 	var units []string
 	for _, dir := range s.dirs() {
-		entries, _ := s.Root.ReadDir(dir) // no directory, no verdicts
+		entries, _ := s.Root.ReadDir(dir) // without a directory there are no verdicts
 		for _, e := range entries {
 			if name, ok := strings.CutSuffix(e.Name(), suffix); ok {
 				units = append(units, name)

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// LogDir is where the logs of trials are kept. Only people read them: the generator runs before /var is there.
+// LogDir is the directory of the logs of trials. Only people read them, so they can be in /var, which may not be
+// mounted when generators run.
 const LogDir = "/var/lib/temper/trials"
 
 // A Trial is the log of one launch.
@@ -23,7 +24,7 @@ type Trial struct {
 	Seconds  float64    `json:"seconds"`
 }
 
-// PutTrials keeps the log of the trials of a unit, replacing that of the proof before.
+// PutTrials stores the log of the trials of a unit, and replaces that of the last proof.
 func (s Store) PutTrials(unit string, trials []Trial) error {
 	pending, err := s.stage(s.logFile(unit), private, trials)
 	if err == nil {
@@ -36,7 +37,7 @@ func (s Store) PutTrials(unit string, trials []Trial) error {
 	return nil
 }
 
-// dropLog forgets the log of the trials of a unit.
+// dropLog removes the log of the trials of a unit.
 func (s Store) dropLog(unit string) error {
 	if err := s.Root.Remove(s.logFile(unit)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -44,7 +45,7 @@ func (s Store) dropLog(unit string) error {
 	return nil
 }
 
-// Trials returns the log of the trials of a unit. Without one the error wraps fs.ErrNotExist.
+// Trials returns the log of the trials of a unit. If there is none, the error wraps [fs.ErrNotExist].
 func (s Store) Trials(unit string) ([]Trial, error) {
 	file := s.logFile(unit)
 	data, err := s.Root.ReadFile(file)
@@ -58,7 +59,7 @@ func (s Store) Trials(unit string) ([]Trial, error) {
 	return trials, nil
 }
 
-// logFile is the file of a unit in LogDir, or, where the verdicts have a place of their own, beside them.
+// logFile is the file of a unit in LogDir or, if the store has its own directories, below the directory of verdicts.
 func (s Store) logFile(unit string) string {
 	if s.Dirs != nil {
 		return filepath.Join(s.Dirs[0], "trials", unit+suffix)

@@ -1,8 +1,8 @@
-// Package verdict is the store that the harness writes and the generator reads: what was found out about one unit under
-// one profile, and the drop-in that was proven.
+// Package verdict stores the verdicts that the harness writes and the generator reads. A verdict is what was found out
+// about one unit under one profile, with the drop-in that was proven.
 //
-// A [Verdict] holds for the [Fingerprint] it was taken under; once that no longer matches, it is stale and must be
-// proven again. The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
+// A [Verdict] holds for its [Fingerprint]; if this no longer matches the machine, the verdict is stale and the unit has
+// to be proven again. The JSON form of a Verdict is what `temper prove`, `show` and `status` print with --format json.
 package verdict
 
 import "strings"
@@ -10,11 +10,11 @@ import "strings"
 // Results of proving a unit.
 const (
 	Proven         = "proven"          // the drop-in passed every check in a fresh trial
-	Broken         = "broken"          // it did not start hardened on this machine, whatever trials had said
-	BrokenBaseline = "broken-baseline" // a check fails without any hardening: nothing can be said
+	Broken         = "broken"          // it did not start hardened on this machine, even if its trials passed
+	BrokenBaseline = "broken-baseline" // a check fails even without hardening, so nothing is known
 	Flaky          = "flaky"           // trials of the same drop-in disagreed
 	Revoked        = "revoked"         // a person has said that nothing is to be applied, until a person has it proven
-	Inconclusive   = "inconclusive"    // the harness could not decide, Reason says why
+	Inconclusive   = "inconclusive"    // the harness could not decide; Reason says why
 )
 
 // A Verdict is what was found out about one unit.
@@ -30,27 +30,27 @@ type Verdict struct {
 	Demotions   []Demotion  `json:"demotions"`
 	LeftOut     []LeftOut   `json:"left_out"`
 	Advisories  []Evidence  `json:"advisories"`
-	Loose       []Loose     `json:"loose,omitempty"` // where that was asked for
+	Loose       []Loose     `json:"loose,omitempty"` // only if the user asked for it
 	Dropin      string      `json:"dropin"`          // the exact text that the generator writes
 	Trials      int         `json:"trials"`
 	Seconds     float64     `json:"seconds"`
 	Stale       bool        `json:"stale"`
 	StaleReason string      `json:"stale_reason,omitempty"`
 	Fingerprint Fingerprint `json:"fingerprint"`
-	LastAttempt *Attempt    `json:"last_attempt,omitempty"` // to prove it again, where that proved nothing
+	LastAttempt *Attempt    `json:"last_attempt,omitempty"` // the last attempt to prove the unit again, if it failed
 	Changes     []Change    `json:"-"`                      // what made it stale
 	NoCopy      bool        `json:"-"`                      // a package brought it and this machine has no copy of it
-	Tried       bool        `json:"-"`                      // the last attempt was about the unit as it is now
+	Tried       bool        `json:"-"`                      // the last attempt tried the unit as it is now
 }
 
-// An Attempt is a proof that proved nothing. It replaces no verdict that was proven and is kept beside it.
+// An Attempt is a proof with another result than proven. It does not replace a proven verdict but is stored in it.
 type Attempt struct {
 	Result      string      `json:"verdict"` // any but Proven
 	Reason      string      `json:"reason,omitempty"`
 	Fingerprint Fingerprint `json:"fingerprint"`
 }
 
-// Attempted reports whether it was tried in vain to prove the unit again as it is now.
+// Attempted reports whether the last attempt failed to prove the unit as it is now.
 func (v Verdict) Attempted(now Fingerprint) bool {
 	return v.LastAttempt != nil && len(v.LastAttempt.Fingerprint.Changes(now)) == 0
 }
@@ -67,25 +67,25 @@ type Applied struct {
 	Value     string `json:"value"`
 }
 
-// LeftOut is a directive that the profile asks for and the drop-in does not have.
+// LeftOut is a directive that the profile sets and the drop-in does not.
 type LeftOut struct {
 	Directive string `json:"directive"`
 	Reason    string `json:"reason"`
 }
 
-// Loose is a setting of a profile that names more than the proof ever needed: without these names nothing failed, and
-// the kernel refused the service nothing more. Another configuration, or what no check does, may need them all the
-// same.
+// Loose is a setting of a profile that allows more than the proof needed: without these names nothing failed, and the
+// kernel refused nothing more to the service. Another configuration, or something that no check does, may still need
+// them.
 type Loose struct {
-	Pos       string   `json:"pos"`     // where the profile, or one that it extends, sets it: "path:line"
+	Pos       string   `json:"pos"`     // where the profile or a base sets it: "path:line"
 	Profile   string   `json:"profile"` // the profile that sets it
 	Directive string   `json:"directive"`
 	Names     []string `json:"names"` // what was not needed
 	Right     string   `json:"right"` // the line that would be right
 }
 
-// A Demotion is one step down from what a profile asks for. From and To are the assignments of the directive, one a
-// line, or [Off].
+// A Demotion is one step down from what a profile asks for. From and To are the assignments of the directive, one in
+// each line, or [Off].
 type Demotion struct {
 	Directive string     `json:"directive"`
 	From      string     `json:"from"`
@@ -103,7 +103,7 @@ type Evidence struct {
 	Text string `json:"text"`
 }
 
-// Join writes the assignments of a directive as a Demotion has them.
+// Join returns the assignments of a directive in the form that a [Demotion] has.
 func Join(lines []string) string {
 	if lines == nil {
 		return Off
@@ -111,7 +111,7 @@ func Join(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Lines returns the assignments that the demotion leaves; nil where the directive is off.
+// Lines returns the assignments that the demotion leaves; nil if the directive is off.
 func (d Demotion) Lines() []string {
 	if d.To == Off {
 		return nil

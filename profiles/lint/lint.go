@@ -1,4 +1,4 @@
-// Package lint finds what is allowed in a profile and yet unwise. Ask [Profile].
+// Package lint finds what is allowed in a profile but unwise. Call [Profile].
 package lint
 
 import (
@@ -13,28 +13,28 @@ import (
 	"temper/profiles"
 )
 
-// What [Profile] finds: advice, for profiles that load.
+// The IDs of the findings of [Profile]: advice about profiles that load.
 const (
-	IDNoDescription   = "no-description"    // nobody will know what it is for
+	IDNoDescription   = "no-description"    // nobody knows what the profile is for
 	IDNothingApplied  = "nothing-applied"   // it names units and sets no directive
-	IDNoCheck         = "no-check"          // it names a service that nothing exercises
+	IDNoCheck         = "no-check"          // it names a service that nothing uses
 	IDNoRequiredCheck = "no-required-check" // every check is advisory
-	IDWeakCheck       = "weak-check"        // a check that passes though the service does not work
+	IDWeakCheck       = "weak-check"        // a check that passes even if the service does not work
 	IDSlowCheck       = "slow-check"        // a check that may take longer than the trial
-	IDNoEffect        = "no-effect"         // a directive that does nothing without another
-	IDPathUndoes      = "path-undoes"       // an exception that gives back what the sandbox takes
-	IDPathOpens       = "path-opens"        // a path that is made writable by what should forbid something
-	IDPathMustExist   = "path-must-exist"   // a path without "-" stops the service where it is missing
-	// a list of what is forbidden, where the profile means to allow only what it lists
+	IDNoEffect        = "no-effect"         // a directive that does nothing without another one
+	IDPathUndoes      = "path-undoes"       // an exception that gives back most of what the sandbox takes
+	IDPathOpens       = "path-opens"        // a path that becomes writable by a directive that should forbid something
+	IDPathMustExist   = "path-must-exist"   // a path without "-": the service does not start where it is missing
+	// a list of what is forbidden, in a profile that should list what it allows
 	IDDenyList         = "deny-list"
-	IDTwice            = "twice"              // the same assignment two times
-	IDSameUnit         = "same-unit"          // another profile names the unit as well
+	IDTwice            = "twice"              // the same assignment twice
+	IDSameUnit         = "same-unit"          // another profile names the unit too
 	IDSecretsForNobody = "secrets-for-nobody" // secrets_for without secrets
 )
 
-// Profile returns what is unwise about a profile, sorted by line; nothing of it keeps the profile from being used.
-// What the profile inherits is judged where it is written, not again in each heir. Set is what the profile is loaded
-// with; it may be nil.
+// Profile returns what is unwise about a profile, sorted by line; the profile can still be used. It does not judge what
+// the profile inherits, which is judged in the base. set has the profiles that are loaded together with it; it may be
+// nil.
 func Profile(p *profiles.Profile, set *profiles.Set) []profiles.Finding {
 	l := &linter{profile: p, set: set}
 	for _, rule := range []func(*linter){
@@ -57,7 +57,7 @@ func (l *linter) add(f profiles.Finding) {
 	l.findings = append(l.findings, f)
 }
 
-// whole judges the profile as one.
+// whole judges the profile as a whole.
 func (l *linter) whole() {
 	p := l.profile
 	if p.Description == "" {
@@ -132,7 +132,7 @@ func (l *linter) checks() {
 	}
 }
 
-// weakness says how a check passes though the service does not work.
+// weakness says how a check can pass even if the service does not work.
 func weakness(c profiles.Check) (what, fix string) {
 	switch {
 	case c.HTTP != nil && c.HTTP.Body == "" && c.HTTP.Method != "HEAD" && c.HTTP.Status == 200:
@@ -148,8 +148,8 @@ func weakness(c profiles.Check) (what, fix string) {
 	return "", ""
 }
 
-// unheeded reports whether a script has a line that is a command of its own after "!", and neither the last one nor
-// the last of a block: the shell does not end when it fails. What may be text of another program is not judged.
+// unheeded reports whether a script has a line "! command" that is neither the last line nor the last of a block: the
+// shell does not exit if that command succeeds. A line that could be text for another program is not judged.
 func unheeded(script string) bool {
 	lines := strings.FieldsFunc(script, func(r rune) bool { return r == '\n' })
 	before := ""
@@ -199,7 +199,7 @@ func (l *linter) settings() {
 	}
 }
 
-// needs reports whether the profile sets anything that a directive of exceptions makes exceptions from.
+// needs reports whether the profile sets a directive from which d makes exceptions.
 func (l *linter) needs(d *directive.Directive) bool {
 	return slices.ContainsFunc(l.profile.Service, func(s profiles.Setting) bool {
 		other, ok := directive.Lookup(s.Name)
@@ -228,7 +228,7 @@ func (l *linter) repeated(s profiles.Setting) {
 	}
 }
 
-// strict reports whether the profile is or extends base/strict, wherever that lies.
+// strict reports whether the profile is base/strict or extends it.
 func (l *linter) strict() bool {
 	return slices.ContainsFunc(
 		l.profile.Sources,
@@ -236,10 +236,10 @@ func (l *linter) strict() bool {
 	)
 }
 
-// denies reports whether a setting is a list of what is forbidden.
+// denies reports whether a setting is a deny-list.
 func denies(s profiles.Setting) bool { return strings.HasPrefix(s.Values[0], "~") }
 
-// everywhere are directories that every system has when services start: a path list may name them without "-".
+// everywhere are directories that exist on every system when services start: a path list may name them without "-".
 var everywhere = []string{
 	"/", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr",
 	"/usr/bin", "/usr/lib",
@@ -270,11 +270,10 @@ func (l *linter) paths(s profiles.Setting, d *directive.Directive) {
 	}
 }
 
-// writableAnyway are directories that no directive of a profile usually closes, or that every service may have of its
-// own.
+// writableAnyway are directories that profiles usually do not close, or that a service can have for itself.
 var writableAnyway = []string{"/dev", "/proc", "/sys", "/tmp", "/var/tmp"}
 
-// opens finds paths of which systemd makes a mount that is writable, though what lies above is not.
+// opens finds paths at which systemd makes a writable mount although the directory above is read-only.
 func (l *linter) opens(s profiles.Setting, d *directive.Directive) {
 	if !d.Remounts() {
 		return
@@ -294,7 +293,7 @@ func (l *linter) opens(s profiles.Setting, d *directive.Directive) {
 	}
 }
 
-// readOnly returns what the profile makes read-only, and what stays writable all the same.
+// readOnly returns the paths that the profile makes read-only, and the exceptions that stay writable.
 func (l *linter) readOnly() (closed, open []string) {
 	open = slices.Clone(writableAnyway)
 	for _, s := range l.profile.Service {
@@ -324,7 +323,7 @@ func barePaths(values []string) []string {
 	return paths
 }
 
-// units looks for other profiles that name the same unit: only one of them applies.
+// units finds other profiles that name the same unit, since only one of them applies.
 func (l *linter) units() {
 	if l.set == nil {
 		return
