@@ -80,7 +80,7 @@ func Refused(err error) (message string, ok bool) {
 func (c *Client) call(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := do(limited)
+	err := withoutPanic(limited, do)
 	switch {
 	case err == nil:
 		return nil
@@ -94,6 +94,17 @@ func (c *Client) call(ctx context.Context, limit time.Duration, what string, do 
 		err = fmt.Errorf("%w: %w", ErrNotLoaded, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// withoutPanic makes an error of a panic of godbus, which has them for values that have another type than was wanted:
+// the manager of a hostile place chooses the types.
+func withoutPanic(ctx context.Context, do func(context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the reply is none: %v", r)
+		}
+	}()
+	return do(ctx)
 }
 
 func named(err error, name string) bool {

@@ -124,6 +124,7 @@ func FuzzReplies(f *testing.F) {
 		signature, body := bodyOf(f, values...)
 		f.Add(signature, body)
 	}
+	f.Add("aa{bb}", []byte{0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, signature string, body []byte) {
 		sig, err := dbus.ParseSignature(signature)
 		if err != nil {
