@@ -108,7 +108,7 @@ func (r *Report) finish() {
 
 // Unrounded is the exposure in points, 0 to 10, before it is rounded up to a tenth: it can differ where the printed
 // exposure does not.
-func (r Report) Fine() float64 {
+func (r Report) Unrounded() float64 {
 	if r.weights == 0 {
 		return 0
 	}

@@ -39,5 +39,5 @@ func exposure(in generator.Input, plan generator.Plan) float64 {
 	if err != nil {
 		return 0
 	}
-	return report.Fine()
+	return report.Unrounded()
 }

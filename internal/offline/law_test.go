@@ -84,7 +84,7 @@ func TestSumIsScore(t *testing.T) {
 			full, err := offline.Score(u, o)
 			sum, serr := offline.Sum(u, o)
 			if (err == nil) != (serr == nil) || full.Exposure != sum.Exposure || full.Level != sum.Level ||
-				full.Fine() != sum.Fine() {
+				full.Unrounded() != sum.Unrounded() {
 				t.Errorf("%s on %d: sum %d %v, score %d %v", u.Name, version, sum.Exposure, serr, full.Exposure, err)
 			}
 		}
@@ -112,7 +112,7 @@ func TestAdvice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if saved := before.Fine() - after.Fine(); math.Abs(saved-a.Saves) > 0.0051 {
+		if saved := before.Unrounded() - after.Unrounded(); math.Abs(saved-a.Saves) > 0.0051 {
 			t.Errorf("%s saves %.3f, not %.2f", a.Assignment(), saved, a.Saves)
 		}
 		if len(a.Rows) == 0 || a.Then == "" {
