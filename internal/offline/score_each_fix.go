@@ -58,8 +58,10 @@ func advice(u *unit.Unit, o exposure.Options, before exposure.Report, fix exposu
 		return exposure.Advice{}, err
 	}
 	name, value, _ := strings.Cut(fix.Assignment, "=")
-	a := exposure.Advice{Directive: name, Value: value,
-		Saves: math.Round((before.Unrounded()-after.Unrounded())*100) / 100}
+	a := exposure.Advice{
+		Directive: name, Value: value,
+		Saves: math.Round((before.Unrounded()-after.Unrounded())*100) / 100,
+	}
 	if d, ok := directive.Lookup(name); ok {
 		a.Forbids, a.Breaks = d.Forbids, d.Breaks
 	}
