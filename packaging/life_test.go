@@ -210,7 +210,7 @@ func provenAgain(b *boot, name, line string) {
 func upgrade(b *boot) {
 	b.t.Helper()
 	provenAgain(b, "greeter", "dpkg --install /srv/greeter_2_all.deb && temper status greeter | grep "+
-		"'stale.*executable' && "+hardened("greeter"))
+		"'stale.*executable' && sleep 1 && "+hardened("greeter"))
 	b.run(hardened("greeter"))
 	b.run("systemctl restart greeter")
 	b.wait(hardened("greeter"))
