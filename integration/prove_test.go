@@ -138,7 +138,7 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			if out := command(t, p, "cat /run/systemd/generator/broken.service.d/50-temper.conf 2>&1"); !strings.Contains(out, "No such file") {
 				t.Errorf("a service that cannot be proven would be tried at every boot: %s", out)
 			}
-			p = again(t, p, testroot.Path(t, name), options)
+			p = bootAgain(t, p, testroot.Path(t, name), options)
 			started(t, p)
 			if out := command(t, p, "cat /run/opt; systemctl show -P InactiveExitTimestampMonotonic 'temper-prove@*' "+
 				"| grep -v '^0$'; true"); out != "unseen\n" {

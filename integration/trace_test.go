@@ -74,11 +74,11 @@ func TestSystemdProveLeavesNoTrace(t *testing.T) {
 	if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(command(t, p, snapshot), "\n")); diff != "" {
 		t.Errorf("the machine has changed (-want +got):\n%s", diff)
 	}
-	alone(t, p)
+	provesOneAtATime(t, p)
 }
 
-// alone proves a unit three times at once, twice on the host: each waits for the others.
-func alone(t *testing.T, p *place.Place) {
+// provesOneAtATime proves a unit three times at once, twice on the host: each waits for the others.
+func provesOneAtATime(t *testing.T, p *place.Place) {
 	t.Helper()
 	out := command(
 		t,

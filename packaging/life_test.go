@@ -57,7 +57,7 @@ func TestSystemdLife(t *testing.T) {
 			must(t, err)
 			b := m.boot(under("/srv", append(slices.Clone(debs), own...))...)
 			b.run("dpkg --install /srv/greeter_1_all.deb && systemctl is-active greeter nginx")
-			was := b.look()
+			was := b.snapshot()
 			if whole {
 				asleep(b, was)
 			}
@@ -105,7 +105,7 @@ func prove(b *boot) []verdict.Verdict {
 
 // asleep installs, removes, installs again and purges the packages where systemd does not run, as in an image that is
 // being made and as piuparts does: nothing must be left.
-func asleep(b *boot, was look) {
+func asleep(b *boot, was snapshot) {
 	b.t.Helper()
 	const debs = "/srv/temper_*.deb /srv/temper-profiles_*.deb"
 	b.run("mount --bind / /mnt && chroot /mnt sh -euxc '! test -e /run/systemd; dpkg --install " + debs +

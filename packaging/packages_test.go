@@ -56,18 +56,18 @@ func under(dir string, files []place.File) []place.File {
 	return files
 }
 
-// A look at a machine: what must be the same when temper has come and gone.
-type look struct {
+// snapshot is what must be the same on a machine when temper has come and gone.
+type snapshot struct {
 	files map[string]string
 	units string // and whether they are enabled
 	text  string // of the services that run, with all drop-ins
 	pids  string
 }
 
-func (b *boot) look() look {
+func (b *boot) snapshot() snapshot {
 	b.t.Helper()
 	const running = "$(systemctl list-units --type=service --state=running --plain --no-legend | cut -d ' ' -f 1)"
-	return look{
+	return snapshot{
 		files: b.files(),
 		units: b.run("systemctl list-unit-files --plain --no-legend | grep -v transient"),
 		text:  b.run("systemctl cat " + running),
@@ -90,7 +90,7 @@ const ownUnits = "temper-prove.path temper-prove.service temper-prove.timer temp
 	"temper-guard.service temper-guard.timer temper-guard@nginx.service temper-renew@nginx.service"
 
 // install installs temper: what runs runs on, and nothing but temper's own files is new.
-func install(b *boot, was look) {
+func install(b *boot, was snapshot) {
 	b.t.Helper()
 	b.run(known + " >/srv/known")
 	b.run("dpkg --install /srv/temper_*.deb /srv/temper-profiles_*.deb && temper --version")
@@ -105,7 +105,7 @@ func install(b *boot, was look) {
 			b.t.Errorf("%s:\n%s", line, out)
 		}
 	}
-	is := b.look()
+	is := b.snapshot()
 	if diff := cmp.Diff(was.pids, is.pids); diff != "" {
 		b.t.Errorf("what ran (-before +after):\n%s", diff)
 	}
@@ -201,13 +201,13 @@ func (b *boot) fresh() map[string]string {
 
 // purge removes and purges the packages: a restart of the services must be all it takes for the machine to be as it
 // was.
-func purge(b *boot, was look, others ...string) {
+func purge(b *boot, was snapshot, others ...string) {
 	b.t.Helper()
 	hardened := slices.Collect(maps.Keys(b.fresh()))
 	b.run("dpkg --remove temper temper-profiles && systemctl restart " + strings.Join(hardened, " "))
 	b.run("test -e /etc/temper/temper.toml && dpkg --purge temper temper-profiles")
 	b.run(known + " | diff /srv/known -")
-	is := b.look()
+	is := b.snapshot()
 	if diff := cmp.Diff(was.text, is.text); diff != "" {
 		b.t.Errorf("services (-before +after):\n%s", diff)
 	}

@@ -65,7 +65,7 @@ func TestUnnoticed(t *testing.T) {
 func TestNotGranted(t *testing.T) {
 	in := input(set("PrivateDevices", "yes"), set("ProtectClock", "yes"), set("CapabilityBoundingSet", "CAP_KILL"))
 	filtered := denial("clock_settime", "EPERM", "") // by a filter of the container: the kernel asked for no capability
-	filtered.Told = true
+	filtered.LackedKnown = true
 	record := witness.Record{Denials: []witness.Denial{
 		denial("openat", "ENOENT", "/dev/kvm"), denial("openat", "ENOENT", "/dev/none"),
 		denial("settimeofday", "EPERM", ""),

@@ -71,7 +71,7 @@ func TestContainerRefuses(t *testing.T) {
 // refused checks that a place does not come up and leaves nothing, and why.
 func refused(t *testing.T, o place.Options, want, advice string) {
 	t.Helper()
-	before := look(t, os.Getpid())
+	before := readMachine(t, os.Getpid())
 	p, err := place.Container(t.Context(), o)
 	if err == nil {
 		p.Close()
@@ -81,7 +81,8 @@ func refused(t *testing.T, o place.Options, want, advice string) {
 		hint.Of(err) != "" {
 		t.Errorf("%v\nhint: %q\nwant %q with hint %q", err, hint.Of(err), want, advice)
 	}
-	if after := look(t, os.Getpid()); len(after.Groups) > len(before.Groups) || len(after.Mounts) > len(before.Mounts) {
+	if after := readMachine(t, os.Getpid()); len(after.Groups) > len(before.Groups) ||
+		len(after.Mounts) > len(before.Mounts) {
 		t.Errorf("left behind: %+v", after)
 	}
 }

@@ -44,8 +44,8 @@ type machine struct {
 	Mounts, Groups, Runtime []string
 }
 
-// look lists mounts and runtime files of containers, and the cgroups that process pid has made.
-func look(t *testing.T, pid int) machine {
+// readMachine lists mounts and runtime files of containers, and the cgroups that process pid has made.
+func readMachine(t *testing.T, pid int) machine {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -152,7 +152,7 @@ func tree(t *testing.T, dir string) map[string]string {
 
 func TestSystemdNoTrace(t *testing.T) {
 	image := testroot.Path(t, "trixie")
-	files, before := tree(t, image), look(t, os.Getpid())
+	files, before := tree(t, image), readMachine(t, os.Getpid())
 	p := container(t, place.Options{Image: image})
 	output(t, p, "useradd -m somebody; rm -r /usr/share/doc /etc/nginx; chmod 600 /etc/passwd; chown -R nobody "+
 		"/var/lib; mv /srv /srv2; sysctl -w net.ipv4.ip_forward=1; systemctl start redis-server cron")
@@ -169,7 +169,7 @@ func TestSystemdNoTrace(t *testing.T) {
 	if left := alive(during); len(left) > 0 {
 		t.Errorf("processes left: %q", left)
 	}
-	if diff := cmp.Diff(before, look(t, os.Getpid())); diff != "" {
+	if diff := cmp.Diff(before, readMachine(t, os.Getpid())); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(files, tree(t, image)); diff != "" {
@@ -211,7 +211,7 @@ func random(milliseconds int) time.Duration {
 }
 
 func killAfter(t *testing.T, image string, after time.Duration) {
-	before := look(t, 0)
+	before := readMachine(t, 0)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "TEMPER_HOLD="+image)
 	cmd.Stderr = os.Stderr
@@ -248,7 +248,7 @@ func killAfter(t *testing.T, image string, after time.Duration) {
 	if left := groups(cmd.Process.Pid); len(left) > 0 {
 		t.Errorf("cgroups outlived RemoveLeftovers: %q", left)
 	}
-	if diff := cmp.Diff(before, look(t, 0)); diff != "" {
+	if diff := cmp.Diff(before, readMachine(t, 0)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -263,7 +263,7 @@ func TestSystemdRemoveLeftoversSparesTheLiving(t *testing.T) {
 
 func TestSystemdCancelled(t *testing.T) {
 	image := testroot.Path(t, "sid")
-	before := look(t, os.Getpid())
+	before := readMachine(t, os.Getpid())
 	for _, after := range []time.Duration{0, 5 * time.Millisecond, random(100), random(400), random(400)} {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(after, cancel)
@@ -275,7 +275,7 @@ func TestSystemdCancelled(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || hint.Of(err) != "" {
 			t.Errorf("after %s: %v", after, err)
 		}
-		if diff := cmp.Diff(before, look(t, os.Getpid())); diff != "" {
+		if diff := cmp.Diff(before, readMachine(t, os.Getpid())); diff != "" {
 			t.Errorf("after %s: %s", after, diff)
 		}
 		cancel()

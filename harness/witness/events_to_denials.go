@@ -25,10 +25,10 @@ const maxDenials = 20000
 
 // collector turns events into denials.
 type collector struct {
-	told    bool // the kernel reports which capabilities a call lacks
-	cgroup  *cgroup
-	denials map[Denial]*tally // by denials without PID and Count
-	dropped uint64
+	knowsLacked bool // the kernel reports which capabilities a call lacks
+	cgroup      *cgroup
+	denials     map[Denial]*tally // by denials without PID and Count
+	dropped     uint64
 }
 
 // tally is how often a denial happened, and to which process first.
@@ -65,8 +65,8 @@ func (n *collector) add(event []byte) {
 		return
 	}
 	d := decode(event)
-	if n.told && d.Errno != "SIGSYS" {
-		d.Told, d.Lacked = true, values.CapSet(order.Uint64(event[eventLacked:]))
+	if n.knowsLacked && d.Errno != "SIGSYS" {
+		d.LackedKnown, d.Lacked = true, values.CapSet(order.Uint64(event[eventLacked:]))
 	}
 	pid := d.PID
 	d.PID = 0

@@ -17,7 +17,7 @@ func Collect(events [][]byte) Record {
 	c.parent, _ = os.Open(os.DevNull) // no directory: a cgroup that is not known is not found
 	defer c.parent.Close()
 	n := newCollector(c)
-	n.told = true
+	n.knowsLacked = true
 	for _, e := range events {
 		n.add(e)
 	}

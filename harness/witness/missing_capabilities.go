@@ -27,7 +27,7 @@ func (d Denial) Capabilities() []string {
 // SuspectedCapabilities are the capabilities that the call may have lacked by its name and error. They can be more than
 // Capabilities: a system call filter of a container refuses a call before the kernel checks capabilities.
 func (d Denial) SuspectedCapabilities() []string {
-	d.Told = false
+	d.LackedKnown = false
 	return d.Capabilities()
 }
 
@@ -45,7 +45,7 @@ func capabilities(d Denial) []string {
 	case d.Syscall == "ioctl":
 		suspected = []string{"CAP_SYS_ADMIN", "CAP_SYS_RAWIO"}
 	}
-	if lacked := d.lacked(suspected); len(lacked) > 0 || !d.Told || slices.Contains(memoryCalls, d.Syscall) {
+	if lacked := d.lacked(suspected); len(lacked) > 0 || !d.LackedKnown || slices.Contains(memoryCalls, d.Syscall) {
 		return lacked
 	}
 	return d.Lacked.Names()
@@ -58,7 +58,7 @@ func accessCapabilities(d Denial) []string {
 	switch {
 	case d.Syscall == "bind" && !strings.HasPrefix(d.Path, "/"):
 		return d.lacked([]string{"CAP_NET_BIND_SERVICE"})
-	case d.Path != "" && d.Root && (d.Told || d.onlyReads()):
+	case d.Path != "" && d.Root && (d.LackedKnown || d.onlyReads()):
 		return d.lacked([]string{"CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE"})
 	case d.Path != "":
 		return d.lacked([]string{"CAP_DAC_OVERRIDE"})
@@ -79,7 +79,7 @@ func lockCapability(d Denial) []string {
 // lacked are those of the capabilities that the call asked for and the process did not have; all of them if the kernel
 // did not report that.
 func (d Denial) lacked(names []string) []string {
-	if !d.Told {
+	if !d.LackedKnown {
 		return names
 	}
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {

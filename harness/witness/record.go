@@ -33,10 +33,10 @@ type Denial struct {
 	PID      int    // of the first process that was refused, as seen from here
 	Count    int    // how often it happened
 	Root     bool   // whether a process of root was refused; of a container, of its own root
-	// Lacked are the capabilities that the call asked for and the process did not have. It is known only if Told is
-	// set.
-	Lacked values.CapSet
-	Told   bool
+	// Lacked are the capabilities that the call asked for and the process did not have. They are known only if
+	// LackedKnown is set.
+	Lacked      values.CapSet
+	LackedKnown bool
 }
 
 // String says what was refused in one line, such as `nginx: openat("/var/log/x"): EROFS`.
@@ -60,21 +60,21 @@ type Record struct {
 	// Setup are the denials of systemd while it set up the service in its cgroup. Most of them do not matter, unless
 	// the start fails with an exit status of 200 or above.
 	Setup []Denial
-	// Granted are the capabilities that the service asked for and had. They are known only if Told is set.
-	Granted values.CapSet
-	Told    bool
+	// Granted are the capabilities that the service asked for and had. They are known only if GrantedKnown is set.
+	Granted      values.CapSet
+	GrantedKnown bool
 	// Dropped counts the events that were lost because they came too fast. If it is not 0, the record is incomplete.
 	Dropped uint64
 }
 
 // Minus returns r without the denials that the baseline has, however often. It compares all fields but PID, Count,
-// Root, Filtered, Lacked and Told, which make no difference to the service, and ignores process ids in paths below
-// /proc and numbers at the end of thread names.
+// Root, Filtered, Lacked and LackedKnown, which make no difference to the service, and ignores process ids in paths
+// below /proc and numbers at the end of thread names.
 //
 // It removes from Lacked the capabilities that the baseline was not granted: the call succeeded there without them.
 func (r Record) Minus(baseline Record) Record {
 	r.Denials, r.Setup = minus(r.Denials, baseline.Denials), minus(r.Setup, baseline.Setup)
-	if baseline.Told {
+	if baseline.GrantedKnown {
 		for i := range r.Denials {
 			r.Denials[i].Lacked &= baseline.Granted
 		}
@@ -111,7 +111,7 @@ var (
 
 // class is the denial without what differs from one run to the next.
 func (d Denial) class() Denial {
-	d.PID, d.Count, d.Root, d.Filtered, d.Lacked, d.Told = 0, 0, false, false, 0, false
+	d.PID, d.Count, d.Root, d.Filtered, d.Lacked, d.LackedKnown = 0, 0, false, false, 0, false
 	d.Process = threadID.ReplaceAllString(d.Process, "N")
 	d.Path, d.To = procID.ReplaceAllString(d.Path, "/proc/N"), procID.ReplaceAllString(d.To, "/proc/N")
 	return d

@@ -131,7 +131,7 @@ func TestRestrictions(t *testing.T) {
 	}
 	ofRoot := func(d witness.Denial) witness.Denial { d.Root = true; return d }
 	lacking := func(d witness.Denial, capabilities ...string) witness.Denial {
-		d.Told, d.Lacked = true, values.CapabilitySet(capabilities...)
+		d.LackedKnown, d.Lacked = true, values.CapabilitySet(capabilities...)
 		return d
 	}
 	tests := []struct {

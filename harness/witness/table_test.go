@@ -103,13 +103,13 @@ func TestRulesSpeakOfRealCalls(t *testing.T) {
 // A refusal that the table tells of and no rule sees would blame nobody; one that is seen and that no row tells of
 // neither.
 func TestRulesAndTableAgree(t *testing.T) {
-	seen, told := map[refusal.Kind]bool{}, map[refusal.Kind]bool{}
+	seen, reported := map[refusal.Kind]bool{}, map[refusal.Kind]bool{}
 	for _, r := range rules {
 		seen[r.Kind] = true
 	}
 	for _, d := range directive.All() {
 		for _, kind := range d.Refuses {
-			told[kind] = true
+			reported[kind] = true
 			if !seen[kind] {
 				t.Errorf("%s= refuses %s, and no rule sees that", d.Name, kind)
 			}
@@ -119,7 +119,7 @@ func TestRulesAndTableAgree(t *testing.T) {
 		}
 	}
 	for kind := range seen {
-		if !told[kind] {
+		if !reported[kind] {
 			t.Errorf("a rule sees %s, and no directive refuses that", kind)
 		}
 	}

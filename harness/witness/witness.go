@@ -92,7 +92,7 @@ func (w *Witness) attach(ringSize uint32) error {
 	}
 	// Linux before 6.14 does not have this tracepoint.
 	if err := w.run("cap_capable", capabilityProgram(m)); err == nil {
-		w.collector.told = true
+		w.collector.knowsLacked = true
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -167,7 +167,7 @@ func (w *Witness) Stop() (Record, error) {
 	granted, gerr := w.readGranted()
 	err = errors.Join(err, w.readErr, gerr, w.dropped.Lookup(uint32(0), &perCPU), w.close())
 	record := w.collector.record()
-	record.Granted, record.Told = granted, w.collector.told
+	record.Granted, record.GrantedKnown = granted, w.collector.knowsLacked
 	for _, n := range perCPU {
 		record.Dropped += n
 	}

@@ -134,7 +134,7 @@ func TestDenials(t *testing.T) {
 		t.Fatal(err)
 	}
 	// told chooses what is wanted from a kernel that tells of capabilities, and from one that does not.
-	told := func(yes, no string) string {
+	whereKnown := func(yes, no string) string {
 		if tellsCapabilities(t) {
 			return yes
 		}
@@ -174,7 +174,7 @@ func TestDenials(t *testing.T) {
 		}},
 		{"another's time of access", asNobody(provoke("noatime", plain)), []string{
 			fmt.Sprintf(`openat(%q, 0x40000, 0x0): EPERM: file-system %[1]s%[2]s`, plain,
-				told(", capability CAP_FOWNER", "")),
+				whereKnown(", capability CAP_FOWNER", "")),
 		}},
 		{"memory", asNobody(provoke("lock")), []string{`mlock(): ENOMEM: capability CAP_IPC_LOCK`}},
 		{"capability", asNobody(provoke("chown", plain)), []string{
@@ -190,7 +190,7 @@ func TestDenials(t *testing.T) {
 		}},
 		{"program", provoke("noexec", plain), []string{
 			fmt.Sprintf(`execve(%q): EACCES: path-noexec %[1]s, path-hidden %[1]s%[2]s`, plain,
-				told("", ", capability CAP_DAC_OVERRIDE")),
+				whereKnown("", ", capability CAP_DAC_OVERRIDE")),
 		}},
 		{"filter", provoke("filter"), []string{
 			`unshare(0x50000000): EPERM: namespace net, namespace user, syscall unshare`,

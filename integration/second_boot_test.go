@@ -15,8 +15,8 @@ import (
 
 var parentPID = regexp.MustCompile(`(?m)^PPid:\s+(\d+)$`)
 
-// again ends a place and boots its root a second time, with everything that the first boot wrote to it.
-func again(t *testing.T, p *place.Place, tree string, o place.Options) *place.Place {
+// bootAgain ends a place and boots its root a second time, with everything that the first boot wrote to it.
+func bootAgain(t *testing.T, p *place.Place, tree string, o place.Options) *place.Place {
 	t.Helper()
 	kept := t.TempDir()
 	mount := func(fstype, at, options string) {
