@@ -30,6 +30,7 @@ var closedUnits = map[string]string{
 	"strict":      "ProtectSystem=strict\n",
 	"strict-tmp":  "ProtectSystem=strict\nReadWritePaths=/tmp /var/tmp /run\n",
 	"read-only":   "ReadOnlyPaths=/\n",
+	"both-ways":   "ReadOnlyPaths=/\nReadWritePaths=/\n",
 	"empty-tmp":   "TemporaryFileSystem=/tmp:ro /var/tmp:noexec\n",
 	"both":        "ReadOnlyPaths=/\nNoExecPaths=/\nExecPaths=/usr /lib /lib64\n",
 	"caps":        "CapabilityBoundingSet=CAP_SYS_CHROOT\nPrivateNetwork=yes\n",

@@ -191,11 +191,12 @@ func (c Context) wouldOpen(p string) string {
 	return onlyAbove(closed, slices.Concat(c.paths.open[ReadOnly], c.paths.writable), p)
 }
 
-// onlyAbove returns the directive that closes p through a directory above p only; "" if there is none.
+// onlyAbove returns the directive that closes p through a directory above p only; "" if there is none. A path that is
+// both closed and open is closed, as in [refuses].
 func onlyAbove(closed []closedPath, open []string, p string) string {
 	by := ""
 	for _, x := range closed {
-		between := func(o string) bool { return host.Below(x.path, o) && host.Below(o, p) }
+		between := func(o string) bool { return o != x.path && host.Below(x.path, o) && host.Below(o, p) }
 		switch {
 		case x.path == p:
 			return ""
