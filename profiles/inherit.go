@@ -193,7 +193,7 @@ func (b *sameDirectory) find(from *own, name string) (*own, []string) {
 	}
 	if !ok {
 		at := filepath.Join(b.dir, filepath.FromSlash(name)+".toml")
-		data, err := host.At("").ReadAtMost(absolutePath(at), maxProfile)
+		data, err := host.At("").ReadAtMost(absolutePath(at), MaxSize)
 		if err == nil {
 			b.files[name] = parse(name, at, data)
 			return b.files[name], nil

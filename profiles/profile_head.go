@@ -15,7 +15,7 @@ func parseHead(name, path string, data []byte) (o *own, ok bool) {
 		SecretsFor              []string `toml:"secrets_for"`
 	}
 	text, rest, _ := bytes.Cut(data, []byte("\n["))
-	if _, err := toml.Decode(strings.TrimPrefix(string(text), "\ufeff"), &head); err != nil || len(data) > MaxSize {
+	if _, err := toml.Decode(strings.TrimPrefix(string(text), "\ufeff"), &head); err != nil {
 		return nil, false
 	}
 	if len(head.Units) == 0 || len(head.Secrets) > 0 || len(head.SecretsFor) > 0 || len(rest) == 0 {

@@ -109,7 +109,7 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 	if filepath.Base(dir) == "base" {
 		dir, name = filepath.Dir(dir), "base/"+name
 	}
-	data, err := host.At("").ReadAtMost(absolutePath(file), maxProfile)
+	data, err := host.At("").ReadAtMost(absolutePath(file), MaxSize)
 	if err != nil {
 		return nil, unreadable(file, err)
 	}
@@ -183,10 +183,8 @@ func (l *loader) directory(dir string) {
 	}
 	base := path.Join(dir, "base")
 	if info, err := l.root.Lstat(base); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		l.findings = append(
-			l.findings,
-			Finding{ID: IDUntrusted, Path: base, Message: "is a link", Fix: "make it a directory"},
-		)
+		f := Finding{ID: IDUntrusted, Path: base, Message: "is a link", Fix: "make it a directory"}
+		l.findings = append(l.findings, f)
 		return
 	}
 	l.list(dir, "base")
@@ -269,10 +267,8 @@ func firstOf(name string, files []reading) *own {
 func safely(name string, file reading) (o *own) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			o = refused(
-				name,
-				Finding{ID: IDUnreadable, Path: file.path, Message: fmt.Sprintf("a fault of temper: %v", fault)},
-			)
+			message := fmt.Sprintf("a fault of temper: %v", fault)
+			o = refused(name, Finding{ID: IDUnreadable, Path: file.path, Message: message})
 		}
 	}()
 	return file.read()
@@ -291,7 +287,7 @@ func (l *loader) file(name, at string) *own {
 	case target == null:
 		return &own{masked: true}
 	}
-	data, err := l.root.ReadAtMost(target, maxProfile)
+	data, err := l.root.ReadAtMost(target, MaxSize)
 	if err != nil {
 		return refused(name, unreadable(at, err))
 	}
@@ -315,12 +311,8 @@ func (l *loader) admit(name, at string) (target string, f Finding, bad bool) {
 	case target == null:
 		return target, f, false
 	case target == "":
-		return "", Finding{
-			ID:      IDUntrusted,
-			Path:    at,
-			Message: "is a link out of the search path",
-			Fix:     "copy the file",
-		}, true
+		f = Finding{ID: IDUntrusted, Path: at, Message: "is a link out of the search path", Fix: "copy the file"}
+		return "", f, true
 	}
 	err = l.root.Trusts(target, info)
 	if dir := path.Dir(target); err == nil && target != at { // a link may lead to a directory that was refused
@@ -342,10 +334,6 @@ const null = "/dev/null"
 func refused(name string, f Finding) *own {
 	return &own{Profile: Profile{Name: name, Path: f.Path}, findings: []Finding{f}}
 }
-
-// maxProfile is the size of a profile in bytes beyond which it is refused: the parser takes a level of the stack for
-// every bracket.
-const maxProfile = 64 << 10
 
 // maxLinks is the most links that are followed from a profile to its file.
 const maxLinks = 8

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"temper/internal/host"
+	"temper/internal/testroot"
 	"temper/profiles"
 )
 
@@ -22,9 +23,7 @@ func TestPanicIsAFinding(t *testing.T) {
 func TestTrust(t *testing.T) {
 	chown := func(name string) func(t *testing.T, root string) {
 		return func(t *testing.T, root string) {
-			if os.Geteuid() != 0 {
-				t.Skip("needs root: gives a file away")
-			}
+			testroot.NeedFor(t, "give a file away")
 			if err := os.Lchown(filepath.Join(root, name), 4711, 0); err != nil {
 				t.Fatal(err)
 			}

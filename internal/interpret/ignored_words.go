@@ -37,15 +37,7 @@ var partial = map[string]func(r *reader, value string) []string{
 		_, boolean := unit.Bool(value)
 		return badWords(value, func(w string) bool { return boolean || slices.Contains(controllers, w) })
 	},
-	"Service.Type": func(r *reader, value string) []string {
-		since, ok := serviceTypes[value]
-		return whole(
-			value,
-			ok && r.Version >= since,
-			"want one of",
-			strings.Join(slices.Sorted(maps.Keys(serviceTypes)), ", ")+",",
-		)
-	},
+	"Service.Type": oneOf(serviceTypes),
 	"Service.Restart": func(_ *reader, value string) []string {
 		return whole(value, slices.Contains(restarts, value), "want one of", strings.Join(restarts, ", ")+",")
 	},
@@ -71,15 +63,7 @@ var partial = map[string]func(r *reader, value string) []string{
 	"Service.MountImages": func(_ *reader, value string) []string {
 		return whole(value, value == "" || hasTwoParts(value), "which lacks the :DESTINATION,")
 	},
-	"Unit.SuccessAction": func(r *reader, value string) []string {
-		since, ok := actions[value]
-		return whole(
-			value,
-			ok && r.Version >= since,
-			"want one of",
-			strings.Join(slices.Sorted(maps.Keys(actions)), ", ")+",",
-		)
-	},
+	"Unit.SuccessAction": oneOf(actions),
 }
 
 // controllers are the names that Delegate= accepts: the controllers of cgroups(7), and those that systemd implements
@@ -88,6 +72,15 @@ var controllers = []string{
 	"cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall", "bpf-devices",
 	"bpf-foreign",
 	"bpf-socket-bind", "bpf-restrict-network-interfaces", "bpf-bind-network-interface",
+}
+
+// oneOf is for a value that is a key of a table of names by the version that knows each first.
+func oneOf(since map[string]int) func(r *reader, value string) []string {
+	return func(r *reader, value string) []string {
+		first, ok := since[value]
+		names := strings.Join(slices.Sorted(maps.Keys(since)), ", ")
+		return whole(value, ok && r.Version >= first, "want one of", names+",")
+	}
 }
 
 // whole is for a value that is accepted or ignored as a whole; why says what is wrong with it.
