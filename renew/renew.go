@@ -59,7 +59,7 @@ func Run(ctx context.Context, m Machine, out, alarms io.Writer) error {
 
 // round proves what is stale, and reports whether there is more now. What becomes of proofs is added to result.
 func (r run) round(ctx context.Context, result *error) (again bool, err error) {
-	before, err := r.stale()
+	before, err := r.answerRequest()
 	if err != nil {
 		return false, err
 	}
@@ -68,14 +68,18 @@ func (r run) round(ctx context.Context, result *error) (again bool, err error) {
 	}
 	if len(before) > 0 {
 		*result = errors.Join(*result, r.machine.Prove(ctx, slices.Sorted(maps.Keys(before))))
-		*result = errors.Join(*result, r.tell(ctx, before))
 	}
-	*result = errors.Join(*result, keepShipped(r.root))
+	g, err := load(r.root)
+	if err != nil {
+		return false, err
+	}
+	decisions, _ := g.Decisions()
+	*result = errors.Join(*result, r.tell(ctx, g.Settings, before, decisions), keepShipped(g, decisions))
 	if err := generator.MakeBootRecord(r.root); err != nil {
 		return false, err
 	}
 	// temper-prove.path does not watch while its service runs: another round handles what has changed meanwhile.
-	units, err := r.stale()
+	units, err := r.answerRequest()
 	return len(units) > 0, err
 }
 
@@ -88,12 +92,18 @@ type staleUnit struct {
 	now      verdict.Fingerprint // as what it is tried
 }
 
-// stale lists the units that must be proven. It leaves out those that were tried with the same fingerprint: some units
-// stay without a fresh verdict, since no proof of them succeeds.
-func (r run) stale() (map[string]staleUnit, error) {
+// answerRequest removes the file by which the generator asks for proofs, and then lists what must be proven: what
+// becomes stale later is asked for anew.
+func (r run) answerRequest() (map[string]staleUnit, error) {
 	if err := r.root.Remove(needsProofFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	return r.stale()
+}
+
+// stale lists the units that must be proven. It leaves out those that were tried with the same fingerprint: some units
+// stay without a fresh verdict, since no proof of them succeeds.
+func (r run) stale() (map[string]staleUnit, error) {
 	g, err := load(r.root)
 	if err != nil || g.Switches.Off != "" {
 		return nil, err
@@ -133,12 +143,10 @@ func fingerprint(g *generator.Generator, d generator.Decision) verdict.Fingerpri
 
 // keepShipped keeps, with the verdicts of this machine, those that a package brought and that hold: they go on applying
 // when the package of the service has changed, whatever the package of the verdicts brings then.
-func keepShipped(root host.Root) error {
-	g, err := load(root)
-	if err != nil || g.Switches.Off != "" {
-		return err
+func keepShipped(g *generator.Generator, decisions []generator.Decision) error {
+	if g.Switches.Off != "" {
+		return nil
 	}
-	decisions, _ := g.Decisions()
 	var problems []error
 	for _, d := range decisions {
 		v := d.Verdict

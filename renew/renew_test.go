@@ -137,7 +137,8 @@ func TestChangesMeanwhile(t *testing.T) {
 // want it.
 func TestNeedsMore(t *testing.T) {
 	for restart, want := range map[string]string{
-		"never": "<4>web.service needs what it is forbidden until now (PrivateTmp=). What it needs is allowed once it is " +
+		"never": "<4>web.service needs what it is forbidden until now (PrivateTmp=). What it needs is allowed once " +
+			"it is " +
 			"restarted: systemctl restart web.service\n",
 		"demoted": "<4>web.service needed what it was forbidden until now (PrivateTmp=), and was restarted with that\n",
 	} {
@@ -161,20 +162,26 @@ func TestNeedsMore(t *testing.T) {
 	}
 }
 
-// TestKeepsShipped: what a package brought and what holds goes on applying when the program changes, also where the
-// verdict has gone from the package.
-func TestKeepsShipped(t *testing.T) {
-	m, r, _ := newMachine(t)
+// shipVerdict has the service proven, and makes the verdict one that a package brought.
+func (m *machine) shipVerdict(r run) {
+	m.t.Helper()
 	m.round(r)
 	store := verdict.Store{Root: m.root}
 	v, err := store.Get("web.service")
 	if err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	v.Fingerprint.Systemd, v.Fingerprint.Kernel = 0, ""
 	if err := errors.Join(store.Shipped().PutShared(v), store.Remove("web.service")); err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
+}
+
+// TestKeepsShipped: what a package brought and what holds goes on applying when the program changes, also where the
+// verdict has gone from the package.
+func TestKeepsShipped(t *testing.T) {
+	m, r, _ := newMachine(t)
+	m.shipVerdict(r)
 	m.round(r)
 	m.put("usr/sbin/web", "version two")
 	if err := os.Remove(filepath.Join(m.root.Dir(), "usr/lib/temper/verdicts/web.service.json")); err != nil {
@@ -191,16 +198,7 @@ func TestKeepsShipped(t *testing.T) {
 // TestAsksForACopy: a boot asks for a copy of what a package brought, once.
 func TestAsksForACopy(t *testing.T) {
 	m, r, _ := newMachine(t)
-	m.round(r)
-	store := verdict.Store{Root: m.root}
-	v, err := store.Get("web.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.Fingerprint.Systemd, v.Fingerprint.Kernel = 0, ""
-	if err := errors.Join(store.Shipped().PutShared(v), store.Remove("web.service")); err != nil {
-		t.Fatal(err)
-	}
+	m.shipVerdict(r)
 	asks := func() bool {
 		out := t.TempDir()
 		generator.Run(m.root, "", out)

@@ -13,14 +13,11 @@ import (
 
 // tell says when what was found about units takes effect. A unit that needs something which it was forbidden until now
 // is started again where the settings want that.
-func (r run) tell(ctx context.Context, before map[string]staleUnit) error {
-	g, err := load(r.root)
-	if err != nil {
-		return err
-	}
-	decisions, _ := g.Decisions()
+func (r run) tell(
+	ctx context.Context, settings generator.Settings, before map[string]staleUnit, now []generator.Decision,
+) error {
 	var problems []error
-	for _, d := range decisions {
+	for _, d := range now {
 		was, proven := before[d.Unit]
 		if !proven || d.Text == was.decision.Text {
 			continue
@@ -30,9 +27,9 @@ func (r run) tell(ctx context.Context, before map[string]staleUnit) error {
 		case d.Verdict == nil || d.Verdict.Stale || d.Verdict.Result != verdict.Proven:
 		case len(needs) == 0:
 			r.say("%s: what was proven takes effect when it is started again", d.Unit)
-		case g.Settings.Restart != generator.RestartDemoted:
-			r.alarm("%s needs what it is forbidden until now (%s). What it needs is allowed once it is restarted: systemctl restart %s",
-				d.Unit, strings.Join(needs, ", "), d.Unit)
+		case settings.Restart != generator.RestartDemoted:
+			r.alarm("%s needs what it is forbidden until now (%s). What it needs is allowed once it is restarted: "+
+				"systemctl restart %s", d.Unit, strings.Join(needs, ", "), d.Unit)
 		default:
 			problems = append(problems, r.restart(ctx, d.Unit, needs))
 		}
@@ -46,7 +43,8 @@ func (r run) restart(ctx context.Context, unit string, needs []string) error {
 		return fmt.Errorf("restart %s, which needs what it is forbidden until now: %w", unit, err)
 	}
 	if restarted {
-		r.alarm("%s needed what it was forbidden until now (%s), and was restarted with that", unit, strings.Join(needs, ", "))
+		r.alarm("%s needed what it was forbidden until now (%s), and was restarted with that", unit,
+			strings.Join(needs, ", "))
 	}
 	return nil
 }
