@@ -25,19 +25,23 @@ type Generator struct {
 // New reads everything that the generator needs from a root. Problems in single files are returned together with a
 // usable Generator; err is set only if nothing can be generated at all.
 func New(root host.Root, cmdline string) (g *Generator, problems []error, err error) {
-	g, problems, err = newWithoutProfiles(root, cmdline)
+	switches, off := ReadSwitches(root, cmdline)
+	if off != nil {
+		problems = append(problems, off)
+	}
+	g, wrong, err := newWithoutProfiles(root, switches)
 	if err != nil {
 		return nil, nil, err
 	}
 	set, bad := profiles.Load(root, nil)
 	g.Profiles = set
-	return g, append(problems, bad...), nil
+	return g, slices.Concat(problems, wrong, bad), nil
 }
 
 // newForBoot is [New] for the decisions of a boot. It loads only services, from the unit load path loadPath, and only
 // those parts of the profiles that concern services which exist.
-func newForBoot(root host.Root, cmdline string, loadPath []string) (g *Generator, problems []error, err error) {
-	g, problems, err = newWithoutProfiles(root, cmdline)
+func newForBoot(root host.Root, switches Switches, loadPath []string) (g *Generator, problems []error, err error) {
+	g, problems, err = newWithoutProfiles(root, switches)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,16 +54,15 @@ func newForBoot(root host.Root, cmdline string, loadPath []string) (g *Generator
 	return g, append(problems, bad...), nil
 }
 
-func newWithoutProfiles(root host.Root, cmdline string) (g *Generator, problems []error, err error) {
+func newWithoutProfiles(root host.Root, switches Switches) (g *Generator, problems []error, err error) {
 	version, err := root.SystemdVersion()
 	if err != nil {
 		return nil, nil, err
 	}
-	g = &Generator{Root: root, Version: version, Store: verdict.Store{Root: root}}
-	if g.Switches, err = ReadSwitches(root, cmdline); err != nil {
-		problems = append(problems, err)
+	g = &Generator{
+		Root: root, Version: version, Store: verdict.Store{Root: root}, Switches: switches,
+		Units: &unit.Loader{Root: root, Version: version},
 	}
-	g.Units = &unit.Loader{Root: root, Version: version}
 	if g.Settings, err = LoadSettings(root); err != nil {
 		problems = append(problems, err)
 		g.Switches.Off = "nothing is applied while " + SettingsFile + " is wrong"

@@ -68,8 +68,12 @@ func makeRecord(root host.Root) (r ready.Record, ok bool) {
 func decideAsAtBoot(root host.Root) (r ready.Record, ok bool) {
 	root, inputs := root.Recording()
 	isVolatile := func(dir string) bool { return slices.Contains(ready.VolatileDirs, dir) }
-	g, problems, err := newForBoot(root, "", slices.DeleteFunc(slices.Clone(unit.DefaultPath), isVolatile))
-	if err != nil || len(problems) > 0 || g.Switches.Off != "" {
+	switches, err := ReadSwitches(root, "")
+	if err != nil || switches.Off != "" {
+		return r, false
+	}
+	g, problems, err := newForBoot(root, switches, slices.DeleteFunc(slices.Clone(unit.DefaultPath), isVolatile))
+	if err != nil || len(problems) > 0 {
 		return r, false
 	}
 	decisions, problems := g.decisions(false)

@@ -29,7 +29,7 @@ func Run(root host.Root, cmdline, dir string) Report {
 	if switches.Off != "" {
 		return Report{Off: switches.Off}
 	}
-	g, problems, err := newForBoot(root, cmdline, unit.DefaultPath)
+	g, problems, err := newForBoot(root, switches, unit.DefaultPath)
 	if err != nil {
 		return Report{Problems: []error{err}}
 	}
@@ -44,7 +44,8 @@ func Run(root host.Root, cmdline, dir string) Report {
 	return r
 }
 
-// NeedsProofFile is beside the drop-ins where units need a proof, and names them. temper-prove.path looks for it.
+// NeedsProofFile is a file among the drop-ins that names the units that need a proof, if any. temper-prove.path waits
+// for it.
 const NeedsProofFile = "temper-prove.needed"
 
 // askForProofs has the units proven in the background that need it.
