@@ -13,6 +13,7 @@ import (
 	"temper/internal/directive"
 	"temper/internal/refusal"
 	"temper/internal/syscalls"
+	"temper/internal/testroot"
 	"temper/internal/values"
 )
 
@@ -179,9 +180,7 @@ func TestWant(t *testing.T) {
 
 // The kernel must take the programs of every architecture: to its verifier the layouts are but numbers.
 func TestVerifierTakesEveryLayout(t *testing.T) {
-	if unix.Geteuid() != 0 {
-		t.Skip("needs root: loads eBPF programs")
-	}
+	testroot.NeedFor(t, "load eBPF programs")
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
 	if err != nil || len(mounts) == 0 {
 		t.Fatalf("no cgroup2 file system is mounted (%v)", err)
