@@ -26,8 +26,16 @@ func TestDecide(t *testing.T) {
 			keepAndNote,
 		},
 		{"it has run well before", facts{failed: true, last: crashed, hadGoodRun: true, setupFailed: true}, keep},
-		{"systemd could not set the sandbox up", facts{failed: true, last: crashed, setupFailed: true}, removeHardening},
-		{"systemd could, a moment ago", facts{failed: true, last: crashed, setupFailed: true, programMayHaveRun: true}, prove},
+		{
+			"systemd could not set the sandbox up",
+			facts{failed: true, last: crashed, setupFailed: true},
+			removeHardening,
+		},
+		{
+			"systemd could, a moment ago",
+			facts{failed: true, last: crashed, setupFailed: true, programMayHaveRun: true},
+			prove,
+		},
 		{"a proof has cleared the hardening", facts{failed: true, last: crashed, cleared: true}, keep},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -44,7 +44,8 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 		return false, err
 	}
 	if ok && now.dropin == h.dropin {
-		g.alarm("%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and stays. "+
+		g.alarm("%s does not start hardened (%s), and works hardened in a place: its hardening is not at fault and "+
+			"stays. "+
 			"Read systemctl status %s; temper revoke %s gives its vendor's settings back",
 			name, last.describeEnd(), name, name)
 		return false, g.notes.put(cleared, h)

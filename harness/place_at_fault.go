@@ -88,7 +88,8 @@ func (s *series) setAsideChecks(first, second trial.Result) bool {
 func (s *series) setAsideOrLimited() []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, c := range s.setAside {
-		list = append(list, notSeen("the check %q is set aside: it fails without hardening too, and this place withholds "+
+		list = append(list, notSeen("the check %q is set aside: it fails without hardening too, and this place "+
+			"withholds "+
 			"from every service: %s", c.check, c.refused))
 	}
 	slices.Sort(s.limits)

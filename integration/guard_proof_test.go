@@ -52,7 +52,8 @@ func TestSystemdGuardProves(t *testing.T) {
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	files := slices.Concat(programs(t), guardUnits(t), []place.File{
 		file("/etc/temper/temper.toml", "unproven = \"enforce\"\n"),
-		file("/etc/systemd/system/blocker.service", "[Service]\nExecStart=/usr/bin/flock /run/lock/blocked sleep infinity\n"),
+		file("/etc/systemd/system/blocker.service",
+			"[Service]\nExecStart=/usr/bin/flock /run/lock/blocked sleep infinity\n"),
 	})
 	for _, p := range proofs {
 		files = append(files,

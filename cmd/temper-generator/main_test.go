@@ -17,6 +17,7 @@ import (
 	"temper/generator"
 	"temper/internal/host"
 	"temper/internal/ready"
+	"temper/internal/testroot"
 )
 
 var program string
@@ -203,9 +204,7 @@ func TestSurvives(t *testing.T) {
 
 // A directory of output that takes nothing leaves nothing behind, not even a temporary file.
 func TestFullOutput(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: mounts a full file system")
-	}
+	testroot.NeedFor(t, "mount a full file system")
 	out := t.TempDir()
 	if err := unix.Mount("tmpfs", out, "tmpfs", 0, "nr_inodes=3"); err != nil {
 		t.Fatal(err)
@@ -226,9 +225,7 @@ func TestFullOutput(t *testing.T) {
 
 // While systemd runs it, it speaks to the kernel log and nowhere else, each line with the priority of an error.
 func TestKernelLog(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: mounts something over /dev/kmsg")
-	}
+	testroot.NeedFor(t, "mount something over /dev/kmsg")
 	dir, log := root(t), filepath.Join(t.TempDir(), "kmsg")
 	put(t, dir, "etc/temper/profiles.d/bad.toml", "units\n")
 	if err := os.WriteFile(log, nil, 0o600); err != nil {

@@ -31,8 +31,9 @@ func (a *app) analyze() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "analyze [UNIT|FILE...]",
 		Short: "Score exposure as systemd-analyze security does, and say what to do next",
-		Long: `analyze prints the exposure of services, 0.0 (safe) to 10.0, as systemd-analyze security computes it, without systemd
-and for any of its versions. A unit is a name or the path of a unit file; without any, there is a table of all services.
+		Long: `analyze prints the exposure of services, 0.0 (safe) to 10.0, as systemd-analyze security computes it,
+without systemd and for any of its versions. A unit is a name or the path of a unit file; without any, there is a table
+of all services.
 
 On a running system, units given by name are scored as the manager knows them; with --root, --offline,
 --systemd-version, --profile, --portable-profile or --diff, and for files, the unit files count, as with systemd-analyze

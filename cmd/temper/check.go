@@ -11,8 +11,8 @@ func (a *app) check() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE...]",
 		Short: "Lint profiles",
-		Long: `check reads profiles, the files given or else all of the root, and reports what is wrong or unwise, each with its
-place and what would be right.
+		Long: `check reads profiles, the files given or else all of the root, and reports what is wrong or unwise, each
+with its place and what would be right.
 
 Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run.`,
 		Example: "  temper check debian/foo.temper.toml",

@@ -17,8 +17,8 @@ func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "temper",
 		Short: "Harden systemd services and prove first that they still work",
-		Long: `temper hardens systemd services at boot, and proves first that they still work: it launches each one with the
-hardening that its profile asks for, runs the profile's checks, and gives back only what the service needs.
+		Long: `temper hardens systemd services at boot, and proves first that they still work: it launches each one with
+the hardening that its profile asks for, runs the profile's checks, and gives back only what the service needs.
 
 Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not decide.`,
 		Example:           "  sudo temper prove nginx.service\n  temper show nginx.service",

@@ -15,8 +15,8 @@ func (a *app) generate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate",
 		Short: "Show or write what the generator would write at boot",
-		Long: `generate runs the same code as the systemd generator on this machine or, with --root, on another root. It needs
---dry-run, which prints each drop-in under its name, or --output, which writes them below a directory.
+		Long: `generate runs the same code as the systemd generator on this machine or, with --root, on another root. It
+needs --dry-run, which prints each drop-in under its name, or --output, which writes them below a directory.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
 		Example: "  temper generate --dry-run\n  temper generate --root /srv/image --output " +

@@ -16,12 +16,13 @@ func (a *app) guard() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "guard [UNIT...]",
 		Short: "Find out whether its hardening keeps a unit from starting, and mend that",
-		Long: `guard is what temper-guard@UNIT.service runs when a hardened unit has failed. What the service says or does decides
-nothing: a service must not get rid of its sandbox by failing. Two things do. Where systemd says that it could not set
-the sandbox up before any program ran, which it knows since version 256, the unit gets its vendor's settings back at
-once. Otherwise temper-renew@UNIT.service proves the unit again in a container: what that finds is applied and the unit
-is started, or the hardening is not at fault and stays. Where no container can be had, the unit itself is started twice
-hardened, and if it fails each time, with its vendor's settings: if it does start so, it keeps them.
+		Long: `guard is what temper-guard@UNIT.service runs when a hardened unit has failed. What the service says or
+does decides nothing: a service must not get rid of its sandbox by failing. Two things do. Where systemd says that it
+could not set the sandbox up before any program ran, which it knows since version 256, the unit gets its vendor's
+settings back at once. Otherwise temper-renew@UNIT.service proves the unit again in a container: what that finds is
+applied and the unit is started, or the hardening is not at fault and stays. Where no container can be had, the unit
+itself is started twice hardened, and if it fails each time, with its vendor's settings: if it does start so, it keeps
+them.
 
 A unit that runs is not touched, and its hardening stays where it has ever run well with it: for the settle time of its
 profile, one second if the profile does not say, as in a proof. A service that takes longer to find out that it cannot

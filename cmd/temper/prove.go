@@ -36,10 +36,10 @@ func (a *app) prove() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "prove [UNIT...]",
 		Short: "Find by experiment what each unit survives, and record the verdict",
-		Long: `prove launches each unit in a throwaway copy of this machine, or of another root, first as its vendor wrote it and
-then hardened, runs the checks of its profile, and steps down only what breaks it. Where its first start makes something
-to last, each further launch gets a copy in which it never ran. Without units it proves every installed unit that a
-profile names.
+		Long: `prove launches each unit in a throwaway copy of this machine, or of another root, first as its vendor
+wrote it and then hardened, runs the checks of its profile, and steps down only what breaks it. Where its first start
+makes something to last, each further launch gets a copy in which it never ran. Without units it proves every installed
+unit that a profile names.
 
 With --tighten it then takes everything away that the profile names without need: paths, capabilities, address families,
 system calls, devices. What is left over is reported with the line of the profile and the line that would be right; the

@@ -20,9 +20,10 @@ func (a *app) renew() *cobra.Command {
 	return &cobra.Command{
 		Use:   "renew [UNIT...]",
 		Short: "Prove again what has become stale",
-		Long: `renew waits until no package manager is at work and proves again, in containers, each unit whose verdict has become
-stale, and each that a profile names and that has no verdict. Running services are not touched: what was found takes
-effect at their next start; with restart = "demoted" in temper.toml one that needs what it is forbidden is restarted.
+		Long: `renew waits until no package manager is at work and proves again, in containers, each unit whose verdict
+has become stale, and each that a profile names and that has no verdict. Running services are not touched: what was
+found takes effect at their next start; with restart = "demoted" in temper.toml one that needs what it is forbidden is
+restarted.
 Then it lays ready what the generator would decide now, so that the next boots only look whether something has changed
 and copy it.
 

@@ -16,8 +16,9 @@ func (a *app) revoke() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke UNIT...",
 		Short: "Apply nothing to a unit until a person has it proven again",
-		Long: `revoke takes the hardening of a unit away and remembers that a person wanted it: no verdict that came with a package
-counts for the unit, no setting of temper.toml applies to it, and nothing proves it again but temper prove with its name.
+		Long: `revoke takes the hardening of a unit away and remembers that a person wanted it: no verdict that came
+with a package counts for the unit, no setting of temper.toml applies to it, and nothing proves it again but temper
+prove with its name.
 
 Exit status: 0 done, 2 wrong usage, 3 could not run.`,
 		Example: "  sudo temper revoke nginx.service",

@@ -17,8 +17,8 @@ func (a *app) status() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [UNIT...]",
 		Short: "Every unit: profile, verdict, exposure before and after",
-		Long: `status lists every service unit that a profile matches, or the units given, with what temper knows about it and what
-the generator does with it.
+		Long: `status lists every service unit that a profile matches, or the units given, with what temper knows about
+it and what the generator does with it.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
 		Example: "  temper status\n  temper status nginx --format json",

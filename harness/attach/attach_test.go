@@ -16,6 +16,7 @@ import (
 
 	"temper/harness/attach"
 	"temper/harness/place/cgroup"
+	"temper/internal/testroot"
 )
 
 // helper, where it is set, makes the test binary do one thing in the control group where it was started.
@@ -66,9 +67,7 @@ func act(what string) error {
 // group makes a control group, and one below it in which processes run.
 func group(t *testing.T) (dir, below string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("wanted root, to make control groups and attach programs; is not root")
-	}
+	testroot.NeedFor(t, "make control groups and attach programs")
 	unified, _, err := cgroup.Hierarchies()
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 
 // TestDrivers: a pattern of DeviceAllow= means every driver of its type that it matches, with all its devices.
 func TestDrivers(t *testing.T) {
-	const devices = "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n 13 input\n\nBlock devices:\n  7 loop\n  8 sd\n 65 sd\n"
+	const devices = "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n 13 input\n\nBlock devices:\n  7 loop\n" +
+		"  8 sd\n 65 sd\n"
 	for _, tc := range []struct {
 		pattern string
 		block   bool

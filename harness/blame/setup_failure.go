@@ -23,7 +23,10 @@ var directivesOfStep = map[string]func(d *directive.Directive) bool{
 	"NETWORK":           traced(network),
 	"NO_NEW_PRIVILEGES": refusing("new-privileges"),
 	"SECCOMP":           func(d *directive.Directive) bool { return d.Filters },
-	"USER":              func(d *directive.Directive) bool { return d.Trace == users || d.Trace.Kind == directive.NotRoot },
+	"USER": func(d *directive.Directive) bool {
+		return d.Trace == users ||
+			d.Trace.Kind == directive.NotRoot
+	},
 }
 
 // Namespaces that systemd sets up at their own steps. It sets up all others together with the mount namespace.

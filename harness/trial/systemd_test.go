@@ -104,7 +104,8 @@ func whatRemains(t *testing.T, tree string, trusted bool) map[string][]string {
 		names[what] = fmt.Sprintf("attempts-%d.service", i)
 		files = append(files, place.File{
 			Name: "/etc/systemd/system/" + names[what],
-			Data: fmt.Appendf(nil, "[Service]\nType=oneshot\nRemainAfterExit=yes\nStandardInputText=x\nExecStart=/usr/local/bin/attempts\n%s\n", settings),
+			Data: fmt.Appendf(nil, "[Service]\nType=oneshot\nRemainAfterExit=yes\nStandardInputText=x\n"+
+				"ExecStart=/usr/local/bin/attempts\n%s\n", settings),
 		})
 		i++
 	}

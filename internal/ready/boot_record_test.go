@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/ready"
+	"temper/internal/testroot"
 )
 
 func record() ready.Record {
@@ -99,9 +100,7 @@ func TestStamps(t *testing.T) {
 
 // A file system with times in whole seconds, as those of images have, is looked at by content.
 func TestImageTimes(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: mounts file systems")
-	}
+	testroot.NeedFor(t, "mount file systems")
 	root := t.TempDir()
 	image := func(text string) {
 		t.Helper()
@@ -140,9 +139,7 @@ func mountImage(t *testing.T, at, text string) {
 // A directory on an overlay has the times of its uppermost layer: an extension image or an update below adds an entry
 // and changes none of them.
 func TestOverlay(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: mounts an overlay")
-	}
+	testroot.NeedFor(t, "mount an overlay")
 	top, root := t.TempDir(), t.TempDir()
 	if err := unix.Mount("tmpfs", top, "tmpfs", 0, ""); err != nil { // which an overlay takes, wherever the tests run
 		t.Fatal(err)

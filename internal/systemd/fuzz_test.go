@@ -93,14 +93,6 @@ func bodyOf(f *testing.F, values ...any) (signature string, body []byte) {
 // FuzzReplies holds that whatever the manager of a hostile place replies, every call returns, and says that a value of
 // another type is none.
 func FuzzReplies(f *testing.F) {
-	type command struct {
-		Path                     string
-		Args                     []string
-		Ignore                   bool
-		Begin, Begin2, End, End2 uint64
-		PID                      uint32
-		Code, Status             int32
-	}
 	for _, values := range [][]any{
 		{"text"},
 		{dbus.ObjectPath("/job/1")},

@@ -335,17 +335,19 @@ func TestTransientUnit(t *testing.T) {
 	}
 }
 
+// command is an element of the property ExecStart; org.freedesktop.systemd1(5).
+type command struct {
+	Path                     string
+	Args                     []string
+	Ignore                   bool
+	Begin, Begin2, End, End2 uint64
+	PID                      uint32
+	Code, Status             int32
+}
+
 // TestService reads the state of a service as the manager shows it.
 func TestService(t *testing.T) {
 	b := startBus(t)
-	type command struct {
-		Path                     string
-		Args                     []string
-		Ignore                   bool
-		Begin, Begin2, End, End2 uint64
-		PID                      uint32
-		Code, Status             int32
-	}
 	properties := map[string]dbus.Variant{
 		"ActiveState": dbus.MakeVariant("failed"), "Result": dbus.MakeVariant("exit-code"),
 		"ExecMainStatus": dbus.MakeVariant(int32(3)),

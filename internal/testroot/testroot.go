@@ -46,8 +46,14 @@ func Daemons(t testing.TB, name string) string {
 // Need skips a test that needs root to run real systemd.
 func Need(t testing.TB) {
 	t.Helper()
+	NeedFor(t, "boot real systemd in a container")
+}
+
+// NeedFor skips a test that needs root for something else.
+func NeedFor(t testing.TB, what string) {
+	t.Helper()
 	if unix.Geteuid() != 0 {
-		t.Skip("needs root: boots real systemd in a container")
+		t.Skip("needs root, to " + what)
 	}
 }
 

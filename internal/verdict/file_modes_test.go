@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
+	"temper/internal/testroot"
 	"temper/internal/verdict"
 )
 
@@ -110,9 +111,7 @@ func TestPutElsewhere(t *testing.T) {
 
 // TestReadable: whoever may not read verdicts is told so, not that there are none.
 func TestReadable(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to be another user for a moment; found another user")
-	}
+	testroot.NeedFor(t, "be another user for a moment")
 	root := t.TempDir()
 	for dir := root; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {

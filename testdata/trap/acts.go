@@ -103,7 +103,8 @@ func mount(dir string) error {
 }
 
 func wx(string) error {
-	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_ANON|unix.MAP_PRIVATE)
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC,
+		unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)
 	}
@@ -123,10 +124,10 @@ func socket(family string) error {
 }
 
 var namespaces = map[string]uintptr{
-	"mnt": unix.CLONE_NEWNS, "uts": unix.CLONE_NEWUTS, "ipc": unix.CLONE_NEWIPC, "net": unix.CLONE_NEWNET, "user": unix.CLONE_NEWUSER,
+	"mnt": unix.CLONE_NEWNS, "uts": unix.CLONE_NEWUTS, "ipc": unix.CLONE_NEWIPC, "net": unix.CLONE_NEWNET,
+	"user": unix.CLONE_NEWUSER,
 }
 
-// unshare does so in a child, which exits at once.
 func mapped(string) error {
 	c := exec.Command("/proc/self/exe", "once")
 	root := []syscall.SysProcIDMap{{Size: 1}}
@@ -134,6 +135,7 @@ func mapped(string) error {
 	return c.Run()
 }
 
+// unshare does so in a child, which exits at once.
 func unshare(name string) error {
 	c := exec.Command("/proc/self/exe", "once")
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: namespaces[name]}
@@ -169,7 +171,10 @@ func become(id string) error {
 		return err
 	}
 	c := exec.Command("/proc/self/exe", "once")
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(n), Gid: uint32(n), NoSetGroups: true}}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+		Uid: uint32(n), Gid: uint32(n),
+		NoSetGroups: true,
+	}}
 	return c.Run()
 }
 

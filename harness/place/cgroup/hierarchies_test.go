@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/cgroup"
+	"temper/internal/testroot"
 )
 
 // TestHierarchiesAreDirectories: systemd mounts the file memory.pressure alone into the sandbox of a service, and what
 // runs there must not take it for a hierarchy.
 func TestHierarchiesAreDirectories(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("wanted root, to mount a file of a cgroup; is not root")
-	}
+	testroot.NeedFor(t, "mount a file of a cgroup")
 	unified, _, err := cgroup.Hierarchies()
 	if err != nil {
 		t.Fatal(err)

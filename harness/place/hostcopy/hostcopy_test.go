@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/hostcopy"
+	"temper/internal/testroot"
 )
 
 // TestMadeDirectoryIsRemoved: a directory that was made for a copy is removed from the original, also where the copy is
 // unmounted early, as systemd does before another service starts, and another process waits to cover what is above it.
 func TestMadeDirectoryIsRemoved(t *testing.T) {
-	if unix.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	testroot.NeedFor(t, "mount copies")
 	data, err := os.MkdirTemp("/var/lib", "temper-test-")
 	if err != nil {
 		t.Fatal(err)

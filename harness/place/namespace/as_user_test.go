@@ -6,17 +6,14 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"temper/harness/place/namespace"
+	"temper/internal/testroot"
 )
 
 // TestAsUser: what is made belongs to the other user, a directory that is closed to him is open, and the thread is
 // root again.
 func TestAsUser(t *testing.T) {
-	if unix.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testroot.NeedFor(t, "become another user")
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
