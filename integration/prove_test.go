@@ -135,7 +135,8 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			}
 			defer p.Close()
 			started(t, p)
-			if out := command(t, p, "cat /run/systemd/generator/broken.service.d/50-temper.conf 2>&1"); !strings.Contains(out, "No such file") {
+			out := command(t, p, "cat /run/systemd/generator/broken.service.d/50-temper.conf 2>&1")
+			if !strings.Contains(out, "No such file") {
 				t.Errorf("a service that cannot be proven would be tried at every boot: %s", out)
 			}
 			p = bootAgain(t, p, testroot.Path(t, name), options)
