@@ -27,8 +27,8 @@ func (a answering) Dial(context.Context, string, string) (net.Conn, error) {
 	return here, nil
 }
 
-// FuzzAnswers holds that every answer of a service is judged in time, rightly, and told in one short line that a
-// terminal only shows.
+// FuzzAnswers holds that every answer of a service is judged in time and correctly, and is described in one short line
+// without control characters.
 func FuzzAnswers(f *testing.F) {
 	for _, answer := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

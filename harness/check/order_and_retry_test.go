@@ -180,8 +180,8 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// A required failure leaves the others one attempt at least, and no budget of their own: a trial that failed must not
-// cost a budget for each of its checks.
+// After a required check has failed, each other check gets one attempt and no retries: a failed trial must not wait
+// for each of its checks.
 func TestBudgetIsSharedAfterAFailure(t *testing.T) {
 	env := quick(t)
 	checks := []profiles.Check{

@@ -23,7 +23,7 @@ func TestStarted(t *testing.T) {
 	}
 }
 
-// TestBelongs: a socket is part of a service that is started with it, not one that merely lies there.
+// TestBelongs: a socket that is started with a service belongs to it; a socket that is only installed does not.
 func TestBelongs(t *testing.T) {
 	const (
 		socket    = "[Socket]\nListenStream=1\n"

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// soon is a context that ends before a lock that is held is given back.
+// soon is a context that ends before a held lock is released.
 func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

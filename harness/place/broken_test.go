@@ -14,7 +14,7 @@ import (
 	"temper/internal/testroot"
 )
 
-// bones makes a root directory that passes for a system until it is booted.
+// bones makes a root directory that looks like a system but cannot boot.
 func bones(t *testing.T, files ...string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -68,7 +68,7 @@ func TestContainerRefuses(t *testing.T) {
 	})
 }
 
-// refused checks that a place does not come up and leaves nothing, and why.
+// refused checks that a place does not boot, with which error, and that it leaves nothing behind.
 func refused(t *testing.T, o place.Options, want, advice string) {
 	t.Helper()
 	before := readMachine(t, os.Getpid())
@@ -131,7 +131,7 @@ func TestSystemdDoesNotBoot(t *testing.T) {
 	}
 }
 
-// Every character that a mount option or a unit gives a meaning to may be in the path of an image.
+// The path of an image may contain every character that has a meaning in a mount option or a unit.
 func TestSystemdAwkwardPath(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `a:b,c=d\e "f" 'g' %i $HOME é`+"\n")
 	if err := os.Symlink(testroot.Path(t, "bookworm"), dir); err != nil {

@@ -33,8 +33,8 @@ func hostile(t *testing.T) place.File {
 	return place.File{Name: "/usr/local/bin/hostile", Data: data, Mode: 0o755}
 }
 
-// TestSystemdHostile: what root tries in a service without hardening, nothing of it succeeds, and the machine is as
-// before.
+// TestSystemdHostile: root attacks the machine from a service without hardening. No attack succeeds, and the machine
+// does not change.
 func TestSystemdHostile(t *testing.T) {
 	program := hostile(t)
 	victim := exec.Command("sleep", "1000")
@@ -82,7 +82,7 @@ func TestSystemdHostile(t *testing.T) {
 	}
 }
 
-// refusedAll checks that the report names so many attacks and that each was refused.
+// refusedAll checks that the report has the expected number of attacks and that each was refused.
 func refusedAll(t *testing.T, report string, want int) {
 	t.Helper()
 	got := 0
@@ -113,7 +113,7 @@ func TestSystemdHostileTrusted(t *testing.T) {
 	}
 }
 
-// listen listens on the machine and returns where.
+// listen listens on the machine and returns the address.
 func listen(t *testing.T) []string {
 	t.Helper()
 	var addresses []string

@@ -14,8 +14,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdLimits: what a container can take is bounded from outside, its root cannot lift the bounds, and it is
-// known afterwards which were reached.
+// TestSystemdLimits: limits from outside bound what a container uses, its root cannot lift them, and the place reports
+// which of them were reached.
 func TestSystemdLimits(t *testing.T) {
 	p := container(t, place.Options{
 		Image: testroot.Path(t, "trixie"), Limits: place.Limits{Tasks: 200, Memory: 400 << 20},
@@ -49,8 +49,8 @@ func TestSystemdLimits(t *testing.T) {
 	}
 }
 
-// TestSystemdUsers: the root of a container is nobody on the machine, and the files of the image belong inside to whom
-// they belong.
+// TestSystemdUsers: the root of a container is nobody on the machine, and inside the container each file of the image
+// has the owner that it has in the image.
 func TestSystemdUsers(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
 	got := output(
@@ -71,7 +71,7 @@ func TestSystemdUsers(t *testing.T) {
 	if strings.Contains(got, " 0          0 ") {
 		t.Errorf("the container has the machine's users:\n%s", got)
 	}
-	// Commands and files are the container's own root's.
+	// Commands run as the container's own root, and files belong to it.
 	if got := output(t, p, "id -u; touch /run/x; stat -c %u /run/x"); got != "0\n0\n" {
 		t.Errorf("a command runs as %q", got)
 	}

@@ -62,7 +62,7 @@ func TestSystemdBoot(t *testing.T) {
 			if got := output(t, p, "systemctl --failed --no-legend --plain"); got != "" {
 				t.Errorf("failed units:\n%s", got)
 			}
-			// A clean boot has no unit but what every service stands on.
+			// A clean boot has only the units that every service needs.
 			if got := output(t, p, "systemctl is-active nginx cron timers.target || true"); strings.Contains(got,
 				"\nactive") {
 				t.Errorf("more was booted than asked for: %s", got)
@@ -367,7 +367,8 @@ func TestSystemdWriteFile(t *testing.T) {
 	}
 }
 
-// What systemd enforces with BPF, and silently does not where it is refused, must bite in a trusted container.
+// systemd enforces some directives with BPF, and silently does not where bpf(2) is refused. In a trusted container they
+// must hold.
 func TestSystemdBPF(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie"), Trusted: true})
 	const send = ` perl -MIO::Socket -e 'socket(S,2,2,0); exit !send(S, "x", 0, sockaddr_in(9, inet_aton("127.0.0.1")))'`
@@ -388,8 +389,8 @@ func TestSystemdBPF(t *testing.T) {
 	}
 }
 
-// TestSystemdNice: what a service may ask for depends on how nice it is, and it is as nice as at a boot, not as
-// whoever proves it.
+// TestSystemdNice: a service has the nice value that it has at a boot, not that of the process that proves it: what the
+// service may ask for depends on it.
 func TestSystemdNice(t *testing.T) {
 	threads := func(nice int) {
 		tasks, err := os.ReadDir("/proc/self/task")
@@ -409,8 +410,8 @@ func TestSystemdNice(t *testing.T) {
 	}
 }
 
-// TestSystemdKernelState: whatever a service sets in the kernel that outlasts it shows, each thing by itself, and what
-// it takes back does not.
+// TestSystemdKernelState: each thing that a service sets in the kernel and leaves set is seen by itself, and what the
+// service takes back is not.
 func TestSystemdKernelState(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
 	before := kernelState(t, p)

@@ -13,7 +13,8 @@ import (
 	"temper/internal/testroot"
 )
 
-// TestSystemdStream: all that a command writes can be read while it runs, and it ends with whoever reads it.
+// TestSystemdStream: everything that a command writes can be read while it runs, and the command ends when its reader
+// ends.
 func TestSystemdStream(t *testing.T) {
 	for tree := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) {
@@ -53,7 +54,7 @@ func streams(t *testing.T, p *place.Place) {
 	}
 }
 
-// TestSystemdStopped: a place whose PID 1 does nothing any more holds nobody up.
+// TestSystemdStopped: a place whose PID 1 hangs delays nobody.
 func TestSystemdStopped(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "trixie")})
 	if err := unix.Kill(p.Leader(), unix.SIGSTOP); err != nil {

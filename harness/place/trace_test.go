@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-// machine is what a place could leave on the machine.
+// machine is the state of a machine in which a place could leave something.
 type machine struct {
 	Mounts, Groups, Runtime []string
 }
@@ -111,12 +111,12 @@ func identity(pid string) string {
 	}
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 	if fields[0] == "Z" {
-		return "" // as good as gone; its parent has not looked yet
+		return "" // it has ended, and its parent has not waited for it yet
 	}
 	return pid + " started at " + fields[19]
 }
 
-// alive returns those processes that still run, giving them time to die.
+// alive returns the processes that still run, after it gave them time to end.
 func alive(ids []string) []string {
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {

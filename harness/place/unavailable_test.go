@@ -7,8 +7,8 @@ import (
 	"temper/harness/place/cgroup"
 )
 
-// TestUnavailable: where no container can be had the guard tries the unit itself, so that nothing else may look like
-// it.
+// TestUnavailable: only the error that no container can be made is reported as that, since the guard then tries the
+// unit itself.
 func TestUnavailable(t *testing.T) {
 	if err := cannotProve(cgroup.ErrNoLimits); !errors.Is(err, ErrUnavailable) || !errors.Is(err, cgroup.ErrNoLimits) {
 		t.Errorf("%v is none", err)

@@ -34,8 +34,8 @@ func load(t *testing.T, name string, files map[string]string) (*unit.Unit, host.
 	return u, host.At(root)
 }
 
-// TestOf finds the directories of a service: what systemd makes for it, what its unit and its profile open, by whatever
-// way.
+// TestOf finds the directories of a service: those that systemd makes for it, and those that its unit and its profile
+// open by any directive.
 func TestOf(t *testing.T) {
 	const home = "/usr" // what is temporary is left out
 	u, _ := load(t, "a.service", map[string]string{"/usr/lib/systemd/system/a.service": `[Service]

@@ -34,10 +34,11 @@ var sandbox = []string{
 	"ProtectHome=yes",
 }
 
-// makes is how mkdir(1) makes a directory: by mkdir(2), where there is one.
+// makes is the system call by which mkdir(1) makes a directory: mkdir(2) on architectures that have it.
 var makes = map[string]string{"amd64": "mkdir", "arm64": "mkdirat"}
 
-// TestSystemdWitness runs a service with and without a sandbox in a booted Debian and wants exactly the difference.
+// TestSystemdWitness runs a service with and without a sandbox in a booted Debian and wants exactly the denials that
+// the sandbox adds.
 func TestSystemdWitness(t *testing.T) {
 	for _, name := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(name, func(t *testing.T) { witnessIn(t, name) })
@@ -82,8 +83,8 @@ func witnessIn(t *testing.T, name string) {
 	}
 }
 
-// try runs the service under some directives, beside another unit that must not be seen, and returns what it was
-// refused.
+// try runs the service under some directives and returns its denials. Another unit runs meanwhile, whose denials must
+// not be recorded.
 func try(t *testing.T, p *place.Place, directives ...string) witness.Record {
 	t.Helper()
 	const unit = "temper-trial-1.service"

@@ -101,8 +101,8 @@ func TestRulesSpeakOfRealCalls(t *testing.T) {
 	}
 }
 
-// A refusal that the table tells of and no rule sees would blame nobody; one that is seen and that no row tells of
-// neither.
+// A refusal that is in the table of directives but that no rule of the witness sees would blame no directive. The same
+// holds the other way round.
 func TestRulesAndTableAgree(t *testing.T) {
 	seen, reported := map[refusal.Kind]bool{}, map[refusal.Kind]bool{}
 	for _, r := range rules {
@@ -126,7 +126,7 @@ func TestRulesAndTableAgree(t *testing.T) {
 	}
 }
 
-// recorded are all errors that the calls can be recorded with.
+// recorded are all errors with which calls are recorded.
 func recorded(names []string) []unix.Errno {
 	all := slices.Clone(usual)
 	for _, n := range names {
@@ -135,7 +135,7 @@ func recorded(names []string) []unix.Errno {
 	return all
 }
 
-// The rows of arm64 that a mistake would ruin, spelt out from struct pt_regs of arch/arm64/include/asm/ptrace.h.
+// These rows of arm64 are written out from struct pt_regs of arch/arm64/include/asm/ptrace.h.
 func TestLayoutOfArm64(t *testing.T) {
 	var r struct {
 		regs          [31]uint64
@@ -178,7 +178,7 @@ func TestWant(t *testing.T) {
 	}
 }
 
-// The kernel must take the programs of every architecture: to its verifier the layouts are but numbers.
+// The kernel must load the programs of every architecture: for its verifier the layouts are only numbers.
 func TestVerifierTakesEveryLayout(t *testing.T) {
 	testroot.NeedFor(t, "load eBPF programs")
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))

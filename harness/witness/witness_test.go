@@ -114,7 +114,7 @@ func provoke(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// asNobody takes its privileges from a command.
+// asNobody removes the privileges of a command.
 func asNobody(cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	return cmd
@@ -132,7 +132,7 @@ func TestDenials(t *testing.T) {
 	if err := errors.Join(os.Chmod(closed, 0o700), os.Chown(theirs, 65534, 65534)); err != nil {
 		t.Fatal(err)
 	}
-	// told chooses what is wanted from a kernel that tells of capabilities, and from one that does not.
+	// whereKnown chooses what is wanted from a kernel that reports capabilities, and from one that does not.
 	whereKnown := func(yes, no string) string {
 		if tellsCapabilities(t) {
 			return yes
@@ -224,7 +224,7 @@ func TestDenials(t *testing.T) {
 	}
 }
 
-// tellsCapabilities reports whether the running kernel tells which capabilities a call lacks: Linux 6.14 and later.
+// tellsCapabilities reports whether the running kernel reports which capabilities a call lacks: Linux 6.14 and later.
 func tellsCapabilities(t *testing.T) bool {
 	t.Helper()
 	var name unix.Utsname
@@ -279,7 +279,7 @@ func TestGranted(t *testing.T) {
 	}
 }
 
-// TestOlderKernel: a tracepoint that a kernel does not have is told from one that cannot be used.
+// TestOlderKernel: the error says whether the kernel lacks a tracepoint or it cannot be used.
 func TestOlderKernel(t *testing.T) {
 	newCgroup(t) // says what it needs
 	if err := witness.RunUnknown(); !errors.Is(err, fs.ErrNotExist) {
@@ -299,7 +299,7 @@ func openUp(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
-// quiet is what a command is refused that provokes nothing: the loader and the Go runtime look for files too.
+// quiet records the denials of a command that provokes none itself: the loader and the Go runtime search for files too.
 func quiet(t *testing.T, cgroup string, like *exec.Cmd) witness.Record {
 	t.Helper()
 	cmd := provoke("nothing")
@@ -430,7 +430,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestStartErrors: a machine without a witness is told from a cgroup that is none.
+// TestStartErrors: the error says whether the machine has no witness or the cgroup is none.
 func TestStartErrors(t *testing.T) {
 	cgroup := newCgroup(t)
 	cmd := asNobody(provoke("start", cgroup+"/unit"))

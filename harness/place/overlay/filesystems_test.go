@@ -2,7 +2,7 @@ package overlay
 
 import "testing"
 
-// What is copied is decided by type and path; each row is a mount of some machine.
+// The type and the path of a mount decide whether it is copied; each row is a mount of a real machine.
 func TestCopied(t *testing.T) {
 	for _, tc := range []struct {
 		at, fstype string
