@@ -32,6 +32,7 @@ var layers = [][]string{
 	{"internal/offline", "generator"},
 	{"analyzer", "analyzer/online", "analyzer/policy"},
 	{"analyzer/report", "internal/explain", "internal/manual"},
+	{"internal/inforce"},
 	{"internal/output", "renew"},
 	{"internal/analysis"},
 	{"harness/place/namespace", "harness/place/owner", "harness/place/kernelstate", "harness/place/users"},

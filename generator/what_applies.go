@@ -3,6 +3,7 @@ package generator
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -21,6 +22,10 @@ type Decision struct {
 
 	NeedsProof bool // the unit as it is now has no valid verdict
 }
+
+// Hardens reports whether the drop-in has directives of a profile. Others only make a unit wait, or hide the drop-in of
+// its template.
+func (d Decision) Hardens() bool { return strings.Contains("\n"+d.Text, "\n[Service]\n") }
 
 // Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then counts as one without
 // a verdict.

@@ -145,11 +145,3 @@ func (a *app) unitNames(_ *cobra.Command, _ []string, typed string) ([]string, c
 	}
 	return fit, cobra.ShellCompDirectiveNoFileComp
 }
-
-// serviceName completes a unit name as systemctl(1) does.
-func serviceName(name string) string {
-	if strings.HasSuffix(name, ".service") {
-		return name
-	}
-	return name + ".service"
-}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"temper/internal/explain"
+
 	"github.com/spf13/cobra"
 
 	"temper/guard"
@@ -59,7 +61,7 @@ func (a *app) runGuard(ctx context.Context, undo bool, units []string) error {
 	changed := false
 	for _, name := range units {
 		var soft bool
-		if name = serviceName(name); undo {
+		if name = explain.ServiceName(name); undo {
 			err = g.Undo(ctx, name)
 		} else {
 			soft, err = g.HandleFailure(ctx, name)

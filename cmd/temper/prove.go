@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"temper/internal/explain"
+
 	"github.com/spf13/cobra"
 
 	"temper/generator"
@@ -186,7 +188,7 @@ func unitsToProve(
 	root host.Root, store verdict.Store, set *profiles.Set, p *profiles.Profile, units []string,
 ) ([]string, error) {
 	for i, name := range units {
-		units[i] = serviceName(name)
+		units[i] = explain.ServiceName(name)
 	}
 	switch {
 	case len(units) > 0:

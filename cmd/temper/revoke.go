@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 
+	"temper/internal/explain"
+
 	"github.com/spf13/cobra"
 
 	"temper/internal/hint"
+	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
@@ -36,8 +39,12 @@ Exit status: 0 done, 2 wrong usage, 3 could not run.`,
 }
 
 func (a *app) runRevoke(store verdict.Store, units []string) error {
-	for _, name := range units {
-		name = serviceName(name)
+	known, err := explain.FindUnits(&unit.Loader{Root: a.host()}, units, "sudo temper revoke")
+	if err != nil {
+		return err
+	}
+	for _, u := range known {
+		name := u.ID
 		err := store.Revoke(name)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
@@ -45,12 +52,8 @@ func (a *app) runRevoke(store verdict.Store, units []string) error {
 		case err != nil:
 			return fmt.Errorf("revoke %s: %w", name, err)
 		}
-		fmt.Fprintf(
-			a.err,
-			"%s: revoked until temper prove %s; it takes effect with systemctl daemon-reload and the next start\n",
-			name,
-			name,
-		)
+		fmt.Fprintf(a.err, "%[1]s: revoked until temper prove %[1]s; it takes effect when it is started again: "+
+			"sudo temper apply %[1]s\n", name)
 	}
 	return nil
 }

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+
+	"temper/generator"
+	"temper/internal/inforce"
+	"temper/internal/unit"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +30,7 @@ func (a *app) show() *cobra.Command {
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
 		Example: "  temper show nginx.service\n  temper show nginx.service --reproduce MemoryDenyWriteExecute",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, units []string) error {
+		RunE: func(c *cobra.Command, units []string) error {
 			store, err := stateStore(a.host(), state)
 			switch {
 			case err != nil:
@@ -38,7 +44,7 @@ Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wron
 					errors.New("--state is for --trials and --reproduce: the drop-in is that of the machine"),
 				}
 			}
-			return a.runShow(units)
+			return a.runShow(c.Context(), units)
 		},
 	}
 	c.Flags().BoolVar(&trials, "trials", false, "print the log of every trial of the last proof")
@@ -49,7 +55,7 @@ Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wron
 	return c
 }
 
-func (a *app) runShow(units []string) error {
+func (a *app) runShow(ctx context.Context, units []string) error {
 	g, problems, err := a.generator()
 	if err != nil {
 		return err
@@ -57,27 +63,30 @@ func (a *app) runShow(units []string) error {
 	if err := g.Store.Readable(); err != nil {
 		return hint.With(err, "sudo temper show "+strings.Join(units, " "))
 	}
-	decisions, more := a.decide(g, units)
-	bad := a.warnAll(problems)
-	if len(more) > 0 && len(decisions) == 0 {
-		return errors.Join(more...)
+	named, err := explain.FindUnits(g.Units, units, "temper show")
+	if err != nil {
+		return err
 	}
-	bad = a.warnAll(more) || bad
-	verdicts := []verdict.Verdict{}
-	for _, d := range decisions {
-		v, err := explain.Verdict(g, d)
+	m, done := a.machine(ctx)
+	defer done()
+	decisions, more := decide(g, named)
+	bad := a.warnAll(slices.Concat(problems, more))
+	services := []inforce.Service{}
+	for i, u := range named {
+		s, err := inforce.One(ctx, g, decisions[i], m)
 		if err != nil {
-			return err
+			a.warn(fmt.Errorf("%s: %w", u.ID, err))
+			bad = true
 		}
-		verdicts = append(verdicts, v)
+		services = append(services, s)
 		if a.format == "text" {
-			if err := a.printer().Decision(d, v); err != nil {
+			if err := a.printer().Decision(decisions[i], s); err != nil {
 				return err
 			}
 		}
 	}
 	if a.format == "json" {
-		if err := a.printer().JSON(verdicts); err != nil {
+		if err := a.printer().JSON(services); err != nil {
 			return err
 		}
 	}
@@ -87,11 +96,23 @@ func (a *app) runShow(units []string) error {
 	return nil
 }
 
+// decide decides about units.
+func decide(g *generator.Generator, units []*unit.Unit) (decisions []generator.Decision, problems []error) {
+	for _, u := range units {
+		d, err := g.Decide(u)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		decisions = append(decisions, d)
+	}
+	return decisions, problems
+}
+
 // showTrials prints the log of every trial of the last proof of each unit.
 func (a *app) showTrials(store verdict.Store, units []string) error {
 	all := map[string][]verdict.Trial{}
 	for _, name := range units {
-		name = serviceName(name)
+		name = explain.ServiceName(name)
 		trials, err := store.Trials(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return hint.With(fmt.Errorf("no trials of %s are kept", name), "sudo temper prove "+name)
@@ -113,7 +134,7 @@ func (a *app) showTrials(store verdict.Store, units []string) error {
 // reproduce prints commands that apply a demoted directive again by hand.
 func (a *app) reproduce(store verdict.Store, units []string, demoted string) error {
 	for _, name := range units {
-		r, err := explain.Reproduce(a.host(), store, serviceName(name), demoted)
+		r, err := explain.Reproduce(a.host(), store, explain.ServiceName(name), demoted)
 		if err != nil {
 			return err
 		}

@@ -1,32 +1,44 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"temper/generator"
+	"temper/analyzer/exposure"
 	"temper/harness/place"
+	"temper/harness/runningunit"
 	"temper/internal/explain"
 	"temper/internal/hint"
-	"temper/internal/verdict"
+	"temper/internal/inforce"
+	"temper/internal/offline"
+	"temper/internal/systemd"
 )
 
 func (a *app) status() *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "status [UNIT...]",
-		Short: "Every unit: profile, verdict, exposure before and after",
-		Long: `status lists every service unit that a profile matches, or the units given, with what temper knows about
-it and what the generator does with it.
+		Short: "What runs hardened now, what does not and why, and the next command",
+		Long: `status says of every service, or of the units given, whether its hardening is in force in the process
+that runs now, as the process shows it in /proc: hardened; needs a restart, since it was started before what is decided
+now; broken, since an attempt to prove it failed, and why; not hardened, and why; hardened when it starts; without a
+profile. Of those without a profile it counts what runs, and lists it with --all. Templates and what belongs to systemd
+itself are left out. The exposure is that of temper analyze.
+
+With --root it says what the next boot of that root would do.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
-		Example: "  temper status\n  temper status nginx --format json",
-		RunE:    func(_ *cobra.Command, units []string) error { return a.runStatus(units) },
+		Example: "  sudo temper status\n  sudo temper status nginx --format json",
+		RunE:    func(c *cobra.Command, units []string) error { return a.runStatus(c.Context(), all, units) },
 	}
+	c.Flags().BoolVar(&all, "all", false, "list the services without a profile too")
+	return c
 }
 
-func (a *app) runStatus(units []string) error {
+func (a *app) runStatus(ctx context.Context, all bool, units []string) error {
 	g, problems, err := a.generator()
 	if err != nil {
 		return err
@@ -34,9 +46,27 @@ func (a *app) runStatus(units []string) error {
 	if err := g.Store.Readable(); err != nil {
 		return hint.With(err, "sudo temper status")
 	}
-	decisions, more := a.decide(g, units)
+	named, err := explain.FindUnits(g.Units, units, "temper status")
+	if err != nil {
+		return err
+	}
+	m, done := a.machine(ctx)
+	defer done()
+	services, more := []inforce.Service{}, []error(nil)
+	if len(units) == 0 {
+		services, more = inforce.List(ctx, g, m)
+	}
+	decisions, wrong := decide(g, named)
+	more = append(more, wrong...)
+	for _, d := range decisions {
+		s, err := inforce.One(ctx, g, d, m)
+		if err != nil {
+			more = append(more, fmt.Errorf("%s: %w", d.Unit, err))
+		}
+		services = append(services, s)
+	}
 	bad := a.warnAll(slices.Concat(problems, more))
-	if err := a.printStatus(g, decisions); err != nil {
+	if err := a.printer().Status(services, all || len(units) > 0); err != nil {
 		return err
 	}
 	a.warnWithoutPlace()
@@ -44,6 +74,23 @@ func (a *app) runStatus(units []string) error {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// machine is the running system, nil for another root or where systemd does not run it. Call done in the end.
+func (a *app) machine(ctx context.Context) (m inforce.Machine, done func()) {
+	if !a.host().IsHost() || !systemd.Booted() {
+		return nil, func() {}
+	}
+	here, err := place.Host(ctx)
+	if err == nil {
+		var o exposure.Options
+		if o, err = offline.Complete(a.host(), exposure.Options{}); err == nil {
+			return runningunit.Machine{Place: here, Options: o}, func() { here.Close() }
+		}
+		here.Close()
+	}
+	a.warn(fmt.Errorf("what runs cannot be read, only files: %w", err))
+	return nil, func() {}
 }
 
 // warnWithoutPlace says so where this machine cannot prove anything in a container.
@@ -54,36 +101,4 @@ func (a *app) warnWithoutPlace() {
 	if err := place.Available(); err != nil {
 		a.warn(fmt.Errorf("%w; what was proven goes on applying", err))
 	}
-}
-
-// decide decides about the units given, or about all that a profile matches.
-func (a *app) decide(g *generator.Generator, units []string) (decisions []generator.Decision, problems []error) {
-	if len(units) == 0 {
-		return g.Decisions()
-	}
-	for _, name := range units {
-		u, err := g.Units.Load(serviceName(name))
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		d, err := g.Decide(u)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		decisions = append(decisions, d)
-	}
-	return decisions, problems
-}
-
-func (a *app) printStatus(g *generator.Generator, decisions []generator.Decision) error {
-	verdicts := []verdict.Verdict{}
-	for _, d := range decisions {
-		v, err := explain.Verdict(g, d)
-		if err != nil {
-			a.warn(err)
-		}
-		verdicts = append(verdicts, v)
-	}
-	return a.printer().Status(decisions, verdicts)
 }

@@ -1,89 +1,81 @@
 package output
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
 	"temper/generator"
-	"temper/internal/verdict"
+	"temper/internal/inforce"
 	"temper/profiles"
 )
-
-// Status prints a table of what is known about units; verdicts[i] belongs to decisions[i].
-func (p Printer) Status(decisions []generator.Decision, verdicts []verdict.Verdict) error {
-	if p.Format == "json" {
-		return p.JSON(verdicts)
-	}
-	rows := [][]string{{"UNIT", "PROFILE", "VERDICT", "BEFORE", "AFTER", "DEMOTIONS", "AT BOOT"}}
-	for i, v := range verdicts {
-		rows = append(rows, []string{
-			v.Unit, cmp.Or(v.Profile, "-"), cmp.Or(stateOf(v), "-"), score(v.Exposure.Before), score(v.Exposure.After),
-			fmt.Sprint(len(v.Demotions)),
-			decisions[i].Why,
-		})
-	}
-	return p.table(rows)
-}
-
-func stateOf(v verdict.Verdict) string {
-	if v.Stale {
-		return v.Result + ", stale"
-	}
-	return v.Result
-}
 
 func score(e float64) string { return fmt.Sprintf("%.1f", e) }
 
 // Decision prints the drop-in of a unit and why each directive is there, was demoted or left out, for people.
-func (p Printer) Decision(d generator.Decision, v verdict.Verdict) error {
-	fmt.Fprintf(p.Out, "%s: %s\n", d.Unit, d.Why)
+func (p Printer) Decision(d generator.Decision, s inforce.Service) error {
+	p.line(0, "%s: %s", d.Unit, s.Why)
 	if d.Profile == nil {
 		return nil
 	}
-	fmt.Fprintf(
-		p.Out,
-		"profile %s (%s), exposure %.1f -> %.1f\n",
-		d.Profile.Name,
-		d.Profile.Path,
-		v.Exposure.Before,
-		v.Exposure.After,
-	)
-	p.lastAttempt(v)
+	p.line(0, "profile %s (%s), exposure %s now", d.Profile.Name, d.Profile.Path, score(s.Now))
+	p.lastAttempt(s)
+	if s.Command != "" {
+		p.line(0, "next: %s", s.Command)
+	}
 	if d.Text != "" {
 		fmt.Fprintf(p.Out, "\n%s\n", d.Text)
 	}
-	if err := p.section("It can no longer:", forbidden(d.Plan)); err != nil {
+	if err := p.section(forbiddenHeading(d, s), forbidden(d)); err != nil {
 		return err
 	}
-	if len(v.Demotions) > 0 {
+	if d.Hardens() && len(s.Demotions) > 0 {
 		fmt.Fprintln(p.Out, "\nDemoted, because the service needs it:")
-	}
-	for _, demotion := range v.Demotions {
-		p.demotion(demotion)
+		for _, demotion := range s.Demotions {
+			p.demotion(demotion)
+		}
 	}
 	var leftOut [][]string
-	for _, l := range v.LeftOut {
+	for _, l := range s.LeftOut {
 		leftOut = append(leftOut, []string{l.Directive + "=", l.Reason})
 	}
 	return p.section("\nLeft out:", leftOut)
 }
 
 // lastAttempt prints what has become of the last attempt to prove a unit, where that proved nothing.
-func (p Printer) lastAttempt(v verdict.Verdict) {
-	result, reason := v.Result, v.Reason
-	if v.LastAttempt != nil {
-		result, reason = v.LastAttempt.Result, v.LastAttempt.Reason
+func (p Printer) lastAttempt(s inforce.Service) {
+	result, reason := s.Result, s.Reason
+	if s.LastAttempt != nil {
+		result, reason = s.LastAttempt.Result, s.LastAttempt.Reason
 	}
-	if reason != "" {
-		fmt.Fprintf(p.Out, "last attempt: %s: %s (its log: temper show %s --trials)\n", result, reason, v.Unit)
+	if reason == "" {
+		return
+	}
+	p.line(0, "last attempt: %s: %s (its log: temper show %s --trials)", result, reason, s.Unit)
+	for _, l := range s.Log {
+		p.line(2, "log: %s", l)
 	}
 }
 
-// forbidden lists what the directives of a plan take from the service.
-func forbidden(plan generator.Plan) (rows [][]string) {
-	for _, i := range plan.Items {
+// forbiddenHeading heads what the directives of a plan take from the service, where they take it.
+func forbiddenHeading(d generator.Decision, s inforce.Service) string {
+	switch {
+	case !d.Hardens():
+		return "\nThe profile asks for this, and nothing of it applies:"
+	case s.State == inforce.Hardened:
+		return "It can no longer:"
+	}
+	return "From its next start it can no longer:"
+}
+
+// forbidden lists what the directives of a plan take from the service or, where the plan does not apply, only the
+// directives.
+func forbidden(d generator.Decision) (rows [][]string) {
+	for _, i := range d.Plan.Items {
 		if !i.Directive.Restricts() {
+			continue
+		}
+		if !d.Hardens() {
+			rows = append(rows, []string{i.Directive.Name + "=", fmt.Sprintf("%s:%d", i.From, i.Pos.Line)})
 			continue
 		}
 		why := i.Directive.Forbids

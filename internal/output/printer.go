@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"text/tabwriter"
 
 	"golang.org/x/term"
 )
@@ -19,6 +17,7 @@ import (
 type Printer struct {
 	Out, Err io.Writer
 	Format   string // "text", "json", "junit" or "tap"
+	Verbose  bool   // long lists are printed whole
 }
 
 // Warn prints a problem that does not stop the command.
@@ -30,15 +29,6 @@ func (p Printer) JSON(v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
-}
-
-// table prints rows in aligned columns.
-func (p Printer) table(rows [][]string) error {
-	w := tabwriter.NewWriter(p.Out, 0, 8, 2, ' ', 0)
-	for _, r := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
-	}
-	return w.Flush()
 }
 
 // terminal reports whether messages go to a terminal, on which progress can be drawn.

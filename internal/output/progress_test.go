@@ -18,6 +18,7 @@ import (
 
 // TestProgressOnTerminal: whatever is printed while two units are under way stays on the screen, above their lines.
 func TestProgressOnTerminal(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
 	screen := newScreen(t)
 	p := NewProgress(Printer{Out: screen.terminal, Err: screen.terminal, Format: "text"})
 	found := func(unit string) verdict.Verdict {

@@ -2,67 +2,85 @@ package output
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"temper/internal/verdict"
 )
 
+// line prints a line of text after an indent, wrapped at whole words.
+func (p Printer) line(indent int, format string, args ...any) {
+	fmt.Fprintln(p.Out, wrap(strings.Repeat(" ", indent), fmt.Sprintf(format, args...), p.width()))
+}
+
 // verdict prints the verdict on a unit for people.
 func (p Printer) verdict(v verdict.Verdict) {
-	fmt.Fprintf(p.Out, "%s: %s", v.Unit, v.Result)
+	text := v.Unit + ": " + p.coloredResult(v.Result)
 	if v.Result == verdict.Proven {
-		fmt.Fprintf(p.Out, ", exposure %.1f -> %.1f, %d directives, %d demotions", v.Exposure.Before, v.Exposure.After,
-			directives(v), len(v.Demotions))
+		text += fmt.Sprintf(", exposure %.1f -> %.1f, %s, %s", v.Exposure.Before, v.Exposure.After,
+			plural(directives(v), "directive"), plural(len(v.Demotions), "demotion"))
 	}
-	fmt.Fprintf(p.Out, " (profile %s, %d trials, %.1f s)\n", v.Profile, v.Trials, v.Seconds)
+	p.line(0, "%s (profile %s, %s, %.1f s)", text, v.Profile, plural(v.Trials, "trial"), v.Seconds)
 	if v.Reason != "" {
-		fmt.Fprintf(p.Out, "  %s\n", v.Reason)
+		p.line(2, "%s", v.Reason)
 	}
-	p.applied(v.Applied)
+	if p.Verbose {
+		p.applied(v.Applied)
+	}
 	for _, d := range v.Demotions {
 		p.demotion(d)
 	}
-	for _, e := range v.Advisories {
-		fmt.Fprintf(p.Out, "  advisory: %s: %s\n", e.Kind, e.Text)
+	for _, e := range alike(v.Advisories) {
+		p.line(2, "advisory: %s: %s", e.Kind, e.Text)
 	}
 	for _, l := range v.Loose {
-		fmt.Fprintf(
-			p.Out,
-			"  %s: looser than necessary: this proof never needed %s of %s=",
-			l.Pos,
-			strings.Join(l.Names, ", "),
-			l.Directive,
-		)
+		text := fmt.Sprintf("%s: looser than necessary: this proof never needed %s of %s=",
+			l.Pos, strings.Join(l.Names, ", "), l.Directive)
 		if l.Profile != v.Profile {
-			fmt.Fprintf(p.Out, ", which %s takes over from %s", v.Profile, l.Profile)
+			text += fmt.Sprintf(", which %s takes over from %s", v.Profile, l.Profile)
 		}
-		fmt.Fprintf(p.Out, "\n    right would be: %s\n", l.Right)
+		p.line(2, "%s", text)
+		p.line(4, "right would be: %s", l.Right)
 	}
 }
 
-// width is the column at which text for people is broken.
-const width = 120
+// varying matches what differs between observations that say the same: directives, numbers and quoted text.
+var varying = regexp.MustCompile(`\b[A-Z][A-Za-z]+=|\d+|"[^"]*"|'[^']*'`)
+
+// alike returns observations without those that say the same as an earlier one, which counts them.
+func alike(list []verdict.Evidence) []verdict.Evidence {
+	var first []verdict.Evidence
+	more, at := map[int]int{}, map[string]int{}
+	for _, e := range list {
+		key := e.Kind + "\x00" + varying.ReplaceAllString(e.Text, "")
+		if i, seen := at[key]; seen {
+			more[i]++
+			continue
+		}
+		at[key] = len(first)
+		first = append(first, e)
+	}
+	for i, n := range more {
+		first[i].Text += fmt.Sprintf(" (and %d more like this; all: --format json)", n)
+	}
+	return first
+}
 
 // applied prints the assignments of a drop-in as a paragraph.
 func (p Printer) applied(list []verdict.Applied) {
-	line := "  applied"
+	var words []string
 	for _, x := range list {
-		word := " " + x.Directive + "=" + x.Value
-		if len(line)+len(word) > width {
-			fmt.Fprintln(p.Out, line)
-			line = "   "
-		}
-		line += word
+		words = append(words, x.Directive+"="+x.Value)
 	}
-	if len(list) > 0 {
-		fmt.Fprintln(p.Out, line)
+	if len(words) > 0 {
+		p.line(2, "applied %s", strings.Join(words, " "))
 	}
 }
 
 func (p Printer) demotion(d verdict.Demotion) {
-	fmt.Fprintf(p.Out, "  demoted %s= from %s to %s: %s\n", d.Directive, Short(d.From), Short(d.To), d.Reason)
+	p.line(2, "demoted %s= from %s to %s: %s", d.Directive, p.folded(d.From), p.folded(d.To), d.Reason)
 	for _, e := range d.Evidence {
-		fmt.Fprintf(p.Out, "    %s: %s\n", e.Kind, e.Text)
+		p.line(4, "%s: %s", e.Kind, e.Text)
 	}
 }
 
@@ -72,6 +90,16 @@ func Short(lines string) string {
 		return "nothing"
 	}
 	return strings.Join(strings.Fields(strings.ReplaceAll(lines, "\n", "; ")), " ")
+}
+
+// folded is Short, with no more than the first words of a long list.
+func (p Printer) folded(lines string) string {
+	const most = 6
+	words := strings.Fields(Short(lines))
+	if p.Verbose || len(words) <= most+1 {
+		return Short(lines)
+	}
+	return fmt.Sprintf("%s and %d more", strings.TrimRight(strings.Join(words[:most], " "), ";"), len(words)-most)
 }
 
 // directives returns the number of directives in a drop-in. A directive with several assignments counts once.

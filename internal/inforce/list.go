@@ -1,0 +1,147 @@
+package inforce
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"temper/analyzer/exposure"
+	"temper/generator"
+	"temper/internal/explain"
+	"temper/internal/host"
+	"temper/internal/offline"
+	"temper/internal/unit"
+)
+
+// systemdsOwn are services that belong to the machinery of systemd and that no profile of a person is about: they are
+// listed only where a profile names them.
+var systemdsOwn = []string{
+	"systemd-*", "*getty*.service", "user@*.service", "user-runtime-dir@*.service", "emergency.service",
+	"rescue.service", "debug-shell.service", "initrd-*", "modprobe@*.service", "quotaon*.service", "temper-*",
+	"dbus-org.freedesktop.*",
+}
+
+// isSystemdsOwn reports whether a service belongs to systemd, to one of its generators, or to temper itself.
+func isSystemdsOwn(u *unit.Unit) bool {
+	generated := strings.HasPrefix(u.Fragment, "/run/systemd/generator") ||
+		strings.HasPrefix(u.Fragment, "/run/systemd/transient")
+	return generated || slices.ContainsFunc(systemdsOwn, func(pattern string) bool {
+		ok, _ := path.Match(pattern, u.ID)
+		return ok
+	})
+}
+
+// List says how services stand: those that are decided about, and those that run, or are to be started at boot, and
+// have no profile. Templates are left out, and their instances that run are listed; what belongs to systemd itself is
+// listed only where a profile names it. m is nil for the root of another machine.
+func List(ctx context.Context, g *generator.Generator, m Machine) (list []Service, problems []error) {
+	decisions, problems := g.Decisions()
+	started, err := startedServices(ctx, g.Root, m)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	done := map[string]bool{}
+	for _, d := range decisions {
+		done[d.Unit] = true
+	}
+	for _, name := range started {
+		u, err := g.Units.Load(name)
+		if err != nil || u.Fragment == "" || done[u.ID] { // what systemd refuses to load is no service
+			continue
+		}
+		done[u.ID] = true
+		d, err := g.Decide(u)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		d.Unit = u.ID
+		decisions = append(decisions, d)
+	}
+	for _, d := range decisions {
+		u, err := g.Units.Load(d.Unit)
+		if err != nil || u.Masked || unit.IsTemplate(d.Unit) || !d.Named && isSystemdsOwn(u) {
+			continue // Decisions reports the error
+		}
+		s, err := One(ctx, g, d, m)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", d.Unit, err))
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b Service) int { return strings.Compare(a.Unit, b.Unit) })
+	return list, problems
+}
+
+// One says how one service stands.
+func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Machine) (Service, error) {
+	v, err := explain.Verdict(g, d)
+	if err != nil {
+		return Of(d, v, nil), err
+	}
+	var r *Running
+	if m != nil {
+		read, readErr := m.Read(ctx, d.Unit, d.Plan, v)
+		r, err = &read, readErr
+	}
+	s := Of(d, v, r)
+	if m == nil {
+		s.Now = exposureOf(g, d.Unit)
+	}
+	if s.State != Broken && v.LastAttempt == nil {
+		return s, err
+	}
+	trials, _ := g.Store.Trials(d.Unit) // without a log the verdict has to do
+	said := explain.LastFailure(trials)
+	s.Log = said.Log
+	if s.State == Broken && said.Cause != "" {
+		s.Why = v.Result + ": " + said.Cause
+		if v.Stale {
+			s.Why += "; " + v.StaleReason
+		}
+	}
+	return s, err
+}
+
+// exposureOf is the exposure of a service by its files.
+func exposureOf(g *generator.Generator, name string) float64 {
+	u, err := g.Units.Load(name)
+	if err != nil {
+		return 0
+	}
+	options, err := offline.Complete(g.Root, exposure.Options{})
+	if err != nil {
+		return 0
+	}
+	report, err := offline.Sum(u, options)
+	if err != nil { // as for a masked unit, which has none
+		return 0
+	}
+	return float64(report.Exposure) / 10
+}
+
+// startedServices lists the services that run or, in the root of another machine, those that something there starts at
+// boot.
+func startedServices(ctx context.Context, root host.Root, m Machine) ([]string, error) {
+	if m != nil {
+		return m.Services(ctx)
+	}
+	var names []string
+	for _, dir := range unit.DefaultPath {
+		entries, _ := root.ReadDir(dir) // most roots have only some of the directories
+		for _, e := range entries {
+			if ext := path.Ext(e.Name()); ext != ".wants" && ext != ".requires" {
+				continue
+			}
+			links, _ := root.ReadDir(path.Join(dir, e.Name())) // what cannot be read starts nothing
+			for _, l := range links {
+				if unit.Type(l.Name()) == "service" {
+					names = append(names, l.Name())
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

@@ -1,0 +1,95 @@
+package output
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"temper/internal/inforce"
+	"temper/internal/verdict"
+)
+
+func services() []inforce.Service {
+	return []inforce.Service{
+		{
+			Verdict: verdict.Verdict{Unit: "a.service"}, State: inforce.Hardened, Now: 1.2, Why: "proven",
+		},
+		{
+			Verdict: verdict.Verdict{Unit: "a-service-with-a-long-name.service"}, State: inforce.RestartNeeded,
+			Now: 9.2,
+			Why: "proven; its process started before that, and runs without PrivateTmp=, ProtectSystem= and 4 more",
+		},
+		{Verdict: verdict.Verdict{Unit: "z.service"}, State: inforce.NoProfile, Now: 9.6},
+	}
+}
+
+// TestStatusOnTerminal: words stay whole, and no line is wider than the terminal, which has 60 columns.
+func TestStatusOnTerminal(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	screen := newScreen(t)
+	if err := (Printer{Out: screen.terminal, Format: "text"}).Status(services(), true); err != nil {
+		t.Fatal(err)
+	}
+	screen.shows(t,
+		"1 hardened, 1 needs a restart, 1 without a profile",
+		"Hardened:",
+		"  a.service  1.2  proven",
+		"Need a restart (sudo temper apply):",
+		"  a-service-with-a-long-name.service  9.2",
+		"      proven; its process started before that, and runs",
+		"      without PrivateTmp=, ProtectSystem= and 4 more",
+		"Without a profile:",
+		"  z.service  9.6",
+	)
+}
+
+// TestStatusElsewhere: other programs get one line for each service, without colours.
+func TestStatusElsewhere(t *testing.T) {
+	var out bytes.Buffer
+	if err := (Printer{Out: &out, Format: "text"}).Status(services(), false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"1 hardened, 1 needs a restart, 1 without a profile\n", "PrivateTmp=, ProtectSystem= and 4 more\n",
+		"temper status --all",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "z.service") {
+		t.Errorf("colours, or a service without a profile:\n%s", out.String())
+	}
+}
+
+func TestAlike(t *testing.T) {
+	list := []verdict.Evidence{
+		{Kind: "trace", Text: "nothing shows that PrivateTmp= holds"},
+		{Kind: "log", Text: "nothing shows that PrivateTmp= holds"},
+		{Kind: "trace", Text: "nothing shows that PrivateUsers= holds"},
+		{Kind: "trace", Text: "nothing shows that LimitCORE= holds"},
+	}
+	got := alike(list)
+	want := "nothing shows that PrivateTmp= holds (and 2 more like this; all: --format json)"
+	if len(got) != 2 || got[0].Text != want || got[1] != list[1] {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, tt := range []struct {
+		begin, text string
+		width       int
+		want        string
+	}{
+		{"  ", "one two three", 0, "  one two three"},
+		{"  ", "one two three", 9, "  one two\n  three"},
+		{"  ", "averylongword x", 9, "  averylongword\n  x"},
+		{"  ", "\x1b[31mred\x1b[0m blue", 10, "  \x1b[31mred\x1b[0m blue"},
+		{"", "", 9, ""},
+	} {
+		if got := wrap(tt.begin, tt.text, tt.width); got != tt.want {
+			t.Errorf("wrap(%q, %q, %d) = %q, want %q", tt.begin, tt.text, tt.width, got, tt.want)
+		}
+	}
+}
