@@ -1,6 +1,7 @@
 # make            build the programs in bin/
 # make test       make source, then all tests; as root also those against real systemd in containers
 # make test-machine  temper on a whole machine that qemu emulates, with Debian's kernel; needs root
+# make test-versions  every trap and every hostile service on every version of systemd, also without the witness; needs root
 # make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
 # make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
 # make check      the same, known vulnerabilities, and the tests with the race detector
@@ -25,7 +26,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-machine test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-machine test-versions test-arm64 check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -37,6 +38,10 @@ test: source build roots package-roots
 
 test-machine: tools
 	testdata/machine/boot testdata/machine/first testdata/machine/second
+
+test-versions: roots
+	$(GO) test -timeout 2h -run 'Systemd(Traps|TrapsBlind|Kinds|HostileProof)$$' ./harness -args -every \
+		-blind trixie,bookworm,sid -kinds trixie,bookworm,sid
 
 test-arm64: tools
 	testdata/arm64/run

@@ -14,6 +14,7 @@ import (
 // TestSystemdCheckSetAside: a check of what the place refuses every service is set aside and named, and the others
 // decide. Without others, and where the place refused nothing, the failure counts.
 func TestSystemdCheckSetAside(t *testing.T) {
+	t.Parallel()
 	const (
 		kept   = "[[check]]\nname = \"keeps attributes\"\nretry = \"0s\"\nfile = { path = \"/run/kept\" }\n"
 		absent = "[[check]]\nname = \"makes a file\"\nretry = \"0s\"\nfile = { path = \"/run/absent\" }\n"

@@ -85,6 +85,7 @@ func library(t testing.TB) *profiles.Set {
 // takes without a warning, and an exposure that never rises. Those of Debian 13 are proven with the rest of the
 // library.
 func TestSystemdServices(t *testing.T) {
+	t.Parallel()
 	for _, tree := range []string{"bookworm"} {
 		t.Run(tree, func(t *testing.T) {
 			where := boot(t, tree)
@@ -140,6 +141,7 @@ func takes(t *testing.T, where *place.Place, name string, v verdict.Verdict) {
 
 // TestSystemdProveStops: an interrupt in the middle of a trial ends the proof, and nothing of the place remains.
 func TestSystemdProveStops(t *testing.T) {
+	t.Parallel()
 	where := boot(t, "trixie")
 	group := where.Cgroup()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -46,6 +46,7 @@ tcp = { address = "127.0.0.1:7777", expect = "ok" }
 // TestSystemdTighten: what a profile allows without need is reported with its line and a correct line. The corrected
 // profile is proven, with nothing left to report. What a service misses without a word counts as needed.
 func TestSystemdTighten(t *testing.T) {
+	t.Parallel()
 	where := bootAs(t, "trixie", true) // no other root may make the device
 	dir := t.TempDir()
 	prove := func(t *testing.T, toml string) (verdict.Verdict, *profiles.Profile) {

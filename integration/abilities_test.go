@@ -61,6 +61,7 @@ echo end
 // the process: what it cannot do in the unit as it is it must not be able to do with temper's drop-in. Instances
 // whose drop-ins are those of a prefix or of another name of their template are among them.
 func TestSystemdAbilities(t *testing.T) {
+	t.Parallel()
 	for _, tree := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(tree, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 
 // TestSystemdSwitches boots with every way to keep temper from a unit: probe gets it or not, other always does.
 func TestSystemdSwitches(t *testing.T) {
+	t.Parallel()
 	tree := testroot.Path(t, "trixie")
 	installed := programs(t)
 	const enforce = "unproven = \"enforce\"\n"

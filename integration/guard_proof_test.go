@@ -49,6 +49,7 @@ const proofTimeout = 5 * time.Minute
 // TestSystemdGuardProves is the whole way of the guard with nothing that stands in for a part of it: a service does not
 // start hardened, temper-guard@.service has temper-renew@.service prove it in a container, and what that finds applies.
 func TestSystemdGuardProves(t *testing.T) {
+	t.Parallel()
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	files := slices.Concat(programs(t), guardUnits(t), []place.File{
 		file("/etc/temper/temper.toml", "unproven = \"enforce\"\n"),

@@ -135,6 +135,7 @@ softened() { test ! -e /run/systemd/generator/$u.service.d/50-temper.conf && gre
 
 // TestSystemdGuard tries to force the guard, on real systemd.
 func TestSystemdGuard(t *testing.T) {
+	t.Parallel()
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	files := []place.File{
 		file("/etc/temper/temper.toml", "unproven = \"enforce\"\n"),

@@ -30,6 +30,7 @@ var proved = []string{
 
 // TestSystemdLibrary: what we ship works as it is on the Debian of today, with nothing demoted.
 func TestSystemdLibrary(t *testing.T) {
+	t.Parallel()
 	tree := testroot.Path(t, "common-trixie")
 	set, problems := profiles.Load(host.At(t.TempDir()), []string{profiles.Builtin})
 	if len(problems) > 0 {

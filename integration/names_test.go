@@ -12,6 +12,7 @@ import (
 
 // TestSystemdNames boots with units under all kinds of names, and asks systemd what each has come to.
 func TestSystemdNames(t *testing.T) {
+	t.Parallel()
 	file := func(name, text string) place.File { return place.File{Name: name, Data: []byte(text)} }
 	const vendor, admin, profile = "/usr/lib/systemd/system/", "/etc/systemd/system/", "/etc/temper/profiles.d/"
 	const service, harden = "[Service]\nExecStart=/bin/sleep infinity\n",

@@ -88,6 +88,7 @@ printf '[Service]\nLimitNOFILE=1000\n' >"$1/passes.service.d/60-limit.conf"
 // One service has its program on a file system that is not there yet when generators run, one is made by another
 // generator.
 func TestSystemdProveAtBoot(t *testing.T) {
+	t.Parallel()
 	base := append(programs(t), place.File{
 		Name: "/etc/dbus-1/system.d/named.conf",
 		Data: []byte(`<busconfig><policy user="root"><allow own="com.example.Named"/></policy></busconfig>`),

@@ -16,6 +16,7 @@ import (
 // TestSystemdRestore: trials on the host write nothing into the data of services whose profiles say state = "restore",
 // and when a proof is killed no service ever runs on a copy. With -every it does so on every version.
 func TestSystemdRestore(t *testing.T) {
+	t.Parallel()
 	files := slices.Concat(programs(t), servicesWithData())
 	trees := []string{"trixie"}
 	if *every {

@@ -15,6 +15,7 @@ import (
 // TestSystemdRunStaysClosed asks systemd under which directives a service can write to /run though ProtectSystem=strict
 // closes it: the table must say so of all those, so that no unit that keeps it closed gets one.
 func TestSystemdRunStaysClosed(t *testing.T) {
+	t.Parallel()
 	for tree, version := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) {
 			t.Parallel()

@@ -41,6 +41,7 @@ type copied struct {
 // TestSystemdNeverWeaker loads every service unit of a root and of many daemons into the real systemd, as they are and
 // with what temper makes of them for every shipped profile, and compares what systemd then has.
 func TestSystemdNeverWeaker(t *testing.T) {
+	t.Parallel()
 	for name, version := range testroot.Versions {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

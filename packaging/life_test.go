@@ -47,6 +47,7 @@ func TestMain(m *testing.M) {
 
 // TestSystemdLife is the life of the packages on a machine: installed, at work, upgraded, removed and purged.
 func TestSystemdLife(t *testing.T) {
+	t.Parallel()
 	for _, suite := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()

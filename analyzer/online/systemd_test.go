@@ -27,6 +27,7 @@ type line struct {
 // TestSystemdOnline compares the scores of running managers: all loaded services, and, row by row, a part of the
 // analyzer's golden archive with all units where a manager is known to count differently.
 func TestSystemdOnline(t *testing.T) {
+	t.Parallel()
 	for name, version := range testroot.Versions {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

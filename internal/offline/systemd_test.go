@@ -194,6 +194,7 @@ var silent = regexp.MustCompile(`^(AmbientCapabilities|CapabilityBoundingSet)= h
 
 // TestSystemdGolden compares every unit of testdata/golden.txtar with the real systemd-analyze, byte for byte.
 func TestSystemdGolden(t *testing.T) {
+	t.Parallel()
 	results := map[string][]scored{}
 	var mu sync.Mutex
 	t.Cleanup(func() {
@@ -223,6 +224,7 @@ func TestSystemdGolden(t *testing.T) {
 
 // TestSystemdUser compares every unit of testdata/golden.txtar as the manager of a user reads it.
 func TestSystemdUser(t *testing.T) {
+	t.Parallel()
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +242,7 @@ func TestSystemdUser(t *testing.T) {
 
 // TestSystemdRoots compares every service of the trees.
 func TestSystemdRoots(t *testing.T) {
+	t.Parallel()
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -274,6 +277,7 @@ func services(t *testing.T, dir, inside string) []string {
 
 // TestSystemdDaemons compares the services of many Debian packages, as packaged and with a drop-in that hardens them.
 func TestSystemdDaemons(t *testing.T) {
+	t.Parallel()
 	for _, name := range withOffline {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -354,6 +358,7 @@ const testPolicy = `{
 
 // TestSystemdPolicy compares scores under a policy of systemd's own kind.
 func TestSystemdPolicy(t *testing.T) {
+	t.Parallel()
 	p, _, err := exposure.ParseSecurityPolicy([]byte(testPolicy))
 	if err != nil {
 		t.Fatal(err)
