@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
@@ -89,8 +90,33 @@ func argument(text, signature string) (value any, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if hasForeignNumber(text) {
+		return nil, errors.New("its numbers are not written in the digits 0 to 9")
+	}
 	v, err := dbus.ParseVariant(text, sig)
 	return v.Value(), err
+}
+
+// hasForeignNumber tells of a number of another script outside of quotes. The parser of godbus never ends on one.
+func hasForeignNumber(text string) bool {
+	var quote rune
+	escaped := false
+	for _, r := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case quote != 0:
+			escaped = r == '\\'
+			if r == quote {
+				quote = 0
+			}
+		case r == '\'' || r == '"':
+			quote = r
+		case r > unicode.MaxASCII && unicode.IsNumber(r):
+			return true
+		}
+	}
+	return false
 }
 
 // inputTypes asks the object for the argument types of its method; nil if the object does not say.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,7 @@ func FuzzArgument(f *testing.F) {
 		{"[]", "aa{sv}"},
 		{"nothing", "ms"},
 		{"@b []", ""},
+		{"\u2492", "b"},
 	} {
 		f.Add(a[0], a[1])
 	}
@@ -88,4 +90,14 @@ func FuzzArgument(f *testing.F) {
 			t.Errorf("%q of type %q is nothing", text, signature)
 		}
 	})
+}
+
+func TestArgumentNumbersOfOtherScripts(t *testing.T) {
+	if value, err := check.Argument("[1, \u2492]", "ai"); err == nil {
+		t.Errorf("a digit of another script is %v", value)
+	}
+	value, err := check.Argument(`['\'\u2492', "\u2492"]`, "as")
+	if want := []string{"'\u2492", "\u2492"}; err != nil || !slices.Equal(value.([]string), want) {
+		t.Errorf("%v, %v, want %v", value, err, want)
+	}
 }
