@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/cgroup"
+	"temper/harness/place/network"
 	"temper/harness/place/nspawn"
 	"temper/harness/place/owner"
 	"temper/harness/place/users"
@@ -24,8 +25,9 @@ import (
 type container struct {
 	Options
 	*nspawn.Container
-	group *cgroup.Group
-	users users.Range
+	group   *cgroup.Group
+	users   users.Range
+	network *network.Network // nil until the container has its own network namespace, and where there is none to be had
 }
 
 // ErrUnavailable is wrapped by the error of [Container] if this machine cannot boot any container.
@@ -138,21 +140,23 @@ func startContainer(ctx context.Context, o Options) (*container, error) {
 	if err != nil {
 		return nil, cannotProve(err)
 	}
+	files := append([]File{{Name: "/etc/resolv.conf", Data: []byte(network.ResolvConf)}}, o.Files...)
 	started, err := nspawn.Start(nspawn.Config{
-		Image: o.Image, ID: o.ID, Unit: o.Unit, Args: o.Args, Files: o.Files, Log: o.Log, Users: own,
+		Image: o.Image, ID: o.ID, Unit: o.Unit, Args: o.Args, Hostname: hostnameOf(o.Image), Files: files, Log: o.Log,
+		Users:    own,
 		CgroupFD: group.FD(), JoinCgroups: group.Join, Memory: limits.Memory / 4 * 3,
 	})
 	group.Occupied()
 	if err != nil {
 		return nil, errors.Join(cannotProve(err), group.Remove())
 	}
-	return &container{o, started, group, own}, nil
+	return &container{Options: o, Container: started, group: group, users: own}, nil
 }
 
 // end kills the container and removes its cgroup.
 func (c *container) end() error {
 	c.Kill()
-	return c.group.Remove()
+	return errors.Join(c.network.Close(), c.group.Remove())
 }
 
 // ended returns why a container has ended.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"temper/harness/place/network"
 	"temper/harness/place/nspawn"
 	"temper/internal/hint"
 	"temper/internal/host"
@@ -93,6 +94,9 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 		p.leader, p.cgroup = leader, dir
+		if err := b.connect(); err != nil {
+			return false, err
+		}
 	}
 	base := fmt.Sprintf("/proc/%d/", p.leader)
 	manager, err := systemd.Connect(ctx, p.busDial(host.At(base+"root")))
@@ -102,9 +106,6 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	}
 	b.busErr = nil
 	p.manager = manager
-	if p.net, err = unix.Open(base+"ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
-		return false, err
-	}
 	root, err := unix.Open(base+"root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false, err
@@ -113,6 +114,29 @@ func (b *boot) join(ctx context.Context) (bool, error) {
 	p.rootFD = root
 	p.root = host.At(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root))
 	return true, nil
+}
+
+// connect opens the network namespace of the container and gives it a network. Where the kernel cannot make one, the
+// container has loopback alone, which the console says.
+func (b *boot) connect() (err error) {
+	b.place.net, err = unix.Open(fmt.Sprintf("/proc/%d/ns/net", b.place.leader), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	machine := networkOf(b.Image)
+	err = b.place.Inside(func() error {
+		var names unix.Utsname
+		err := unix.Uname(&names)
+		machine.Hostname = unix.ByteSliceToString(names.Nodename[:]) // systemd has set it
+		return err
+	})
+	if err == nil {
+		b.network, err = network.Connect(b.place.net, machine)
+	}
+	if err != nil && b.Log != nil {
+		fmt.Fprintf(b.Log, "temper: %v\n", err)
+	}
+	return nil
 }
 
 // busDial dials the bus of a container as the root of the container, whom the bus allows everything. It opens the

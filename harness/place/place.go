@@ -11,8 +11,8 @@
 //
 // Limits: services go on changing files of this machine while it is copied, so a copy is like a backup of a running
 // machine; two mounts of the same directory become two copies. A container has no real devices, and a private network
-// with only a loopback interface. The kernel is this machine's, and a container may not change its time, modules, and
-// sysctls outside the network.
+// that leads nowhere; see package network. The kernel is this machine's, and a container may not change its time,
+// modules, and sysctls outside the network.
 package place
 
 import (

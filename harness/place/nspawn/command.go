@@ -3,10 +3,8 @@ package nspawn
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -29,8 +27,8 @@ func (c *Container) command() *exec.Cmd {
 		"--private-network", "--console=read-only",
 	}
 	args = append(args, c.privileges()...)
-	if name, err := os.Hostname(); err == nil && c.Image == "/" && validHostname.MatchString(name) {
-		args = append(args, "--hostname="+name)
+	if c.Hostname != "" {
+		args = append(args, "--hostname="+c.Hostname)
 	}
 	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount, c.programs.nspawn)
 	cmd.Args = slices.Concat(cmd.Args, args, c.kernelCommandLine())
@@ -51,8 +49,6 @@ func (c *Container) command() *exec.Cmd {
 	}
 	return cmd
 }
-
-var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$`)
 
 // ErrUnavailable says that this machine cannot boot any container.
 var ErrUnavailable = errors.New("this machine cannot boot a container")

@@ -28,8 +28,10 @@ type Config struct {
 	ID    string // lower-case letters and digits
 	Unit  string // what to boot; "" is [DefaultUnit]
 	Args  []string
-	Files []File    // written into the copy before it boots
-	Log   io.Writer // receives the console; can be nil
+	// Hostname is the name that the container has where its /etc/hostname says nothing else.
+	Hostname string
+	Files    []File    // written into the copy before it boots
+	Log      io.Writer // receives the console; can be nil
 	// Users are the users that the container has, in a user namespace of its own. The zero value boots it in that of
 	// the machine, where its root can do to the machine what root can.
 	Users users.Range
