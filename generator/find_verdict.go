@@ -64,8 +64,12 @@ func (g *Generator) check(in Input, store verdict.Store) (*verdict.Verdict, erro
 	if err != nil {
 		return nil, err
 	}
-	v.Changes, v.StaleReason = v.Fingerprint.Changes(now), v.Fingerprint.Differs(now)
-	v.Stale, v.Tried = len(v.Changes) > 0, v.Attempted(now)
+	v.Changes, v.Tried = v.Fingerprint.Changes(now), v.Attempted(now)
+	// What a package brought says the same in every format, and nobody proves it again for that.
+	if v.Schema < verdict.Schema && !v.Fingerprint.Shipped() {
+		v.Changes = append(v.Changes, verdict.FormatChanged)
+	}
+	v.Stale, v.StaleReason = len(v.Changes) > 0, v.Fingerprint.InWords(v.Changes, now)
 	return &v, nil
 }
 

@@ -40,8 +40,12 @@ const (
 // SettingsFile is where the administrator's settings are.
 const SettingsFile = "/etc/temper/temper.toml"
 
+// settingsSchema is the number of the format of temper.toml(5) that this temper knows.
+const settingsSchema = 1
+
 // Settings are the contents of temper.toml(5).
 type Settings struct {
+	Schema   int      `toml:"schema"`   // the format of the file: at most settingsSchema, which is the default
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
 	Stale    string   `toml:"stale"`    // Keep (the default) or Drop
 	Restart  string   `toml:"restart"`  // RestartNever (the default) or RestartDemoted
@@ -88,8 +92,12 @@ func LoadSettings(root host.Root) (Settings, error) {
 	if err != nil {
 		return defaults, tomlError(SettingsFile, err)
 	}
+	if s.Schema > settingsSchema {
+		return defaults, fmt.Errorf("%s:%d: schema = %d is the format of a newer temper, this one knows up to %d",
+			SettingsFile, keys.Of("schema").Line, s.Schema, settingsSchema)
+	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want unproven, stale, restart, exclude or secrets",
+		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want schema, unproven, stale, restart, exclude or secrets",
 			SettingsFile, keys.OfKey(unknown[0]...).Line, unknown[0])
 	}
 	for _, c := range []struct {

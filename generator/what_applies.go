@@ -47,6 +47,7 @@ var afterChange = map[verdict.Change]amount{
 	verdict.ExecutableChanged: asProven,
 	verdict.ProgramChanged:    asProven,
 	verdict.KernelChanged:     asProven,
+	verdict.FormatChanged:     asProven,
 	verdict.UnitChanged:       asPlanned,
 	verdict.SystemdChanged:    asTried,
 	verdict.ProfileChanged:    asTried,
@@ -118,7 +119,7 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 // an attempt on the unit as it is now was inconclusive, the unit is not tried again before something changes.
 func needsProof(u *unit.Unit, d Decision) bool {
 	if d.Verdict != nil {
-		return d.Verdict.Stale && !d.Verdict.Tried
+		return d.Verdict.Stale && !d.Verdict.Tried && !d.Verdict.Newer()
 	}
 	return u.Fragment != "" && !unit.IsTemplate(u.ID) && slices.Contains(d.Profile.Units, u.ID)
 }
@@ -131,6 +132,9 @@ func whyApplied(v *verdict.Verdict, systemd int) string {
 		why = "stays as proven before, " + v.StaleReason
 	case v.Systemd != systemd:
 		why = fmt.Sprintf("proven with systemd %d", v.Systemd)
+	}
+	if v.Newer() {
+		why += "; a newer temper has proven it, and this one leaves that alone"
 	}
 	if v.LastAttempt != nil {
 		why += "; the last attempt was " + v.LastAttempt.Result

@@ -154,7 +154,7 @@ func keepShipped(g *generator.Generator, decisions []generator.Decision) error {
 			continue
 		}
 		own, err := g.Store.Own().Get(v.Unit)
-		if err == nil && own.Dropin == v.Dropin && own.Fingerprint == v.Fingerprint {
+		if err == nil && (own.Newer() || own.Dropin == v.Dropin && own.Fingerprint == v.Fingerprint) {
 			continue
 		}
 		v.Stale, v.StaleReason = false, ""

@@ -132,6 +132,11 @@ func inconclusive(name string, why error) verdict.Verdict {
 
 // prove proves one unit in a place and stores its verdict. It returns an error if the batch cannot go on.
 func (b *batch) prove(ctx context.Context, where *place.Place, name string) error {
+	if err := b.Store.Replaceable(name); err != nil {
+		b.Report.Warn(err)
+		b.add(inconclusive(name, err), Undecided)
+		return nil
+	}
 	release, err := lock.Proof(ctx, b.Root, name, func() { b.Report.Step(name, "waits for another proof of it") })
 	if err != nil {
 		b.add(inconclusive(name, err), Clean)

@@ -57,7 +57,8 @@ const (
 	ProgramChanged    Change = "a program that it starts"
 	SystemdChanged    Change = "systemd"
 	KernelChanged     Change = "the kernel"
-	NoFingerprint     Change = "everything"  // the verdict does not say to which profile and unit it belongs
+	NoFingerprint     Change = "everything" // the verdict does not say to which profile and unit it belongs
+	FormatChanged     Change = "the format of verdicts"
 	NeverHere         Change = "the machine" // it was shipped for a unit or program that this machine never had
 )
 
@@ -86,9 +87,12 @@ func (f Fingerprint) Changes(now Fingerprint) []Change {
 func (f Fingerprint) Shipped() bool { return f.Systemd == 0 && f.Kernel == "" }
 
 // Differs says in words what changed from the fingerprint f of a verdict to now; "" means that the verdict still holds.
-func (f Fingerprint) Differs(now Fingerprint) string {
+func (f Fingerprint) Differs(now Fingerprint) string { return f.InWords(f.Changes(now), now) }
+
+// InWords says which changes there were from the fingerprint f of a verdict to now; "" if there were none.
+func (f Fingerprint) InWords(changes []Change, now Fingerprint) string {
 	var words []string
-	for _, change := range f.Changes(now) {
+	for _, change := range changes {
 		switch change {
 		case NoFingerprint:
 			return "it does not say of which profile and unit"

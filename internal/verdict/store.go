@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/internal/hint"
 	"temper/internal/host"
 	"temper/internal/ready"
 )
@@ -100,8 +101,11 @@ func (s Store) PutShared(v Verdict) error {
 }
 
 // PutProof is Put with the log of the trials. If it fails or is killed, the log may be missing, but it is never that of
-// another proof.
+// another proof. A verdict of a newer temper is not replaced; the error is then an [ErrNewer].
 func (s Store) PutProof(v Verdict, trials []Trial) error {
+	if err := s.Replaceable(v.Unit); err != nil {
+		return err
+	}
 	log, err := s.stage(s.logFile(v.Unit), private, trials)
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
@@ -114,8 +118,20 @@ func (s Store) PutProof(v Verdict, trials []Trial) error {
 	return log.Commit()
 }
 
+// ErrNewer says that a newer temper has written a verdict.
+var ErrNewer = errors.New("a newer temper has proven it, which is left alone")
+
+// Replaceable returns an error that wraps [ErrNewer] where a proof may not replace the verdict on a unit.
+func (s Store) Replaceable(unit string) error {
+	if v, err := s.Own().Get(unit); err == nil && v.Newer() {
+		return hint.With(fmt.Errorf("%s: %w", unit, ErrNewer), "to prove it all the same: temper revoke "+unit+" first")
+	}
+	return nil
+}
+
 // put writes a verdict to a temporary file, calls before, and then gives the file its name.
 func (s Store) put(v Verdict, who access, before func() error) error {
+	v.Schema = Schema
 	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), who, v)
 	if err == nil {
 		defer pending.Discard()

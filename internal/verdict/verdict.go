@@ -17,8 +17,13 @@ const (
 	Inconclusive   = "inconclusive"    // the harness could not decide; Reason says why
 )
 
+// Schema is the number of the format in which this temper writes verdicts; 0.1.0 wrote none, which is 0. It grows when
+// what a key means changes. A key that is added changes nothing: whoever does not know it ignores it.
+const Schema = 1
+
 // A Verdict is what was found out about one unit.
 type Verdict struct {
+	Schema      int         `json:"schema"` // the format in which it was stored
 	Unit        string      `json:"unit"`
 	Profile     string      `json:"profile"`
 	Result      string      `json:"verdict"` // one of the constants above
@@ -42,6 +47,9 @@ type Verdict struct {
 	NoCopy      bool        `json:"-"`                      // a package brought it and this machine has no copy of it
 	Tried       bool        `json:"-"`                      // the last attempt tried the unit as it is now
 }
+
+// Newer reports whether a newer temper has written the verdict. It applies, and only a person replaces it.
+func (v Verdict) Newer() bool { return v.Schema > Schema }
 
 // An Attempt is a proof with another result than proven. It does not replace a proven verdict but is stored in it.
 type Attempt struct {
