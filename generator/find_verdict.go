@@ -38,7 +38,7 @@ func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 	case own != nil && (shipped == nil || shipped.Stale):
 		return own, nil // a damaged shipped verdict is a problem only if there is no other
 	case own != nil:
-		shipped.LastAttempt = own.LastAttempt
+		shipped.LastAttempt, shipped.Tried = own.LastAttempt, own.Tried
 	}
 	return shipped, err
 }

@@ -17,6 +17,7 @@ import (
 	"temper/generator"
 	"temper/internal/host"
 	"temper/internal/ready"
+	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
@@ -59,12 +60,12 @@ func Run(ctx context.Context, m Machine, out, alarms io.Writer) error {
 
 // round proves what is stale, and reports whether there is more now. What becomes of proofs is added to result.
 func (r run) round(ctx context.Context, result *error) (again bool, err error) {
-	before, err := r.answerRequest()
+	before, err := r.answerRequest(ctx)
 	if err != nil {
 		return false, err
 	}
-	for unit, s := range before {
-		r.tried[unit] = s.now
+	for name, s := range before {
+		r.tried[name] = s.now
 	}
 	if len(before) > 0 {
 		*result = errors.Join(*result, r.machine.Prove(ctx, slices.Sorted(maps.Keys(before))))
@@ -79,7 +80,7 @@ func (r run) round(ctx context.Context, result *error) (again bool, err error) {
 		return false, err
 	}
 	// temper-prove.path does not watch while its service runs: another round handles what has changed meanwhile.
-	units, err := r.answerRequest()
+	units, err := r.answerRequest(ctx)
 	return len(units) > 0, err
 }
 
@@ -94,16 +95,17 @@ type staleUnit struct {
 
 // answerRequest removes the file by which the generator asks for proofs, and then lists what must be proven: what
 // becomes stale later is asked for anew.
-func (r run) answerRequest() (map[string]staleUnit, error) {
+func (r run) answerRequest(ctx context.Context) (map[string]staleUnit, error) {
 	if err := r.root.Remove(needsProofFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return r.stale()
+	return r.unproven(ctx)
 }
 
-// stale lists the units that must be proven. It leaves out those that were tried with the same fingerprint: some units
+// unproven lists the units that must be proven: what a package says of them has to be confirmed on this machine, or
+// they have no valid verdict. It leaves out those that were tried with the same fingerprint: some units
 // stay without a fresh verdict, since no proof of them succeeds.
-func (r run) stale() (map[string]staleUnit, error) {
+func (r run) unproven(ctx context.Context) (map[string]staleUnit, error) {
 	g, err := load(r.root)
 	if err != nil || g.Switches.Off != "" {
 		return nil, err
@@ -111,15 +113,35 @@ func (r run) stale() (map[string]staleUnit, error) {
 	decisions, _ := g.Decisions()
 	stale := map[string]staleUnit{}
 	for _, d := range decisions {
+		file := ""
 		if !d.NeedsProof {
-			continue
+			if file = r.toConfirm(ctx, g, d); file == "" {
+				continue
+			}
 		}
 		now := fingerprint(g, d)
 		if was, ok := r.tried[d.Unit]; !ok || was != now {
 			stale[d.Unit] = staleUnit{d, now}
+			if file != "" {
+				r.say("%s: applies as its package proved it, and is proven here too, since %s is not the package's", d.Unit, file)
+			}
 		}
 	}
 	return stale, nil
+}
+
+// toConfirm returns a configuration file that differs from that of its package, where what applies to a unit was proven
+// with the package's; "" if nothing has to be confirmed. An attempt to confirm it is not made twice.
+func (r run) toConfirm(ctx context.Context, g *generator.Generator, d generator.Decision) string {
+	v := d.Verdict
+	if v == nil || v.Stale || v.Tried || v.Result != verdict.Proven || !v.Fingerprint.Shipped() || v.Newer() {
+		return ""
+	}
+	u, err := g.Units.Load(d.Unit)
+	if err != nil || u.Fragment == "" || unit.IsTemplate(u.ID) {
+		return ""
+	}
+	return changedConffile(ctx, r.root, []string{u.Fragment, verdict.Executable(u)})
 }
 
 // load reads what the generator reads. The generator reports errors in single files.

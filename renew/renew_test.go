@@ -3,7 +3,9 @@ package renew
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -212,5 +214,99 @@ func TestAsksForACopy(t *testing.T) {
 	m.round(r)
 	if asks() || len(m.proved) > 0 {
 		t.Errorf("asks again: %t; proved %q", asks(), m.proved)
+	}
+}
+
+// TestConfirmsShipped: what a package brought applies, and is proven here where a configuration file of the service is
+// not the package's. What that finds counts, and one attempt is enough.
+func TestConfirmsShipped(t *testing.T) {
+	for _, tc := range []struct {
+		name, file, config string
+		find               func(*verdict.Verdict)
+		proved             bool
+	}{
+		{"as the package has it", "/etc/web.conf", "port 80\n", nil, false},
+		{"changed", "/etc/web.conf", "port 81\n", nil, true},
+		{"needs more", "/etc/web.conf", "port 81\n", func(v *verdict.Verdict) {
+			v.Demotions = []verdict.Demotion{{Directive: "PrivateTmp", From: "yes", To: verdict.Off}}
+		}, true},
+		{"of another package", "/etc/other.conf", "port 81\n", nil, false},
+		{"given up by the package", "/etc/old.conf", "port 81\n", nil, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m, r, said := newMachine(t)
+			m.put("etc/web.conf", "port 80\n")
+			m.put("etc/other.conf", "port 80\n")
+			m.put("var/lib/dpkg/info/web:amd64.list", "/.\n/lib/systemd/system/web.service\n/usr/sbin/web\n")
+			m.put("var/lib/dpkg/info/other.list", "/.\n/usr/sbin/other\n")
+			m.put("var/lib/dpkg/status", "Package: other\nConffiles:\n /etc/other.conf "+md5of("port 80\n")+"\n\n"+
+				"Package: web\nStatus: install ok installed\nConffiles:\n /etc/web.conf "+md5of("port 80\n")+
+				"\n /etc/old.conf "+md5of("port 80\n")+" obsolete\nDescription: a\n b\n")
+			m.shipVerdict(r)
+			m.proved, m.find = nil, tc.find
+			m.put(strings.TrimPrefix(tc.file, "/"), tc.config)
+			said.Reset()
+			r.tried = map[string]verdict.Fingerprint{}
+			m.round(r)
+			if (len(m.proved) == 1) != tc.proved || tc.proved != strings.Contains(said.String(), tc.file) {
+				t.Errorf("proved %q and said %q", m.proved, said)
+			}
+			v, err := verdict.Store{Root: m.root}.Get("web.service")
+			if err != nil || v.Fingerprint.Shipped() == tc.proved || len(v.Demotions) == 1 != (tc.name == "needs more") {
+				t.Errorf("stored is %+v, %v", v, err)
+			}
+			m.proved, r.tried = nil, map[string]verdict.Fingerprint{}
+			if m.round(r); len(m.proved) > 0 {
+				t.Errorf("it is confirmed again")
+			}
+		})
+	}
+}
+
+func md5of(text string) string { return fmt.Sprintf("%x", md5.Sum([]byte(text))) }
+
+// TestConfirmationFails: it is kept beside what the package brought, which applies, and is not tried again.
+func TestConfirmationFails(t *testing.T) {
+	m, r, _ := newMachine(t)
+	m.put("var/lib/dpkg/info/web.list", "/usr/sbin/web\n")
+	m.put("var/lib/dpkg/status", "Package: web\nConffiles:\n /etc/web.conf "+md5of("port 80\n")+"\n")
+	m.shipVerdict(r)
+	r.tried = map[string]verdict.Fingerprint{}
+	store := verdict.Store{Root: m.root}
+	m.proved = nil
+	m.find = func(v *verdict.Verdict) { // as temper/harness/batch stores it
+		old, err := store.Shipped().Get("web.service")
+		if err != nil {
+			t.Error(err)
+		}
+		old.LastAttempt = &verdict.Attempt{Result: verdict.BrokenBaseline, Fingerprint: v.Fingerprint}
+		*v = old
+	}
+	m.round(r)
+	r.tried = map[string]verdict.Fingerprint{}
+	m.round(r)
+	if len(m.proved) != 1 {
+		t.Errorf("proved %d times", len(m.proved))
+	}
+	out := t.TempDir()
+	generator.Run(m.root, "", out)
+	text, _ := os.ReadFile(filepath.Join(out, "web.service.d/50-temper.conf"))
+	if !strings.Contains(string(text), "PrivateTmp=yes") {
+		t.Errorf("the drop-in is %q", text)
+	}
+}
+
+// TestFirstChangedByRPM reads what rpm(8) prints.
+func TestFirstChangedByRPM(t *testing.T) {
+	for output, want := range map[string]string{
+		"": "",
+		".......T.  c /etc/a.conf\nS.5....T.    /usr/bin/a\n":  "",
+		".......T.  c /etc/a.conf\nS.5....T.  c /etc/b conf\n": "/etc/b conf",
+		"missing   c /etc/c.conf\n":                            "/etc/c.conf",
+		"file /usr/sbin/web is not owned by any package\n":     "",
+	} {
+		if got := firstChangedByRPM(output); got != want {
+			t.Errorf("%q: %q, want %q", output, got, want)
+		}
 	}
 }
