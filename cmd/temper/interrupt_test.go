@@ -219,7 +219,11 @@ func withQuiet(t *testing.T, tree string) string {
 		// SIGRTMIN+14: systemd(1)
 		"etc/systemd/system/deadly.service": "[Service]\nExecStart=/bin/sh -c 'kill -48 1; sleep infinity'\n",
 		"etc/temper/profiles.d/deadly.toml": "units = [\"deadly.service\"]\n\n[service]\nLockPersonality = true\n",
-		"etc/systemd/system/fills.service":  "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/systemd/system/mine.service":   "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/systemd/system/ours.service":   "[Service]\nExecStart=/bin/sleep infinity\n",
+		"etc/temper/profiles.d/mine.toml": "units = [\"mine.service\", \"ours.service\"]\n\n[service]\n" +
+			"LockPersonality = true\n\n[prove]\nsetup = [\"mkdir /srv/mine\"]\n",
+		"etc/systemd/system/fills.service": "[Service]\nExecStart=/bin/sleep infinity\n",
 		"etc/temper/profiles.d/fills.toml": "units = [\"fills.service\"]\n\n[service]\nLockPersonality = true\n\n" +
 			"[prove]\n" +
 			"setup = [\"mount -t tmpfs -o size=1M fills /run/systemd/system; ! head -c 2M /dev/zero " +

@@ -52,15 +52,20 @@ func TestSystemdProveTwice(t *testing.T) {
 	}
 }
 
-// TestSystemdProveDeadly: a service that takes its place down is told, and the next is proven in another.
+// TestSystemdProveDeadly: a service that takes its place down is told, and the next is proven in another. So is one
+// after a service whose setup has changed the place.
 func TestSystemdProveDeadly(t *testing.T) {
 	image, state := withQuiet(t, testroot.Path(t, "trixie")), t.TempDir()
-	out, err := exec.Command(built(t), "prove", "--image", image, "--state", state, "deadly", "quiet").CombinedOutput()
+	out, err := exec.Command(built(t), "prove", "--image", image, "--state", state, "deadly", "mine",
+		"ours").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "deadly.service: the container has ended") {
 		t.Errorf("%v: %s", err, out)
 	}
-	if v, err := (verdict.Store{Dirs: []string{state}}).Get("quiet.service"); err != nil || v.Result != verdict.Proven {
-		t.Errorf("%v, %s: %s", err, v.Result, out)
+	for _, unit := range []string{"mine.service", "ours.service"} {
+		v, err := verdict.Store{Dirs: []string{state}}.Get(unit)
+		if err != nil || v.Result != verdict.Proven {
+			t.Errorf("%s: %v, %s: %s", unit, err, v.Result, out)
+		}
 	}
 }
 

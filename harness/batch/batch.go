@@ -96,8 +96,9 @@ type batch struct {
 // work takes units from the queue and proves them in its own place. It always empties the queue, also after an error.
 func (b *batch) work(ctx context.Context, queue <-chan string) error {
 	where, err := b.openPlace(ctx)
+	used := false
 	for name := range queue {
-		if err == nil && (where.Err() != nil || !where.Bus().Connected()) { // a service has stopped it
+		if err == nil && used && !where.asOpened() {
 			where.Close()
 			where, err = b.openPlace(ctx)
 		}
@@ -105,9 +106,10 @@ func (b *batch) work(ctx context.Context, queue <-chan string) error {
 			b.add(inconclusive(name, why), Clean)
 			continue
 		}
-		err = b.prove(ctx, where, name)
+		used = true
+		err = b.prove(ctx, where.Place, name)
 	}
-	if where != nil {
+	if where.Place != nil {
 		where.Close()
 	}
 	return err

@@ -76,8 +76,11 @@ func makeOutside(inside int, m Machine) (_ *Network, err error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return nil, err
 	}
-	for _, variable := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
-		_ = os.WriteFile("/proc/sys/net/"+variable, []byte("1"), 0) // without, nobody hears that it is unreachable
+	for variable, value := range map[string]string{
+		"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1", // a router says what is unreachable
+		"ipv4/ip_unprivileged_port_start": "0", // whoever runs this needs no capability to be a name server
+	} {
+		_ = os.WriteFile("/proc/sys/net/"+variable, []byte(value), 0) // where it counts, what follows fails
 	}
 	if err := makeInterfaces(inside, m.Interface); err != nil {
 		return nil, err
