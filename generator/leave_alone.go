@@ -7,25 +7,25 @@ import (
 	"temper/internal/unit"
 )
 
-// leavesAlone returns why a unit gets no drop-in whatever its verdict, or "".
-func (g *Generator) leavesAlone(u *unit.Unit, d Decision) string {
+// leavesAlone returns the rule by which a unit gets no drop-in whatever its verdict, and why; "" if there is none.
+func (g *Generator) leavesAlone(u *unit.Unit, d Decision) (by Rule, why string) {
 	switch {
 	case d.Profile == nil:
-		return "no profile matches"
+		return ByNoProfile, "no profile matches"
 	case u.Masked:
-		return "masked"
+		return ByNoProfile, "masked"
 	case foreignDropin(u) != "":
-		return foreignDropin(u) + " stands in the place of temper's drop-in"
+		return ByDropin, foreignDropin(u) + " stands in the place of temper's drop-in"
 	case g.Settings.excludes(u.ID):
-		return "excluded in " + SettingsFile
+		return ByExclude, "excluded in " + SettingsFile
 	case g.Switches.Off != "":
-		return g.Switches.Off
+		return ByOffSwitch, g.Switches.Off
 	case g.Switches.skips(u.ID):
-		return "temper.skip= on the kernel command line"
+		return ByOffSwitch, "temper.skip= on the kernel command line"
 	case isCritical(u.ID) && !d.Named:
-		return "critical for the boot: only a profile that names it applies"
+		return ByBoot, "critical for the boot: only a profile that names it applies"
 	}
-	return ""
+	return "", ""
 }
 
 // foreignDropin returns a drop-in that has the name of temper's drop-in but was not written by temper; "" if there is

@@ -19,6 +19,7 @@ type Decision struct {
 	Plan    Plan             // of the profile, with the demotions of the verdict if it applies
 	Text    string           // the drop-in that is written; "" = none
 	Why     string           // the reason for Text, in words
+	By      Rule             // what has decided
 
 	NeedsProof bool // the unit as it is now has no valid verdict
 }
@@ -86,7 +87,7 @@ func (a amount) planInput(in Input, v *verdict.Verdict) Input {
 func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	d := Decision{Unit: u.Name}
 	d.Profile, d.Named = g.Profiles.For(u)
-	if d.Why = g.leavesAlone(u, d); d.Why != "" {
+	if d.By, d.Why = g.leavesAlone(u, d); d.Why != "" {
 		return d, nil
 	}
 	input := g.Input(u, d.Profile, d.Named)
@@ -94,9 +95,10 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	d.Verdict = v
 	d.NeedsProof = err == nil && needsProof(u, d)
 	if v != nil && v.Result == verdict.Revoked {
-		d.Why = "revoked; nothing is applied before temper prove " + u.ID
+		d.By, d.Why = ByRevoked, "revoked; nothing is applied before temper prove "+u.ID
 		return d, err
 	}
+	d.By = ruleOf(v)
 	if how := g.whatApplies(v); how != nothing {
 		if explain || how != asProven {
 			d.Plan = NewPlan(how.planInput(input, v))
@@ -114,6 +116,19 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	g.applyWithoutProof(u, &d)
 	return d, err
 }
+
+// ruleOf returns the rule for a unit that is not left alone.
+func ruleOf(v *verdict.Verdict) Rule {
+	switch {
+	case v == nil || v.Result != verdict.Proven || slices.ContainsFunc(v.Changes, neverApplies):
+		return ByUnproven
+	case v.Stale:
+		return ByStale
+	}
+	return ByProof
+}
+
+func neverApplies(c verdict.Change) bool { return afterChange[c] == nothing }
 
 // needsProof reports whether a unit is to be proven: its verdict is stale, or it has none and its profile names it. If
 // an attempt on the unit as it is now was inconclusive, the unit is not tried again before something changes.

@@ -18,6 +18,7 @@ func (p Printer) Decision(d generator.Decision, s inforce.Service) error {
 		return nil
 	}
 	p.line(0, "profile %s (%s), exposure %s now", d.Profile.Name, d.Profile.Path, score(s.Now))
+	p.line(0, "decided by: %s (see temper.toml(5))", d.By)
 	p.lastAttempt(s)
 	if s.Command != "" {
 		p.line(0, "next: %s", s.Command)
