@@ -252,7 +252,8 @@ func TestConfirmsShipped(t *testing.T) {
 				t.Errorf("proved %q and said %q", m.proved, said)
 			}
 			v, err := verdict.Store{Root: m.root}.Get("web.service")
-			if err != nil || v.Fingerprint.Shipped() == tc.proved || len(v.Demotions) == 1 != (tc.name == "needs more") {
+			demoted := len(v.Demotions) == 1
+			if err != nil || v.Fingerprint.Shipped() == tc.proved || demoted != (tc.name == "needs more") {
 				t.Errorf("stored is %+v, %v", v, err)
 			}
 			m.proved, r.tried = nil, map[string]verdict.Fingerprint{}

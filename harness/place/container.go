@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -125,6 +126,16 @@ type unavailable struct{ error }
 func (u unavailable) Unwrap() error { return u.error }
 
 func (unavailable) Is(target error) bool { return target == ErrUnavailable }
+
+// hostnameOf returns the host name of an image; its own /etc/hostname comes before it.
+func hostnameOf(image string) string {
+	if name, err := os.Hostname(); err == nil && image == "/" && validHostname.MatchString(name) {
+		return name
+	}
+	return "localhost"
+}
+
+var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$`)
 
 // startContainer makes the cgroup and starts systemd-nspawn in it.
 func startContainer(ctx context.Context, o Options) (*container, error) {

@@ -123,7 +123,7 @@ func (b *boot) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	machine := networkOf(b.Image)
+	machine := network.Of(b.Image)
 	err = b.place.Inside(func() error {
 		var names unix.Utsname
 		err := unix.Uname(&names)

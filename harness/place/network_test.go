@@ -18,8 +18,8 @@ var networkQuestions = []struct{ name, ask, want string }{
 	{"there is a default route", "grep -c '^eth0.00000000.010200C0' /proc/net/route", "1"},
 	{"names are looked up for families that have an address", "getent ahosts 198.51.100.7 | grep -c STREAM", "1"},
 	{
-		"the name server knows the name of the machine", "getent -s hosts:dns ahostsv4 tried | cut -d ' ' -f 1 | sort -u",
-		"192.0.2.2",
+		"the name server knows the name of the machine",
+		"getent -s hosts:dns ahostsv4 tried | cut -d ' ' -f 1 | sort -u", "192.0.2.2",
 	},
 	{"also by IPv6", "getent -s hosts:dns ahostsv6 Tried | cut -d ' ' -f 1 | sort -u", "fd00:0:0:192::2"},
 	{"it knows nothing else", "getent -s hosts:dns ahosts example.org; echo $?", "2"},

@@ -31,13 +31,6 @@ var (
 // ResolvConf is the resolv.conf(5) of a container.
 var ResolvConf = fmt.Sprintf("nameserver %s\n", Router[0].Addr())
 
-// A Machine is what a container has of the machine that it is a copy of.
-type Machine struct {
-	Interface string       // the name of the interface
-	Hostname  string       // which the name server knows; it knows no other
-	Addresses []netip.Addr // those of the machine, so that services can listen on them
-}
-
 // hardwareAddress is the same in each container, so that what follows from it is the same, too.
 var hardwareAddress = net.HardwareAddr{2, 0, 0, 0, 2, 2}
 

@@ -1,20 +1,24 @@
-package place
+package network
 
 import (
 	"net"
 	"net/netip"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-
-	"temper/harness/place/network"
 )
 
-// networkOf returns what a container has of the network of the machine that it is a copy of. A root directory has
+// A Machine is what a container has of the machine that it is a copy of.
+type Machine struct {
+	Interface string       // the name of the interface
+	Hostname  string       // which the name server knows; it knows no other
+	Addresses []netip.Addr // those of the machine, so that services can listen on them
+}
+
+// Of returns what a container has of the network of the machine that it is a copy of. A root directory has
 // nothing of it.
-func networkOf(image string) network.Machine {
-	m := network.Machine{Interface: "eth0"}
+func Of(image string) Machine {
+	m := Machine{Interface: "eth0"}
 	if image != "/" {
 		return m
 	}
@@ -25,16 +29,6 @@ func networkOf(image string) network.Machine {
 	m.Addresses = ownAddresses()
 	return m
 }
-
-// hostnameOf returns the host name of an image; its own /etc/hostname comes before it.
-func hostnameOf(image string) string {
-	if name, err := os.Hostname(); err == nil && image == "/" && validHostname.MatchString(name) {
-		return name
-	}
-	return "localhost"
-}
-
-var validHostname = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$`)
 
 // defaultInterface returns the interface of the default route in a table of proc_pid_net(5); "" if there is none.
 func defaultInterface(routes string) string {
@@ -57,7 +51,7 @@ func ownAddresses() []netip.Addr {
 		if err != nil || !prefix.Addr().IsGlobalUnicast() || len(list) == most {
 			continue
 		}
-		if !slices.ContainsFunc(network.Own, func(own netip.Prefix) bool { return own.Contains(prefix.Addr()) }) {
+		if !slices.ContainsFunc(Own, func(own netip.Prefix) bool { return own.Contains(prefix.Addr()) }) {
 			list = append(list, prefix.Addr())
 		}
 	}
