@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"internal/interpret"},
 	{"internal/offline", "generator"},
 	{"analyzer", "analyzer/online", "analyzer/policy"},
-	{"analyzer/report", "internal/explain", "internal/manual"},
+	{"analyzer/report", "internal/explain", "internal/manual", "internal/systemdflags"},
 	{"internal/inforce"},
 	{"internal/output", "renew"},
 	{"internal/analysis"},
@@ -46,6 +46,7 @@ var layers = [][]string{
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},
+	{"apply"},
 	{"cmd/", "packaging/prove-library"},
 }
 

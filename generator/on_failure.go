@@ -27,3 +27,6 @@ func (g *Generator) guarded(u *unit.Unit, text string) string {
 	}
 	return text + guardSection
 }
+
+// WithoutGuard returns a drop-in as it was proven, without what is added for the guard.
+func WithoutGuard(text string) string { return strings.TrimSuffix(text, guardSection) }

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/harness/lock"
 	"temper/internal/host"
 	"temper/internal/systemd"
 	"temper/internal/unit"
@@ -76,6 +77,9 @@ func (g *Guard) alarm(format string, args ...any) { fmt.Fprintf(g.alarms, "<4>"+
 
 // HandleFailure decides about one unit that has failed, and reports whether its hardening has changed.
 func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
+	if err := lock.AwaitApply(ctx, name); err != nil {
+		return false, err
+	}
 	if err := g.Undo(ctx, name); err != nil {
 		return false, err
 	}

@@ -24,6 +24,7 @@ type Check struct {
 	Required bool          // false: a failure is only reported, and causes no demotion
 	Timeout  time.Duration // for one attempt
 	Retry    time.Duration // a failed attempt is repeated until this long after the first began; 0: one attempt
+	Live     bool          // it does no harm to a service that people use: temper apply runs it
 	Phase    string        // one of the phases, or "" for every phase in which the service runs
 
 	HTTP    *HTTPCheck

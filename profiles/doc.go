@@ -44,6 +44,7 @@
 //	required = true      # false: reported, demotes nothing; default true
 //	timeout  = "5s"      # for one attempt; default 5s
 //	retry    = "2s"      # try again for so long until it passes; default 2s; "0s": one attempt
+//	live     = false     # does no harm to a service that people use: temper apply runs it after a restart
 //	phase    = "running" # running, reloaded, restarted or stopped; default: whenever the service runs
 //	http     = { url = "http://127.0.0.1/", status = 200, body = "nginx" } # exactly one kind
 //

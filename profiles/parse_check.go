@@ -37,7 +37,7 @@ var kinds = []struct {
 }
 
 var checkKeys = sync.OnceValue(func() []string {
-	keys := []string{"name", "required", "timeout", "retry", "phase"}
+	keys := []string{"name", "required", "timeout", "retry", "phase", "live"}
 	for _, k := range kinds {
 		keys = append(keys, k.name)
 	}
@@ -86,6 +86,7 @@ func readCheck(t table) (c Check, ok bool) {
 		Timeout:  t.duration("timeout", time.Millisecond, DefaultCheckTimeout),
 		Retry:    t.duration("retry", 0, DefaultCheckRetry),
 		Phase:    t.choice("phase", phases, ""),
+		Live:     t.bool("live", false),
 		Pos:      t.pos(t.path),
 	}
 	var have []string

@@ -24,6 +24,7 @@ import (
 	"temper/internal/host"
 	"temper/internal/offline"
 	"temper/internal/systemd"
+	"temper/internal/systemdflags"
 )
 
 func (a *app) analyze() *cobra.Command {
@@ -61,8 +62,8 @@ type analyzeFlags struct {
 	version, next                               int
 	arch, instance, sort, threshold             string
 	profile, portable, policyFile, securityFile string
-	offline                                     boolean
-	json                                        jsonMode
+	offline                                     systemdflags.Boolean
+	json                                        systemdflags.JSONMode
 	diff, user, quiet                           bool
 }
 
@@ -92,7 +93,7 @@ func (f *analyzeFlags) define(c *cobra.Command) {
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no hints: neither what would gain most nor notes")
 	c.MarkFlagsMutuallyExclusive("policy", "security-policy")
 	c.MarkFlagsMutuallyExclusive("json", "diff")
-	defineSystemdFlags(flags)
+	systemdflags.Define(flags)
 }
 
 // Units are not kept in memory: little but the listing of the load path stays in use. The heap may grow to five times
@@ -144,7 +145,7 @@ func (f *analyzeFlags) check(c *cobra.Command, units []string) error {
 		return usageError{err}
 	}
 	switch {
-	case f.json.set() && f.format != "text":
+	case f.json.Given() && f.format != "text":
 		return usageError{
 			errors.New("--json prints rows as systemd-analyze does and --format json what temper has to say: " +
 				"want one of them"),
@@ -154,7 +155,10 @@ func (f *analyzeFlags) check(c *cobra.Command, units []string) error {
 	case c.Flag("portable-profile").Changed && f.portable == "":
 		return usageError{errors.New("--portable-profile is empty")}
 	}
-	return f.checkSystemdFlags(c)
+	if err := systemdflags.Check(c.Flags(), bool(f.offline)); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 func (f *analyzeFlags) checkSort(units []string) error {
@@ -205,10 +209,10 @@ func (f *analyzeFlags) analysis(c *cobra.Command, units []string) (*analysis.Ana
 		Now:     time.Now(),
 		Profile: f.profile, Portable: f.portable,
 		Next: f.next,
-		Sums: f.format == "text" && !f.json.on() && len(units) == 0,
+		Sums: f.format == "text" && !f.json.On() && len(units) == 0,
 		Warn: f.warn,
 	}
-	if f.quiet || f.json.on() {
+	if f.quiet || f.json.On() {
 		a.Next = 0
 	}
 	if f.user {
@@ -328,10 +332,10 @@ func (f *analyzeFlags) print(entries iter.Seq[report.Entry], units []string) err
 	}
 	text := report.Text{Out: f.out, Style: f.style()}
 	switch {
-	case f.json.on() && len(units) == 0:
-		return report.SystemdOverview(f.out, entries, f.json == pretty)
-	case f.json.on():
-		return report.SystemdRows(f.out, entries, f.json == pretty)
+	case f.json.On() && len(units) == 0:
+		return report.SystemdOverview(f.out, entries, f.json == systemdflags.Pretty)
+	case f.json.On():
+		return report.SystemdRows(f.out, entries, f.json == systemdflags.Pretty)
 	case len(units) > 0:
 		return text.AllDetails(entries)
 	}

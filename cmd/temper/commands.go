@@ -44,6 +44,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 	root.AddCommand(
 		a.prove(),
 		a.status(),
+		a.apply(),
 		a.show(),
 		a.analyze(),
 		a.check(),

@@ -98,7 +98,7 @@ func TestEveryKeyIsInTheManual(t *testing.T) {
 		"[prove]\n":                      ".SH THE TABLE [PROVE]",
 		"[[check]]\nexec = [\"true\"]\n": ".SH CHECKS",
 	}
-	for _, kind := range keysOf(t, "[[check]]\nexec = [\"true\"]\n")[5:] {
+	for _, kind := range keysOf(t, "[[check]]\nexec = [\"true\"]\n")[6:] {
 		tables["[[check]]\n[check."+kind+"]\n"] = ".B " + kind + "\n"
 	}
 	if len(tables) != 11 {

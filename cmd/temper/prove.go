@@ -117,7 +117,7 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 	if o.Root.IsHost() && f.state == "" && f.where != batch.Host {
 		a.noteGoodRuns(ctx)
 	}
-	o.Report = output.NewProgress(a.printer())
+	o.Report = output.NewProgress(a.printer(), output.Work{Units: o.Units, Took: took(o.Store, o.Units), Jobs: o.Jobs})
 	verdicts, outcome, err := batch.Run(ctx, o)
 	if err == nil && outcome != batch.Clean {
 		err = exitError(proveCodes[outcome])
@@ -128,10 +128,33 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 	if f.state == "" {
 		err = errors.Join(err, generator.MakeBootRecord(o.Root))
 	}
+	a.printer().ProofSummary(verdicts, f.takesEffect(o.Root))
 	if f.reload {
 		err = errors.Join(err, reload(ctx))
 	}
 	return err
+}
+
+// took returns how long the last proofs of units took, in seconds.
+func took(store verdict.Store, units []string) map[string]float64 {
+	seconds := map[string]float64{}
+	for _, name := range units {
+		if v, err := store.Get(name); err == nil && v.Seconds > 0 {
+			seconds[name] = v.Seconds
+		}
+	}
+	return seconds
+}
+
+// takesEffect says when what is proven takes effect.
+func (f proveFlags) takesEffect(root host.Root) output.When {
+	switch {
+	case f.state != "":
+		return output.Never
+	case root.IsHost():
+		return output.WhenStarted
+	}
+	return output.AtNextBoot
 }
 
 // proveCodes are the exit codes of prove.

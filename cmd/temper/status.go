@@ -83,14 +83,18 @@ func (a *app) machine(ctx context.Context) (m inforce.Machine, done func()) {
 	}
 	here, err := place.Host(ctx)
 	if err == nil {
-		var o exposure.Options
-		if o, err = offline.Complete(a.host(), exposure.Options{}); err == nil {
-			return runningunit.Machine{Place: here, Options: o}, func() { here.Close() }
+		if m, err = a.runningMachine(here); err == nil {
+			return m, func() { here.Close() }
 		}
 		here.Close()
 	}
 	a.warn(fmt.Errorf("what runs cannot be read, only files: %w", err))
 	return nil, func() {}
+}
+
+func (a *app) runningMachine(here *place.Place) (inforce.Machine, error) {
+	options, err := offline.Complete(a.host(), exposure.Options{})
+	return runningunit.Machine{Place: here, Options: options}, err
 }
 
 // warnWithoutPlace says so where this machine cannot prove anything in a container.

@@ -71,6 +71,9 @@ func Of(d generator.Decision, v verdict.Verdict, r *Running) Service {
 		s.State = NoProfile
 	case d.Hardens():
 		s.hardened(d, r)
+	case r != nil && r.Main && strings.Contains("\n"+r.Loaded, "\n[Service]\n"):
+		s.State = RestartNeeded
+		s.Why += "; systemd has not read that yet"
 	case r != nil && r.Main && len(r.Holds) > 0 && len(r.Missing) == 0 && len(d.Plan.Items) > 1:
 		s.State = RestartNeeded
 		s.Why += "; its process still runs with what was applied before"

@@ -13,6 +13,7 @@ import (
 	"temper/internal/host"
 	"temper/internal/offline"
 	"temper/internal/unit"
+	"temper/internal/verdict"
 )
 
 // systemdsOwn are services that belong to the machinery of systemd and that no profile of a person is about: they are
@@ -82,6 +83,7 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 	}
 	var r *Running
 	if m != nil {
+		d.Plan = planOf(g, d, v)
 		read, readErr := m.Read(ctx, d.Unit, d.Plan, v)
 		r, err = &read, readErr
 	}
@@ -102,6 +104,20 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 		}
 	}
 	return s, err
+}
+
+// planOf is the plan of a decision; where none was made, since nothing applies, what would have been applied.
+func planOf(g *generator.Generator, d generator.Decision, v verdict.Verdict) generator.Plan {
+	if d.Profile == nil || len(d.Plan.Items) > 0 {
+		return d.Plan
+	}
+	u, err := g.Units.Load(d.Unit)
+	if err != nil {
+		return d.Plan
+	}
+	in := g.Input(u.Without(generator.Dropin), d.Profile, d.Named)
+	in.Demotions = v.Demotions
+	return generator.NewPlan(in)
 }
 
 // exposureOf is the exposure of a service by its files.

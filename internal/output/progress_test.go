@@ -20,7 +20,7 @@ import (
 func TestProgressOnTerminal(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	screen := newScreen(t)
-	p := NewProgress(Printer{Out: screen.terminal, Err: screen.terminal, Format: "text"})
+	p := NewProgress(Printer{Out: screen.terminal, Err: screen.terminal, Format: "text"}, Work{})
 	found := func(unit string) verdict.Verdict {
 		return verdict.Verdict{Unit: unit, Result: verdict.Inconclusive, Profile: "p"}
 	}
@@ -55,7 +55,7 @@ func TestProgressOnTerminal(t *testing.T) {
 // TestProgressElsewhere: where talk goes to no terminal each step is a line.
 func TestProgressElsewhere(t *testing.T) {
 	var out, talk bytes.Buffer
-	p := NewProgress(Printer{Out: &out, Err: &talk, Format: "json"})
+	p := NewProgress(Printer{Out: &out, Err: &talk, Format: "json"}, Work{})
 	p.Step("a.service", "trial 1")
 	p.Warn(errors.New("odd"))
 	p.Result(verdict.Verdict{Unit: "a.service"})
@@ -151,4 +151,21 @@ func render(t *testing.T, text string) []string {
 		}
 	}
 	return slices.DeleteFunc(lines, func(l string) bool { return l == "" })
+}
+
+// TestWorkOnTerminal: of several units it is said how far the proofs are.
+func TestWorkOnTerminal(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	screen := newScreen(t)
+	p := NewProgress(Printer{Out: screen.terminal, Err: screen.terminal, Format: "text"}, Work{
+		Units: []string{"a.service", "b.service", "c.service"}, Jobs: 1,
+		Took: map[string]float64{"a.service": 100, "b.service": 200, "c.service": 300},
+	})
+	p.Step("a.service", "trial 1")
+	screen.shows(t, "unit 1 of 3, about 10 min left", "a.service: trial 1")
+	p.Done("a.service")
+	p.Step("b.service", "trial 1")
+	screen.shows(t, "unit 2 of 3, about 8 min left", "b.service: trial 1")
+	p.Result(verdict.Verdict{Unit: "b.service", Result: verdict.Flaky, Profile: "p"})
+	screen.shows(t, "b.service: flaky (profile p, 0 trials, 0.0 s)")
 }

@@ -167,12 +167,17 @@ func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
 	return s.Root.Stage(name, append(data, '\n'), who.file)
 }
 
-// Revoke stores that a person wants nothing applied to a unit.
+// Revoke stores that a person wants nothing applied to a unit. It keeps the demotions that were known: they tell what a
+// process runs with that was started before.
 func (s Store) Revoke(unit string) error {
-	return s.Put(Verdict{
+	v := Verdict{
 		Unit: unit, Result: Revoked,
 		Applied: []Applied{}, Demotions: []Demotion{}, LeftOut: []LeftOut{}, Advisories: []Evidence{},
-	})
+	}
+	if old, err := s.Get(unit); err == nil { // what cannot be read is replaced
+		v.Demotions = old.Demotions
+	}
+	return s.Put(v)
 }
 
 // Remove removes this machine's verdict on a unit; a shipped one stays. If there is none, the error wraps

@@ -21,6 +21,7 @@ const (
 	IDNoRequiredCheck = "no-required-check" // every check is advisory
 	IDWeakCheck       = "weak-check"        // a check that passes even if the service does not work
 	IDSlowCheck       = "slow-check"        // a check that may take longer than the trial
+	IDLiveNever       = "live-never"        // a check that temper apply may run, of a phase in which it runs none
 	IDNoEffect        = "no-effect"         // a directive that does nothing without another one
 	IDPathUndoes      = "path-undoes"       // an exception that gives back most of what the sandbox takes
 	IDPathOpens       = "path-opens"        // a path that becomes writable by a directive that should forbid something
@@ -119,6 +120,13 @@ func (l *linter) checks() {
 					Fix:     fix,
 				},
 			)
+		}
+		if c.Live && !c.In(profiles.PhaseRunning) {
+			l.add(profiles.Finding{
+				ID: IDLiveNever, Line: c.Pos.Line,
+				Message: fmt.Sprintf("check %q is live and never runs so: temper apply runs those of the phase running", c.Name),
+				Fix:     "leave out live or phase",
+			})
 		}
 		if c.Timeout > l.profile.Prove.Timeout || c.Retry > l.profile.Prove.Timeout {
 			l.add(profiles.Finding{

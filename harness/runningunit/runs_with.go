@@ -1,0 +1,47 @@
+package runningunit
+
+import (
+	"strings"
+
+	"temper/generator"
+	"temper/harness/confine"
+	"temper/harness/place"
+	"temper/harness/trial"
+	"temper/internal/systemd"
+	"temper/internal/verdict"
+)
+
+// RunsWith returns the drop-in of temper with which the main process of a service of this machine runs for certain: the
+// one that systemd has loaded, without what the guard adds, where everything that can be seen of it holds. It is empty
+// if there is none.
+func RunsWith(where *place.Place, s systemd.Service) (string, error) {
+	text, _ := Machine{Place: where}.loaded(systemd.Get[[]string](s.Properties, "DropInPaths"))
+	text = generator.WithoutGuard(text)
+	plan := planOf(verdict.Verdict{Applied: Assignments(text)})
+	subject := trial.Subject(where, s)
+	if len(plan.Items) == 0 || subject.PID == 0 {
+		return "", nil
+	}
+	seen, err := confine.Read(subject, plan)
+	if err != nil || len(seen.Holds) == 0 || len(seen.NoEffect) > 0 {
+		return "", err
+	}
+	return text, nil
+}
+
+// Assignments are the assignments in a drop-in that the generator wrote.
+func Assignments(text string) []verdict.Applied {
+	list := []verdict.Applied{}
+	section := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		name, value, ok := strings.Cut(line, "=")
+		switch {
+		case strings.HasPrefix(line, "["):
+			section = line
+		case ok && section == "[Service]" && !strings.HasPrefix(line, "#"):
+			list = append(list, verdict.Applied{Directive: name, Value: strings.ReplaceAll(value, "%%", "%")})
+		}
+	}
+	return list
+}
