@@ -129,6 +129,7 @@ deb rpm arch: dist
 # For those who try the packages: without the tests in them.
 quick-deb: dist
 	packaging/build deb $(VERSION) quick
+	@echo "the packages are in dist/quick/deb: sudo apt-get install ./dist/quick/deb/temper*.deb"
 
 # The packages as they are released: the same bytes twice, the same files in all three, and what others build with them. What
 # make test tries of the Debian packages is tried here with more: the guard, other reasons to prove again, RPM, autopkgtest.

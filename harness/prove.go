@@ -16,6 +16,7 @@ import (
 	"temper/generator"
 	"temper/harness/lock"
 	"temper/harness/place"
+	"temper/internal/hint"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -84,7 +85,10 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 		p, named = o.Profiles.For(u)
 	}
 	if p == nil {
-		return nil, fmt.Errorf("%s: %w", u.Name, ErrNoProfile)
+		if file := o.Profiles.Faulty(generator.NamesOf(u)); file != "" {
+			return nil, hint.With(fmt.Errorf("its profile %s has an error", file), "temper check "+file)
+		}
+		return nil, ErrNoProfile
 	}
 	settings, _ := generator.LoadSettings(o.Place.Root()) // the generator reports errors in them
 	r := &run{Options: o, input: generator.Input{

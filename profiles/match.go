@@ -98,6 +98,21 @@ func (s *Set) Naming(unit string) []*Profile {
 	return s.byUnit[unit]
 }
 
+// Faulty returns the file of a profile that names or matches a unit of one of these names and did not load; "" if there
+// is none.
+func (s *Set) Faulty(names []string) string {
+	if s == nil {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.files)) {
+		o := s.files[name]
+		if _, loaded := s.profiles[name]; !loaded && !o.masked && !o.isHead() && fits(o.Units, names) {
+			return o.Path
+		}
+	}
+	return ""
+}
+
 // namesOf returns every name of a unit.
 func namesOf(u *unit.Unit) []string {
 	names := append([]string{u.Name, u.ID}, u.Aliases...)

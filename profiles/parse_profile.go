@@ -246,12 +246,35 @@ func (o *own) service(t table) {
 			continue
 		}
 		if err := d.Check(values); err != nil {
-			t.report(IDBadValue, at, "", "[service] %v", err)
-			t.findings[len(t.findings)-1].Directive = name
+			for _, err := range eachFault(d, values, err) {
+				t.report(IDBadValue, at, "", "[service] %v", err)
+				t.findings[len(t.findings)-1].Directive = name
+			}
 			continue
 		}
 		o.Service = append(o.Service, Setting{Name: name, Values: values, Pos: t.pos(at), Profile: o.Name})
 	}
+}
+
+// eachFault returns what is wrong with each word of the values of a directive, of which whole is the first fault.
+func eachFault(d *directive.Directive, values []string, whole error) []error {
+	faults := []error{whole}
+	for _, value := range values {
+		words := strings.Fields(value)
+		for i, word := range words {
+			if i > 0 && strings.HasPrefix(words[0], "~") {
+				word = "~" + word
+			}
+			err := d.Check([]string{word})
+			if err != nil && !slices.ContainsFunc(faults, func(f error) bool { return f.Error() == err.Error() }) {
+				faults = append(faults, err)
+			}
+		}
+	}
+	if len(values) == 1 && len(strings.Fields(values[0])) == 1 {
+		return faults[:1]
+	}
+	return faults
 }
 
 // notADirective reports a key of [service] that the table of directives does not have.

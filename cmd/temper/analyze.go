@@ -18,13 +18,16 @@ import (
 	"golang.org/x/term"
 
 	"temper/analyzer/exposure"
+	"temper/analyzer/online"
 	"temper/analyzer/policy"
 	"temper/analyzer/report"
 	"temper/internal/analysis"
+	"temper/internal/explain"
 	"temper/internal/host"
 	"temper/internal/offline"
 	"temper/internal/systemd"
 	"temper/internal/systemdflags"
+	"temper/internal/unit"
 )
 
 func (a *app) analyze() *cobra.Command {
@@ -47,7 +50,8 @@ A threshold is given in points, 0 to 10, or in tenths, 11 to 100. A policy is a 
 or one of systemd-analyze's own JSON files. Without units, services that run or can be started are judged, each once: a
 template is not.
 
-Exit status: 0 clean, 1 where a unit is over its threshold or is not scored, 2 wrong usage, 3 could not run.`,
+Exit status: 0 clean, 1 where a unit is over its threshold or is not scored, 2 wrong usage, 3 could not run, or there is
+no such unit.`,
 		Example: "  temper analyze nginx.service\n  temper analyze --root /srv/trees/trixie --sort exposure " +
 			"--threshold 5.0",
 		RunE: func(c *cobra.Command, units []string) error { return f.run(c.Context(), c, units) },
@@ -122,9 +126,14 @@ func (f *analyzeFlags) run(ctx context.Context, c *cobra.Command, units []string
 	}
 	defer done()
 	failed := false
+	var unknown []string
 	entries := func(yield func(report.Entry) bool) {
 		for e := range found {
-			failed = f.complain(e) || failed
+			if isUnknown(e) {
+				unknown = append(unknown, e.Unit)
+			} else {
+				failed = f.complain(e) || failed
+			}
 			if !yield(e) {
 				return
 			}
@@ -133,10 +142,21 @@ func (f *analyzeFlags) run(ctx context.Context, c *cobra.Command, units []string
 	if err := f.print(entries, units); err != nil {
 		return err
 	}
+	if len(unknown) > 0 {
+		_, err := explain.FindUnits(&unit.Loader{Root: f.host(), Path: a.Source.Path}, unknown, "temper analyze")
+		return err
+	}
 	if failed {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// isUnknown reports whether there is no unit of the name that the user has given.
+func isUnknown(e report.Entry) bool {
+	notThere := errors.Is(e.Err, unit.ErrNotFound) ||
+		errors.Is(e.Err, online.ErrNotLoaded) && strings.HasSuffix(e.Err.Error(), "not-found")
+	return notThere && e.Unit != "" && !isFile(e.Unit)
 }
 
 // check returns what is wrong with the flags.
@@ -150,6 +170,8 @@ func (f *analyzeFlags) check(c *cobra.Command, units []string) error {
 			errors.New("--json prints rows as systemd-analyze does and --format json what temper has to say: " +
 				"want one of them"),
 		}
+	case f.version > exposure.Newest:
+		return usageError{fmt.Errorf("--systemd-version is %d, the newest known is %d", f.version, exposure.Newest)}
 	case f.user && !f.host().IsHost():
 		return usageError{errors.New("--user is about users of this machine, not about another root")}
 	case c.Flag("portable-profile").Changed && f.portable == "":

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,7 +38,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{hint.With(err, c.CommandPath()+" --help")}
+		return usageError{hint.With(inWords(err), c.CommandPath()+" --help")}
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
 	root.PersistentFlags().StringVar(&a.format, "format", "text",
@@ -58,7 +60,65 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		checkArgs(c)
 		a.completes(c)
 	}
+	refuseUnknownWords(root)
 	return root
+}
+
+// refuseUnknownWords makes it a usage error to ask for help about a verb that does not exist, or for the completions of
+// an unknown shell.
+func refuseUnknownWords(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run = nil
+			c.RunE = func(_ *cobra.Command, words []string) error {
+				verb, rest, err := root.Find(words)
+				if err != nil || len(rest) > 0 {
+					word := strings.Join(words, " ")
+					return usageError{hint.With(fmt.Errorf("there is no verb %q", word), suggestion(root, word))}
+				}
+				verb.InitDefaultHelpFlag()
+				return verb.Help()
+			}
+		case "completion":
+			var shells []string
+			for _, shell := range c.Commands() {
+				shells = append(shells, shell.Name())
+			}
+			c.Args = cobra.ArbitraryArgs
+			c.RunE = func(_ *cobra.Command, words []string) error {
+				want := errors.New("want the shell: " + strings.Join(shells, ", "))
+				if len(words) > 0 {
+					want = fmt.Errorf("there are no completions for %q, want one of %s", words[0],
+						strings.Join(shells, ", "))
+				}
+				return usageError{hint.With(want, "temper completion --help")}
+			}
+		}
+	}
+}
+
+// parseFailure matches how package strconv says that a value cannot be read.
+var parseFailure = regexp.MustCompile(`: strconv\.Parse(\w+): parsing "[^"]*": (.*)$`)
+
+// inWords says what a flag wants instead of how it was parsed.
+func inWords(err error) error {
+	m := parseFailure.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	want := "want a whole number"
+	switch {
+	case m[2] == "value out of range":
+		want = "want a smaller number"
+	case m[1] == "Bool":
+		want = "want true or false"
+	case m[1] == "Float":
+		want = "want a number"
+	}
+	return errors.New(strings.TrimSuffix(err.Error(), m[0]) + ": " + want)
 }
 
 // formats are what a verb can print besides text and json.

@@ -97,6 +97,9 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err != nil {
 		return err
 	}
+	if err := a.completeNames(root, units); err != nil {
+		return err
+	}
 	if units, err = unitsToProve(root, store, set, p, units); err != nil {
 		return err
 	}
@@ -110,6 +113,22 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 		err = exitError(exitFindings)
 	}
 	return err
+}
+
+// completeNames completes the names of units, and refuses those that do not exist. A report for other programs has the
+// result of each unit, also of one that does not exist.
+func (a *app) completeNames(root host.Root, units []string) error {
+	known, err := explain.FindUnits(&unit.Loader{Root: root}, units, "sudo temper prove")
+	if err != nil && a.format == "text" {
+		return err
+	}
+	for i, name := range units {
+		units[i] = explain.ServiceName(name)
+		if err == nil {
+			units[i] = known[i].Name
+		}
+	}
+	return nil
 }
 
 // proveAll proves units, prints the results and, with --reload, makes them take effect.
@@ -205,14 +224,11 @@ func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
 	return p, nil
 }
 
-// unitsToProve completes the names of units. Without units it returns those that the profile names or, without a
+// unitsToProve returns the units given. Without units it returns those that the profile names or, without a
 // profile, those that any profile names.
 func unitsToProve(
 	root host.Root, store verdict.Store, set *profiles.Set, p *profiles.Profile, units []string,
 ) ([]string, error) {
-	for i, name := range units {
-		units[i] = explain.ServiceName(name)
-	}
 	switch {
 	case len(units) > 0:
 	case p != nil:

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"temper/harness"
@@ -162,7 +163,10 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 		b.Report.Done(name)
 	case err != nil:
 		b.Report.Done(name)
-		b.Report.Warn(fmt.Errorf("%s: %w", name, err))
+		if !strings.HasPrefix(err.Error(), name+": ") {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		b.Report.Warn(err)
 	default:
 		if b.NoLogs {
 			v = v.Shared()

@@ -50,9 +50,9 @@ func FindUnits(l *unit.Loader, names []string, command string) ([]*unit.Unit, er
 	}
 	err := errors.Join(problems...)
 	if meant != "" {
-		err = hint.With(err, command+" "+meant)
+		return units, hint.With(err, command+" "+meant)
 	}
-	return units, err
+	return units, hint.With(err, "systemctl list-unit-files --type=service")
 }
 
 // orNearest returns the word that was found before or else the service whose name is nearest to name, "" if none is.

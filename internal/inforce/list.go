@@ -88,6 +88,11 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 		r, err = &read, readErr
 	}
 	s := Of(d, v, r)
+	if u, loadErr := g.Units.Load(d.Unit); s.State == NoProfile && loadErr == nil {
+		if file := g.Profiles.Faulty(generator.NamesOf(u)); file != "" {
+			s.State, s.Why, s.Command = NotHardened, "its profile "+file+" has an error", "temper check "+file
+		}
+	}
 	if m == nil {
 		s.Now = exposureOf(g, d.Unit)
 	}

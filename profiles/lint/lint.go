@@ -16,6 +16,7 @@ import (
 // The IDs of the findings of [Profile]: advice about profiles that load.
 const (
 	IDNoDescription   = "no-description"    // nobody knows what the profile is for
+	IDNoUnits         = "no-units"          // it is about no unit, and no other profile extends it
 	IDNothingApplied  = "nothing-applied"   // it names units and sets no directive
 	IDNoCheck         = "no-check"          // it names a service that nothing uses
 	IDNoRequiredCheck = "no-required-check" // every check is advisory
@@ -69,6 +70,12 @@ func (l *linter) whole() {
 				Fix:     `write description = "what it is"`,
 			},
 		)
+	}
+	if len(p.Units) == 0 && !strings.HasPrefix(p.Name, "base/") && !l.isExtended() {
+		l.add(profiles.Finding{
+			ID: IDNoUnits, Message: "names no unit, and no profile extends it",
+			Fix: `write units = ["NAME.service"], or move it to base/`,
+		})
 	}
 	if len(p.Units) > 0 && len(p.Service) == 0 {
 		l.add(
@@ -138,6 +145,13 @@ func (l *linter) checks() {
 			})
 		}
 	}
+}
+
+// isExtended reports whether another profile extends this one.
+func (l *linter) isExtended() bool {
+	return l.set != nil && slices.ContainsFunc(l.set.All(), func(p *profiles.Profile) bool {
+		return slices.Contains(p.Extends, l.profile.Name)
+	})
 }
 
 // weakness says how a check can pass even if the service does not work.
