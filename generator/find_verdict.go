@@ -43,6 +43,35 @@ func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 	return shipped, err
 }
 
+// withUnusableProfiles returns the verdicts of this machine whose profile has an error now, by their unit: what was
+// proven outlasts a slip in a file. It has only units to which no other profile applies.
+func (g *Generator) withUnusableProfiles() map[string]*verdict.Verdict {
+	unusable := g.Profiles.Unusable()
+	if len(unusable) == 0 || g.Settings.Stale == Drop {
+		return nil
+	}
+	kept := map[string]*verdict.Verdict{}
+	for _, name := range g.Store.Own().Units() {
+		v, err := g.Store.Own().Get(name) // Decisions tells of an error where the unit has a profile
+		if err != nil || v.Result != verdict.Proven || !slices.Contains(unusable, v.Profile) {
+			continue
+		}
+		u, err := g.load(name)
+		if err != nil || u.ID != name {
+			continue
+		}
+		if p, _ := g.Profiles.For(u); p != nil {
+			continue
+		}
+		// Without the profile no drop-in can be made for a unit that is another now.
+		now, err := verdict.Take(g.Root, u.Without(Dropin), v.Fingerprint.Profile, g.Version)
+		if err == nil && !slices.Contains(v.Fingerprint.Changes(now), verdict.UnitChanged) {
+			kept[name] = &v
+		}
+	}
+	return kept
+}
+
 // yieldsToShipped reports whether a verdict in this machine's store records nothing that was seen on this machine.
 func yieldsToShipped(v *verdict.Verdict) bool {
 	return v.Result == verdict.Proven && (v.Stale && len(v.Demotions) == 0 || v.Fingerprint.Shipped())

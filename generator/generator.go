@@ -100,8 +100,9 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 	}
 	var decisions []Decision
 	done := map[string]bool{}
+	kept := g.withUnusableProfiles()
 	for _, name := range g.withInstances(names) {
-		if !g.Profiles.Matches(name) && !g.Profiles.Matches(unit.Template(name)) {
+		if !g.Profiles.Matches(name) && !g.Profiles.Matches(unit.Template(name)) && kept[name] == nil {
 			continue
 		}
 		u, err := g.load(name)

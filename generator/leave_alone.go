@@ -10,7 +10,7 @@ import (
 // leavesAlone returns the rule by which a unit gets no drop-in whatever its verdict, and why; "" if there is none.
 func (g *Generator) leavesAlone(u *unit.Unit, d Decision) (by Rule, why string) {
 	switch {
-	case d.Profile == nil:
+	case d.Profile == nil && d.Verdict == nil:
 		return ByNoProfile, "no profile matches"
 	case u.Masked:
 		return ByNoProfile, "masked"
@@ -22,7 +22,7 @@ func (g *Generator) leavesAlone(u *unit.Unit, d Decision) (by Rule, why string) 
 		return ByOffSwitch, g.Switches.Off
 	case g.Switches.skips(u.ID):
 		return ByOffSwitch, "temper.skip= on the kernel command line"
-	case isCritical(u.ID) && !d.Named:
+	case isCritical(u.ID) && !d.Named && d.Profile != nil:
 		return ByBoot, "critical for the boot: only a profile that names it applies"
 	}
 	return "", ""

@@ -124,7 +124,7 @@ func TestReadyIsTheSame(t *testing.T) {
 			if err := os.Chmod(filepath.Join(root, dir+"all.toml"), 0o666); err != nil {
 				t.Fatal(err)
 			}
-		}, 0},
+		}, 3},
 		{"a unit changes", add(units+"a.service", "[Service]\nExecStart=/usr/sbin/daemon -x\n"), 3},
 		{"a unit gets a drop-in", add("etc/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 3},
 		{"a unit goes", remove(units + "a.service"), 2},
@@ -190,7 +190,7 @@ func TestReadyIsTheSame(t *testing.T) {
 			3,
 		},
 		{"a profile of this name comes first", add("etc/temper/profiles.d/all.toml", "units = []\n"), 0},
-		{"a profile is behind a link that changes", link("other.toml", dir+"all.toml"), 0},
+		{"a profile is behind a link that changes", link("other.toml", dir+"all.toml"), 3},
 		{"the directory of verdicts becomes anybody's", func(t *testing.T, root string) {
 			if err := os.Chmod(filepath.Join(root, store), 0o777); err != nil {
 				t.Fatal(err)

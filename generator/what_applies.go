@@ -108,7 +108,15 @@ func (a amount) planInput(in Input, v *verdict.Verdict) Input {
 func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	d := Decision{Unit: u.Name}
 	d.Profile, d.Named = g.Profiles.For(u)
+	if d.Profile == nil {
+		d.Verdict = g.withUnusableProfiles()[u.ID]
+	}
 	if d.By, d.Why = g.leavesAlone(u, d); d.Why != "" {
+		return d, nil
+	}
+	if d.Profile == nil {
+		d.By, d.Text = ByStale, g.guarded(u, d.Verdict.Dropin)
+		d.Why = "stays as proven before; its profile " + d.Verdict.Profile + " has an error: temper check"
 		return d, nil
 	}
 	input := g.Input(u, d.Profile, d.Named)

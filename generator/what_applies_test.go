@@ -1,6 +1,8 @@
 package generator_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -278,4 +280,76 @@ func attempt(t *testing.T, root string, g *generator.Generator) {
 	change(t, g.Store, func(v *verdict.Verdict) {
 		v.LastAttempt = &verdict.Attempt{Result: verdict.Flaky, Fingerprint: now}
 	})
+}
+
+// TestProfileWithAnError: a slip in the profile of a proven unit, or in one that it extends, takes nothing away, unless
+// the unit has changed as well.
+func TestProfileWithAnError(t *testing.T) {
+	const proven = "PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service"
+	for _, tc := range []struct {
+		name, file, text string
+		more             map[string]string
+		applied          string
+		by               generator.Rule
+	}{
+		{"typing error", "etc/temper/profiles.d/web.toml", "units = [", nil, proven, generator.ByStale},
+		{
+			"unknown directive", "usr/lib/temper/profiles.d/web.toml", webProfile + "NoSuch = true\n", nil,
+			proven, generator.ByStale,
+		},
+		{
+			"of its base", "usr/lib/temper/profiles.d/web.toml", "extends = [\"base/gone\"]\n" + webProfile, nil,
+			proven, generator.ByStale,
+		},
+		{
+			"and the unit has changed", "etc/temper/profiles.d/web.toml", "units = [",
+			map[string]string{"etc/systemd/system/web.service.d/10-own.conf": "[Service]\nPrivateTmp=no\n"},
+			"", generator.ByNoProfile,
+		},
+		{
+			"and it is excluded", "etc/temper/profiles.d/web.toml", "units = [",
+			map[string]string{"etc/temper/temper.toml": "exclude = [\"web.service\"]\n"},
+			"", generator.ByExclude,
+		},
+		{
+			"and the old way is wanted", "etc/temper/profiles.d/web.toml", "units = [",
+			map[string]string{"etc/temper/temper.toml": "stale = \"drop\"\n"},
+			"", generator.ByNoProfile,
+		},
+		{
+			"another profile applies", "etc/temper/profiles.d/web.toml", "units = [",
+			map[string]string{
+				"etc/temper/profiles.d/all.toml": "units = [\"web*.service\"]\n\n[service]\nPrivateTmp = true\n",
+			},
+			"PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web", generator.ByStale,
+		},
+		{"it was removed", "etc/temper/profiles.d/web.toml", "", nil, "", generator.ByNoProfile},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := webRoot(t)
+			put(t, root, tc.file, tc.text)
+			if tc.text == "" { // masked, which is how an administrator takes a profile away
+				must(t, os.Remove(filepath.Join(root, tc.file)))
+				must(t, os.Symlink("/dev/null", filepath.Join(root, tc.file)))
+			}
+			for name, text := range tc.more {
+				put(t, root, name, text)
+			}
+			g, _, err := generator.New(host.At(root), "")
+			must(t, err)
+			u, err := g.Units.Load("web.service")
+			must(t, err)
+			d, err := g.Decide(u)
+			if err != nil || assigned(d.Text) != tc.applied || d.By != tc.by || d.NeedsProof && d.Profile == nil {
+				t.Errorf("applied %q by %s (%s), %v, want %q by %s",
+					assigned(d.Text), d.By, d.Why, err, tc.applied, tc.by)
+			}
+			out := t.TempDir()
+			generator.Run(host.At(root), "", out)
+			text, _ := os.ReadFile(filepath.Join(out, "web.service.d/50-temper.conf"))
+			if assigned(string(text)) != tc.applied {
+				t.Errorf("the boot applies %q, want %q", text, tc.applied)
+			}
+		})
+	}
 }

@@ -141,6 +141,17 @@ func (s *Set) Get(name string) (*Profile, bool) {
 	return p, ok
 }
 
+// Unusable lists the profiles that have a file which cannot be used, or that extend such a profile.
+func (s *Set) Unusable() []string {
+	var names []string
+	for name, o := range s.files {
+		if s.profiles[name] == nil && !o.masked && !o.isHead() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // All returns every profile, bases included, by name.
 func (s *Set) All() []*Profile {
 	if s == nil {

@@ -67,7 +67,7 @@ func Of(d generator.Decision, v verdict.Verdict, r *Running) Service {
 	s := Service{Verdict: v, Why: d.Why}
 	s.Unit = d.Unit
 	switch {
-	case d.Profile == nil:
+	case d.Profile == nil && !d.Hardens():
 		s.State = NoProfile
 	case d.Hardens():
 		s.hardened(d, r)
