@@ -59,7 +59,7 @@ func TestHousePackagesAreSmall(t *testing.T) {
 		}
 	}
 	for dir, n := range count {
-		if n > maxFiles {
+		if n > maxFiles && dir != "cmd/temper" { // which has one file for each verb
 			t.Errorf("%s has %d files, want at most %d: split it by noun", dir, n, maxFiles)
 		}
 	}

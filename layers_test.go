@@ -31,8 +31,11 @@ var layers = [][]string{
 	{"internal/interpret"},
 	{"internal/offline", "generator"},
 	{"analyzer", "analyzer/online", "analyzer/policy"},
-	{"analyzer/report", "internal/explain", "internal/manual", "internal/systemdflags"},
-	{"internal/inforce"},
+	{
+		"analyzer/report", "internal/explain", "internal/manual", "internal/systemdflags", "export", "survey/shard",
+		"survey/results", "survey/debian",
+	},
+	{"internal/inforce", "report"},
 	{"internal/output", "renew"},
 	{"internal/analysis"},
 	{"harness/place/namespace", "harness/place/owner", "harness/place/kernelstate", "harness/place/users"},
@@ -46,7 +49,7 @@ var layers = [][]string{
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},
-	{"apply"},
+	{"apply", "survey"},
 	{"cmd/", "packaging/prove-library"},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"temper/export"
 	"temper/internal/hint"
 	"temper/internal/manual"
 	"temper/internal/unit"
@@ -52,6 +54,9 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.check(),
 		a.generate(),
 		a.revoke(),
+		a.export(),
+		a.survey(),
+		a.report(),
 		a.manual(),
 		a.guard(),
 		a.renew(),
@@ -181,6 +186,7 @@ func (a *app) completes(c *cobra.Command) {
 	}
 	for name, kind := range map[string][]string{
 		"root": nil, "image": nil, "state": nil, "output": nil, "format": {"text", "json"},
+		"as":    slices.Sorted(maps.Keys(export.Forms)),
 		"place": {"auto", "host", "container"},
 	} {
 		if c.Flag(name) == nil {

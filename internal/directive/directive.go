@@ -217,6 +217,18 @@ func (d *Directive) Allow(want, names []string, version int) []string {
 	return want
 }
 
+// FirstVersion returns the first systemd version that reads the directive with these values; 0 if every version since
+// 231 does.
+func (d *Directive) FirstVersion(lines []string) int {
+	first := d.Since
+	for _, v := range d.Values {
+		if slices.Contains(lines, v.Name) {
+			first = max(first, v.Since)
+		}
+	}
+	return first
+}
+
 // Restricts reports whether the directive takes something from a service. It is false for a directive that makes
 // exceptions from another one, or that says how a refusal looks.
 func (d *Directive) Restricts() bool { return d.With == "" }

@@ -22,7 +22,7 @@ func Document() string {
 	var b strings.Builder
 	b.WriteString(documentHead)
 	for _, d := range table {
-		fmt.Fprintf(&b, "\n## %s=\n\n%s\n\n", d.Name, d.sentence())
+		fmt.Fprintf(&b, "\n## %s=\n\n%s\n\n", d.Name, d.Sentence())
 		for _, f := range d.facts() {
 			fmt.Fprintf(&b, "- %s\n", f)
 		}
@@ -30,8 +30,8 @@ func Document() string {
 	return b.String()
 }
 
-// sentence says what the directive does.
-func (d *Directive) sentence() string {
+// Sentence says what the directive does, for people.
+func (d *Directive) Sentence() string {
 	if what, ok := strings.CutPrefix(d.Forbids, "nothing: "); ok {
 		return strings.ToUpper(what[:1]) + what[1:] + "."
 	}

@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,6 +71,15 @@ func (p *Progress) Result(v verdict.Verdict) {
 func (p *Progress) finish(unit string) {
 	p.units = slices.DeleteFunc(p.units, func(u string) bool { return u == unit })
 	p.done[unit], p.end = true, time.Now()
+}
+
+// Say prints a line of a result.
+func (p *Progress) Say(line string) {
+	p.above(func() {
+		if p.Format == "text" {
+			fmt.Fprintln(p.Out, strings.TrimSpace(line))
+		}
+	})
 }
 
 // Warn prints a problem that does not stop the proofs.

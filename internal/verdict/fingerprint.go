@@ -30,7 +30,7 @@ func Take(root host.Root, u *unit.Unit, profile string, systemd int) (Fingerprin
 	executable, others := programsOf(root, u)
 	return Fingerprint{
 		Profile:    profile,
-		Unit:       digest(u),
+		Unit:       Digest(u),
 		Executable: executable,
 		Programs:   strings.Join(others, "\n"),
 		Systemd:    systemd,
@@ -38,8 +38,8 @@ func Take(root host.Root, u *unit.Unit, profile string, systemd int) (Fingerprin
 	}, nil
 }
 
-// digest hashes the content of a unit but not the paths of its files: a file that moves does not make a verdict stale.
-func digest(u *unit.Unit) string {
+// Digest hashes the content of a unit but not the paths of its files: a file that moves does not make a verdict stale.
+func Digest(u *unit.Unit) string {
 	h := sha256.New()
 	for _, a := range u.Assignments {
 		fmt.Fprintf(h, "%s\x00%s\x00%s\x00", a.Section, a.Name, a.Value)

@@ -1,0 +1,148 @@
+package survey
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"temper/harness/batch"
+	"temper/internal/host"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/profiles"
+	"temper/survey/debian"
+	"temper/survey/results"
+)
+
+// Debian is the archive of a Debian suite. It implements [Archive].
+type Debian struct {
+	debian.Base
+	Scratch  string // where layers are made
+	Profiles *profiles.Set
+	Extends  []string
+}
+
+// Install installs a package, and what its setup needs, into a layer of its own.
+func (d Debian) Install(ctx context.Context, pkg string) (Subject, error) {
+	setup, found, err := setupOf(pkg)
+	if err != nil {
+		return nil, err
+	}
+	l, err := d.Layer(ctx, d.Scratch)
+	if err != nil {
+		return nil, err
+	}
+	err = l.Install(ctx, append([]string{pkg}, setup.Packages...)...)
+	for _, line := range setup.Run {
+		if err == nil {
+			err = l.Shell(ctx, line)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	i := &installed{Debian: d, layer: l, pkg: pkg}
+	if found {
+		i.setup = setup.Why
+	}
+	return i, nil
+}
+
+// installed is a package in its layer.
+type installed struct {
+	Debian
+	layer *debian.Layer
+	pkg   string
+	setup string // why it has a setup
+}
+
+func (i *installed) Close() error { return i.layer.Close() }
+
+func (i *installed) Units() ([]string, error) { return i.layer.Units(i.pkg) }
+
+// Prove proves a unit with its profile or, if none names it, with the bases.
+func (i *installed) Prove(ctx context.Context, name string, step func(string)) (results.Unit, error) {
+	root := host.At(i.layer.Tree)
+	u, err := (&unit.Loader{Root: root}).Load(name)
+	if err != nil {
+		return results.Unit{
+			Outcome: verdict.Inconclusive, Reason: err.Error(), Verdict: undecided(name, err.Error()),
+		}, nil
+	}
+	p, named := i.Profiles.For(u)
+	if p == nil || !named {
+		if p, err = i.fromBases(name); err != nil {
+			return results.Unit{}, err
+		}
+	}
+	store := verdict.Store{Dirs: []string{filepath.Join(i.layer.Tree+".verdicts", "kept")}}
+	defer os.RemoveAll(i.layer.Tree + ".verdicts")
+	report := &steps{step: step}
+	list, _, err := batch.Run(ctx, batch.Options{
+		Root: root, Place: batch.Container, Units: []string{name}, Jobs: 1, Profiles: i.Profiles, Profile: p,
+		Store: store, Report: report,
+	})
+	if err != nil {
+		return results.Unit{}, err
+	}
+	if len(list) != 1 {
+		return results.Unit{}, fmt.Errorf("%s has %d verdicts, want 1", name, len(list))
+	}
+	v := list[0]
+	r := results.Unit{
+		Outcome: v.Result, Reason: cmp.Or(v.Reason, report.warned), Base: !named, Setup: i.setup, Verdict: v,
+	}
+	if v.Result == verdict.BrokenBaseline {
+		trials, _ := store.Trials(name) // without them the log is missing, which is no error of the proof
+		for _, t := range trials {
+			r.Log = t.Log[max(0, len(t.Log)-keptLines):]
+		}
+		r.Cause = causeOf(r.Reason, r.Log)
+	}
+	return r, nil
+}
+
+const keptLines = 20 // of the log of a service that does not run without hardening
+
+// fromBases makes a profile of the bases for a service that no profile names.
+func (i *installed) fromBases(name string) (*profiles.Profile, error) {
+	var quoted []string
+	for _, base := range i.Extends {
+		quoted = append(quoted, strconv.Quote(base))
+	}
+	text := fmt.Sprintf("description = %q\nunits = [%q]\nextends = [%s]\n",
+		"the bases, since no profile names it", name, strings.Join(quoted, ", "))
+	file := filepath.Join(i.layer.Tree+".profile", "bases.toml")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(filepath.Dir(file))
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	return profiles.LoadFile(file, i.Profiles)
+}
+
+// undecided is a verdict that says nothing.
+func undecided(name, why string) verdict.Verdict {
+	return verdict.Verdict{
+		Unit: name, Result: verdict.Inconclusive, Reason: why, Applied: []verdict.Applied{},
+		Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{}, Advisories: []verdict.Evidence{},
+	}
+}
+
+// steps is a report of a batch of one unit.
+type steps struct {
+	step   func(string)
+	warned string
+}
+
+func (s *steps) Step(_, text string)    { s.step(text) }
+func (s *steps) Result(verdict.Verdict) {}
+func (s *steps) Done(string)            {}
+func (s *steps) Warn(err error)         { s.warned = err.Error() }

@@ -1,0 +1,45 @@
+package survey
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+)
+
+// TestSetups: each setup can be read and says what the service lacks.
+func TestSetups(t *testing.T) {
+	files, err := fs.Glob(setups, "setups/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d setups, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "setups/"), ".toml")
+		s, found, err := setupOf(name)
+		if err != nil || !found || len(s.Run)+len(s.Packages) == 0 {
+			t.Errorf("%s: %v, %v, %+v", file, found, err, s)
+		}
+	}
+	for _, name := range []string{"nothing-like-this", "../cause", ""} {
+		if _, found, err := setupOf(name); found || err != nil {
+			t.Errorf("%q: %v, %v", name, found, err)
+		}
+	}
+}
+
+// TestCauseOf: what services of Debian 13 said when they did not start as they were installed.
+func TestCauseOf(t *testing.T) {
+	for said, want := range map[string]string{
+		"rpcbind: cannot open file = /run/rpcbind/rpcbind.xdr":                        NoCause,
+		"Failed to open /etc/stunnel/stunnel.conf: No such file or directory":         NoConfiguration,
+		"modprobe: FATAL: Module ipmi_si not found in directory /lib/modules/6.18.44": NoKernelModule,
+		"No such device": NoHardware,
+		"socket(AF_NETLINK): Operation not permitted":              NoPrivilege,
+		"could not connect to database: mysql: connection refused": NoOtherService,
+		"interface eth0 does not exist":                            NoNetwork,
+		"exited with status 3":                                     NoCause,
+	} {
+		if got := causeOf("it does not run: exit status 1", []string{said}); got != want {
+			t.Errorf("%q is for lack of %s, want %s", said, got, want)
+		}
+	}
+}
