@@ -13,6 +13,7 @@ import (
 	"temper/harness/lock"
 	"temper/harness/observe"
 	"temper/harness/place"
+	"temper/harness/proc"
 	"temper/harness/trial"
 	"temper/internal/host"
 	"temper/internal/unit"
@@ -32,6 +33,7 @@ type series struct {
 	alwaysFresh bool           // each further launch is the first one of the service in its place
 	launches    int            // number of launches so far
 	baselines   []trial.Result // launches without hardening that passed; hardened ones are compared with them
+	unhardened  []proc.Mount   // the mounts of the service without hardening; nil until a launch has shown them
 	placeFault  string         // why the place, not the service, may have caused a failure; empty if there is no sign
 	setAside    []setAside     // checks that the place cannot grant
 	limits      []string       // limits of the place that launches reached and passed
@@ -124,7 +126,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	s.launches++
 	reached := s.current.LimitsReached()
 	result, err := s.launcher().Launch(ctx, trial.Request{
-		Plan: plan, Baselines: s.observedBaselines(), Witness: s.noWitness == nil, StartAgain: s.alwaysFresh,
+		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil, StartAgain: s.alwaysFresh,
 		Lasting: s,
 	})
 	if s.noWitness == nil {
@@ -135,6 +137,9 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	}
 	result.Withheld = blame.Withheld(result.Refused, s.current.Withholds)
 	result.Limits = s.current.LimitsReached().Since(reached)
+	if result.Dropin == "" && s.unhardened == nil {
+		s.unhardened = result.Mounts
+	}
 	if result.Dropin == "" && result.OK {
 		s.baselines = append(s.baselines, result)
 	}
@@ -180,7 +185,14 @@ func (s *series) standIn(ctx context.Context, plan generator.Plan) (confine.Conf
 		return confine.Confinement{}, err
 	}
 	defer release()
-	return s.launcher().StandIn(ctx, plan, waiters[i])
+	if s.unhardened == nil {
+		without, err := s.launcher().StandIn(ctx, trial.Request{}, waiters[i])
+		if err != nil {
+			return without, err
+		}
+		s.unhardened = without.Mounts
+	}
+	return s.launcher().StandIn(ctx, trial.Request{Plan: plan, Unhardened: s.unhardened}, waiters[i])
 }
 
 // whileRuns returns a context that ends when the place ends. The caller must call stop.

@@ -2,7 +2,8 @@
 // proves nothing if systemd or the kernel has skipped the directive.
 //
 // [Read] asks /proc, the control group and systemd about every directive of a plan. A directive that leaves no trace is
-// neither confirmed nor denied.
+// neither confirmed nor denied. It also compares the mounts of the process with those that it has without hardening: a
+// directive that mounts something new must not open what was closed.
 package confine
 
 import (
@@ -23,6 +24,8 @@ type Subject struct {
 	Cgroups  []string                           // directories of control groups: the unit's, and those only it is in
 	Property func(directive string) (value any) // the property of the unit; nil if systemd has none
 	Version  int                                // of systemd
+	// Unhardened are the mounts that the main process of the unit has without hardening; nil if they are not known.
+	Unhardened []proc.Mount
 	// NotAttached is why BPF programs for the unit could not be attached, where that is known.
 	NotAttached error
 }
@@ -33,6 +36,8 @@ type Confinement struct {
 	Holds    []string          // directives that were seen to hold
 	NoEffect map[string]string // those that were seen not to hold at all, and what was seen instead
 	Partly   map[string]string // those that were seen to hold only in part, and what was seen of the other part
+	Weakens  map[string]string // those that give back what is closed without hardening, and what that is
+	Mounts   []proc.Mount      // of the process
 }
 
 // Read finds out which directives of a plan hold for a process. It returns an error if the place has ended.
@@ -71,7 +76,9 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 	}
 	t := traces{Subject: s, process: process, leader: leader}
 	t.programs = programs(k, s.Cgroups)
-	c := Confinement{NoEffect: map[string]string{}, Partly: map[string]string{}}
+	c := Confinement{
+		NoEffect: map[string]string{}, Partly: map[string]string{}, Weakens: t.weakens(plan), Mounts: process.mounts,
+	}
 	for _, item := range plan.Items {
 		name := item.Directive.Name
 		switch holds, why := t.shows(item); {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -14,6 +15,8 @@ import (
 
 // A Mount is a line of proc_pid_mountinfo(5).
 type Mount struct {
+	ID      int
+	Parent  int    // the id of the mount on which it is mounted
 	Device  string // "0:25"
 	Point   string
 	Options []string // of the mount
@@ -42,20 +45,44 @@ func ParseMounts(text []byte) ([]Mount, error) {
 	var mounts []Mount
 	for _, i := range infos {
 		mounts = append(mounts, Mount{
-			Device: fmt.Sprintf("%d:%d", i.Major, i.Minor), Point: i.Mountpoint,
+			ID: i.ID, Parent: i.Parent, Device: fmt.Sprintf("%d:%d", i.Major, i.Minor), Point: i.Mountpoint,
 			Options: strings.Split(i.Options, ","), Super: strings.Split(i.VFSOptions, ","),
 		})
 	}
 	return mounts, nil
 }
 
-// Covering returns the mount that a path is on: the last one of those with the longest mount point.
+// Has reports whether the mount, or its file system, has an option.
+func (m Mount) Has(option string) bool {
+	return slices.Contains(m.Options, option) || slices.Contains(m.Super, option)
+}
+
+// Covering returns the mount that a path is on. It goes from mount to mount as the kernel does: a mount below a
+// directory over which something else is mounted is out of reach.
 func Covering(mounts []Mount, path string) Mount {
-	var best Mount
+	ids := map[int]bool{}
 	for _, m := range mounts {
-		if host.Below(m.Point, path) && len(m.Point) >= len(best.Point) {
-			best = m
+		ids[m.ID] = true
+	}
+	at, found := entered(mounts, path, "/", func(m Mount) bool { return !ids[m.Parent] || m.Parent == m.ID })
+	for range mounts {
+		next, more := entered(mounts, path, at.Point, func(m Mount) bool { return m.Parent == at.ID && m.ID != at.ID })
+		if !found || !more {
+			break
+		}
+		at = next
+	}
+	return at
+}
+
+// entered returns the first mount that a path enters below a directory, of those that is accepts. Of two on one
+// directory it is the later one.
+func entered(mounts []Mount, path, below string, is func(Mount) bool) (first Mount, found bool) {
+	for _, m := range mounts {
+		if is(m) && host.Below(m.Point, path) && host.Below(below, m.Point) &&
+			(!found || len(m.Point) <= len(first.Point)) {
+			first, found = m, true
 		}
 	}
-	return best
+	return first, found
 }

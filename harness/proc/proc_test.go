@@ -94,12 +94,15 @@ func TestInCgroup(t *testing.T) {
 }
 
 const mounts = `22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-23 22 0:21 / /srv/with\040blank ro,noexec - tmpfs tmpfs rw,size=1k
+23 25 0:21 / /srv/with\040blank ro,noexec - tmpfs tmpfs rw,size=1k
 24 22 0:22 / /srv rw - tmpfs tmpfs rw
-25 22 0:23 / /srv ro master:3 - tmpfs tmpfs rw
+25 24 0:23 / /srv ro master:3 - tmpfs tmpfs rw
+26 22 0:24 / /srv/below rw - tmpfs tmpfs rw
+27 22 0:25 / /opt rw - tmpfs tmpfs rw
+28 22 0:26 / /opt rw - tmpfs tmpfs rw
 `
 
-// TestMounts: mount points are unescaped, and the last of the longest covers a path.
+// TestMounts: mount points are unescaped, and a path is on the mount that the kernel reaches, not on one below it.
 func TestMounts(t *testing.T) {
 	dir := proctest.Dir(t, map[int]proctest.Process{
 		1: {"mountinfo": mounts}, 2: {"root": "-> /newroot", "mountinfo": mounts},
@@ -111,12 +114,14 @@ func TestMounts(t *testing.T) {
 	}
 	for path, device := range map[string]string{
 		"/": "0:20", "/usr": "0:20", "/srv/with blank/x": "0:21", "/srv/with": "0:23", "/srv": "0:23",
+		"/srv/below/x": "0:23", "/opt/x": "0:26",
 	} {
 		if m := proc.Covering(got, path); m.Device != device {
 			t.Errorf("%s lies on %+v, want %s", path, m, device)
 		}
 	}
 	want := proc.Mount{
+		ID: 23, Parent: 25,
 		Device: "0:21", Point: "/srv/with blank", Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"},
 	}
 	if diff := cmp.Diff(want, got[1]); diff != "" {
@@ -126,7 +131,7 @@ func TestMounts(t *testing.T) {
 		t.Errorf("with another root directory: %+v, %v", got, err)
 	}
 	failing := func() ([]byte, error) { return nil, os.ErrPermission }
-	if got, err := dir.Process(2).Mounts(failing); err != nil || len(got) != 4 {
+	if got, err := dir.Process(2).Mounts(failing); err != nil || len(got) != 7 {
 		t.Errorf("where others cannot be read, those that the process sees: %+v, %v", got, err)
 	}
 	if got, err := dir.Process(3).Mounts(outside); err != nil || got != nil {

@@ -44,7 +44,7 @@ type Outcome struct {
 	Demotions []verdict.Demotion
 	Result    trial.Result      // of the launch under Plan, which passed
 	Applied   []blame.Applied   // the directives of Plan, in the form that package blame takes
-	NoEffect  map[string]string // directives that are left out since they had no effect, and what was seen instead
+	LeftOut   map[string]string // directives that are left out for what was seen of them, and what that is
 }
 
 // ErrFlaky says that two launches under one drop-in disagreed.
@@ -65,15 +65,15 @@ type search struct {
 	service    blame.Service
 	trier      Trier
 	attempts   *attempts
-	candidates []*candidate // the most valuable first
-	batches    []batch      // steps that were taken together
-	noEffect   map[string]string
+	candidates []*candidate      // the most valuable first
+	batches    []batch           // steps that were taken together
+	leftOut    map[string]string // see [Outcome]
 }
 
 func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
 	s := &search{
 		input: in, service: blame.NewService(in, files), trier: trier, attempts: newAttempts(in, trier),
-		candidates: candidates(in), noEffect: map[string]string{},
+		candidates: candidates(in), leftOut: map[string]string{},
 	}
 	saved := savings(in)
 	slices.SortStableFunc(s.candidates, func(a, b *candidate) int {
@@ -84,7 +84,7 @@ func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
 
 func (s *search) run(ctx context.Context) (Outcome, error) {
 	for _, phase := range []func(context.Context) error{
-		s.attempts.baseline, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutIneffective,
+		s.attempts.baseline, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutUnwanted,
 	} {
 		if err := phase(ctx); err != nil {
 			return Outcome{}, err
@@ -94,7 +94,7 @@ func (s *search) run(ctx context.Context) (Outcome, error) {
 	result, err := s.attempts.try(ctx, plan)
 	return Outcome{
 		Plan: plan, Demotions: demotions(s.candidates), Result: result, Applied: applied(s.candidates),
-		NoEffect: s.noEffect,
+		LeftOut: s.leftOut,
 	}, err
 }
 
@@ -102,20 +102,20 @@ func (s *search) run(ctx context.Context) (Outcome, error) {
 func (s *search) plan(n int) generator.Plan {
 	in := s.input
 	in.Demotions = demotions(s.candidates)
-	return planWithout(in, s.noEffect, func(d *directive.Directive) bool {
+	return planWithout(in, s.leftOut, func(d *directive.Directive) bool {
 		return !d.Restricts() ||
 			slices.ContainsFunc(s.candidates[:n], func(c *candidate) bool { return c.directive == d })
 	})
 }
 
-// planWithout is the plan of an input without the directives that had no effect, and without those that keep rejects.
-func planWithout(in generator.Input, noEffect map[string]string, keep func(*directive.Directive) bool) generator.Plan {
+// planWithout is the plan of an input without the directives that are left out, and without those that keep rejects.
+func planWithout(in generator.Input, leftOut map[string]string, keep func(*directive.Directive) bool) generator.Plan {
 	plan := generator.NewPlan(in)
 	plan.Items = slices.DeleteFunc(plan.Items, func(i generator.Item) bool {
-		return !keep(i.Directive) || noEffect[i.Directive.Name] != ""
+		return !keep(i.Directive) || leftOut[i.Directive.Name] != ""
 	})
-	for _, name := range slices.Sorted(maps.Keys(noEffect)) {
-		left := verdict.LeftOut{Directive: name, Reason: "has no effect here: " + noEffect[name]}
+	for _, name := range slices.Sorted(maps.Keys(leftOut)) {
+		left := verdict.LeftOut{Directive: name, Reason: leftOut[name]}
 		plan.LeftOut = append(plan.LeftOut, left)
 	}
 	return plan
@@ -235,27 +235,41 @@ func (s *search) candidate(d *directive.Directive) *candidate {
 	return c
 }
 
-// leaveOutIneffective removes the directives that had no effect in the launch that passed: the launch proved nothing
-// about them, and elsewhere they may break the service.
-func (s *search) leaveOutIneffective(ctx context.Context) error {
-	plan := s.plan(len(s.candidates))
-	r, err := s.attempts.try(ctx, plan)
-	if err == nil && r.NoEffect == nil && r.Dropin != "" {
-		r.Confinement, err = s.trier.StandIn(ctx, plan)
-		s.attempts.set(r)
+// leaveOutUnwanted removes the directives that had no effect in the launch that passed, since the launch proved nothing
+// about them, and elsewhere they may break the service. It also removes those that give back what is closed without
+// hardening. Each launch compares anew, until there is nothing more to remove.
+func (s *search) leaveOutUnwanted(ctx context.Context) error {
+	var seen confine.Confinement // what the last launch that showed something showed
+	for {
+		plan := s.plan(len(s.candidates))
+		r, err := s.attempts.try(ctx, plan)
+		if err == nil && !r.OK {
+			err = flaky(r.Failures)
+		}
+		if err == nil && r.NoEffect == nil && r.Dropin != "" {
+			r.Confinement, err = s.trier.StandIn(ctx, plan)
+			if r.NoEffect == nil {
+				r.Confinement = seen
+			}
+			s.attempts.set(r)
+		}
+		seen = r.Confinement
+		known := len(s.leftOut)
+		maps.Copy(s.leftOut, reasons(r.Confinement))
+		if err != nil || len(s.leftOut) == known {
+			return err
+		}
 	}
-	if err != nil || len(r.NoEffect) == 0 {
-		return err
+}
+
+// reasons says why each directive of a plan is to be left out.
+func reasons(c confine.Confinement) map[string]string {
+	why := map[string]string{}
+	for name, seen := range c.NoEffect {
+		why[name] = "has no effect here: " + seen
 	}
-	s.noEffect = r.NoEffect
-	before := r.Confinement
-	r, err = s.passes(ctx, len(s.candidates))
-	if err == nil && !r.OK {
-		err = flaky(r.Failures)
+	for name, seen := range c.Weakens {
+		why[name] = "would be weaker than no hardening: " + seen
 	}
-	if err == nil && r.NoEffect == nil {
-		r.Holds, r.Partly = before.Holds, before.Partly
-		s.attempts.set(r)
-	}
-	return err
+	return why
 }

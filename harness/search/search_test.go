@@ -516,6 +516,30 @@ func TestRunNoEffect(t *testing.T) {
 	}
 }
 
+// TestRunWeakens: a directive that gives back what is closed without hardening is left out, and the plan without it is
+// compared again.
+func TestRunWeakens(t *testing.T) {
+	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes"), set("PrivateMounts", "yes")))
+	f := &fake{breaks: func(generator.Plan) bool { return false }}
+	f.show = func(r *trial.Result, p generator.Plan) {
+		r.NoEffect = map[string]string{}
+		switch {
+		case has(p, "LockPersonality"):
+			r.Weakens = map[string]string{"LockPersonality": "x"}
+		case has(p, "RestrictRealtime"):
+			r.Weakens = map[string]string{"RestrictRealtime": "y"}
+		}
+	}
+	found, err := f.prove(in)
+	if err != nil || has(found.Plan, "LockPersonality") || has(found.Plan, "RestrictRealtime") ||
+		!has(found.Plan, "PrivateMounts") || len(found.Plan.LeftOut) != 2 {
+		t.Errorf("%v, left out %v:\n%s", err, found.Plan.LeftOut, found.Plan.Text())
+	}
+	if why := found.Plan.LeftOut[0].Reason; why != "would be weaker than no hardening: x" {
+		t.Error(why)
+	}
+}
+
 // TestRunNamedLate: evidence may name a culprit only after other culprits are stepped down.
 func TestRunNamedLate(t *testing.T) {
 	f := &fake{breaks: func(p generator.Plan) bool { return has(p, "ProtectSystem") || has(p, "LockPersonality") }}

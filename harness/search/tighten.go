@@ -102,7 +102,7 @@ func (t *tightening) plan(taken []grant) generator.Plan {
 			in.Demotions = append(in.Demotions, verdict.Demotion{Directive: d.Name, To: verdict.Join(lines)})
 		}
 	}
-	return planWithout(in, t.proven.NoEffect, func(*directive.Directive) bool { return true })
+	return planWithout(in, t.proven.LeftOut, func(*directive.Directive) bool { return true })
 }
 
 // names returns the names in those grants of a list that belong to one directive.

@@ -61,6 +61,7 @@ func (l *launch) sliceDirectory() string {
 // subject is the main process of a service of the launch.
 func (l *launch) subject(s systemd.Service) confine.Subject {
 	subject := Subject(l.Place, s)
+	subject.Unhardened = l.Unhardened
 	if l.slice != "" {
 		subject.Cgroups = append(subject.Cgroups, l.sliceDirectory())
 		subject.NotAttached = l.notAttached

@@ -13,6 +13,7 @@ import (
 	"temper/harness/clone"
 	"temper/harness/observe"
 	"temper/harness/place"
+	"temper/harness/proc"
 	"temper/harness/witness"
 	"temper/internal/journal"
 	"temper/internal/systemd"
@@ -32,6 +33,7 @@ type Launcher struct {
 type Request struct {
 	Plan       generator.Plan
 	Baselines  observe.Baselines // what launches without hardening showed
+	Unhardened []proc.Mount      // the mounts of the service in a launch without hardening; nil if they are not known
 	Witness    bool              // record what the kernel refuses to the service
 	StartAgain bool              // start the service once more after its stop
 	Lasting    Lasting

@@ -173,11 +173,11 @@ func (l *launch) running(ctx context.Context) error {
 	return l.readConfinement(ctx)
 }
 
-// readConfinement records which directives of the plan hold: a directive without effect is not proven. It finds nothing
-// out about a service that has ended already.
+// readConfinement records which directives of the plan hold, since a directive without effect is not proven, and the
+// mounts of the service. It finds nothing out about a service that has ended already.
 func (l *launch) readConfinement(ctx context.Context) error {
 	states, err := l.now(ctx)
-	if err != nil || l.result.Dropin == "" {
+	if err != nil {
 		return err
 	}
 	for _, s := range states {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"temper/generator"
 	"temper/harness/clone"
 	"temper/harness/confine"
 	"temper/internal/systemd"
@@ -32,16 +31,16 @@ ExecStopPost=
 
 // StandIn finds out which directives hold for a service whose process has ended already, such as one of Type=oneshot:
 // it runs a program that only waits, in the same unit and under the same drop-in. If systemd cannot run that program
-// either, the confinement is empty and the error nil.
-func (s Launcher) StandIn(ctx context.Context, plan generator.Plan, program string) (confine.Confinement, error) {
+// either, the confinement is empty and the error nil. Of the request only the plan and the mounts count.
+func (s Launcher) StandIn(ctx context.Context, r Request, program string) (confine.Confinement, error) {
 	if s.Clone.ForEachConnection() {
 		return confine.Confinement{}, nil
 	}
 	s.Clone.Activation.Sockets = nil
 	stem := clone.NewName(s.Stem)
 	l := &launch{
-		Launcher: s, Request: Request{Plan: plan}, name: s.Clone.Service(stem), begin: time.Now(),
-		states: newStates(s.Place.Manager()), result: Result{Dropin: plan.Text()}, slice: s.slice(stem),
+		Launcher: s, Request: r, name: s.Clone.Service(stem), begin: time.Now(),
+		states: newStates(s.Place.Manager()), result: Result{Dropin: r.Plan.Text()}, slice: s.slice(stem),
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)
 	files[l.name+".d/"+clone.LateDropin] += fmt.Sprintf(standIn, program)

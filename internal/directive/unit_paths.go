@@ -41,6 +41,26 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	return all
 }
 
+// MountPoints lists the paths at which systemd mounts something because of the assignments lines.
+func (d *Directive) MountPoints(lines []string, version int) []string {
+	var points []string
+	for _, e := range d.NamedPaths(lines) {
+		points = append(points, realPath(e.Path))
+	}
+	if _, ok := d.kind.(openPathList); ok {
+		for _, w := range pathWords(lines) {
+			points = append(points, realPath(barePath(w)))
+		}
+	}
+	if d.Ordered() && len(lines) > 0 {
+		v, _ := d.Value(lines[len(lines)-1], version)
+		for _, m := range d.mounts(v, version) {
+			points = append(points, m.Path)
+		}
+	}
+	return points
+}
+
 // rank returns the rank of the value with this name; 0 if the table has none.
 func (d *Directive) rank(name string) int {
 	for _, v := range d.Values {

@@ -1,0 +1,99 @@
+package confine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"temper/generator"
+	"temper/harness/proc"
+	"temper/internal/host"
+)
+
+// A loss is a mount option that a process has without hardening and lacks with it.
+type loss struct {
+	path   string // where it is lost
+	point  string // of the mount on which the path lies with hardening
+	option string
+}
+
+func (l loss) String() string {
+	return fmt.Sprintf("takes the mount option %s from %s", l.option, l.path)
+}
+
+// closing are the mount options that take something away.
+var closing = []string{"ro", "noexec", "nosuid", "nodev"}
+
+// weakens says which directives of a plan mount something without an option that the process has there without the
+// plan. Where the table does not tell which of them mounts there, it says so of all of them that mount anything.
+func (t traces) weakens(plan generator.Plan) map[string]string {
+	weak := map[string]string{}
+	for _, l := range t.lost() {
+		for _, d := range culprits(plan, l, t.Version) {
+			weak[d] = cmp.Or(weak[d], l.String())
+		}
+	}
+	return weak
+}
+
+func culprits(plan generator.Plan, l loss, version int) []string {
+	var there, anywhere []string
+	for _, i := range plan.Items {
+		points := i.Directive.MountPoints(i.Lines, version)
+		if len(points) > 0 {
+			anywhere = append(anywhere, i.Directive.Name)
+		}
+		if slices.Contains(points, l.point) {
+			there = append(there, i.Directive.Name)
+		}
+	}
+	if there == nil {
+		return anywhere
+	}
+	return there
+}
+
+// lost compares the mounts of the process with those that the service has without hardening, at every mount point of
+// either.
+func (t traces) lost() []loss {
+	if t.Unhardened == nil {
+		return nil
+	}
+	root := host.At(t.process.Root())
+	var all []loss
+	for _, point := range points(t.Unhardened, t.process.mounts) {
+		before, now := proc.Covering(t.Unhardened, point), proc.Covering(t.process.mounts, point)
+		if _, err := root.Lstat(point); err != nil {
+			continue
+		}
+		for _, option := range closing {
+			if before.Has(option) && !now.Has(option) && !t.keeps(option) && !t.ofPlace(point, option) {
+				all = append(all, loss{point, now.Point, option})
+			}
+		}
+	}
+	return all
+}
+
+// points are the different mount points of two processes.
+func points(a, b []proc.Mount) []string {
+	var all []string
+	for _, m := range slices.Concat(a, b) {
+		all = append(all, m.Point)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// keeps reports whether the process is refused what an option refuses, whatever mount a file lies on: no program gives
+// privileges to a process with no_new_privs.
+func (t traces) keeps(option string) bool {
+	return option == "nosuid" && t.process.status["NoNewPrivs"] == "1"
+}
+
+// ofPlace reports whether a container, and not the unit, closes a path of the kernel's: a new /proc does not have what
+// the container has mounted over the first one.
+func (t traces) ofPlace(point, option string) bool {
+	kernel := host.Below("/proc", point) || host.Below("/sys", point)
+	return kernel && proc.Covering(t.leader.mounts, point).Has(option)
+}
