@@ -150,10 +150,8 @@ func addLine(items []Item, path, owner string) []Item {
 // context is the unit as the merge sees it, with those specifiers expanded whose value is in a file.
 func context(u *unit.Unit, version int) directive.Context {
 	lines := map[string][]string{}
-	for _, a := range u.Assignments {
-		if a.Section != "Service" {
-			continue
-		}
+	own := assignments(u, func(string) bool { return true })
+	for _, a := range slices.Concat(own, u.Inherited) {
 		value, err := u.Expand(a.Value)
 		if err != nil { // the merge takes a remaining specifier for any text
 			value = u.ExpandNames(a.Value)

@@ -19,9 +19,26 @@ type Place interface {
 // framework is the feature of a systemd that was built with its own BPF programs, which some directives need.
 const framework = "+BPF_FRAMEWORK"
 
-// Read returns the rules of a unit by its properties, and by the features of its manager: what this systemd would not
-// enforce on a machine is no rule.
-func Read(p systemd.Properties, features string, where Place) (Rules, error) {
+// Read returns the rules of a unit by its properties and those of the slices that it is in, and by the features of its
+// manager: what this systemd would not enforce on a machine is no rule. All rules together apply. As systemd does, the
+// first ones combine the addresses of the unit and the slices: what the unit allows counts before what a slice denies.
+func Read(features string, where Place, unit systemd.Properties, slices ...systemd.Properties) ([]Rules, error) {
+	rules, err := read(unit, features, where)
+	all := []Rules{rules}
+	for _, p := range slices {
+		if err != nil {
+			return nil, err
+		}
+		rules, err = read(p, features, where)
+		all[0].AddressAllow = append(all[0].AddressAllow, rules.AddressAllow...)
+		all[0].AddressDeny = append(all[0].AddressDeny, rules.AddressDeny...)
+		rules.AddressAllow, rules.AddressDeny = nil, nil
+		all = append(all, rules)
+	}
+	return all, err
+}
+
+func read(p systemd.Properties, features string, where Place) (Rules, error) {
 	r := Rules{
 		AddressAllow: prefixes(p, "IPAddressAllow"),
 		AddressDeny:  prefixes(p, "IPAddressDeny"),

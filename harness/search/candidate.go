@@ -20,6 +20,7 @@ type candidate struct {
 	allowed   []string   // the exact exceptions; of a list of exceptions, what was added to it
 	evidence  []verdict.Evidence
 	untried   bool // it is off since the place withholds what it restricts
+	opens     bool // it was stepped down since it opened what is closed without hardening
 
 	exceptionsUntried bool     // it was turned off without a search for exact exceptions
 	keptExceptions    []string // exceptions for what the place withholds; they are never removed
@@ -120,6 +121,8 @@ func (c *candidate) reason() string {
 	switch {
 	case c.untried:
 		return "not tried: the place withholds from every service what it restricts"
+	case c.opens:
+		return "a stronger value would open what is closed without hardening"
 	case c.isOff():
 		return "the service does not work with it, at any value"
 	case c.level > 0:

@@ -236,7 +236,7 @@ func (s *search) candidate(d *directive.Directive) *candidate {
 }
 
 // leaveOutUnwanted removes the directives that had no effect in the launch that passed, since the launch proved nothing
-// about them, and elsewhere they may break the service. It also removes those that give back what is closed without
+// about them, and elsewhere they may break the service. It also steps those down that open what is closed without
 // hardening. Each launch compares anew, until there is nothing more to remove.
 func (s *search) leaveOutUnwanted(ctx context.Context) error {
 	var seen confine.Confinement // what the last launch that showed something showed
@@ -254,22 +254,30 @@ func (s *search) leaveOutUnwanted(ctx context.Context) error {
 			s.attempts.set(r)
 		}
 		seen = r.Confinement
-		known := len(s.leftOut)
-		maps.Copy(s.leftOut, reasons(r.Confinement))
-		if err != nil || len(s.leftOut) == known {
+		if err != nil || !s.leaveOut(r.Confinement) && !s.closeAgain(r.Weakens) {
 			return err
 		}
 	}
 }
 
-// reasons says why each directive of a plan is to be left out.
-func reasons(c confine.Confinement) map[string]string {
-	why := map[string]string{}
-	for name, seen := range c.NoEffect {
-		why[name] = "has no effect here: " + seen
+// leaveOut removes the directives that had no effect. It reports whether there are any.
+func (s *search) leaveOut(seen confine.Confinement) bool {
+	known := len(s.leftOut)
+	for name, instead := range seen.NoEffect {
+		s.leftOut[name] = "has no effect here: " + instead
 	}
-	for name, seen := range c.Weakens {
-		why[name] = "would be weaker than no hardening: " + seen
+	return len(s.leftOut) > known
+}
+
+// closeAgain steps the directives down that open what is closed without hardening. It reports whether there are any.
+func (s *search) closeAgain(weakens map[string]string) bool {
+	stepped := false
+	for _, c := range s.candidates {
+		if text, opens := weakens[c.directive.Name]; opens && !c.isOff() {
+			c.stepDown(witness.Restriction{})
+			c.opens, stepped = true, true
+			c.evidence = append(c.evidence, verdict.Evidence{Kind: "mounts", Text: text})
+		}
 	}
-	return why
+	return stepped
 }

@@ -516,27 +516,31 @@ func TestRunNoEffect(t *testing.T) {
 	}
 }
 
-// TestRunWeakens: a directive that gives back what is closed without hardening is left out, and the plan without it is
-// compared again.
+// TestRunWeakens: a directive that opens what is closed without hardening is stepped down, as often as a launch shows
+// that.
 func TestRunWeakens(t *testing.T) {
-	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes"), set("PrivateMounts", "yes")))
+	in := input(profile(set("LockPersonality", "yes"), set("ProtectHome", "yes"), set("PrivateMounts", "yes")))
 	f := &fake{breaks: func(generator.Plan) bool { return false }}
 	f.show = func(r *trial.Result, p generator.Plan) {
-		r.NoEffect = map[string]string{}
-		switch {
-		case has(p, "LockPersonality"):
-			r.Weakens = map[string]string{"LockPersonality": "x"}
-		case has(p, "RestrictRealtime"):
-			r.Weakens = map[string]string{"RestrictRealtime": "y"}
+		r.NoEffect, r.Weakens = map[string]string{}, map[string]string{}
+		for _, i := range p.Items {
+			if i.Directive.Name == "LockPersonality" || i.Directive.Name == "ProtectHome" && i.Lines[0] != "read-only" {
+				r.Weakens[i.Directive.Name] = "x"
+			}
 		}
 	}
 	found, err := f.prove(in)
-	if err != nil || has(found.Plan, "LockPersonality") || has(found.Plan, "RestrictRealtime") ||
-		!has(found.Plan, "PrivateMounts") || len(found.Plan.LeftOut) != 2 {
-		t.Errorf("%v, left out %v:\n%s", err, found.Plan.LeftOut, found.Plan.Text())
+	want := map[string]string{"LockPersonality": "off", "ProtectHome": "read-only"}
+	if diff := cmp.Diff(want, brief(found.Demotions)); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if why := found.Plan.LeftOut[0].Reason; why != "would be weaker than no hardening: x" {
-		t.Error(why)
+	if !has(found.Plan, "PrivateMounts") || has(found.Plan, "LockPersonality") {
+		t.Error(found.Plan.Text())
+	}
+	for _, d := range found.Demotions {
+		if e := d.Evidence; len(e) == 0 || e[0].Kind != "mounts" || !strings.Contains(d.Reason, "open") {
+			t.Errorf("%s: %s %v", d.Directive, d.Reason, e)
+		}
 	}
 }
 

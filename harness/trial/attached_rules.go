@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -12,8 +13,8 @@ import (
 
 // The systemd of a place whose root is not trusted may not use bpf(2), and goes on without it. There temper itself
 // enforces the directives that need it, from outside: the service gets its own slice, and before its first process
-// runs, temper attaches to the slice the BPF programs for the properties that the manager reports. They stay attached
-// when the service restarts.
+// runs, temper attaches to the slice the BPF programs for the properties that the manager reports of the service and of
+// the slices that it is in on the machine. They stay attached when the service restarts.
 
 // slice is the slice of a launch; empty if systemd enforces everything itself.
 func (s Launcher) slice(stem string) string {
@@ -35,11 +36,22 @@ func (l *launch) attachRules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules, err := attach.Read(properties, features, l.Place)
+	var above []systemd.Properties
+	for _, name := range l.Clone.Unit.Slices() {
+		p, err := manager.Unit(ctx, name)
+		if err != nil {
+			return err
+		}
+		above = append(above, p)
+	}
+	all, err := attach.Read(features, l.Place, properties, above...)
 	if err != nil {
 		return err
 	}
-	l.attached, l.notAttached = rules.Attach(l.sliceDirectory())
+	for _, rules := range all {
+		attached, err := rules.Attach(l.sliceDirectory())
+		l.attached, l.notAttached = append(l.attached, attached), errors.Join(l.notAttached, err)
+	}
 	return nil
 }
 
@@ -49,8 +61,8 @@ func (l *launch) detachRules(ctx context.Context) {
 		return
 	}
 	l.Place.Manager().Release(ctx, l.slice)
-	if l.attached != nil {
-		_ = l.attached.Close() // what does not come off goes with the control group
+	for _, a := range l.attached {
+		_ = a.Close() // what does not come off goes with the control group
 	}
 }
 

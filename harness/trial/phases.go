@@ -23,7 +23,7 @@ type launch struct {
 	name        string   // of the service, or of the template of its instances
 	sockets     []string // names of the sockets that start it
 	slice       string   // the slice in which it runs, where temper enforces the rules of the unit; else empty
-	attached    *attach.Attached
+	attached    []*attach.Attached
 	notAttached error // why temper cannot enforce some of the rules; nil if it can
 	begin       time.Time
 	states      states

@@ -75,7 +75,8 @@ var restricted = map[string]string{
 var unnoticed = []string{"nothing", "other interfaces", "most devices", "devices by an exception"}
 
 // TestSystemdAttachedRules: in a place whose root is not trusted services are refused what systemd refuses them in one
-// where it may attach BPF programs itself, from their first process on, and again after a restart.
+// where it may attach BPF programs itself, from their first process on, and again after a restart. It does not matter
+// whether the service or its slice restricts them.
 func TestSystemdAttachedRules(t *testing.T) {
 	for _, tree := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(tree, func(t *testing.T) {
@@ -99,6 +100,10 @@ func TestSystemdAttachedRules(t *testing.T) {
 // whatRemains is what a service can do, twice, under each of the restrictions.
 func whatRemains(t *testing.T, tree string, trusted bool) map[string][]string {
 	files := []place.File{{Name: "/usr/local/bin/attempts", Data: []byte(attempts), Mode: 0o755}}
+	files = append(files, place.File{
+		Name: "/etc/systemd/system/system.slice.d/net.conf",
+		Data: []byte("[Slice]\nIPAddressDeny=127.1.0.0\nSocketBindDeny=ipv4:udp:7002\n"),
+	})
 	i, names := 0, map[string]string{}
 	for what, settings := range restricted {
 		names[what] = fmt.Sprintf("attempts-%d.service", i)

@@ -102,6 +102,9 @@ func (x *index) addDir(dir string) {
 	x.inside = append(x.inside, dir, real)
 }
 
+// wants reports whether units of a type are read. Slices always are, for what services inherit from them.
+func (x *index) wants(kind string) bool { return x.only == "" || kind == x.only || kind == "slice" }
+
 // read reads the names of all units and drop-in directories in one directory of the load path.
 func (x *index) read(rank int, dir string) {
 	entries, err := x.tree.list(dir)
@@ -114,7 +117,7 @@ func (x *index) read(rank int, dir string) {
 	for _, e := range entries {
 		name := e.Name()
 		of, isDropinDir := strings.CutSuffix(name, ".d")
-		if x.only != "" && Type(of) != x.only && of != x.only {
+		if !x.wants(Type(of)) {
 			continue
 		}
 		if isDropinDir {

@@ -24,7 +24,7 @@ type Loader struct {
 	Root    host.Root
 	Path    []string // the load path, highest priority first; nil is DefaultPath
 	Version int      // systemd's major version, since a few rules have changed; 0 is the newest
-	Only    string   // the only unit type to load, such as "service"; "" is every type
+	Only    string   // the only unit type to load, such as "service", and slices; "" is every type
 
 	mu    sync.Mutex
 	tree  *tree
@@ -147,6 +147,7 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 	}
 	if !u.Masked {
 		u.readDropins(x)
+		u.readSlices(x)
 	}
 	return u, nil
 }

@@ -60,6 +60,7 @@ type Unit struct {
 	Dropins     []string     // in the order read, as systemd lists them in DropInPaths=
 	Masks       []string     // those Dropins that are empty or /dev/null: they only hide others of the same name
 	Assignments []Assignment // the fragment's, then those of each drop-in
+	Inherited   []Assignment // of a service: what systemd adds to its lists from the slices that it is in
 	Problems    []Problem
 
 	root    host.Root

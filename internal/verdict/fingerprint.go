@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"temper/internal/host"
@@ -41,7 +42,7 @@ func Take(root host.Root, u *unit.Unit, profile string, systemd int) (Fingerprin
 // Digest hashes the content of a unit but not the paths of its files: a file that moves does not make a verdict stale.
 func Digest(u *unit.Unit) string {
 	h := sha256.New()
-	for _, a := range u.Assignments {
+	for _, a := range slices.Concat(u.Assignments, u.Inherited) {
 		fmt.Fprintf(h, "%s\x00%s\x00%s\x00", a.Section, a.Name, a.Value)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
