@@ -16,7 +16,7 @@ import (
 )
 
 // RemoveLeftovers removes what killed processes have left: the cgroups of their containers with any process still in
-// them, commands that they ran on the host, and copies that they mounted there. It does not touch what belongs to
+// them and the trees that held these, commands that they ran on the host, and copies that they mounted there. It does not touch what belongs to
 // living processes. To find nothing is no error.
 func RemoveLeftovers(ctx context.Context) error {
 	errs := []error{removeCommands(ctx)}
@@ -37,7 +37,7 @@ func RemoveLeftovers(ctx context.Context) error {
 			errs = append(errs, eachLeftover(dir, func(path string) error { return cgroup.RemoveDir(ctx, path) }))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, cgroup.UnmountTrees())...)
 }
 
 // eachLeftover calls remove for each directory in dir whose name is that of a process that has ended.

@@ -105,7 +105,7 @@ func (g *Group) Remove() error {
 	for _, top := range all {
 		err = errors.Join(err, RemoveDir(context.Background(), filepath.Join(top, path)))
 	}
-	return err
+	return errors.Join(err, UnmountTrees())
 }
 
 const (

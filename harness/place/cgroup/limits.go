@@ -11,9 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
-
 	"temper/internal/systemd"
 )
 
@@ -91,9 +88,7 @@ func (g *Group) setLimits(l Limits, unified string) error {
 		inUnified := slices.Contains(strings.Fields(string(available)), c.name)
 		switch {
 		case c.value(l) == 0 && !inUnified:
-			if tree, err := mountedTree(c.name); err == nil && tree != "" {
-				_ = g.joinTree(tree, path) // a container without limits does as well outside
-			}
+			_, _ = g.joinTree(c.name, path, false) // a container without limits does as well outside
 		case c.value(l) == 0:
 		case inUnified:
 			g.limited = append(g.limited, limited{c, g.dir, false})
@@ -110,68 +105,36 @@ func (g *Group) setLimits(l Limits, unified string) error {
 
 // setLimit1 sets a limit in the version 1 tree of a controller.
 func (g *Group) setLimit1(c controller, path, value string) error {
-	tree, err := mountedTree(c.name)
-	if err == nil && tree == "" {
-		tree, err = mountTree(c.name)
-	}
+	dir, err := g.joinTree(c.name, path, true)
 	if err != nil {
 		return err
 	}
-	if err := g.joinTree(tree, path); err != nil {
-		return err
-	}
-	dir := filepath.Join(tree, path)
 	g.limited = append(g.limited, limited{c, dir, true})
 	return setLimit(dir, c.limit1, value, c.also1, value)
 }
 
-// joinTree makes a cgroup for the container to join in the version 1 tree that is mounted at a directory.
-func (g *Group) joinTree(tree, path string) error {
-	dir := filepath.Join(tree, path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	g.Join = append(g.Join, filepath.Join(dir, "cgroup.procs"))
-	return nil
-}
-
-// mountedTree is where the version 1 tree of a controller is mounted; empty if it is not.
-func mountedTree(controller string) (string, error) {
-	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-		return m.FSType != "cgroup" || !slices.Contains(strings.Split(m.VFSOptions, ","), controller), false
-	})
-	if err != nil || len(mounts) == 0 {
-		return "", err
-	}
-	return mounts[0].Mountpoint, nil
-}
-
-// mountTree mounts the version 1 tree of a controller: a container may have its own part of one mounted nowhere.
-func mountTree(controller string) (string, error) {
-	dir := "/run/temper/cgroup-" + controller
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	if err := unix.Mount("temper", dir, "cgroup", flags, controller); err != nil {
-		err = fmt.Errorf("no cgroup tree has the controller %s: %w", controller, err)
-		return "", errors.Join(err, os.Remove(dir))
-	}
-	return dir, nil
-}
-
 func setLimit(dir, file, value, also, alsoValue string) error {
-	if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0); err != nil {
+	if err := overwrite(filepath.Join(dir, file), value); err != nil {
 		return err
 	}
 	if also == "" {
 		return nil
 	}
-	err := os.WriteFile(filepath.Join(dir, also), []byte(alsoValue), 0)
+	err := overwrite(filepath.Join(dir, also), alsoValue)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return nil // a kernel that does not count swap has no such file, and cgroupfs lets nobody make one
+		return nil // a kernel that does not count swap has no such file
 	}
 	return err
+}
+
+// overwrite writes to a file that exists: a limit that is written where no cgroup is must fail.
+func overwrite(file, value string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
 }
 
 // A limited cgroup is a directory with a limit that is set.
