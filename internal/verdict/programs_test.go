@@ -19,10 +19,17 @@ func programsRoot(t *testing.T) string {
 		"usr/bin/web-daemon": "\x7fELF", "usr/sbin/named": "#!/usr/bin/env -S python3 -u\n",
 		"usr/bin/python3": "\x7fELF 3",
 		"usr/bin/env":     "\x7fELF", "opt/check.sh": "#! /bin/dash\nexit\n", "bin/dash": "\x7fELF",
+		"usr/bin/second": "x", "usr/bin/third": "x", "usr/lib/web/fourth": "#!/opt/fourth-interpreter -x\n",
+		"opt/fourth-interpreter": "x", "etc/web.conf": "x", "usr/share/web/data": "x",
+		"usr/share/my app/fifth.py": "print()", "usr/bin/condition": "x", "usr/bin/cleanup": "x",
 		"usr/bin/reload":  "#!/opt/interpreter\n",
 		"opt/interpreter": "#!/bin/dash\n", "usr/bin/unused": "x", "usr/bin/stop": "x",
 		"usr/lib/systemd/system/web.service": "[Service]\nExecStartPre=/usr/bin/unused\nExecStartPre=\n" +
 			"ExecStartPre=-+/opt/check.sh a\n" +
+			"ExecStartPre=/usr/bin/env -u HOME A=b second ; /usr/bin/third\n" +
+			"ExecStartPre=/bin/dash -c 'cd / && exec /usr/lib/web/fourth -c /etc/web.conf --data=/usr/share/web'\n" +
+			"ExecStartPre=/usr/bin/python3 '/usr/share/my app/fifth.py'\n" +
+			"ExecCondition=/usr/bin/condition\nExecStopPost=-/usr/bin/cleanup\n" +
 			"ExecStart=@/usr/bin/%p-daemon web -f\nExecStartPost=!named\nExecReload=:/usr/bin/reload\nExecStop=stop\n",
 	} {
 		put(t, root, name, text)
@@ -81,6 +88,15 @@ func TestFingerprintFollowsPrograms(t *testing.T) {
 		"an interpreter, itself one":   {upgrade("opt/interpreter"), program},
 		"a program that stops":         {upgrade("usr/bin/stop"), program},
 		"a name is found earlier":      {upgrade("usr/local/bin/stop"), program},
+		"what a command env starts":    {upgrade("usr/bin/second"), program},
+		"a second command of a line":   {upgrade("usr/bin/third"), program},
+		"what a shell starts":          {upgrade("usr/lib/web/fourth"), program},
+		"its interpreter too":          {upgrade("opt/fourth-interpreter"), program},
+		"a script, named with a blank": {upgrade("usr/share/my app/fifth.py"), program},
+		"a condition":                  {upgrade("usr/bin/condition"), program},
+		"what runs after the stop":     {upgrade("usr/bin/cleanup"), program},
+		"a setting":                    {upgrade("etc/web.conf"), kept},
+		"data":                         {upgrade("usr/share/web/data"), kept},
 		"a command that was reset":     {upgrade("usr/bin/unused"), kept},
 		"another program":              {upgrade("usr/bin/other"), kept},
 		"an executable is not mounted": {remove("usr/bin/web-daemon"), kept},
@@ -121,5 +137,28 @@ func TestFingerprintSearchPath(t *testing.T) {
 		"[Service]\nExecSearchPath=/nowhere:/opt/bin\nExecStart=named -f\n")
 	if got := take(t, root).Executable; !strings.HasPrefix(got, "/opt/bin/named ") {
 		t.Errorf("the executable is %s", got)
+	}
+}
+
+// TestFingerprintRootDirectory: the programs of a unit with a root directory are those in it.
+func TestFingerprintRootDirectory(t *testing.T) {
+	root := programsRoot(t)
+	put(t, root, "srv/image/bin/web", "x")
+	put(t, root, "srv/disk.img", "x")
+	put(t, root, "bin/web", "another")
+	put(t, root, "usr/lib/systemd/system/web.service", "[Service]\nRootDirectory=/srv/image\nExecStart=/bin/web\n")
+	then := take(t, root)
+	if !strings.HasPrefix(then.Executable, "/srv/image/bin/web ") {
+		t.Errorf("the executable is %s", then.Executable)
+	}
+	put(t, root, "bin/web", "upgraded, and not the program of the unit")
+	if why := then.Differs(take(t, root)); why != "" {
+		t.Error(why)
+	}
+	put(t, root, "usr/lib/systemd/system/web.service", "[Service]\nRootImage=/srv/disk.img\nExecStart=/bin/web\n")
+	then = take(t, root)
+	put(t, root, "srv/disk.img", "another")
+	if why := then.Differs(take(t, root)); why != "changed since: a program that it starts" {
+		t.Error(why)
 	}
 }
