@@ -126,8 +126,8 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	s.launches++
 	reached := s.current.LimitsReached()
 	result, err := s.launcher().Launch(ctx, trial.Request{
-		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil, StartAgain: s.alwaysFresh,
-		Lasting: s,
+		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
+		StartAgain: s.alwaysFresh, Lasting: s,
 	})
 	if s.noWitness == nil {
 		s.noWitness = result.NoWitness

@@ -3,8 +3,8 @@
 // exceptions.
 //
 // [Read] the rules from the properties of a unit that is loaded and does not run yet, and of the slices that it is in.
-// Then [Rules.Attach] them to the control group in which it will run. The programs have the same names as systemd's and decide like them; see
-// systemd.resource-control(5). The root of a container with its own users cannot detach them.
+// Then [Rules.Attach] them to the control group in which it will run. The programs have the same names as systemd's and
+// decide like them; see systemd.resource-control(5). The root of a container with its own users cannot detach them.
 //
 // It needs Linux 5.8, root and cgroup2.
 package attach

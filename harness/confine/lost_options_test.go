@@ -27,13 +27,14 @@ func TestWeakens(t *testing.T) {
 			with: "3 1 0:3 / /var ro - ext4 x rw\n4 3 0:9 / /var/tmp rw - ext4 x rw\n",
 			want: map[string]string{"PrivateTmp": at("ro", "/var/tmp")},
 		},
-		{name: "read-only, by the file system", without: "2 1 0:2 / /tmp rw - tmpfs x ro\n", with: newTmp, want: map[string]string{
-			"PrivateTmp": at("ro", "/tmp"),
-		}},
+		{
+			name: "read-only, by the file system", without: "2 1 0:2 / /tmp rw - tmpfs x ro\n", with: newTmp,
+			want: map[string]string{"PrivateTmp": at("ro", "/tmp")},
+		},
 		{name: "what was writable becomes read-only", without: newTmp, with: "2 1 0:2 / /tmp ro - tmpfs x rw\n"},
 		{
-			name: "a mount that is covered", without: "3 1 0:3 / /var/tmp ro - ext4 x rw\n4 1 0:4 / /var rw - ext4 x rw\n",
-			with: "",
+			name:    "a mount that is covered",
+			without: "3 1 0:3 / /var/tmp ro - ext4 x rw\n" + "4 1 0:4 / /var rw - ext4 x rw\n",
 		},
 		{
 			name: "a mount that is gone", without: "3 1 0:3 / /srv ro - ext4 x rw\n", with: "",

@@ -16,8 +16,8 @@ import (
 )
 
 // RemoveLeftovers removes what killed processes have left: the cgroups of their containers with any process still in
-// them and the trees that held these, commands that they ran on the host, and copies that they mounted there. It does not touch what belongs to
-// living processes. To find nothing is no error.
+// them and the trees that held these, commands that they ran on the host, and copies that they mounted there. It does
+// not touch what belongs to living processes. To find nothing is no error.
 func RemoveLeftovers(ctx context.Context) error {
 	errs := []error{removeCommands(ctx)}
 	if systemd.Booted() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -27,25 +28,41 @@ var libraryDirs = []string{
 // [ErrNoSystemd] if there is none.
 func (r Root) SystemdVersion() (int, error) {
 	best := 0
+	var errs []error
 	for _, pattern := range libraryDirs {
-		for _, dir := range r.expand(pattern) {
-			best = max(best, libraryVersion(r, dir))
+		dirs, err := r.expand(pattern)
+		errs = append(errs, err)
+		for _, dir := range dirs {
+			version, err := libraryVersion(r, dir)
+			best, errs = max(best, version), append(errs, err)
 		}
 	}
-	if best == 0 {
-		return 0, fmt.Errorf("%s: %w", r, ErrNoSystemd)
+	if best > 0 {
+		return best, nil
 	}
-	return best, nil
+	if err := errors.Join(errs...); err != nil {
+		return 0, err
+	}
+	return 0, fmt.Errorf("%s: %w", r, ErrNoSystemd)
+}
+
+// list is [Root.ReadDir], for which a directory that is not there is an empty one.
+func (r Root) list(dir string) ([]fs.DirEntry, error) {
+	entries, err := r.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil
+	}
+	return entries, err
 }
 
 // expand returns the directories that match a pattern with at most one wildcard.
-func (r Root) expand(pattern string) []string {
+func (r Root) expand(pattern string) ([]string, error) {
 	star := strings.Index(pattern, "*")
 	if star < 0 {
-		return []string{pattern}
+		return []string{pattern}, nil
 	}
 	parent := path.Dir(pattern[:star] + "x")
-	entries, _ := r.ReadDir(parent) // a missing directory has no library either
+	entries, err := r.list(parent)
 	var dirs []string
 	for _, e := range entries {
 		dir := path.Join(parent, e.Name())
@@ -53,11 +70,11 @@ func (r Root) expand(pattern string) []string {
 			dirs = append(dirs, path.Join(dir, path.Base(pattern)))
 		}
 	}
-	return dirs
+	return dirs, err
 }
 
-func libraryVersion(r Root, dir string) int {
-	entries, _ := r.ReadDir(dir) // a missing directory has no library either
+func libraryVersion(r Root, dir string) (int, error) {
+	entries, err := r.list(dir)
 	best := 0
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), "libsystemd-shared-")
@@ -69,7 +86,7 @@ func libraryVersion(r Root, dir string) int {
 			best = max(best, v)
 		}
 	}
-	return best
+	return best, err
 }
 
 // KernelRelease returns the release of the running kernel as uname(2) returns it, such as "6.12.1-amd64". It is the

@@ -15,12 +15,13 @@ import (
 func TestInherited(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"usr/lib/systemd/system/a.service":                 "[Service]\nExecStart=/x\nIPAddressDeny=\n",
-		"usr/lib/systemd/system/b.service":                 "[Service]\nExecStart=/x\nSlice=own-%p.slice\n",
-		"usr/lib/systemd/system/c-d@.service":              "[Service]\nExecStart=/x\n",
-		"usr/lib/systemd/system/e.service":                 "[Service]\nExecStart=/x\nSlice=off.slice\n",
-		"etc/systemd/system/system.slice.d/net.conf":       "[Slice]\nIPAddressDeny=any\nMemoryMax=1G\n",
-		"etc/systemd/system/-.slice.d/net.conf":            "[Slice]\nIPAddressAllow=10.0.0.1\nIPAddressAllow=\nIPAddressAllow=10.0.0.2\n",
+		"usr/lib/systemd/system/a.service":           "[Service]\nExecStart=/x\nIPAddressDeny=\n",
+		"usr/lib/systemd/system/b.service":           "[Service]\nExecStart=/x\nSlice=own-%p.slice\n",
+		"usr/lib/systemd/system/c-d@.service":        "[Service]\nExecStart=/x\n",
+		"usr/lib/systemd/system/e.service":           "[Service]\nExecStart=/x\nSlice=off.slice\n",
+		"etc/systemd/system/system.slice.d/net.conf": "[Slice]\nIPAddressDeny=any\nMemoryMax=1G\n",
+		"etc/systemd/system/-.slice.d/net.conf": "[Slice]\nIPAddressAllow=10.0.0.1\nIPAddressAllow=\n" +
+			"IPAddressAllow=10.0.0.2\n",
 		"etc/systemd/system/own.slice":                     "[Slice]\nIPAddressDeny=10.1.0.0/16\n",
 		"etc/systemd/system/own-b.slice":                   "[Slice]\nIPAddressDeny=10.2.0.0/16\n",
 		"etc/systemd/system/system-c\\x2dd.slice.d/n.conf": "[Slice]\nIPAddressDeny=10.3.0.0/16\n",
