@@ -73,7 +73,7 @@ tools:
 	testdata/install-tools
 
 roots: tools
-	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye common-trixie >/dev/null
+	test "$$(id -u)" != 0 || $(MAKE_ROOT) trixie bookworm sid bullseye common-trixie export >/dev/null
 	test "$$(id -u)" != 0 || testdata/roots/make-daemons bookworm trixie sid >/dev/null
 
 demo: build tools

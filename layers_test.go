@@ -35,7 +35,7 @@ var layers = [][]string{
 		"analyzer/report", "internal/explain", "internal/manual", "internal/systemdflags", "export", "survey/shard",
 		"survey/results", "survey/debian",
 	},
-	{"internal/inforce", "report"},
+	{"internal/inforce", "report", "fleet"},
 	{"internal/output", "renew"},
 	{"internal/analysis"},
 	{"harness/place/namespace", "harness/place/owner", "harness/place/kernelstate", "harness/place/users"},

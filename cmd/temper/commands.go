@@ -57,6 +57,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.export(),
 		a.survey(),
 		a.report(),
+		a.merge(),
 		a.manual(),
 		a.guard(),
 		a.renew(),
