@@ -64,8 +64,12 @@ func newWithoutProfiles(root host.Root, switches Switches) (g *Generator, proble
 		Units: &unit.Loader{Root: root, Version: version},
 	}
 	if g.Settings, err = LoadSettings(root); err != nil {
-		problems = append(problems, err)
-		g.Switches.Off = "nothing is applied while " + SettingsFile + " is wrong"
+		for _, f := range profiles.Findings(err) {
+			problems = append(problems, f)
+		}
+		if !g.Settings.areLast {
+			g.Switches.Off = "nothing is applied while " + SettingsFile + " is wrong"
+		}
 	}
 	return g, problems, nil
 }

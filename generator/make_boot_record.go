@@ -32,6 +32,11 @@ func MakeBootRecord(root host.Root) error {
 	if err := root.MkdirAll(path.Dir(ready.Path), 0o755); err != nil {
 		return err
 	}
+	if _, err := readSettings(root, SettingsFile); err == nil {
+		if err := keepSettings(root); err != nil {
+			return err
+		}
+	}
 	now, ok := makeRecord(root)
 	old, err := root.ReadFile(ready.Path)
 	switch {

@@ -13,8 +13,11 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"temper/internal/directive"
+	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/tomlpos"
+	"temper/internal/unit"
 	"temper/profiles"
 )
 
@@ -53,6 +56,9 @@ type Settings struct {
 	// Secrets maps a path to the units, names or globs, that may see it. The path is hidden from every other unit that
 	// temper hardens.
 	Secrets map[string][]string `toml:"secrets"`
+
+	Lines   map[string]int // of each element of Exclude
+	areLast bool           // they are the last that were read without an error
 }
 
 // SecretsFor returns the secrets of the settings that a unit with these names does not own, sorted by path.
@@ -72,77 +78,207 @@ func (s Settings) SecretsFor(names ...string) []profiles.Secret {
 // maxSettings is the largest size of the settings file in bytes: the parser recurses for every bracket.
 const maxSettings = 64 << 10
 
-// LoadSettings reads the settings of a root; without a file they are the defaults. If there is an error, it is not
-// known what the administrator wants, and nothing should be applied.
+// LastSettingsFile is a copy of the settings beside the boot record, as they were when the record was made without an
+// error in them.
+var LastSettingsFile = path.Join(path.Dir(ready.Path), "temper.toml")
+
+// LoadSettings reads the settings of a root; without a file they are the defaults. If there is an error, which joins
+// every [profiles.Finding], the settings are those of [LastSettingsFile], and what applied before goes on applying;
+// without that file it is not known what the administrator wants, and nothing should be applied.
 func LoadSettings(root host.Root) (Settings, error) {
-	defaults := Settings{Unproven: Hold, Stale: Keep, Restart: RestartNever}
-	data, err := root.ReadTrusted(SettingsFile, maxSettings)
-	if errors.Is(err, fs.ErrNotExist) {
-		return defaults, nil
+	s, err := readSettings(root, SettingsFile)
+	if err == nil {
+		return s, nil
 	}
-	if err != nil {
-		return defaults, err
+	last, lastErr := readSettings(root, LastSettingsFile)
+	if _, statErr := root.Stat(LastSettingsFile); lastErr != nil || statErr != nil {
+		return defaultSettings(), err
 	}
-	keys, deep := tomlpos.Locate(string(data))
-	if deep > 0 {
-		return defaults, fmt.Errorf("%s:%d: keys nest deeper than %d", SettingsFile, deep, tomlpos.MaxDepth)
-	}
-	s := defaults
-	meta, err := toml.Decode(string(data), &s)
-	if err != nil {
-		return defaults, tomlError(SettingsFile, err)
-	}
-	if s.Schema > settingsSchema {
-		return defaults, fmt.Errorf("%s:%d: schema = %d is the format of a newer temper, this one knows up to %d",
-			SettingsFile, keys.Of("schema").Line, s.Schema, settingsSchema)
-	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return defaults, fmt.Errorf("%s:%d: %q is not a setting, want schema, unproven, stale, restart, exclude or secrets",
-			SettingsFile, keys.OfKey(unknown[0]...).Line, unknown[0])
-	}
-	for _, c := range []struct {
-		key, value string
-		choices    []string
-	}{
-		{"unproven", s.Unproven, []string{Hold, Enforce, Prove}},
-		{"stale", s.Stale, []string{Keep, Drop}},
-		{"restart", s.Restart, []string{RestartNever, RestartDemoted}},
-	} {
-		if !slices.Contains(c.choices, c.value) {
-			return defaults, fmt.Errorf("%s:%d: %s = %q, want %s",
-				SettingsFile, keys.Of(c.key).Line, c.key, c.value, anyOf(c.choices))
-		}
-	}
-	for _, pattern := range s.Exclude {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return defaults, fmt.Errorf(
-				"%s:%d: exclude has %q: %w",
-				SettingsFile,
-				keys.Of("exclude").Line,
-				pattern,
-				err,
-			)
-		}
-	}
-	return s, s.checkSecrets(keys)
+	last.areLast = true
+	return last, err
 }
 
-// checkSecrets returns what is wrong with the table of secrets.
-func (s Settings) checkSecrets(keys tomlpos.Positions) error {
-	for at, owners := range s.Secrets {
-		if err := directive.Hiding().Check([]string{at}); err != nil || at == "/" ||
-			strings.ContainsAny(at, " \t\"'\\") {
-			return fmt.Errorf("%s:%d: secrets has the path %q, want a clean absolute path without blanks",
-				SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, at)
-		}
-		for _, pattern := range owners {
-			if _, err := path.Match(pattern, ""); err != nil {
-				return fmt.Errorf("%s:%d: secrets has the owner %q: %w",
-					SettingsFile, keys.Of(tomlpos.Child("secrets", at)).Line, pattern, err)
+func defaultSettings() Settings { return Settings{Unproven: Hold, Stale: Keep, Restart: RestartNever} }
+
+// keepSettings keeps a copy of the settings for when there is an error in them.
+func keepSettings(root host.Root) error {
+	data, err := root.ReadTrusted(SettingsFile, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = nil, nil // the defaults
+	}
+	if err != nil {
+		return err
+	}
+	if old, err := root.ReadFile(LastSettingsFile); err == nil && string(old) == string(data) {
+		return nil
+	}
+	return root.WriteFile(LastSettingsFile, data, 0o644)
+}
+
+// readSettings reads a file of settings.
+func readSettings(root host.Root, file string) (Settings, error) {
+	data, err := root.ReadTrusted(file, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
+		return defaultSettings(), nil
+	}
+	if err != nil {
+		return defaultSettings(), err
+	}
+	r := settingsReader{file: file}
+	s := r.read(string(data))
+	profiles.SortFindings(r.findings)
+	problems := make([]error, len(r.findings))
+	for i, f := range r.findings {
+		problems[i] = f
+	}
+	return s, errors.Join(problems...)
+}
+
+// settingsReader collects what is wrong with a file of settings.
+type settingsReader struct {
+	file     string
+	keys     tomlpos.Positions
+	values   map[string]any
+	findings []profiles.Finding
+}
+
+// settingKeys are the keys of the file.
+var settingKeys = []string{"schema", "unproven", "stale", "restart", "exclude", "secrets"}
+
+func (r *settingsReader) report(id string, line int, format string, args ...any) {
+	r.findings = append(r.findings, profiles.Finding{
+		ID: id, Path: r.file, Line: line, Message: fmt.Sprintf(format, args...),
+	})
+}
+
+func (r *settingsReader) read(text string) Settings {
+	s := defaultSettings()
+	var deep int
+	if r.keys, deep = tomlpos.Locate(text); deep > 0 {
+		r.report(profiles.IDSyntax, deep, "keys nest deeper than %d", tomlpos.MaxDepth)
+		return s
+	}
+	if _, err := toml.Decode(text, &r.values); err != nil {
+		r.findings = append(r.findings, profiles.SyntaxFinding(r.file, err))
+		return s
+	}
+	if n, ok := r.values["schema"].(int64); ok && n > settingsSchema { // all else may mean something else
+		r.report(profiles.IDBadChoice, r.keys.Of("schema").Line,
+			"schema = %d is the format of a newer temper, this one knows up to %d", n, settingsSchema)
+		return s
+	}
+	for key := range r.values {
+		if !slices.Contains(settingKeys, key) {
+			last := len(settingKeys) - 1
+			near := ""
+			if word := hint.Nearest(key, settingKeys); word != "" {
+				near = fmt.Sprintf(" (did you mean %s?)", word)
 			}
+			r.report(profiles.IDUnknownKey, r.keys.Of(key).Line, "%q is not a setting%s, want %s or %s",
+				key, near, strings.Join(settingKeys[:last], ", "), settingKeys[last])
 		}
 	}
-	return nil
+	if value, ok := r.values["schema"]; ok {
+		n, isNumber := value.(int64)
+		if s.Schema = int(n); !isNumber || n < 1 {
+			r.report(profiles.IDWrongType, r.keys.Of("schema").Line, "schema is %s, want %d", shown(value), settingsSchema)
+		}
+	}
+	r.choice("unproven", &s.Unproven, Hold, Enforce, Prove)
+	r.choice("stale", &s.Stale, Keep, Drop)
+	r.choice("restart", &s.Restart, RestartNever, RestartDemoted)
+	if value, ok := r.values["exclude"]; ok {
+		s.Exclude = r.patterns("exclude", "exclude", "the unit", value)
+		s.Lines = map[string]int{}
+		for i, pattern := range s.Exclude {
+			s.Lines[pattern] = r.keys.Of(tomlpos.Element("exclude", i)).Line
+		}
+	}
+	s.Secrets = r.secrets()
+	return s
+}
+
+// choice reads a setting that is one of a few words.
+func (r *settingsReader) choice(key string, into *string, words ...string) {
+	value, ok := r.values[key]
+	if !ok {
+		return
+	}
+	text, isText := value.(string)
+	switch line := r.keys.Of(key).Line; {
+	case !isText:
+		r.report(profiles.IDWrongType, line, "%s = %s, want %s", key, shown(value), anyOf(words))
+	case !slices.Contains(words, text):
+		r.report(profiles.IDBadChoice, line, "%s = %q, want %s", key, text, anyOf(words))
+	default:
+		*into = text
+	}
+}
+
+// patterns reads a list of units, names or globs.
+func (r *settingsReader) patterns(at, what, of string, value any) []string {
+	list, isList := value.([]any)
+	if !isList {
+		r.report(profiles.IDWrongType, r.keys.Of(at).Line, "%s is %s, want a list of units such as [\"a.service\"]",
+			what, shown(value))
+		return nil
+	}
+	var patterns []string
+	for i, element := range list {
+		line := r.keys.Of(tomlpos.Element(at, i)).Line
+		pattern, isText := element.(string)
+		if !isText {
+			r.report(profiles.IDWrongType, line, "%s has %s, want the name of a unit such as \"a.service\"", what,
+				shown(element))
+			continue
+		}
+		if _, err := path.Match(pattern, ""); err != nil {
+			r.report(profiles.IDBadName, line, "%s has %s %q, which is no name and no pattern as in glob(7)", what, of,
+				pattern)
+			continue
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns
+}
+
+// secrets reads the table of secrets.
+func (r *settingsReader) secrets() map[string][]string {
+	value, ok := r.values["secrets"]
+	if !ok {
+		return nil
+	}
+	table, isTable := value.(map[string]any)
+	if !isTable {
+		r.report(profiles.IDWrongType, r.keys.Of("secrets").Line, "secrets is %s, want a table of paths", shown(value))
+		return nil
+	}
+	secrets := map[string][]string{}
+	for at, owners := range table {
+		key := tomlpos.Child("secrets", at)
+		if err := directive.Hiding().Check([]string{at}); err != nil || at == "/" ||
+			strings.ContainsAny(at, " \t\"'\\") {
+			r.report(profiles.IDBadPath, r.keys.Of(key).Line,
+				"secrets has the path %q, want a clean absolute path without blanks", at)
+		}
+		secrets[at] = r.patterns(key, "secrets", "the owner", owners)
+	}
+	return secrets
+}
+
+// shown is a value of TOML in a message.
+func shown(value any) string {
+	switch v := value.(type) {
+	case string:
+		return strconv.Quote(v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	case []map[string]any:
+		return "a list of tables"
+	}
+	return fmt.Sprint(value)
 }
 
 // anyOf lists values as in a sentence.
@@ -155,13 +291,6 @@ func anyOf(values []string) string {
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }
 
-func tomlError(file string, err error) error {
-	if pe, ok := errors.AsType[toml.ParseError](err); ok {
-		return fmt.Errorf("%s:%d: %s", file, pe.Position.Line, pe.Message)
-	}
-	return fmt.Errorf("%s:1: %w", file, err)
-}
-
 // excludes reports whether the settings leave a unit alone.
 func (s Settings) excludes(unit string) bool {
 	for _, pattern := range s.Exclude {
@@ -170,4 +299,16 @@ func (s Settings) excludes(unit string) bool {
 		}
 	}
 	return false
+}
+
+// Unmatched returns the elements of Exclude that none of these units matches. An instance counts as there if its
+// template is.
+func (s Settings) Unmatched(units []string) []string {
+	return slices.DeleteFunc(slices.Clone(s.Exclude), func(pattern string) bool {
+		return slices.ContainsFunc(units, func(name string) bool {
+			ok, _ := path.Match(pattern, name)
+			prefix, _, isInstance := strings.Cut(pattern, "@")
+			return ok || isInstance && unit.IsTemplate(name) && unit.Prefix(name) == prefix
+		})
+	})
 }

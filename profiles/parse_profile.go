@@ -96,15 +96,15 @@ func parse(name, path string, data []byte) *own {
 	}
 	var values map[string]any
 	if _, err := toml.Decode(doc, &values); err != nil {
-		r.findings = append(r.findings, syntax(path, err))
+		r.findings = append(r.findings, SyntaxFinding(path, err))
 		return o
 	}
 	o.read(table{reader: r, values: values})
 	return o
 }
 
-// syntax turns an error of the TOML library into a finding.
-func syntax(path string, err error) Finding {
+// SyntaxFinding turns an error of the TOML library into a finding.
+func SyntaxFinding(path string, err error) Finding {
 	f := Finding{ID: IDSyntax, Path: path, Line: 1, Message: err.Error()}
 	if pe, ok := errors.AsType[toml.ParseError](err); ok {
 		f.Line, f.Message = max(pe.Position.Line, 1), pe.Message

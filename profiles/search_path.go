@@ -126,10 +126,23 @@ func (s *Set) find(from *own, name string) (*own, []string) {
 	if o == from && o != nil {
 		o = o.behind
 	}
+	if o == nil {
+		o = builtinBase(name)
+	}
 	if o != nil && !o.masked {
 		return s.whole(o), nil
 	}
 	return nil, slices.Sorted(maps.Keys(s.files))
+}
+
+// builtinBase returns a base that is built into temper, nil if there is none of the name. Everything that loads
+// profiles knows these, so that what was proven with one is applied at boot, whatever directories there are.
+func builtinBase(name string) *own {
+	data, err := fs.ReadFile(Library(), name+".toml")
+	if err != nil || !strings.HasPrefix(name, "base/") {
+		return nil
+	}
+	return parse(name, Builtin+name+".toml", data)
 }
 
 // Get returns the profile of a name.

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
+	"temper/generator"
+	"temper/internal/hint"
+	"temper/internal/host"
+	"temper/internal/unit"
 	"temper/profiles"
 	"temper/profiles/lint"
 )
@@ -10,9 +16,10 @@ import (
 func (a *app) check() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE...]",
-		Short: "Lint profiles",
+		Short: "Lint profiles and settings",
 		Long: `check reads profiles, the files given or else all of the root, and reports what is wrong or unwise, each
-with its place and what would be right.
+with its place and what would be right. Without files it reads the settings in temper.toml too, and reports a unit in
+exclude that the root does not have.
 
 Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run.`,
 		Example: "  temper check debian/foo.temper.toml",
@@ -24,6 +31,7 @@ func (a *app) runCheck(files []string) error {
 	set, problems := loadProfiles(a.host())
 	findings := []profiles.Finding{}
 	if len(files) == 0 {
+		findings = append(findings, settingsFindings(a.host())...)
 		for _, p := range problems {
 			findings = append(findings, profiles.Findings(p)...)
 		}
@@ -46,4 +54,28 @@ func (a *app) runCheck(files []string) error {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// settingsFindings returns what is wrong with the settings of a root.
+func settingsFindings(root host.Root) []profiles.Finding {
+	settings, err := generator.LoadSettings(root)
+	findings := profiles.Findings(err)
+	if err != nil {
+		return findings
+	}
+	known, err := (&unit.Loader{Root: root}).List(".service")
+	if err != nil || len(known) == 0 { // a root without units has no unit of any name
+		return findings
+	}
+	for _, pattern := range settings.Unmatched(known) {
+		f := profiles.Finding{
+			ID: "no-such-unit", Path: generator.SettingsFile, Line: settings.Lines[pattern],
+			Message: fmt.Sprintf("exclude has %q, and there is no such unit", pattern),
+		}
+		if near := hint.Nearest(pattern, known); near != "" {
+			f.Fix = fmt.Sprintf("did you mean %q?", near)
+		}
+		findings = append(findings, f)
+	}
+	return findings
 }

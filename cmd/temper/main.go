@@ -60,8 +60,17 @@ func (a *app) printer() output.Printer {
 	return output.Printer{Out: a.out, Err: a.err, Format: a.format}
 }
 
-// warn prints a problem that does not stop the command.
-func (a *app) warn(err error) { a.printer().Warn(err) }
+// warn prints a problem that does not stop the command; each of them, if they are joined.
+func (a *app) warn(err error) {
+	joined, several := err.(interface{ Unwrap() []error })
+	if !several || errors.Join(joined.Unwrap()...).Error() != err.Error() {
+		a.printer().Warn(err)
+		return
+	}
+	for _, one := range joined.Unwrap() {
+		a.warn(one)
+	}
+}
 
 // warnAll prints problems and reports whether there were any.
 func (a *app) warnAll(problems []error) bool {
