@@ -181,7 +181,8 @@ func (r *settingsReader) read(text string) Settings {
 	if value, ok := r.values["schema"]; ok {
 		n, isNumber := value.(int64)
 		if s.Schema = int(n); !isNumber || n < 1 {
-			r.report(profiles.IDWrongType, r.keys.Of("schema").Line, "schema is %s, want %d", shown(value), settingsSchema)
+			r.report(profiles.IDWrongType, r.keys.Of("schema").Line, "schema is %s, want %d", shown(value),
+				settingsSchema)
 		}
 	}
 	r.choice("unproven", &s.Unproven, Hold, Enforce, Prove)
