@@ -6,6 +6,7 @@
 # make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
 # make check      the same, known vulnerabilities, and the tests with the race detector
 # make test-report  looks at the page of temper report in headless Chromium, with axe-core from npm
+# make test-slurm  surveys packages as an array of Slurm of which a node is killed; needs root and Slurm
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
 # make module    gives go.mod and all imports the path that MODULE below says
@@ -27,7 +28,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-slurm check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -51,6 +52,9 @@ test-report: build
 	mkdir -p dist
 	bin/temper report --state profiles/verdicts --output dist/report.html
 	testdata/report/check dist/report.html
+
+test-slurm: build tools
+	testdata/slurm/run
 
 check: source
 	testdata/vulnerabilities

@@ -4,39 +4,71 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
-	"temper/survey/results"
+	"temper/internal/verdict"
 )
+
+// A Standing is how a service stands on a machine.
+type Standing struct {
+	Unit    string
+	Verdict verdict.Verdict
+	State   string    // "" if it is not known whether the hardening is in force
+	Now     float64   // exposure of what runs; 0 if it is not known
+	Proven  time.Time // when the verdict was stored; zero if that is not known
+}
 
 // A metric is a gauge with a value for each unit.
 type metric struct {
 	name, help string
-	values     func(u results.Unit) map[string]float64 // by further labels, `state="x"`
+	values     func(s Standing) map[string]float64 // by further labels, `state="x"`
 }
 
 var metrics = []metric{
 	{
 		"temper_unit_exposure", "Exposure of systemd-analyze security, 0 to 10, without and with the proven drop-in.",
-		func(u results.Unit) map[string]float64 {
+		func(s Standing) map[string]float64 {
 			return map[string]float64{
-				`hardened="no"`: u.Verdict.Exposure.Before, `hardened="yes"`: u.Verdict.Exposure.After,
+				`hardened="no"`: s.Verdict.Exposure.Before, `hardened="yes"`: s.Verdict.Exposure.After,
 			}
 		},
 	},
 	{
+		"temper_unit_exposure_now", "Exposure of the unit as it is applied now.",
+		func(s Standing) map[string]float64 { return known("", s.Now, s.Now > 0) },
+	},
+	{
+		"temper_unit_state", "Whether the hardening is in force: 1 for the state of the unit.",
+		func(s Standing) map[string]float64 { return known("state="+label(s.State), 1, s.State != "") },
+	},
+	{
 		"temper_unit_verdict", "The verdict on the unit: 1 for the one that it has.",
-		func(u results.Unit) map[string]float64 { return map[string]float64{"verdict=" + label(u.Outcome): 1} },
+		func(s Standing) map[string]float64 {
+			return known("verdict="+label(s.Verdict.Result), 1, s.Verdict.Result != "")
+		},
+	},
+	{
+		"temper_unit_verdict_time_seconds", "When the verdict was stored.",
+		func(s Standing) map[string]float64 { return known("", float64(s.Proven.Unix()), !s.Proven.IsZero()) },
 	},
 	{
 		"temper_unit_stale", "Whether something has changed since the unit was proven.",
-		func(u results.Unit) map[string]float64 { return map[string]float64{"": number(u.Verdict.Stale)} },
+		func(s Standing) map[string]float64 { return map[string]float64{"": number(s.Verdict.Stale)} },
 	},
 	{
 		"temper_unit_demotions", "Directives that the unit does not survive as its profile asks for them.",
-		func(u results.Unit) map[string]float64 {
-			return map[string]float64{"": float64(len(u.Verdict.Demotions))}
+		func(s Standing) map[string]float64 {
+			return map[string]float64{"": float64(len(s.Verdict.Demotions))}
 		},
 	},
+}
+
+// known is a value with its labels, or none.
+func known(labels string, value float64, is bool) map[string]float64 {
+	if !is {
+		return nil
+	}
+	return map[string]float64{labels: value}
 }
 
 func number(b bool) float64 {
@@ -51,25 +83,33 @@ func label(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
-// writePrometheus writes the text format of Prometheus, for the textfile collector of node_exporter.
+// writePrometheus writes metrics of what was proven.
 func writePrometheus(w io.Writer, c Content) error {
+	var list []Standing
+	for _, v := range Verdicts(c.Units) {
+		list = append(list, Standing{Unit: v.Unit, Verdict: v})
+	}
+	return WriteMetrics(w, c.Made, list)
+}
+
+// WriteMetrics writes the text format of Prometheus, for the textfile collector of node_exporter.
+func WriteMetrics(w io.Writer, made time.Time, list []Standing) error {
+	var b strings.Builder
 	for _, m := range metrics {
-		if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s gauge\n", m.name, m.help, m.name); err != nil {
-			return err
-		}
-		for _, u := range c.Units {
-			for _, more := range sortedKeys(m.values(u)) {
-				labels := "unit=" + label(u.Unit)
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n", m.name, m.help, m.name)
+		for _, s := range list {
+			values := m.values(s)
+			for _, more := range sortedKeys(values) {
+				labels := "unit=" + label(s.Unit)
 				if more != "" {
 					labels += "," + more
 				}
-				if _, err := fmt.Fprintf(w, "%s{%s} %g\n", m.name, labels, m.values(u)[more]); err != nil {
-					return err
-				}
+				fmt.Fprintf(&b, "%s{%s} %v\n", m.name, labels, values[more])
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "# HELP temper_report_time_seconds When this was written.\n"+
-		"# TYPE temper_report_time_seconds gauge\ntemper_report_time_seconds %d\n", c.Made.Unix())
+	fmt.Fprintf(&b, "# HELP temper_report_time_seconds When this was written.\n"+
+		"# TYPE temper_report_time_seconds gauge\ntemper_report_time_seconds %d\n", made.Unix())
+	_, err := io.WriteString(w, b.String())
 	return err
 }

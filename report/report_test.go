@@ -158,6 +158,33 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestMetrics: what is not known is no metric, and a label holds any text.
+func TestMetrics(t *testing.T) {
+	var b bytes.Buffer
+	err := report.WriteMetrics(&b, time.Unix(50, 0), []report.Standing{
+		{Unit: `a\x2d"b.service`, State: "restart-needed", Now: 9.1, Proven: time.Unix(1796029200, 0)},
+		{Unit: "bare.service"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`temper_unit_state{unit="a\\x2d\"b.service",state="restart-needed"} 1`,
+		`temper_unit_exposure_now{unit="a\\x2d\"b.service"} 9.1`,
+		`temper_unit_verdict_time_seconds{unit="a\\x2d\"b.service"} 1.7960292e+09`,
+		`temper_unit_demotions{unit="bare.service"} 0`,
+	} {
+		if !strings.Contains(b.String(), "\n"+line+"\n") {
+			t.Errorf("no %s in\n%s", line, b.String())
+		}
+	}
+	for _, metric := range []string{"state", "verdict", "exposure_now", "verdict_time_seconds"} {
+		if strings.Contains(b.String(), "temper_unit_"+metric+`{unit="bare.service"`) {
+			t.Errorf("%s of a unit of which nothing is known:\n%s", metric, b.String())
+		}
+	}
+}
+
 // TestStatement: the statement has what the predicate of in-toto wants, and the digests of the drop-ins as subjects.
 func TestStatement(t *testing.T) {
 	var b bytes.Buffer

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"temper/analyzer/exposure"
+	"temper/generator"
 	"temper/harness/place"
 	"temper/harness/runningunit"
 	"temper/internal/explain"
@@ -15,10 +21,13 @@ import (
 	"temper/internal/inforce"
 	"temper/internal/offline"
 	"temper/internal/systemd"
+	"temper/internal/verdict"
+	"temper/report"
 )
 
 func (a *app) status() *cobra.Command {
 	var all bool
+	var file string
 	c := &cobra.Command{
 		Use:   "status [UNIT...]",
 		Short: "What runs hardened now, what does not and why, and the next command",
@@ -28,17 +37,22 @@ now; broken, since an attempt to prove it failed, and why; not hardened, and why
 profile. Of those without a profile it counts what runs, and lists it with --all. Templates and what belongs to systemd
 itself are left out. The exposure is that of temper analyze.
 
-With --root it says what the next boot of that root would do.
+With --root it says what the next boot of that root would do. With --format prometheus it prints metrics for the textfile
+collector of node_exporter, and --output writes them whole.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
 		Example: "  sudo temper status\n  sudo temper status nginx --format json",
-		RunE:    func(c *cobra.Command, units []string) error { return a.runStatus(c.Context(), all, units) },
+		RunE:    func(c *cobra.Command, units []string) error { return a.runStatus(c.Context(), all, file, units) },
 	}
+	c.Flags().StringVar(&file, "output", "", "with --format prometheus: write it whole to `FILE`")
 	c.Flags().BoolVar(&all, "all", false, "list the services without a profile too")
 	return c
 }
 
-func (a *app) runStatus(ctx context.Context, all bool, units []string) error {
+func (a *app) runStatus(ctx context.Context, all bool, file string, units []string) error {
+	if file != "" && a.format != "prometheus" {
+		return usageError{errors.New("--output is for --format prometheus")}
+	}
 	g, problems, err := a.generator()
 	if err != nil {
 		return err
@@ -66,7 +80,12 @@ func (a *app) runStatus(ctx context.Context, all bool, units []string) error {
 		services = append(services, s)
 	}
 	bad := a.warnAll(slices.Concat(problems, more))
-	if err := a.printer().Status(services, all || len(units) > 0); err != nil {
+	if a.format == "prometheus" {
+		err = a.metrics(g, file, services)
+	} else {
+		err = a.printer().Status(services, all || len(units) > 0)
+	}
+	if err != nil {
 		return err
 	}
 	a.warnWithoutPlace()
@@ -74,6 +93,27 @@ func (a *app) runStatus(ctx context.Context, all bool, units []string) error {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// metrics prints how services stand for Prometheus, or writes it to a file.
+func (a *app) metrics(g *generator.Generator, file string, services []inforce.Service) error {
+	var list []report.Standing
+	for _, s := range services {
+		standing := report.Standing{Unit: s.Unit, Verdict: s.Verdict, State: string(s.State), Now: s.Now}
+		if info, err := g.Root.Stat(filepath.Join(verdict.Dirs[0], s.Unit+".json")); err == nil {
+			standing.Proven = info.ModTime()
+		}
+		list = append(list, standing)
+	}
+	var text bytes.Buffer
+	if err := report.WriteMetrics(&text, time.Now(), list); err != nil {
+		return err
+	}
+	if file != "" {
+		return renameio.WriteFile(file, text.Bytes(), 0o644)
+	}
+	_, err := a.out.Write(text.Bytes())
+	return err
 }
 
 // machine is the running system, nil for another root or where systemd does not run it. Call done in the end.
