@@ -1,7 +1,7 @@
 # make            build the programs in bin/
 # make test       make source, then all tests; as root also those against real systemd in containers
 # make test-machine  temper on a whole machine that qemu emulates, with Debian's kernel; needs root
-# make test-versions  every trap and every hostile service on every version of systemd, also without the witness; needs root
+# make test-versions  every trap, hostile service and change on every version of systemd, also without the witness; needs root
 # make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
 # make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
 # make check      the same, known vulnerabilities, and the tests with the race detector
@@ -39,11 +39,12 @@ test: source build roots package-roots
 	testdata/run-tests
 
 test-machine: tools
-	testdata/machine/boot testdata/machine/first testdata/machine/second
+	testdata/machine/boot testdata/machine/first testdata/machine/second testdata/machine/third
 
 test-versions: roots
 	$(GO) test -timeout 2h -run 'Systemd(Traps|TrapsBlind|Kinds|HostileProof)$$' ./harness -args -every \
 		-blind trixie,bookworm,sid -kinds trixie,bookworm,sid
+	$(GO) test -timeout 1h -run 'SystemdNoGap$$' ./integration -args -every
 
 test-arm64: tools
 	testdata/arm64/run
