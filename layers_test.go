@@ -15,7 +15,8 @@ import (
 // packages of one line do not import each other. An element ending in a slash stands for all packages below it.
 var layers = [][]string{
 	{
-		"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/elf32", "internal/refusal",
+		"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/sarif",
+		"internal/elf32", "internal/refusal",
 		"internal/tomlpos", "internal/journal", "internal/systemd",
 	},
 	{"internal/ready"},

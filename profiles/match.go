@@ -75,6 +75,13 @@ func (s *Set) Matches(name string) bool {
 		slices.ContainsFunc(s.globs, func(g glob) bool { return g.matches(name) })
 }
 
+// SetOf returns a set that has only one profile.
+func SetOf(p *Profile) *Set {
+	s := &Set{files: map[string]*own{}, profiles: map[string]*Profile{p.Name: p}}
+	s.index()
+	return s
+}
+
 // Patterns lists the names, and the globs as package path reads them, of all units that profiles match.
 func (s *Set) Patterns() []string {
 	patterns := slices.Collect(maps.Keys(s.byUnit))

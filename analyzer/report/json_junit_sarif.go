@@ -2,17 +2,18 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"path"
 	"slices"
 	"strings"
 
 	"temper/analyzer/exposure"
 	"temper/internal/junit"
+	"temper/internal/sarif"
 	"temper/internal/unit"
 )
 
@@ -96,119 +97,40 @@ const (
 	ruleIgnored = "assignment-ignored"
 )
 
-type sarifText struct {
-	Text string `json:"text"`
-}
-
-type sarifRule struct {
-	ID    string    `json:"id"`
-	Short sarifText `json:"shortDescription"`
-}
-
-type sarifLocation struct {
-	Physical struct {
-		Artifact struct {
-			URI string `json:"uri"`
-		} `json:"artifactLocation"`
-		Region sarifRegion `json:"region"`
-	} `json:"physicalLocation"`
-}
-
-type sarifRegion struct {
-	StartLine int `json:"startLine"`
-}
-
-type sarifSuppression struct {
-	Kind          string `json:"kind"`
-	Justification string `json:"justification"`
-}
-
-type sarifResult struct {
-	Rule         string             `json:"ruleId"`
-	Level        string             `json:"level"`
-	Message      sarifText          `json:"message"`
-	Locations    []sarifLocation    `json:"locations,omitempty"`
-	Suppressions []sarifSuppression `json:"suppressions,omitempty"`
-}
-
-type sarifDriver struct {
-	Name    string      `json:"name"`
-	Version string      `json:"version,omitempty"`
-	Rules   []sarifRule `json:"rules"`
-}
-
-type sarifRun struct {
-	Tool struct {
-		Driver sarifDriver `json:"driver"`
-	} `json:"tool"`
-	Results []sarifResult `json:"results"`
-}
-
-type sarifLog struct {
-	Schema  string     `json:"$schema"`
-	Version string     `json:"version"`
-	Runs    []sarifRun `json:"runs"`
-}
-
 // SARIF writes a SARIF 2.1.0 log: an error for each unit that is over its threshold or cannot be scored, and a warning
 // for each assignment that systemd ignores. An error is suppressed if a waiver holds. version is the version of temper.
 func SARIF(w io.Writer, version string, entries iter.Seq[Entry]) error {
-	run := sarifRun{Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{Name: "temper", Version: version, Rules: []sarifRule{
-		{ruleOver, sarifText{"The exposure of the unit is over its threshold"}},
-		{ruleRefused, sarifText{"systemd does not load the unit"}},
-		{ruleIgnored, sarifText{"systemd ignores the assignment"}},
-	}}
+	var results []sarif.Result
 	for e := range entries {
-		run.Results = append(run.Results, e.results()...)
+		results = append(results, e.results()...)
 	}
-	log := sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}}
-	j := json.NewEncoder(w)
-	j.SetIndent("", "  ")
-	j.SetEscapeHTML(false)
-	return j.Encode(log)
+	return sarif.Write(w, version, []sarif.Rule{
+		{ID: ruleOver, Short: "The exposure of the unit is over its threshold"},
+		{ID: ruleRefused, Short: "systemd does not load the unit"},
+		{ID: ruleIgnored, Short: "systemd ignores the assignment"},
+	}, results)
 }
 
-func (e Entry) results() []sarifResult {
+func (e Entry) results() []sarif.Result {
 	if e.Err != nil {
 		at, _ := errors.AsType[unit.Problem](e.Err)
-		return []sarifResult{{
-			Rule: ruleRefused, Level: "error", Message: sarifText{e.problem()},
-			Locations: e.location(at.Pos),
-		}}
+		return []sarif.Result{e.result(ruleRefused, sarif.Error, e.problem(), at.Pos)}
 	}
-	var list []sarifResult
+	var list []sarif.Result
 	if e.Judgement.Over {
-		r := sarifResult{
-			Rule: ruleOver, Level: "error", Message: sarifText{e.name() + ": " + e.summary()},
-			Locations: e.location(e.fragment()),
-		}
+		r := e.result(ruleOver, sarif.Error, e.name()+": "+e.summary(), e.fragment())
 		if !e.Judgement.Fails() {
-			r.Suppressions = []sarifSuppression{{"external", e.Judgement.Waiver.Reason}}
+			r.Waived = e.Judgement.Waiver.Reason
 		}
 		list = append(list, r)
 	}
 	for _, p := range e.Report.Ignored {
-		at := unit.Position{Path: p.Path, Line: p.Line}
-		list = append(list, sarifResult{
-			Rule: ruleIgnored, Level: "warning", Message: sarifText{p.Message},
-			Locations: e.location(at),
-		})
+		list = append(list, e.result(ruleIgnored, sarif.Warning, p.Message, unit.Position{Path: p.Path, Line: p.Line}))
 	}
 	return list
 }
 
-// location is a line of a file: line 1 if the position is the whole file. If no file is known, the name of the unit
-// takes its place.
-func (e Entry) location(at unit.Position) []sarifLocation {
-	if at.Path == "" {
-		at.Path = e.name()
-	}
-	if at.Path == "" {
-		return nil
-	}
-	var l sarifLocation
-	l.Physical.Artifact.URI = strings.TrimPrefix(path.Clean(at.Path), "/")
-	l.Physical.Region.StartLine = max(at.Line, 1)
-	return []sarifLocation{l}
+// result is a result about a line of a file. If no file is known, the name of the unit takes its place.
+func (e Entry) result(rule, level, text string, at unit.Position) sarif.Result {
+	return sarif.Result{Rule: rule, Level: level, Text: text, Path: cmp.Or(at.Path, e.name()), Line: at.Line}
 }

@@ -47,7 +47,7 @@ func (a *app) runCheck(files []string) error {
 		}
 		findings = append(findings, lint.Profile(p, set)...)
 	}
-	if err := a.printer().Findings(findings); err != nil {
+	if err := a.printer().Findings(findings, version()); err != nil {
 		return err
 	}
 	if len(findings) > 0 {

@@ -44,7 +44,8 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 	})
 	root.PersistentFlags().StringVar(&a.root, "root", os.Getenv("TEMPER_ROOT"), "read another root `DIR`")
 	root.PersistentFlags().StringVar(&a.format, "format", "text",
-		"print results as `text|json`; prove also as junit or tap, analyze as junit or sarif, status as prometheus")
+		"print results as `text|json`; prove also as junit or tap, analyze and check as junit or sarif, "+
+			"status as prometheus")
 	root.AddCommand(
 		a.prove(),
 		a.status(),
@@ -128,7 +129,9 @@ func inWords(err error) error {
 }
 
 // formats are what a verb can print besides text and json.
-var formats = map[string][]string{"prove": {"junit", "tap"}, "analyze": {"junit", "sarif"}, "status": {"prometheus"}}
+var formats = map[string][]string{
+	"prove": {"junit", "tap"}, "analyze": {"junit", "sarif"}, "check": {"junit", "sarif"}, "status": {"prometheus"},
+}
 
 func (a *app) checkFormat(c *cobra.Command) error {
 	if known := append([]string{"text", "json"}, formats[c.Name()]...); !slices.Contains(known, a.format) {

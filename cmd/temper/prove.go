@@ -18,7 +18,9 @@ import (
 	"temper/harness/place"
 	"temper/internal/hint"
 	"temper/internal/host"
+	"temper/internal/inforce"
 	"temper/internal/output"
+	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -30,6 +32,7 @@ type proveFlags struct {
 	noLogs                       bool
 	tighten, trusted             bool
 	jobs                         int
+	all, verbose                 bool
 	onlyProven                   bool // store a verdict only if the unit is proven
 }
 
@@ -64,6 +67,9 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 	c.Flags().StringVar(&f.image, "image", "",
 		"boot a copy of the root `DIR` instead of this machine's; verdicts go there")
 	c.Flags().StringVar(&f.where, "place", batch.Auto, "where trials run: `auto|host|container`")
+	c.Flags().BoolVar(&f.all, "all", false,
+		"prove every service that a profile names or matches by a pattern and that may be tried")
+	c.Flags().BoolVar(&f.verbose, "verbose", false, "print long lists whole, and what is applied")
 	c.Flags().BoolVar(&f.trusted, "trusted", false,
 		"trust the services as root: their containers have all that root has")
 	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
@@ -84,7 +90,7 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if f.image != "" {
 		root = host.At(f.image)
 	}
-	if err := f.check(root); err != nil {
+	if err := f.check(root, units); err != nil {
 		return err
 	}
 	set, problems := loadProfiles(root)
@@ -100,7 +106,12 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err := a.completeNames(root, units); err != nil {
 		return err
 	}
-	if units, err = unitsToProve(root, store, set, p, units); err != nil {
+	if f.all {
+		units, err = a.everyService(root, set, p)
+	} else {
+		units, err = unitsToProve(root, store, set, p, units)
+	}
+	if err != nil {
 		return err
 	}
 	o := batch.Options{
@@ -136,7 +147,9 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 	if o.Root.IsHost() && f.state == "" && f.where != batch.Host {
 		a.noteGoodRuns(ctx)
 	}
-	o.Report = output.NewProgress(a.printer(), output.Work{Units: o.Units, Took: took(o.Store, o.Units), Jobs: o.Jobs})
+	printer := a.printer()
+	printer.Verbose = f.verbose
+	o.Report = output.NewProgress(printer, output.Work{Units: o.Units, Took: took(o.Store, o.Units), Jobs: o.Jobs})
 	verdicts, outcome, err := batch.Run(ctx, o)
 	if err == nil && outcome != batch.Clean {
 		err = exitError(proveCodes[outcome])
@@ -180,10 +193,12 @@ func (f proveFlags) takesEffect(root host.Root) output.When {
 var proveCodes = map[batch.Outcome]int{batch.Clean: exitOK, batch.Findings: exitFindings, batch.Undecided: exitFailed}
 
 // check returns an error for flags that contradict each other.
-func (f proveFlags) check(root host.Root) error {
+func (f proveFlags) check(root host.Root, units []string) error {
 	switch {
 	case f.reload && !root.IsHost():
 		return usageError{errors.New("--reload is about this machine, not about an image")}
+	case f.all && len(units) > 0:
+		return usageError{errors.New("--all proves every service: want no units with it")}
 	case f.jobs < 1:
 		return usageError{fmt.Errorf("--jobs is %d, want 1 or more", f.jobs)}
 	case !slices.Contains([]string{batch.Auto, batch.Host, batch.Container}, f.where):
@@ -224,6 +239,26 @@ func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
 	return p, nil
 }
 
+// everyService returns all services of a root that a profile, or any of the set, names or matches and that may be
+// tried: no templates, nothing that temper leaves alone, and what belongs to systemd only if a profile names it.
+func (a *app) everyService(root host.Root, set *profiles.Set, p *profiles.Profile) ([]string, error) {
+	g, problems, err := generator.New(root, ready.CommandLine(root.Dir()))
+	if err != nil {
+		return nil, err
+	}
+	a.warnAll(problems)
+	g.Profiles = set
+	if p != nil {
+		g.Profiles = profiles.SetOf(p)
+	}
+	units := inforce.MayBeProven(g)
+	if len(units) == 0 {
+		return nil, hint.With(errors.New("no profile names or matches a service that may be tried"),
+			"temper prove UNIT --profile FILE")
+	}
+	return units, nil
+}
+
 // unitsToProve returns the units given. Without units it returns those that the profile names or, without a
 // profile, those that any profile names.
 func unitsToProve(
@@ -247,7 +282,8 @@ func unitsToProve(
 		)
 	}
 	if slices.ContainsFunc(units, func(n string) bool { return strings.ContainsAny(n, "*?[") }) {
-		return nil, usageError{hint.With(errors.New("the profile has only globs"), "temper prove UNIT --profile FILE")}
+		return nil, usageError{hint.With(errors.New("the profile has patterns: name units, or want all that match"),
+			"temper prove --all --profile FILE")}
 	}
 	return units, nil
 }

@@ -75,6 +75,22 @@ func List(ctx context.Context, g *generator.Generator, m Machine) (list []Servic
 	return list, problems
 }
 
+// MayBeProven lists the services about which a profile says something that may be tried: no templates, nothing that
+// temper leaves alone, and what belongs to systemd only where a profile names it.
+func MayBeProven(g *generator.Generator) []string {
+	decisions, _ := g.Decisions() // what cannot be read cannot be tried
+	var units []string
+	for _, d := range decisions {
+		u, err := g.Units.Load(d.Unit)
+		switch {
+		case err != nil, unit.IsTemplate(d.Unit), len(d.Plan.Items) == 0, !d.Named && isSystemdsOwn(u):
+		default:
+			units = append(units, d.Unit)
+		}
+	}
+	return units
+}
+
 // One says how one service stands.
 func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Machine) (Service, error) {
 	v, err := explain.Verdict(g, d)

@@ -6,13 +6,13 @@ import (
 
 	"temper/generator"
 	"temper/internal/inforce"
-	"temper/profiles"
 )
 
 func score(e float64) string { return fmt.Sprintf("%.1f", e) }
 
 // Decision prints the drop-in of a unit and why each directive is there, was demoted or left out, for people.
 func (p Printer) Decision(d generator.Decision, s inforce.Service) error {
+	p.Verbose = true
 	p.line(0, "%s: %s", d.Unit, s.Why)
 	if d.Profile == nil {
 		return nil
@@ -122,17 +122,6 @@ func (p Printer) Dropins(decisions []generator.Decision) error {
 			continue
 		}
 		fmt.Fprintf(p.Out, "== %s\n%s\n", d.Path, d.Dropin)
-	}
-	return nil
-}
-
-// Findings prints what is wrong with profiles.
-func (p Printer) Findings(findings []profiles.Finding) error {
-	if p.Format == "json" {
-		return p.JSON(findings)
-	}
-	for _, f := range findings {
-		fmt.Fprintf(p.Out, "%s [%s]\n", f.Error(), f.ID)
 	}
 	return nil
 }
