@@ -46,7 +46,7 @@ var layers = [][]string{
 	{"harness/proc/proctest"},
 	{"harness/check", "harness/observe", "harness/confine", "harness/lock", "harness/clone"},
 	{"harness/trial"},
-	{"harness/blame"},
+	{"harness/blame", "harness/usage"},
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},

@@ -19,8 +19,9 @@ func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 }
 
 // ownVerdict returns the verdict on a unit of that name, nil if there is none. A verdict of this machine comes before
-// one of a package, with two exceptions: a shipped verdict that is not stale comes before a copy of a shipped verdict,
-// and before a stale verdict without demotions. Neither of these records something that broke on this machine.
+// one of a package, with some exceptions: a shipped verdict that is not stale comes before a copy of a shipped verdict,
+// and before one without demotions that is stale or only started. None of these records something that broke on this
+// machine.
 func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 	own, err := g.check(in, g.Store.Own())
 	if err != nil {
@@ -35,7 +36,7 @@ func (g *Generator) ownVerdict(in Input) (*verdict.Verdict, error) {
 		shipped.Changes = append(shipped.Changes, verdict.NeverHere)
 	case own == nil && shipped != nil:
 		shipped.NoCopy = shipped.Result == verdict.Proven
-	case own != nil && (shipped == nil || shipped.Stale):
+	case own != nil && !saysMore(shipped, own):
 		return own, nil // a damaged shipped verdict is a problem only if there is no other
 	case own != nil:
 		shipped.LastAttempt, shipped.Tried = own.LastAttempt, own.Tried
@@ -72,8 +73,16 @@ func (g *Generator) withUnusableProfiles() map[string]*verdict.Verdict {
 	return kept
 }
 
+// saysMore reports whether a shipped verdict comes before one of this machine that yields to it.
+func saysMore(shipped, own *verdict.Verdict) bool {
+	return shipped != nil && !shipped.Stale && (own.Result != verdict.Started || shipped.Works())
+}
+
 // yieldsToShipped reports whether a verdict in this machine's store records nothing that was seen on this machine.
 func yieldsToShipped(v *verdict.Verdict) bool {
+	if v.Result == verdict.Started {
+		return len(v.Demotions) == 0
+	}
 	return v.Result == verdict.Proven && (v.Stale && len(v.Demotions) == 0 || v.Fingerprint.Shipped())
 }
 
@@ -119,7 +128,7 @@ func (g *Generator) templateVerdict(in Input) (*verdict.Verdict, error) {
 	if v != nil && v.Result == verdict.Revoked {
 		return v, err
 	}
-	how := g.whatApplies(v)
+	how := g.whatApplies(v, in.Profile)
 	if how == nothing {
 		return nil, err
 	}

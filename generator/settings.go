@@ -18,6 +18,7 @@ import (
 	"temper/internal/ready"
 	"temper/internal/tomlpos"
 	"temper/internal/unit"
+	"temper/internal/verdict"
 	"temper/profiles"
 )
 
@@ -52,6 +53,7 @@ type Settings struct {
 	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
 	Stale    string   `toml:"stale"`    // Keep (the default) or Drop
 	Restart  string   `toml:"restart"`  // RestartNever (the default) or RestartDemoted
+	Apply    []string `toml:"apply"`    // the results that apply: verdict.Proven (the default), verdict.Started
 	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
 	// Secrets maps a path to the units, names or globs, that may see it. The path is hidden from every other unit that
 	// temper hardens.
@@ -98,7 +100,9 @@ func LoadSettings(root host.Root) (Settings, error) {
 	return last, err
 }
 
-func defaultSettings() Settings { return Settings{Unproven: Hold, Stale: Keep, Restart: RestartNever} }
+func defaultSettings() Settings {
+	return Settings{Unproven: Hold, Stale: Keep, Restart: RestartNever, Apply: []string{verdict.Proven}}
+}
 
 // keepSettings keeps a copy of the settings for when there is an error in them.
 func keepSettings(root host.Root) error {
@@ -143,7 +147,7 @@ type settingsReader struct {
 }
 
 // settingKeys are the keys of the file.
-var settingKeys = []string{"schema", "unproven", "stale", "restart", "exclude", "secrets"}
+var settingKeys = []string{"schema", "unproven", "stale", "restart", "apply", "exclude", "secrets"}
 
 func (r *settingsReader) report(id string, line int, format string, args ...any) {
 	r.findings = append(r.findings, profiles.Finding{
@@ -188,6 +192,9 @@ func (r *settingsReader) read(text string) Settings {
 	r.choice("unproven", &s.Unproven, Hold, Enforce, Prove)
 	r.choice("stale", &s.Stale, Keep, Drop)
 	r.choice("restart", &s.Restart, RestartNever, RestartDemoted)
+	if value, ok := r.values["apply"]; ok {
+		s.Apply = r.apply(value)
+	}
 	if value, ok := r.values["exclude"]; ok {
 		s.Exclude = r.patterns("exclude", "exclude", "the unit", value)
 		s.Lines = map[string]int{}
@@ -214,6 +221,26 @@ func (r *settingsReader) choice(key string, into *string, words ...string) {
 	default:
 		*into = text
 	}
+}
+
+// apply reads the list of the results that apply. Proven always does.
+func (r *settingsReader) apply(value any) []string {
+	list, isList := value.([]any)
+	if !isList || !slices.Contains(list, any(verdict.Proven)) {
+		r.report(profiles.IDWrongType, r.keys.Of("apply").Line,
+			"apply is %s, want a list with %q, which always applies", shown(value), verdict.Proven)
+	}
+	results := []string{verdict.Proven}
+	for i, element := range list {
+		text, _ := element.(string)
+		if !slices.Contains(profiles.Applicable, text) {
+			r.report(profiles.IDBadChoice, r.keys.Of(tomlpos.Element("apply", i)).Line, "apply has %s, want %s",
+				shown(element), anyOf(profiles.Applicable))
+			continue
+		}
+		results = append(results, text)
+	}
+	return results
 }
 
 // patterns reads a list of units, names or globs.
@@ -290,6 +317,13 @@ func anyOf(values []string) string {
 	}
 	last := len(quoted) - 1
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
+// Applies reports whether a result of proving a unit is enough to apply what it found. Less than proven is if the
+// settings say so, or the profile of the unit.
+func (s Settings) Applies(result string, p *profiles.Profile) bool {
+	return result == verdict.Proven || slices.Contains(s.Apply, result) ||
+		result == verdict.Started && (s.Unproven == Enforce || p != nil && slices.Contains(p.Apply, result))
 }
 
 // excludes reports whether the settings leave a unit alone.

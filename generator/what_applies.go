@@ -39,6 +39,7 @@ const (
 	ByOffSwitch Rule = "off switch"     // of all units, or of this one
 	ByBoot      Rule = "critical"       // the boot needs it and no profile names it
 	ByRevoked   Rule = "revoked"        // a person's word
+	ByApply     Rule = "apply"          // the setting, or a key of the profile: it is only started
 	ByProof     Rule = "proven"         // nothing has changed since
 	ByStale     Rule = "stale"          // the setting: something has changed since the proof
 	ByUnproven  Rule = "unproven"       // the setting: everything else
@@ -46,7 +47,7 @@ const (
 
 // Rules are all of them.
 var Rules = []Rule{
-	ByNoProfile, ByDropin, ByExclude, ByOffSwitch, ByBoot, ByRevoked, ByProof, ByStale, ByUnproven,
+	ByNoProfile, ByDropin, ByExclude, ByOffSwitch, ByBoot, ByRevoked, ByApply, ByProof, ByStale, ByUnproven,
 }
 
 // Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then counts as one without
@@ -77,10 +78,10 @@ var afterChange = map[verdict.Change]amount{
 	verdict.NoFingerprint:     nothing,
 }
 
-// whatApplies looks up how much of a verdict applies.
-func (g *Generator) whatApplies(v *verdict.Verdict) amount {
+// whatApplies looks up how much of a verdict on a unit with this profile applies.
+func (g *Generator) whatApplies(v *verdict.Verdict, p *profiles.Profile) amount {
 	switch {
-	case v == nil || v.Result != verdict.Proven:
+	case v == nil || !v.Works() || !g.Settings.Applies(v.Result, p):
 		return nothing
 	case v.Stale && g.Settings.Stale == Drop:
 		return nothing
@@ -128,7 +129,7 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 		return d, err
 	}
 	d.By = ruleOf(v)
-	if how := g.whatApplies(v); how != nothing {
+	if how := g.whatApplies(v, d.Profile); how != nothing {
 		if explain || how != asProven {
 			d.Plan = NewPlan(how.planInput(input, v))
 		}
@@ -149,7 +150,9 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 // ruleOf returns the rule for a unit that is not left alone.
 func ruleOf(v *verdict.Verdict) Rule {
 	switch {
-	case v == nil || v.Result != verdict.Proven || slices.ContainsFunc(v.Changes, neverApplies):
+	case v != nil && v.Result == verdict.Started && !v.Stale:
+		return ByApply
+	case v == nil || !v.Works() || slices.ContainsFunc(v.Changes, neverApplies):
 		return ByUnproven
 	case v.Stale:
 		return ByStale
@@ -170,12 +173,12 @@ func needsProof(u *unit.Unit, d Decision) bool {
 
 // whyApplied says in words why a proof applies.
 func whyApplied(v *verdict.Verdict, systemd int) string {
-	why := "proven"
+	why := v.Summary()
 	switch {
 	case v.Stale:
-		why = "stays as proven before, " + v.StaleReason
+		why = "stays as " + v.Result + " before, " + v.StaleReason
 	case v.Systemd != systemd:
-		why = fmt.Sprintf("proven with systemd %d", v.Systemd)
+		why += fmt.Sprintf(" with systemd %d", v.Systemd)
 	}
 	if v.Newer() {
 		why += "; a newer temper has proven it, and this one leaves that alone"
@@ -210,6 +213,9 @@ func (g *Generator) applyWithoutProof(u *unit.Unit, d *Decision) {
 		}
 	default:
 		d.Why = whyUnproven(v) + "; nothing is applied until it is proven"
+		if v != nil && !v.Stale && v.Result == verdict.Started {
+			d.Why = whyUnproven(v) + "; nothing is applied until a check of its profile uses it"
+		}
 	}
 }
 
@@ -221,7 +227,7 @@ func whyUnproven(v *verdict.Verdict) string {
 	case v.Stale:
 		return "the verdict is stale, " + v.StaleReason
 	}
-	return "the verdict is " + v.Result
+	return "the verdict is " + v.Summary()
 }
 
 // proveFirst is the drop-in that makes a unit, or every instance of a template, wait until it is proven; see

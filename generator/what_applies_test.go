@@ -245,6 +245,28 @@ func TestWhatAppliesOfOtherVerdicts(t *testing.T) {
 		{"an attempt as it is now", func(t *testing.T, root string, g *generator.Generator) {
 			attempt(t, root, g)
 		}, proven, "stays as proven before, changed since: the executable; the last attempt was flaky", false},
+		{"started", func(t *testing.T, _ string, g *generator.Generator) {
+			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Started })
+		}, "", "the verdict is started; nothing is applied until a check of its profile uses it", false},
+		{"started, which is enough", func(t *testing.T, root string, g *generator.Generator) {
+			put(t, root, "etc/temper/temper.toml", "apply = [\"proven\", \"started\"]\n")
+			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Started })
+		}, proven, "started", false},
+		{"started, and everything is enforced", func(t *testing.T, root string, g *generator.Generator) {
+			put(t, root, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
+			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Started })
+		}, proven, "started", false},
+		{"started here, and what is shipped holds", func(t *testing.T, _ string, g *generator.Generator) {
+			ship(t, g)
+			change(t, g.Store, func(v *verdict.Verdict) {
+				v.Result, v.Dropin, v.Demotions = verdict.Started, "old", nil
+			})
+		}, proven, "proven", false},
+		{"proven by some of the checks", func(t *testing.T, _ string, g *generator.Generator) {
+			change(t, g.Store, func(v *verdict.Verdict) {
+				v.Use = &verdict.Use{Checks: []verdict.Check{{Result: verdict.Passed}, {Result: verdict.NotRun}}}
+			})
+		}, proven, "proven (1 of 2 checks)", false},
 		{"an attempt as it was", func(t *testing.T, root string, g *generator.Generator) {
 			attempt(t, root, g)
 			put(t, root, "usr/sbin/web", "version three")

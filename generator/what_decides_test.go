@@ -41,7 +41,11 @@ func TestWhatDecides(t *testing.T) {
 		{generator.ByDropin, func() { must(t, os.Remove(link)) }},
 		{generator.ByExclude, func() { put(t, root, "etc/temper/temper.toml", "") }},
 		{generator.ByOffSwitch, func() { remove("etc/temper/disabled") }},
-		{generator.ByRevoked, func() { must(t, os.WriteFile(stored, proven, 0o600)) }},
+		{generator.ByRevoked, func() {
+			must(t, os.WriteFile(stored, proven, 0o600))
+			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Started })
+		}},
+		{generator.ByApply, func() { must(t, os.WriteFile(stored, proven, 0o600)) }},
 		{generator.ByProof, func() { put(t, root, "usr/sbin/web", "version two") }},
 		{generator.ByStale, func() {
 			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Flaky })

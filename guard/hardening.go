@@ -90,7 +90,7 @@ func (f files) inForceSince(h hardening, dropin string) (time.Time, error) {
 	if err != nil {
 		return since, err
 	}
-	if v := h.decision.Verdict; v != nil && !v.Stale && v.Result == verdict.Proven {
+	if v := h.decision.Verdict; v != nil && !v.Stale && v.Works() {
 		booted, err := bootTime()
 		if err != nil {
 			return since, err

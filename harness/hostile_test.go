@@ -49,8 +49,8 @@ func TestSystemdHostileProof(t *testing.T) {
 		reason    string // or an advisory
 	}{
 		{"stop", "error", "does not answer"}, // first: for a minute it only waits
-		{"nothing", verdict.Proven, ""},
-		{"outlive", verdict.Proven, ""},
+		{"nothing", verdict.Started, ""},
+		{"outlive", verdict.Started, ""},
 		{"forks", "", "limits of the place (tasks)"},                     // proven where it went on
 		{"memory", verdict.Inconclusive, "limits of the place (memory)"}, // it is killed
 		{"disk", "", ""}, // whatever comes of it

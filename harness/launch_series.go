@@ -15,6 +15,7 @@ import (
 	"temper/harness/place"
 	"temper/harness/proc"
 	"temper/harness/trial"
+	"temper/harness/usage"
 	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -24,21 +25,21 @@ import (
 // what the launches without hardening showed.
 type series struct {
 	unit     *unit.Unit
-	profile  *profiles.Profile                               // without the checks that are set aside
+	profile  *profiles.Profile
 	stem     string                                          // the beginning of the names of the transient units
 	newPlace func(ctx context.Context) (*place.Place, error) // boots a place like the first; nil = impossible
 
 	protection  hostProtection
-	current     readyPlace     // the place of the next launch
-	alwaysFresh bool           // each further launch is the first one of the service in its place
-	launches    int            // number of launches so far
-	baselines   []trial.Result // launches without hardening that passed; hardened ones are compared with them
-	unhardened  []proc.Mount   // the mounts of the service without hardening; nil until a launch has shown them
-	placeFault  string         // why the place, not the service, may have caused a failure; empty if there is no sign
-	setAside    []setAside     // checks that the place cannot grant
-	limits      []string       // limits of the place that launches reached and passed
-	noWitness   error          // why there is no witness; nil while there is one
-	leftOnHost  []string       // what the first launch made on the host and the next boot removes
+	current     readyPlace       // the place of the next launch
+	alwaysFresh bool             // each further launch is the first one of the service in its place
+	launches    int              // number of launches so far
+	baselines   []trial.Result   // launches without hardening that passed; hardened ones are compared with them
+	unhardened  []proc.Mount     // the mounts of the service without hardening; nil until a launch has shown them
+	placeFault  string           // why the place, not the service, may have caused a failure; empty if there is no sign
+	setAside    []usage.SetAside // checks that fail alike without hardening
+	limits      []string         // limits of the place that launches reached and passed
+	noWitness   error            // why there is no witness; nil while there is one
+	leftOnHost  []string         // what the first launch made on the host and the next boot removes
 
 	disableOriginals bool // nothing may start the service itself during a trial
 }
@@ -127,7 +128,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	reached := s.current.LimitsReached()
 	result, err := s.launcher().Launch(ctx, trial.Request{
 		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
-		StartAgain: s.alwaysFresh, Lasting: s,
+		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(),
 	})
 	if s.noWitness == nil {
 		s.noWitness = result.NoWitness

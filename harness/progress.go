@@ -3,31 +3,39 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"temper/generator"
 	"temper/harness/confine"
 	"temper/harness/trial"
+	"temper/internal/verdict"
 )
 
 // reportedNoWitness makes sure that the reason for a missing witness is reported once: it is the same for all units.
 var reportedNoWitness sync.Once
 
-// Try makes one trial for the search. Before the first that counts it sets checks aside that the place cannot grant.
+// Try makes one trial for the search. If only checks fail without hardening, it launches once more, and sets aside
+// those that fail alike.
 func (r *run) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
-	t, err := r.launch(ctx, plan)
-	for err == nil && r.series.placeFails(t) {
-		again, repeated := r.launch(ctx, plan)
-		if repeated != nil || !r.series.setAsideChecks(t, again) {
-			return t, repeated
-		}
-		if r.Progress != nil {
-			r.Progress(fmt.Sprintf("set aside, since this place cannot grant it: %s", strings.Join(t.Checks, ", ")))
-		}
-		t, err = r.launch(ctx, plan)
+	first, err := r.launch(ctx, plan)
+	if err != nil || !r.series.mayFailAlike(first) {
+		return first, err
 	}
-	return t, err
+	second, err := r.launch(ctx, plan)
+	if err != nil || !second.OK && !r.series.mayFailAlike(second) {
+		return second, err
+	}
+	second, err = r.series.setAsideChecks(first, second)
+	if err == nil && r.Progress != nil {
+		var names []string
+		for _, c := range r.series.setAside {
+			names = append(names, c.Check)
+		}
+		r.Progress("set aside, since they fail without hardening too: " + strings.Join(slices.Compact(names), ", "))
+	}
+	return second, err
 }
 
 // launch launches the service once, and reports the progress.
@@ -52,6 +60,10 @@ func (r *run) launch(ctx context.Context, plan generator.Plan) (trial.Result, er
 	}
 	return t, nil
 }
+
+// Earlier returns the demotions of an earlier proof that this one cannot judge: the checks that were their reason show
+// nothing in it.
+func (r *run) Earlier() []verdict.Demotion { return owedTo(r.EarlierDemotions, r.series.notJudged()) }
 
 // Baselines returns the launches without hardening that have passed so far.
 func (r *run) Baselines() []trial.Result { return r.series.baselines }

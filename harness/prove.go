@@ -33,6 +33,10 @@ type Options struct {
 	Trial    func(verdict.Trial) // called with the log of every trial; nil = not kept
 	Tighten  bool                // also find what the profile allows without need
 
+	// EarlierDemotions are those of an earlier proof of the unit. They stay where the checks to which they are owed
+	// show nothing this time.
+	EarlierDemotions []verdict.Demotion
+
 	WithoutWitness bool // search without the kernel witness
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"temper/generator"
 	"temper/harness/search"
+	"temper/harness/usage"
 	"temper/internal/offline"
 	"temper/internal/verdict"
 )
@@ -28,13 +29,18 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	if r.series.placeFault != "" {
 		v.Result, v.Reason = verdict.Inconclusive, inconclusive(r.series.placeFault, err)
 	}
-	if v.Result == verdict.Proven {
+	if v.Works() {
+		v.Use = r.use(found)
+		if !v.Use.Used() {
+			v.Result = verdict.Started
+			v.Reason = "nobody used it: no required check that uses it has run"
+		}
 		v.Applied, v.Dropin = append(v.Applied, found.Plan.Applied()...), found.Plan.Text()
 		v.Demotions = append(v.Demotions, nameSecrets(found.Demotions, r.input.Secrets)...)
 		v.LeftOut = append(v.LeftOut, found.Plan.LeftOut...)
 		v.Advisories = append(v.Advisories, r.advisories(found)...)
 	}
-	if v.Result == verdict.Proven && r.Tighten {
+	if v.Works() && r.Tighten {
 		if v.Loose, err = search.Tighten(ctx, r.input, r.series, r, found); err != nil {
 			return v, err
 		}
@@ -42,6 +48,16 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	v.Trials = r.series.launches
 	v.Exposure, err = offline.Exposure(r.input.Unit, generator.Dropin, v.Dropin, r.input.Version)
 	return v, err
+}
+
+// use says how much of the service the trials used.
+func (r *run) use(found search.Outcome) *verdict.Use {
+	use := usage.Launches{
+		Checks: r.input.Profile.Checks, Baselines: r.series.baselines, Hardened: found.Result,
+		SetAside: r.series.setAside,
+		Made:     func(name string) bool { return !r.series.ExistedAtStart(name) },
+	}.Use()
+	return &use
 }
 
 // inconclusive is the reason of a verdict if the place may be at fault.

@@ -35,7 +35,7 @@ func (r *run) advisories(found search.Outcome) []verdict.Evidence {
 		notGranted(service, r.series.current.Place, baselines, found.Applied),
 		notReloaded(r.input.Unit, r.input.Profile),
 		r.series.firstStartNotTried(),
-		r.series.setAsideOrLimited(),
+		r.series.reachedLimits(),
 	)
 }
 

@@ -18,7 +18,7 @@ var proofs = []struct{ name, service, do string }{
 		// One directive breaks it: that is given up, and the other stays.
 		"breaks", "ExecStart=/bin/sh -c 'grep -q NoNewPrivs:.1 /proc/self/status && exit 1; exec sleep infinity'",
 		`said 'has found why'
-		grep -q '"verdict": "proven"' /etc/temper/verdicts/$u.service.json
+		grep -q '"verdict": "started"' /etc/temper/verdicts/$u.service.json
 		grep -q '"place": "container"' /etc/temper/verdicts/$u.service.json
 		systemctl is-active $u
 		pid=$(systemctl show -P MainPID $u)
@@ -35,7 +35,7 @@ var proofs = []struct{ name, service, do string }{
 		`said 'is not at fault and stays'
 		test $(systemctl show -P ActiveState $u) = failed
 		grep -q NoNewPrivileges=yes /run/systemd/generator/$u.service.d/50-temper.conf
-		grep -q '"verdict": "proven"' /etc/temper/verdicts/$u.service.json
+		grep -q '"verdict": "started"' /etc/temper/verdicts/$u.service.json
 		systemctl stop blocker
 		systemctl reset-failed $u
 		systemctl start $u

@@ -102,7 +102,10 @@ func TestSystemdProveAtBoot(t *testing.T) {
 				{Name: "/etc/systemd/system-generators/slow", Data: []byte(slow), Mode: 0o755},
 			}, slices.Concat(base, later())...)
 			service := func(name, service, profile string) {
-				timeout := "20s" // all are proven at once
+				timeout, apply := "20s", "apply = [\"started\"]\n" // all are proven at once
+				if name == "unused" {
+					apply = ""
+				}
 				if name == "hangs" {
 					timeout = "3s"
 				}
@@ -112,14 +115,14 @@ func TestSystemdProveAtBoot(t *testing.T) {
 				files = append(files,
 					file("/etc/systemd/system/multi-user.target.d/"+name+".conf", "[Unit]\nWants="+name+".service\n"),
 					file("/etc/temper/profiles.d/"+name+".toml", "units = [\""+name+
-						".service\"]\n\n[service]\nNoNewPrivileges = true\n"+
+						".service\"]\n"+apply+"\n[service]\nNoNewPrivileges = true\n"+
 						"ProtectSystem = \"strict\"\n\n[prove]\nsettle = \"300ms\"\ntimeout = \""+timeout+"\"\n"+
 						profile))
 			}
 			service("passes", "StateDirectory=passes\nExecStart=/bin/sh -c 'echo started >>/var/lib/passes/log; exec "+
 				"sleep infinity'", "state = \"restore\"\n")
 			service("demoted", "ExecStart=/bin/sh -c 'touch /srv/x && exec sleep infinity'", "")
-			service("broken", "ExecStart=/bin/sleep infinity",
+			service("unused", "ExecStart=/bin/sleep infinity",
 				"\n[[check]]\nname = \"never\"\nexec = [\"/bin/false\"]\nretry = \"100ms\"\n")
 			service("hangs", "Type=notify\nTimeoutStartSec=2s\nExecStart=/bin/sleep infinity", "")
 			service("named", "Type=dbus\nBusName=com.example.Named\nExecStart=/usr/local/bin/trap sleep=300ms "+
@@ -136,9 +139,9 @@ func TestSystemdProveAtBoot(t *testing.T) {
 			}
 			defer p.Close()
 			started(t, p)
-			out := command(t, p, "cat /run/systemd/generator/broken.service.d/50-temper.conf 2>&1")
+			out := command(t, p, "cat /run/systemd/generator/unused.service.d/50-temper.conf 2>&1")
 			if !strings.Contains(out, "No such file") {
-				t.Errorf("a service that cannot be proven would be tried at every boot: %s", out)
+				t.Errorf("a service that nobody used is hardened at every boot: %s", out)
 			}
 			p = bootAgain(t, p, testroot.Path(t, name), options)
 			started(t, p)
@@ -153,11 +156,11 @@ func TestSystemdProveAtBoot(t *testing.T) {
 // started finds each service hardened as it was proven, or as its vendor wrote it, and nothing in its data from trials.
 func started(t *testing.T, p *place.Place) {
 	t.Helper()
-	out := command(t, p, "for u in passes demoted broken hangs named far made; do for p in ActiveState "+
+	out := command(t, p, "for u in passes demoted unused hangs named far made; do for p in ActiveState "+
 		"NoNewPrivileges ProtectSystem ReadWritePaths; do "+
 		"systemctl show -P $p $u; done | xargs echo $u; done")
 	out += command(t, p, "cat /var/lib/passes/log")
-	want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "broken active no no\n" +
+	want := "passes active yes strict\n" + "demoted active yes strict -/srv/x\n" + "unused active no no\n" +
 		"hangs failed no no\n" +
 		"named active yes strict\n" + "far active yes strict\n" + "made active yes strict\n" + "started\n"
 	if diff := cmp.Diff(want, out); diff != "" {

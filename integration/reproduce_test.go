@@ -37,7 +37,7 @@ func TestSystemdReproduce(t *testing.T) {
 		file("/usr/lib/systemd/system/"+s.name+".service", "[Service]\n"+s.own+"ExecStart=/bin/sh -c '"+s.command+
 			" && exec sleep infinity'\n")
 		file("/etc/temper/profiles.d/"+s.name+".toml", "units = [\""+s.name+
-			".service\"]\n\n[service]\nPrivateTmp = true\n"+s.setting+
+			".service\"]\napply = [\"started\"]\n\n[service]\nPrivateTmp = true\n"+s.setting+
 			"\n\n[prove]\nsettle = \"300ms\"\n")
 	}
 	p, err := place.Container(t.Context(),

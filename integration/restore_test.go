@@ -43,7 +43,8 @@ func servicesWithData() []place.File {
 	file := func(name, text string) { files = append(files, place.File{Name: name, Data: []byte(text)}) }
 	profile := func(name, settings, settle string) {
 		file("/etc/temper/profiles.d/"+name+".toml", fmt.Sprintf(
-			"units = [\"%s.service\"]\n\n[service]\n%s\n\n[prove]\nstate = \"restore\"\nsettle = \"%s\"\n", name,
+			"units = [\"%s.service\"]\napply = [\"started\"]\n\n"+
+				"[service]\n%s\n\n[prove]\nstate = \"restore\"\nsettle = \"%s\"\n", name,
 			settings, settle,
 		))
 	}

@@ -43,7 +43,8 @@ func TestSystemdProveLeavesNoTrace(t *testing.T) {
 	file("/etc/systemd/system/quiet.service", "[Service]\nExecStart=/bin/sleep infinity\n")
 	file(
 		"/etc/temper/profiles.d/quiet.toml",
-		"units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n\n[prove]\nsettle = \"300ms\"\n",
+		"units = [\"quiet.service\"]\napply = [\"started\"]\n\n"+
+			"[service]\nLockPersonality = true\n\n[prove]\nsettle = \"300ms\"\n",
 	)
 	p, err := place.Container(
 		t.Context(),

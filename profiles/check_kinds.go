@@ -1,8 +1,12 @@
 package profiles
 
 import (
+	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"temper/internal/unit"
@@ -26,6 +30,7 @@ type Check struct {
 	Retry    time.Duration // a failed attempt is repeated until this long after the first began; 0: one attempt
 	Live     bool          // it does no harm to a service that people use: temper apply runs it
 	Phase    string        // one of the phases, or "" for every phase in which the service runs
+	Requires []string      // programs of the place's usual path, and absolute paths; if one is missing, it does not run
 
 	HTTP    *HTTPCheck
 	TCP     *StreamCheck
@@ -55,6 +60,9 @@ type StreamCheck struct {
 	Send    string  // any bytes, sent as they are: write the line ends
 	Expect  Pattern // what the answer so far must contain; "" only needs the connection
 }
+
+// NotRun is the exit status by which the command of an [ExecCheck] says that it did nothing, as for autopkgtest.
+const NotRun = 77
 
 // ExecCheck runs a command in the place, outside the sandbox.
 type ExecCheck struct {
@@ -118,6 +126,92 @@ func (c Check) In(phase string) bool {
 		return phase != PhaseStopped
 	}
 	return c.Phase == phase
+}
+
+// Uses reports whether the check makes the service do its work. Nobody uses a service by a connection, a greeting, an
+// introspection, a property, a line of the log, or by looking whether a process or a file exists. A file counts if the
+// service makes it, which only a trial can show; those in directories for runtime state never do.
+func (c Check) Uses() bool {
+	stream := func(s *StreamCheck) bool { return s != nil && s.Send != "" && s.Expect != "" }
+	switch {
+	case c.HTTP != nil, stream(c.TCP), stream(c.UDP), stream(c.Unix):
+		return true
+	case c.Exec != nil:
+		return !onlyLooks(c.Exec.Command)
+	case c.File != nil:
+		isRuntime := func(dir string) bool { return strings.HasPrefix(path.Clean(c.File.Path)+"/", dir) }
+		return c.File.Exists && !slices.ContainsFunc(runtimeDirs, isRuntime)
+	case c.DBus != nil:
+		return c.DBus.Method != "" && !slices.Contains(dbusReads, c.DBus.Interface+"."+c.DBus.Method)
+	}
+	return false
+}
+
+// runtimeDirs are directories in which daemons leave sockets and process ids when they start.
+var runtimeDirs = []string{"/run/", "/var/run/", "/tmp/", "/var/tmp/", "/dev/", "/proc/", "/sys/"}
+
+// dbusReads are methods that every object on the bus has and that cause no work.
+var dbusReads = []string{
+	"org.freedesktop.DBus.Introspectable.Introspect", "org.freedesktop.DBus.Peer.Ping",
+	"org.freedesktop.DBus.Peer.GetMachineId", "org.freedesktop.DBus.Properties.Get",
+	"org.freedesktop.DBus.Properties.GetAll", "org.freedesktop.DBus.ObjectManager.GetManagedObjects",
+}
+
+// lookers are programs and words of the shell that only look at processes, sockets, files, units and the log.
+var lookers = strings.Fields(`: [ [[ cat cd done echo egrep else esac exit false fgrep fi find for getent grep head id
+	in journalctl ls lsof netstat pgrep pidof printf ps pwd readlink realpath return sed set sleep ss sort stat systemctl
+	tail test tr true wc xargs`)
+
+// prefixes are words of the shell after which a command follows, and programs that run one.
+var prefixes = strings.Fields("! do else env exec if nice sudo then timeout until while")
+
+var (
+	shellPrograms = []string{"sh", "bash", "dash"}
+	assignment    = &rule{expr: `^[A-Za-z_][A-Za-z0-9_]*=`}
+	redirection   = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\d*[<>]+\s*(&\d|&?-|[^\s;|&()<>]+)`)
+	})
+)
+
+// onlyLooks reports whether a command, or all commands of a shell script, only look at what is there.
+func onlyLooks(command []string) bool {
+	if len(command) < 3 || !slices.Contains(shellPrograms, path.Base(command[0])) {
+		return onlyLooksAt(command)
+	}
+	for line := range strings.Lines(command[2]) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		for _, part := range strings.FieldsFunc(redirection().ReplaceAllString(line, " "), separates) {
+			if !onlyLooksAt(strings.Fields(part)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// separates reports whether a character ends a command of a shell script.
+func separates(r rune) bool { return strings.ContainsRune("\n;|&(){}`", r) }
+
+// onlyLooksAt judges one command.
+func onlyLooksAt(words []string) bool {
+	for i, word := range words {
+		word = path.Base(strings.Trim(word, `"'$`))
+		number, _ := strconv.Atoi(strings.TrimRight(word, "smh"))
+		isPart := slices.Contains(prefixes, word) || assignment.matches(word) || strings.HasPrefix(word, "-") ||
+			number > 0 || word == "."
+		switch {
+		case isPart:
+		case word == "kill":
+			return i+1 < len(words) && words[i+1] == "-0"
+		case word == "busctl":
+			return !slices.Contains(words, "call") && !slices.Contains(words, "set-property")
+		default:
+			return slices.Contains(lookers, word)
+		}
+	}
+	return true
 }
 
 // Pattern is text to look for: a substring, or a regular expression of package regexp between slashes, "/like this/",

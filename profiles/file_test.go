@@ -53,7 +53,7 @@ func TestLoadFile(t *testing.T) {
 		want []string
 	}{
 		{"bad.toml", set, []string{
-			`bad.toml:2: unknown key "foo" at the top of a profile: there are description, units, extends, secrets, secrets_for, service, prove, check`,
+			`bad.toml:2: unknown key "foo" at the top of a profile: there are description, units, extends, apply, secrets, secrets_for, service, prove, check`,
 			`bad.toml:1: extends "base/heer", which does not exist: write "base/here"`,
 			`bad.toml:1: extends "ngin", which does not exist: write "nginx"`,
 		}},

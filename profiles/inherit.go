@@ -112,7 +112,7 @@ func merge(order []*own) *Profile {
 	last := order[len(order)-1]
 	p := &Profile{
 		Name: last.Name, Path: last.Path, Description: last.Description, Units: last.Units, Extends: last.Extends,
-		Prove: DefaultProve(),
+		Apply: last.Apply, Prove: DefaultProve(),
 	}
 	digest := sha256.New()
 	for _, o := range order {
@@ -177,6 +177,7 @@ func (p *Prove) take(from Prove, set map[string]bool) {
 		p.Exposure = from.Exposure
 	}
 	p.Setup = append(p.Setup, from.Setup...)
+	p.ContainerSetup = append(p.ContainerSetup, from.ContainerSetup...)
 }
 
 // sameDirectory finds what a file outside the search path extends: files in its directory, then the profiles of a set.

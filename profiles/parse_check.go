@@ -3,6 +3,7 @@ package profiles
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,7 +38,7 @@ var kinds = []struct {
 }
 
 var checkKeys = sync.OnceValue(func() []string {
-	keys := []string{"name", "required", "timeout", "retry", "phase", "live"}
+	keys := []string{"name", "required", "timeout", "retry", "phase", "live", "requires"}
 	for _, k := range kinds {
 		keys = append(keys, k.name)
 	}
@@ -87,6 +88,7 @@ func readCheck(t table) (c Check, ok bool) {
 		Retry:    t.duration("retry", 0, DefaultCheckRetry),
 		Phase:    t.choice("phase", phases, ""),
 		Live:     t.bool("live", false),
+		Requires: t.each("requires", programOrPath),
 		Pos:      t.pos(t.path),
 	}
 	var have []string
@@ -110,6 +112,20 @@ func readCheck(t table) (c Check, ok bool) {
 		c.Name = strings.TrimSpace(k.name + " " + short(target))
 	}
 	return c, true
+}
+
+var programRule = &rule{expr: `^[A-Za-z0-9_\[][A-Za-z0-9_.+-]*$`}
+
+// programOrPath accepts the name of a program and an absolute path.
+func programOrPath(s string) (id, message, fix string) {
+	switch {
+	case pathRule.matches(s) && path.Clean(s) != s:
+		return IDBadCheck, fmt.Sprintf("%q is not the shortest spelling", s), fmt.Sprintf("write %q", path.Clean(s))
+	case pathRule.matches(s) || programRule.matches(s):
+		return "", "", ""
+	}
+	return IDBadCheck, fmt.Sprintf("%q is neither a program nor an absolute path", s),
+		`want one such as "avahi-resolve" or "/etc/passwd"`
 }
 
 // short cuts a text that is used as a name.

@@ -25,9 +25,13 @@ const MaxSize = 64 << 10
 
 // The keys of each table, as messages list them.
 var (
-	topKeys   = []string{"description", "units", "extends", "secrets", "secrets_for", "service", "prove", "check"}
-	proveKeys = []string{"settle", "timeout", "reload", "restart", "setup", "like_baseline", "state", "exposure"}
-	states    = []string{StateKeep, StateRestore}
+	topKeys = []string{
+		"description", "units", "extends", "apply", "secrets", "secrets_for", "service", "prove", "check",
+	}
+	proveKeys = []string{
+		"settle", "timeout", "reload", "restart", "setup", "container_setup", "like_baseline", "state", "exposure",
+	}
+	states = []string{StateKeep, StateRestore}
 )
 
 // homeOf returns the table to which a key belongs, or "" if no table or several tables have it.
@@ -131,6 +135,7 @@ func (o *own) read(t table) {
 	o.Units = t.each("units", unitPattern)
 	o.SecretsFor = t.each("secrets_for", unitPattern)
 	o.Secrets = t.each("secrets", absolute)
+	o.Apply = t.each("apply", applicable)
 	o.Extends = t.each("extends", profileName)
 	for i, name := range o.Extends {
 		pos := t.pos(tomlpos.Element("extends", i))
@@ -190,6 +195,15 @@ func profileName(s string) (id, message, fix string) {
 		return "", "", ""
 	}
 	return IDBadName, fmt.Sprintf("%q is no name of a profile", s), `want one such as "nginx" or "base/daemon"`
+}
+
+// applicable accepts the results of proving a unit that may be applied.
+func applicable(s string) (id, message, fix string) {
+	if !slices.Contains(Applicable, s) {
+		return IDBadChoice, fmt.Sprintf("%q is no result that can be applied", s),
+			"want " + strings.Join(Applicable, ", ")
+	}
+	return "", "", ""
 }
 
 // unitPattern accepts the names, templates and globs of service units.
@@ -346,6 +360,8 @@ func (o *own) readProve(t table) {
 		LikeBaseline: t.bool("like_baseline", d.LikeBaseline),
 		State:        t.choice("state", states, d.State),
 		Exposure:     t.score("exposure"),
+
+		ContainerSetup: t.texts("container_setup"),
 	}
 	o.prove = make(map[string]bool, len(t.values))
 	for key := range t.values {

@@ -18,6 +18,7 @@ type Profile struct {
 	Extends     []string  // names of profiles, as written
 	Secrets     []string  // absolute paths, those of the bases first
 	SecretsFor  []string  // names and globs of units besides Units that may see Secrets
+	Apply       []string  // some of [Applicable], besides those of the settings: results that apply; not inherited
 	Service     []Setting // in order of first appearance, bases first; one for each directive
 	Prove       Prove
 	Checks      []Check  // those of the bases first
@@ -43,7 +44,12 @@ type Prove struct {
 	LikeBaseline bool          // compare each hardened trial with the baseline
 	State        string        // [StateKeep] or [StateRestore]: what becomes of the service's data directories
 	Exposure     float64       // the most that the hardened service may have; 0 sets no limit
+
+	ContainerSetup []string // like Setup and after it, but only in a container, which is thrown away
 }
+
+// Applicable are the results of proving a unit that may be applied; see temper/internal/verdict.
+var Applicable = []string{"proven", "started"}
 
 // What happens to a service's data directories after its trials on the host.
 const (

@@ -24,7 +24,7 @@ func (r run) tell(
 		}
 		needs := newDemotions(was.decision, d)
 		switch {
-		case d.Verdict == nil || d.Verdict.Stale || d.Verdict.Result != verdict.Proven:
+		case d.Verdict == nil || d.Verdict.Stale || !d.Verdict.Works():
 		case len(needs) == 0:
 			r.say("%s: what was proven takes effect when it is started again", d.Unit)
 		case settings.Restart != generator.RestartDemoted:

@@ -215,7 +215,8 @@ func withQuiet(t *testing.T, tree string) string {
 	more, merged := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
 		"etc/systemd/system/quiet.service": "[Service]\nExecStart=/bin/sleep infinity\n",
-		"etc/temper/profiles.d/quiet.toml": "units = [\"quiet.service\"]\n\n[service]\nLockPersonality = true\n",
+		"etc/temper/profiles.d/quiet.toml": "units = [\"quiet.service\"]\napply = [\"started\"]\n\n" +
+			"[service]\nLockPersonality = true\n",
 		// SIGRTMIN+14: systemd(1)
 		"etc/systemd/system/deadly.service": "[Service]\nExecStart=/bin/sh -c 'kill -48 1; sleep infinity'\n",
 		"etc/temper/profiles.d/deadly.toml": "units = [\"deadly.service\"]\n\n[service]\nLockPersonality = true\n",

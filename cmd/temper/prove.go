@@ -58,9 +58,14 @@ refuse the service one of these is left out, since nobody can see what it breaks
 the verdict is inconclusive. With --trusted its containers have these: use it for services that you trust as you trust
 root.
 
-Exit status: 0 all proven (demotions included), 1 with --strict on any demotion or on more exposure than the profile
-allows, with --no-regress on a weaker result than the stored one, or with --tighten on a profile that is looser than
-necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`,
+A check that fails alike in two launches without hardening is set aside: the machine is configured otherwise than its
+writer thought. A check that lacks what it needs does not run. What is left decides: "proven (3 of 6 checks)". A service
+that nothing used is only started, which is not applied unless temper.toml or its profile says so.
+
+Exit status: 0 all proven (demotions included), or started where that is enough; 1 on a unit that is only started, with
+--strict on any demotion, on a check that did not run or on more exposure than the profile allows, with --no-regress on
+a weaker result than the stored one, or with --tighten on a profile that is looser than necessary; 2 wrong usage; 3 a
+service that does not run without hardening, or nothing could be decided.`,
 		Example: "  sudo temper prove nginx.service\n  sudo temper prove --image /srv/trees/trixie --state ./verdicts",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runProve(c.Context(), f, units) },
 	}
@@ -77,7 +82,7 @@ necessary, 2 wrong usage, 3 a baseline that fails, or nothing could be decided.`
 	c.Flags().BoolVar(&f.noLogs, "no-logs", false, "print and keep nothing that a service logs or answers")
 	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
 	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
-	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, and over the exposure that the profile allows")
+	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, any check that did not run, and over the exposure that the profile allows")
 	c.Flags().BoolVar(&f.tighten, "tighten", false,
 		"report what the profile allows and this proof never needed; fail on any")
 	c.Flags().BoolVar(&f.noRegress, "no-regress", false,

@@ -32,7 +32,7 @@ type Options struct {
 	Profile  *profiles.Profile // nil: the one of Profiles that applies to each unit
 	Tighten  bool              // also find what the profiles allow without need
 	Store    verdict.Store
-	Strict   bool // a demotion, or more exposure than the profile allows, is a finding
+	Strict   bool // a demotion, a check that did not run, or more exposure than the profile allows is a finding
 	// NoRegress keeps a stored verdict that is better than the new one; the difference is a finding.
 	NoRegress  bool
 	OnlyProven bool // only the verdict proven replaces a stored verdict
@@ -54,8 +54,8 @@ type Outcome int
 // Outcomes, the best first.
 const (
 	Clean     Outcome = iota // everything is proven
-	Findings                 // everything is proven, and something needs attention
-	Undecided                // a unit is not proven
+	Findings                 // everything works, and something needs attention: a unit may only be started
+	Undecided                // a unit is neither proven nor started
 )
 
 // Run proves the units and returns their verdicts in the same order. It returns an error if the batch could not go on;
@@ -153,6 +153,9 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 	}
 	if !b.NoLogs { // a step says why a trial failed
 		o.Progress = func(text string) { b.Report.Step(name, text) }
+	}
+	if old, err := b.Store.Get(name); err == nil {
+		o.EarlierDemotions = old.Demotions
 	}
 	if where.Kind() == "container" {
 		o.NewPlace = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }

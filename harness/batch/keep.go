@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"slices"
 
+	"temper/generator"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // keep stores a verdict and returns the outcome for its unit. A result that proves nothing does not replace a verdict
@@ -19,25 +21,48 @@ func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error)
 	}
 	switch {
 	case v.Result == verdict.Proven:
+	case old.Result == verdict.Broken && v.Works() && b.applies(v): // it works with what the proof leaves
 	case counts:
 		if old.Result == verdict.Proven {
 			b.Report.Warn(fmt.Errorf("%s: what was proven before stays, and this attempt is kept beside it", v.Unit))
 		}
 		old.LastAttempt = &verdict.Attempt{Result: v.Result, Reason: v.Reason, Fingerprint: v.Fingerprint}
-		return Undecided, b.putProof(old, trials)
-	case b.OnlyProven:
+		return max(Findings, b.judge(v)), b.putProof(old, trials)
+	case b.OnlyProven && !v.Works():
 		return Undecided, b.putTrials(v.Unit, trials)
 	}
 	if err := b.putProof(v, trials); err != nil {
 		return Undecided, err
 	}
+	return b.judge(v), nil
+}
+
+// judge returns the outcome of a verdict that is stored.
+func (b *batch) judge(v verdict.Verdict) Outcome {
 	switch {
-	case v.Result != verdict.Proven:
-		return Undecided, nil
-	case b.Strict && (len(v.Demotions) > 0 || b.exceeds(v)), len(v.Loose) > 0:
-		return Findings, nil
+	case !v.Works():
+		return Undecided
+	case !b.applies(v), len(v.Loose) > 0:
+		return Findings
+	case b.Strict && (len(v.Demotions) > 0 || len(v.Unchecked()) > 0 || b.exceeds(v)):
+		return Findings
 	}
-	return Clean, nil
+	return Clean
+}
+
+// applies reports whether the result is enough to apply what the proof found.
+func (b *batch) applies(v verdict.Verdict) bool {
+	settings, _ := generator.LoadSettings(b.Root) // the generator reports errors in them
+	return settings.Applies(v.Result, b.profileOf(v))
+}
+
+// profileOf is the profile under which a unit was proven; nil if there is none of that name.
+func (b *batch) profileOf(v verdict.Verdict) *profiles.Profile {
+	p := b.Profile
+	if p == nil && b.Profiles != nil {
+		p, _ = b.Profiles.Get(v.Profile)
+	}
+	return p
 }
 
 // putProof stores a verdict with the log of its trials, where that may be kept.
@@ -76,10 +101,7 @@ func (b *batch) before(v verdict.Verdict) (old verdict.Verdict, counts bool) {
 
 // exceeds reports whether a hardened service has more exposure than its profile allows, and warns if so.
 func (b *batch) exceeds(v verdict.Verdict) bool {
-	p := b.Profile
-	if p == nil {
-		p, _ = b.Profiles.Get(v.Profile)
-	}
+	p := b.profileOf(v)
 	if p == nil || p.Prove.Exposure == 0 || v.Exposure.After <= p.Prove.Exposure {
 		return false
 	}

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"temper/internal/host"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // warnings is a report that keeps only warnings.
@@ -171,6 +173,25 @@ func TestProvenStays(t *testing.T) {
 			result: verdict.BrokenBaseline,
 		},
 		{
+			name: "started does not replace proven", own: of(verdict.Proven, "old"), now: of(verdict.Started, "new"),
+			result: verdict.Proven, attempt: verdict.Started,
+		},
+		{
+			name: "nor what was seen to break", own: of(verdict.Broken, "old"), now: of(verdict.Started, "new"),
+			result: verdict.Broken, attempt: verdict.Started,
+		},
+		{
+			name: "started, for the guard", now: of(verdict.Started, "new"), onlyProven: true, result: verdict.Started,
+		},
+		{
+			name: "started replaces flaky", own: of(verdict.Flaky, "old"), now: of(verdict.Started, "new"),
+			result: verdict.Started,
+		},
+		{
+			name: "proven replaces started", own: of(verdict.Started, "old"), now: of(verdict.Proven, "new"),
+			result: verdict.Proven,
+		},
+		{
 			name: "proven with an attempt beside it", now: of(verdict.Proven, "new"), result: verdict.Proven,
 			own: verdict.Verdict{
 				Unit: "web.service", Result: verdict.Proven, LastAttempt: &verdict.Attempt{Result: verdict.Flaky},
@@ -206,6 +227,37 @@ func TestProvenStays(t *testing.T) {
 			}
 			if attempt != tc.attempt || attempt != "" && !v.Attempted(tc.now.Fingerprint) {
 				t.Errorf("the attempt is %q, want %q", attempt, tc.attempt)
+			}
+		})
+	}
+}
+
+// TestOutcomes: a unit that is only started is a finding unless somebody has said that it is enough, and a check that
+// did not run is one with --strict.
+func TestOutcomes(t *testing.T) {
+	unchecked := &verdict.Use{Checks: []verdict.Check{{Name: "page", Result: verdict.NotRun}}}
+	for name, tc := range map[string]struct {
+		result  string
+		use     *verdict.Use
+		apply   []string
+		strict  bool
+		outcome Outcome
+	}{
+		"proven":                       {result: verdict.Proven, outcome: Clean},
+		"started":                      {result: verdict.Started, outcome: Findings},
+		"started, which is enough":     {result: verdict.Started, apply: []string{"started"}, outcome: Clean},
+		"flaky":                        {result: verdict.Flaky, outcome: Undecided},
+		"not all checks ran":           {result: verdict.Proven, use: unchecked, outcome: Clean},
+		"not all checks ran, strictly": {result: verdict.Proven, use: unchecked, strict: true, outcome: Findings},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &batch{Options: Options{
+				Root: host.At(t.TempDir()), Store: verdict.Store{Dirs: []string{t.TempDir()}},
+				Strict: tc.strict, Profile: &profiles.Profile{Name: "p", Apply: tc.apply},
+			}}
+			outcome, err := b.keep(verdict.Verdict{Unit: "web.service", Result: tc.result, Use: tc.use}, nil)
+			if err != nil || outcome != tc.outcome {
+				t.Errorf("%d, %v, want %d", outcome, err, tc.outcome)
 			}
 		})
 	}

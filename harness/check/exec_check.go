@@ -16,7 +16,13 @@ func probeExec(c profiles.ExecCheck) probe {
 		if err != nil {
 			return "", err
 		}
-		if result.Status != c.Status {
+		switch {
+		case result.Status == c.Status:
+		case result.Status == profiles.NotRun:
+			return "", notRun{fmt.Errorf("says that it cannot run (exit status %d%s)", result.Status, said(result))}
+		case result.Status == commandNotFound:
+			return "", final{fmt.Errorf("want exit status %d, got %d%s", c.Status, result.Status, said(result))}
+		default:
 			return "", fmt.Errorf("want exit status %d, got %d%s", c.Status, result.Status, said(result))
 		}
 		if err := want("output", c.Stdout, result.Stdout); err != nil {
@@ -25,6 +31,9 @@ func probeExec(c profiles.ExecCheck) probe {
 		return fmt.Sprintf("exit status %d%s", result.Status, said(result)), nil
 	}
 }
+
+// commandNotFound is the exit status of a shell whose command does not exist.
+const commandNotFound = 127
 
 // run runs a command in the place, at most until the deadline of ctx.
 func run(ctx context.Context, env Env, c place.Command) (place.Result, error) {

@@ -24,10 +24,7 @@ func probeFile(c profiles.FileCheck) probe {
 
 func checkFile(c profiles.FileCheck, where Place) (string, error) {
 	root := where.Root()
-	// /proc/net belongs to the process that reads it, which is not in the place.
-	if rest, ok := strings.CutPrefix(c.Path, "/proc/net/"); ok {
-		c.Path = "/proc/1/net/" + rest
-	}
+	c.Path = ofPlace(c.Path)
 	info, err := root.Stat(c.Path)
 	if !c.Exists && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
 		return c.Path + " does not exist", nil

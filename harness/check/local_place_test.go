@@ -32,6 +32,8 @@ func (h here) Dial(ctx context.Context, network, address string) (net.Conn, erro
 
 func (h here) Root() host.Root { return host.At(h.root) }
 
+func (h here) HasProgram(name string) bool { _, err := exec.LookPath(name); return err == nil }
+
 func (h here) IDInside(id uint32) uint32 { return id - h.shift }
 
 func (h here) Inside(f func() error) error { return f() }

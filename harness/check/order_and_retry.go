@@ -28,6 +28,7 @@ type Place interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	Run(ctx context.Context, c place.Command) (place.Result, error)
 	Stream(ctx context.Context, args []string, read func(io.Reader) error) (status int, stderr string, err error)
+	HasProgram(name string) bool // whether Run finds the program
 	Root() host.Root
 	IDInside(id uint32) uint32   // the id inside the place of a user or group of a file below Root
 	Inside(f func() error) error // calls f where files of proc(5) show the values of the place
@@ -53,7 +54,8 @@ type Outcome struct {
 	Name, Kind, Phase string
 	Required          bool
 	OK                bool
-	// Detail says in one line what was seen, and after a failure also what was expected.
+	NotRun            bool // it did nothing, and OK is false
+	// Detail says in one line what was seen, and after a failure also what was expected, or why the check did not run.
 	Detail string
 	// Attempts is the number of attempts, at least 1.
 	Attempts int
@@ -69,8 +71,16 @@ type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
+// notRun is the reason why a check did nothing.
+type notRun struct{ error }
+
 func isFinal(err error) bool {
 	_, is := errors.AsType[final](err)
+	return is || didNotRun(err)
+}
+
+func didNotRun(err error) bool {
+	_, is := errors.AsType[notRun](err)
 	return is
 }
 
@@ -90,7 +100,7 @@ func Run(ctx context.Context, env Env, checks []profiles.Check, phase string) []
 		o := attempt(ctx, env, c, from.Add(c.Retry))
 		o.Name, o.Kind, o.Phase, o.Required = c.Name, c.Kind(), phase, c.Required
 		outcomes[i] = o
-		lost = lost || c.Required && !o.OK
+		lost = lost || c.Required && !o.OK && !o.NotRun
 	}
 	return outcomes
 }
@@ -128,6 +138,9 @@ func attempt(ctx context.Context, env Env, c profiles.Check, until time.Time) Ou
 		timeout = profiles.DefaultCheckTimeout
 	}
 	try, begin := probeOf(c), time.Now()
+	if missing := missing(env.Place, c); missing != "" {
+		return outcome("", notRun{fmt.Errorf("needs %s, which is not there", missing)}, 1, 0)
+	}
 	for n, pause := 1, 20*time.Millisecond; ; n, pause = n+1, min(2*pause, 250*time.Millisecond) {
 		seen, err := once(ctx, env, try, timeout)
 		if err == nil || isFinal(err) || time.Now().Add(pause).After(until) || !wait(ctx, env, pause) {
@@ -137,7 +150,7 @@ func attempt(ctx context.Context, env Env, c profiles.Check, until time.Time) Ou
 }
 
 func outcome(seen string, err error, attempts int, took time.Duration) Outcome {
-	o := Outcome{OK: err == nil, Detail: oneLine(seen), Attempts: attempts, Took: took}
+	o := Outcome{OK: err == nil, NotRun: didNotRun(err), Detail: oneLine(seen), Attempts: attempts, Took: took}
 	if err != nil {
 		o.Detail = oneLine(err.Error())
 	}

@@ -57,9 +57,48 @@ func TestExec(t *testing.T) {
 			"no program",
 			profiles.Check{Exec: &profiles.ExecCheck{Command: []string{"/nonexistent"}}},
 			false,
-			"no such file",
+			"needs /nonexistent, which is not there",
 		},
 	})
+}
+
+// TestNotRun: a check that lacks what it needs, or says so by its exit status, has not run and is not repeated. A
+// status that the check expects is an answer.
+func TestNotRun(t *testing.T) {
+	env := quick(t)
+	if err := os.WriteFile(filepath.Join(env.Place.Root().Dir(), "there"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exec := func(status int, command ...string) *profiles.ExecCheck {
+		return &profiles.ExecCheck{Command: command, Status: status}
+	}
+	for name, tc := range map[string]struct {
+		requires   []string
+		exec       *profiles.ExecCheck
+		ok, notRun bool
+	}{
+		"all there":                   {[]string{"sh", "/there"}, sh("true"), true, false},
+		"no such program":             {[]string{"temper-none"}, sh("true"), false, true},
+		"no such path":                {[]string{"sh", "/there/not"}, sh("true"), false, true},
+		"a path that is no program":   {[]string{"there"}, sh("true"), false, true},
+		"the command itself":          {nil, exec(0, "temper-none"), false, true},
+		"says so":                     {nil, sh("exit 77"), false, true},
+		"77 is what it wants":         {nil, exec(77, "sh", "-c", "exit 77"), true, false},
+		"77 is not what it wants":     {nil, exec(77, "sh", "-c", "exit 1"), false, false},
+		"a command within is missing": {nil, sh("temper-none"), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := profiles.Check{Name: "c", Required: true, Retry: time.Minute, Requires: tc.requires, Exec: tc.exec}
+			if name == "77 is not what it wants" {
+				c.Retry = 0
+			}
+			begin := time.Now()
+			got := check.Run(t.Context(), env, []profiles.Check{c}, "running")[0]
+			if got.OK != tc.ok || got.NotRun != tc.notRun || got.Attempts != 1 || time.Since(begin) > 10*time.Second {
+				t.Errorf("%+v after %s", got, time.Since(begin))
+			}
+		})
+	}
 }
 
 func TestFile(t *testing.T) {

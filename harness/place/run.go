@@ -130,6 +130,12 @@ type run struct {
 	program, unit, dir string
 }
 
+// HasProgram reports whether the place has a program that [Place.Run] can run: a path, or a name in [SearchPath].
+func (p *Place) HasProgram(name string) bool {
+	_, found := p.program(name)
+	return found
+}
+
 // program finds the path of a program in the place; systemd before 248 needs the path.
 func (p *Place) program(name string) (string, bool) {
 	if strings.Contains(name, "/") {

@@ -38,7 +38,7 @@ type Report struct {
 // OK reports whether the unit runs, is confined as its verdict says, and passes its checks.
 func (i Report) OK() bool {
 	return i.Active && len(i.Ineffective) == 0 && len(i.Confirmed) > 0 &&
-		!slices.ContainsFunc(i.Checks, func(o check.Outcome) bool { return o.Required && !o.OK })
+		!slices.ContainsFunc(i.Checks, func(o check.Outcome) bool { return o.Required && !o.OK && !o.NotRun })
 }
 
 // Confinement describes the confinement of the main process.

@@ -2,9 +2,11 @@ package search
 
 import (
 	"slices"
+	"strings"
 
 	"temper/generator"
 	"temper/harness/blame"
+	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/verdict"
@@ -24,6 +26,9 @@ type candidate struct {
 
 	exceptionsUntried bool     // it was turned off without a search for exact exceptions
 	keptExceptions    []string // exceptions for what the place withholds; they are never removed
+
+	earlier *verdict.Demotion // of an earlier proof; it is never taken back
+	checks  []string          // the checks that fail without a step down
 }
 
 // candidates lists the directives of the full plan, lists of exceptions included.
@@ -39,7 +44,25 @@ func newCandidate(d *directive.Directive, want []string, version int) *candidate
 	return &candidate{directive: d, version: version, want: want, weaker: d.Weaker(want, version)}
 }
 
-func (c *candidate) isOff() bool { return c.untried || c.level > len(c.weaker) }
+func (c *candidate) isOff() bool {
+	return c.untried || c.level > len(c.weaker) || c.earlier != nil && c.earlier.Lines() == nil
+}
+
+// keep begins with a demotion of an earlier proof instead of what the profile asks for.
+func (c *candidate) keep(d verdict.Demotion) {
+	c.earlier, c.want = &d, d.Lines()
+	c.weaker = c.directive.Weaker(c.want, c.version)
+	c.evidence, c.checks = slices.Clone(d.Evidence), slices.Clone(d.Checks)
+}
+
+// owe notes which checks failed in a launch because of the candidate.
+func (c *candidate) owe(r trial.Result) {
+	for _, failed := range r.FailedChecks() {
+		if !slices.Contains(c.checks, failed.Check) {
+			c.checks = append(c.checks, failed.Check)
+		}
+	}
+}
 
 // turnOff removes the directive from the plan.
 func (c *candidate) turnOff() { c.allowed, c.level = nil, len(c.weaker)+1 }
@@ -66,7 +89,7 @@ func (c *candidate) allow(names []string) []string {
 }
 
 func (c *candidate) isDemoted() bool {
-	return c.untried || c.level > 0 || len(c.allowed)+len(c.keptExceptions) > 0
+	return c.earlier != nil || c.untried || c.level > 0 || len(c.allowed)+len(c.keptExceptions) > 0
 }
 
 // exceptions are all exact exceptions.
@@ -103,7 +126,7 @@ func demotions(list []*candidate) []verdict.Demotion {
 	for _, c := range list {
 		down = append(down, verdict.Demotion{
 			Directive: c.directive.Name, From: c.from(), To: verdict.Join(c.lines()), Reason: c.reason(),
-			Evidence: append([]verdict.Evidence{}, c.evidence...),
+			Evidence: append([]verdict.Evidence{}, c.evidence...), Checks: c.checks,
 		})
 	}
 	return down
@@ -111,14 +134,22 @@ func demotions(list []*candidate) []verdict.Demotion {
 
 // from is the value From of the demotion: what the profile asks for, or empty for a list of exceptions that had none.
 func (c *candidate) from() string {
-	if c.want == nil {
+	switch {
+	case c.earlier != nil:
+		return c.earlier.From
+	case c.want == nil:
 		return ""
 	}
 	return verdict.Join(c.want)
 }
 
+// unjudged ends the reason of a demotion that an earlier proof found.
+const unjudged = " (found earlier: what showed it did not run this time)"
+
 func (c *candidate) reason() string {
 	switch {
+	case c.earlier != nil:
+		return strings.TrimSuffix(c.earlier.Reason, unjudged) + unjudged
 	case c.untried:
 		return "not tried: the place withholds from every service what it restricts"
 	case c.opens:

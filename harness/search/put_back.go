@@ -147,6 +147,9 @@ func (t *strengthening) putBackTogether(
 	if err == nil && r.OK {
 		return true, nil
 	}
+	if len(list) == 1 {
+		list[0].candidate.owe(r)
+	}
 	for _, u := range slices.Backward(undo) {
 		u()
 	}

@@ -33,6 +33,8 @@ type Trier interface {
 	Try(ctx context.Context, plan generator.Plan) (trial.Result, error)
 	// Baselines are the launches without hardening that have passed so far.
 	Baselines() []trial.Result
+	// Earlier are the demotions of an earlier proof that this one cannot judge. It is asked after the baseline.
+	Earlier() []verdict.Demotion
 	// StandIn launches a program that only waits, instead of a service whose own process has ended already, and returns
 	// its confinement.
 	StandIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error)
@@ -84,7 +86,7 @@ func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
 
 func (s *search) run(ctx context.Context) (Outcome, error) {
 	for _, phase := range []func(context.Context) error{
-		s.attempts.baseline, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutUnwanted,
+		s.attempts.baseline, s.keepEarlier, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutUnwanted,
 	} {
 		if err := phase(ctx); err != nil {
 			return Outcome{}, err
@@ -124,6 +126,21 @@ func planWithout(in generator.Input, leftOut map[string]string, keep func(*direc
 // passes tries the plan of the first n candidates, unless it was tried before.
 func (s *search) passes(ctx context.Context, n int) (trial.Result, error) {
 	return s.attempts.try(ctx, s.plan(n))
+}
+
+// keepEarlier begins with the demotions of an earlier proof that this one cannot judge, as far as the profile asks for
+// the same as then.
+func (s *search) keepEarlier(context.Context) error {
+	for _, d := range s.trier.Earlier() {
+		of, known := directive.Lookup(d.Directive)
+		if !known {
+			continue
+		}
+		if c := s.candidate(of); c.from() == d.From {
+			c.keep(d)
+		}
+	}
+	return nil
 }
 
 // leaveOutUntried turns off the directives that would refuse the service what the place withholds from it anyway: their

@@ -51,6 +51,7 @@ func input(p *profiles.Profile) generator.Input {
 
 // fake is a Trier for a service that is defined only by the conditions under which it breaks.
 type fake struct {
+	earlier   []verdict.Demotion // of an earlier proof
 	breaks    func(plan generator.Plan) bool
 	show      func(r *trial.Result, plan generator.Plan) // adds evidence to a result; nil = there is none
 	launches  int
@@ -76,6 +77,8 @@ func (f *fake) Try(_ context.Context, plan generator.Plan) (trial.Result, error)
 }
 
 func (f *fake) Baselines() []trial.Result { return f.baselines }
+
+func (f *fake) Earlier() []verdict.Demotion { return f.earlier }
 
 func (f *fake) StandIn(context.Context, generator.Plan) (confine.Confinement, error) {
 	return f.confined, nil
@@ -580,5 +583,45 @@ func TestRunAlternatives(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"ReadWritePaths": "/srv/x"}, brief(found.Demotions)); diff != "" ||
 		err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestEarlier: a demotion of an earlier proof that this one cannot judge stays, with what showed it, while the profile
+// asks for the same. The search goes on from there.
+func TestEarlier(t *testing.T) {
+	said := []verdict.Evidence{{Kind: "check", Text: "page: 404"}}
+	p := &profiles.Profile{Name: "x", Service: []profiles.Setting{
+		{Name: "ProtectSystem", Values: []string{"strict"}},
+		{Name: "ProtectHome", Values: []string{"yes"}},
+		{Name: "LockPersonality", Values: []string{"yes"}},
+	}}
+	f := &fake{
+		breaks: func(p generator.Plan) bool { return has(p, "LockPersonality") },
+		earlier: []verdict.Demotion{
+			{
+				Directive: "ProtectSystem", From: "strict", To: "full", Reason: "why", Evidence: said,
+				Checks: []string{"page"},
+			},
+			{Directive: "ProtectHome", From: "tmpfs", To: verdict.Off, Checks: []string{"page"}},
+		},
+	}
+	found, err := f.prove(input(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range found.Demotions {
+		got = append(got, fmt.Sprintf("%s %s %s %v %v", d.Directive, d.From, d.To, d.Checks, d.Evidence))
+	}
+	want := []string{
+		"LockPersonality yes off [] [{exit status 1}]", "ProtectSystem strict full [page] [{check page: 404}]",
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	text := found.Plan.Text()
+	if !strings.Contains(text, "ProtectSystem=full\n") || !strings.Contains(text, "ProtectHome=yes") {
+		t.Error(text)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"temper/harness/check"
 	"temper/internal/systemd"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // check runs the checks of a phase. It stops them when the service fails: the failure of the service is better evidence
@@ -29,7 +30,7 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	if phase != "stopped" {
 		during, env.Gone, end = watchEnd(ctx, l.now)
 	}
-	outcomes := check.Run(during, env, l.Profile.Checks, phase)
+	outcomes := check.Run(during, env, l.checksOf(phase), phase)
 	bad := end()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -39,17 +40,38 @@ func (l *launch) check(ctx context.Context, phase string) error {
 		over = l.fail("exit", "%s: %s", phase, ended(*bad))
 	}
 	for _, o := range outcomes {
-		text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
-		switch {
-		case o.OK:
-		case o.Required:
-			over = l.fail("check", "%s", text)
-			l.result.Checks = append(l.result.Checks, o.Name)
-		default:
-			l.result.Warnings = append(l.result.Warnings, verdict.Evidence{Kind: "check", Text: text})
+		if failed := l.judge(o); over == nil {
+			over = failed
 		}
 	}
 	return over
+}
+
+// checksOf are the checks of a phase, without those that show nothing there.
+func (l *launch) checksOf(phase string) []profiles.Check {
+	return slices.DeleteFunc(slices.Clone(l.Profile.Checks), func(c profiles.Check) bool {
+		return slices.Contains(l.Skip, CheckRun{c.Name, phase})
+	})
+}
+
+// judge records the outcome of a check, and fails the launch if that counts. Without hardening the launch goes on after
+// a failed check, so that one launch shows all that fail. A check that runs without hardening has to run with it too.
+func (l *launch) judge(o check.Outcome) error {
+	l.result.Outcomes = append(l.result.Outcomes, o)
+	hardened := l.result.Dropin != ""
+	text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
+	switch {
+	case o.OK, o.NotRun && !hardened:
+	case !o.Required:
+		l.result.Warnings = append(l.result.Warnings, verdict.Evidence{Kind: checkFailed, Text: text})
+	case o.NotRun:
+		return l.fail(checkFailed, "%s, but it ran without hardening", text)
+	case hardened:
+		return l.fail(checkFailed, "%s", text)
+	default:
+		_ = l.fail(checkFailed, "%s", text)
+	}
+	return nil
 }
 
 // watchEnd polls the state of a service until stop is called. When the service has failed, or its state cannot be read,

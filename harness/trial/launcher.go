@@ -37,6 +37,7 @@ type Request struct {
 	Witness    bool              // record what the kernel refuses to the service
 	StartAgain bool              // start the service once more after its stop
 	Lasting    Lasting
+	Skip       []CheckRun // checks that are not run, since they showed nothing without hardening
 }
 
 // Lasting finds out what a launch without hardening has made permanently.

@@ -14,9 +14,13 @@ import (
 	"temper/profiles"
 )
 
-// SetUp runs the setup commands of a profile in the place.
+// SetUp runs the setup commands of a profile in the place. Those for a container never run on a machine that stays.
 func SetUp(ctx context.Context, where *place.Place, p *profiles.Profile, unit string) error {
-	for _, line := range p.Prove.Setup {
+	lines := p.Prove.Setup
+	if where.Kind() == "container" {
+		lines = slices.Concat(lines, p.Prove.ContainerSetup)
+	}
+	for _, line := range lines {
 		r, err := where.Run(ctx, place.Command{
 			Args: []string{"/bin/sh", "-c", line}, Env: Variables(where, unit, "setup"), Timeout: p.Prove.Timeout,
 		})

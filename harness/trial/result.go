@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/harness/check"
 	"temper/harness/confine"
 	"temper/harness/observe"
 	"temper/harness/witness"
@@ -26,7 +27,8 @@ type Result struct {
 	Refused   witness.Record   // what the kernel refused to it; empty if there is no witness
 	Withheld  []witness.Denial // the denials of root that the place causes for every service
 	NoWitness error            // why there is no witness; nil if there is one, or none was wanted
-	Checks    []string         // names of the required checks that failed
+	Outcomes  []check.Outcome  // of its checks, in all phases
+	Work      []string         // what shows that it did its work, apart from checks
 	Limits    []string         // of the place that its processes ran into meanwhile
 	Status    int32            // exit status of the main process, 0 while it runs
 	Took      time.Duration
@@ -64,6 +66,42 @@ func (r Result) OnlyDiffers() bool {
 func (r Result) OnlyLogsDiffer() bool {
 	isLog := func(e verdict.Evidence) bool { return strings.HasPrefix(e.Text, observe.NewError) }
 	return r.OnlyDiffers() && !slices.ContainsFunc(r.Failures, func(e verdict.Evidence) bool { return !isLog(e) })
+}
+
+// checkFailed is the kind of evidence for a failed check.
+const checkFailed = "check"
+
+// A CheckRun is one check in one phase.
+type CheckRun struct{ Check, Phase string }
+
+// FailedChecks are the required checks that failed. With hardening, one that did not run has failed.
+func (r Result) FailedChecks() []CheckRun {
+	return r.checks(func(o check.Outcome) bool { return o.Required && !o.OK && (!o.NotRun || r.Dropin != "") })
+}
+
+// NotRun are the checks that did nothing.
+func (r Result) NotRun() []CheckRun { return r.checks(func(o check.Outcome) bool { return o.NotRun }) }
+
+func (r Result) checks(match func(check.Outcome) bool) []CheckRun {
+	var list []CheckRun
+	for _, o := range r.Outcomes {
+		if match(o) {
+			list = append(list, CheckRun{o.Name, o.Phase})
+		}
+	}
+	return list
+}
+
+// OnlyChecksFailed reports whether the service ran, and nothing failed but checks.
+func (r Result) OnlyChecksFailed() bool {
+	isOther := func(e verdict.Evidence) bool { return e.Kind != checkFailed }
+	return !r.OK && len(r.FailedChecks()) > 0 && !slices.ContainsFunc(r.Failures, isOther)
+}
+
+// WithoutFailures returns the result as it is without the checks that failed.
+func (r Result) WithoutFailures() Result {
+	r.Failures, r.OK = nil, true
+	return r
 }
 
 // Evidence is the evidence of a failed launch: up to three failures, and the last line of its log.

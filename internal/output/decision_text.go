@@ -26,6 +26,7 @@ func (p Printer) Decision(d generator.Decision, s inforce.Service) error {
 	if d.Text != "" {
 		fmt.Fprintf(p.Out, "\n%s\n", d.Text)
 	}
+	p.unchecked(s.Verdict)
 	if err := p.section(forbiddenHeading(d, s), forbidden(d)); err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (p Printer) lastAttempt(s inforce.Service) {
 	if s.LastAttempt != nil {
 		result, reason = s.LastAttempt.Result, s.LastAttempt.Reason
 	}
-	if reason == "" {
+	if reason == "" || s.LastAttempt == nil && s.Works() {
 		return
 	}
 	p.line(0, "last attempt: %s: %s (its log: temper show %s --trials)", result, reason, s.Unit)

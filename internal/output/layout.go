@@ -119,15 +119,15 @@ func (p Printer) colored(state inforce.State, text string) string {
 	return text
 }
 
-// coloredResult gives the result of a proof its colour.
-func (p Printer) coloredResult(result string) string {
+// coloredResult gives the result of a proof, in words, its colour.
+func (p Printer) coloredResult(v verdict.Verdict) string {
 	switch {
-	case result == verdict.Proven:
-		return p.in(green, result)
-	case slices.Contains([]string{verdict.Broken, verdict.BrokenBaseline}, result):
-		return p.in(red, result)
+	case v.Result == verdict.Proven:
+		return p.in(green, v.Summary())
+	case slices.Contains([]string{verdict.Broken, verdict.BrokenBaseline}, v.Result):
+		return p.in(red, v.Summary())
 	}
-	return p.in(yellow, result)
+	return p.in(yellow, v.Summary())
 }
 
 func (p Printer) in(color, text string) string {

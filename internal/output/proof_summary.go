@@ -37,7 +37,7 @@ func (p Printer) ProofSummary(verdicts []verdict.Verdict, when When) {
 	if len(verdicts) > 1 {
 		var parts []string
 		for _, result := range []string{
-			verdict.Proven, verdict.BrokenBaseline, verdict.Flaky, verdict.Inconclusive,
+			verdict.Proven, verdict.Started, verdict.BrokenBaseline, verdict.Flaky, verdict.Inconclusive,
 		} {
 			if n := count[result]; n > 0 {
 				parts = append(parts, fmt.Sprintf("%d %s", n, result))

@@ -29,13 +29,23 @@ func (p Printer) Verdicts(verdicts []verdict.Verdict) error {
 type result struct {
 	name    string
 	ok      bool
+	skipped bool // it did not run
 	message string
 	details string
 }
 
-// results are the tests that a CI system shows for a verdict: the proof itself, and one failed test for every demotion.
+// results are the tests that a CI system shows for a verdict: the proof itself, each check, and one failed test for
+// every demotion.
 func results(v verdict.Verdict) []result {
 	list := []result{{name: "works hardened", ok: v.Result == verdict.Proven, message: v.Result, details: v.Reason}}
+	if v.Use != nil {
+		for _, c := range v.Use.Checks {
+			list = append(list, result{
+				name: "check " + c.Name, ok: c.Result == verdict.Passed, message: c.Result + after(": ", c.Reason),
+				skipped: c.Result != verdict.Passed, // one that fails and counts makes the proof fail
+			})
+		}
+	}
 	for _, d := range v.Demotions {
 		var details strings.Builder
 		for _, e := range d.Evidence {
@@ -64,7 +74,10 @@ func (p Printer) junit(verdicts []verdict.Verdict) error {
 		suite := junit.Suite{Name: v.Unit, Seconds: v.Seconds}
 		for _, r := range results(v) {
 			c := junit.Case{Class: v.Unit, Name: r.name}
-			if !r.ok {
+			switch {
+			case r.skipped:
+				c.Skipped = &junit.Text{Message: r.message}
+			case !r.ok:
 				c.Failure = &junit.Text{Message: r.message, Details: r.details}
 			}
 			suite.Cases = append(suite.Cases, c)
@@ -80,12 +93,15 @@ func (p Printer) tap(verdicts []verdict.Verdict) error {
 	for _, v := range verdicts {
 		for _, r := range results(v) {
 			word := "ok"
-			if !r.ok {
+			if !r.ok && !r.skipped {
 				word = "not ok"
 			}
 			name := strings.ReplaceAll(v.Unit+": "+r.name, "#", `\#`)
+			if r.skipped {
+				name += " # SKIP " + strings.ReplaceAll(r.message, "\n", " ")
+			}
 			lines = append(lines, fmt.Sprintf("%s %d - %s", word, len(lines)+1, name))
-			if !r.ok {
+			if !r.ok && !r.skipped {
 				lines[len(lines)-1] += "\n" + comment(r.message+"\n"+r.details)
 			}
 		}

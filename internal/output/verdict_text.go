@@ -15,8 +15,8 @@ func (p Printer) line(indent int, format string, args ...any) {
 
 // verdict prints the verdict on a unit for people.
 func (p Printer) verdict(v verdict.Verdict) {
-	text := v.Unit + ": " + p.coloredResult(v.Result)
-	if v.Result == verdict.Proven {
+	text := v.Unit + ": " + p.coloredResult(v)
+	if v.Works() {
 		text += fmt.Sprintf(", exposure %.1f -> %.1f, %s, %s", v.Exposure.Before, v.Exposure.After,
 			plural(directives(v), "directive"), plural(len(v.Demotions), "demotion"))
 	}
@@ -27,6 +27,7 @@ func (p Printer) verdict(v verdict.Verdict) {
 	if p.Verbose {
 		p.applied(v.Applied)
 	}
+	p.unchecked(v)
 	for _, d := range v.Demotions {
 		p.demotion(d)
 	}
@@ -64,6 +65,25 @@ func alike(list []verdict.Evidence) []verdict.Evidence {
 		first[i].Text += fmt.Sprintf(" (and %d more like this; all: --format json)", n)
 	}
 	return first
+}
+
+// unchecked prints which checks did not run or were set aside, and why.
+func (p Printer) unchecked(v verdict.Verdict) {
+	for _, c := range v.Unchecked() {
+		what := "did not run"
+		if c.Result == verdict.SetAside {
+			what = "is set aside, since it fails without hardening too"
+		}
+		p.line(2, "check %q %s%s", c.Name, what, after(": ", c.Reason))
+	}
+}
+
+// after returns text after a mark; nothing if there is no text.
+func after(mark, text string) string {
+	if text == "" {
+		return ""
+	}
+	return mark + text
 }
 
 // applied prints the assignments of a drop-in as a paragraph.

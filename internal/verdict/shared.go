@@ -20,6 +20,14 @@ func (v Verdict) Shared() Verdict {
 	v.Reason = ""
 	v.LastAttempt = nil
 	v.Advisories = sharedEvidence(v.Advisories)
+	if v.Use != nil {
+		use := *v.Use
+		use.Checks = slices.Clone(use.Checks)
+		for i := range use.Checks {
+			use.Checks[i].Reason = ""
+		}
+		v.Use = &use
+	}
 	v.Demotions = slices.Clone(v.Demotions)
 	for i, d := range v.Demotions {
 		v.Demotions[i].Evidence = sharedEvidence(d.Evidence)

@@ -9,9 +9,10 @@ import "strings"
 
 // Results of proving a unit.
 const (
-	Proven         = "proven"          // the drop-in passed every check in a fresh trial
+	Proven         = "proven"          // it was used, and did what it does without hardening
+	Started        = "started"         // it starts, stays and stops as without hardening, and nobody used it
 	Broken         = "broken"          // it did not start hardened on this machine, even if its trials passed
-	BrokenBaseline = "broken-baseline" // a check fails even without hardening, so nothing is known
+	BrokenBaseline = "broken-baseline" // it does not run even without hardening, so nothing is known
 	Flaky          = "flaky"           // trials of the same drop-in disagreed
 	Revoked        = "revoked"         // a person has said that nothing is to be applied, until a person has it proven
 	Inconclusive   = "inconclusive"    // the harness could not decide; Reason says why
@@ -36,6 +37,7 @@ type Verdict struct {
 	LeftOut     []LeftOut   `json:"left_out"`
 	Advisories  []Evidence  `json:"advisories"`
 	Loose       []Loose     `json:"loose,omitempty"` // only if the user asked for it
+	Use         *Use        `json:"use,omitempty"`   // how much of the service was used; nil in a verdict of 0.1.0
 	Dropin      string      `json:"dropin"`          // the exact text that the generator writes
 	Trials      int         `json:"trials"`
 	Seconds     float64     `json:"seconds"`
@@ -100,6 +102,7 @@ type Demotion struct {
 	To        string     `json:"to"`
 	Reason    string     `json:"reason"`
 	Evidence  []Evidence `json:"evidence"`
+	Checks    []string   `json:"checks,omitempty"` // the checks that fail without it
 }
 
 // Off is the To of a demotion that leaves the directive out.
