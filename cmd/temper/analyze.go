@@ -143,8 +143,7 @@ func (f *analyzeFlags) run(ctx context.Context, c *cobra.Command, units []string
 		return err
 	}
 	if len(unknown) > 0 {
-		_, err := explain.FindUnits(&unit.Loader{Root: f.host(), Path: a.Source.Path}, unknown, "temper analyze")
-		return err
+		return f.unknown(a, unknown)
 	}
 	if failed {
 		return exitError(exitFindings)
@@ -156,7 +155,25 @@ func (f *analyzeFlags) run(ctx context.Context, c *cobra.Command, units []string
 func isUnknown(e report.Entry) bool {
 	notThere := errors.Is(e.Err, unit.ErrNotFound) ||
 		errors.Is(e.Err, online.ErrNotLoaded) && strings.HasSuffix(e.Err.Error(), "not-found")
-	return notThere && e.Unit != "" && !isFile(e.Unit)
+	return notThere && e.Unit != ""
+}
+
+// unknown says which of the units that the user has named do not exist.
+func (f *analyzeFlags) unknown(a *analysis.Analysis, units []string) error {
+	var names []string
+	var problems []error
+	for _, arg := range units {
+		if isFile(arg) {
+			problems = append(problems, fmt.Errorf("there is no unit file %s", arg))
+		} else {
+			names = append(names, arg)
+		}
+	}
+	_, err := explain.FindUnits(&unit.Loader{Root: f.host(), Path: a.Source.Path}, names, "temper analyze")
+	if err != nil {
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
 }
 
 // check returns what is wrong with the flags.

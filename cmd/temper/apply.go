@@ -114,6 +114,9 @@ func (a *app) applyAll(ctx context.Context, here *place.Place, m inforce.Machine
 	results := []apply.Result{}
 	var stop error
 	for i, name := range units {
+		if len(units) > 1 {
+			fmt.Fprintf(a.err, "unit %d of %d: %s\n", i+1, len(units), name)
+		}
 		r, err := a.applyOne(ctx, here, m, name)
 		if err != nil {
 			stop = fmt.Errorf("%s: %w", name, err)

@@ -97,7 +97,7 @@ func (s *Service) hardened(d generator.Decision, r *Running) {
 	case !r.Active:
 		s.State = AtNextStart
 		s.Why += "; does not run, hardened when it starts"
-	case r.Loaded != d.Text:
+	case !sameSettings(r.Loaded, d.Text):
 		s.State = RestartNeeded
 		s.Why += "; systemd has not read what is decided now"
 	case len(r.Demoted) > 0:
@@ -114,6 +114,17 @@ func (s *Service) hardened(d generator.Decision, r *Running) {
 		s.State = RestartNeeded
 		s.Why += "; its process may have started before that"
 	}
+}
+
+// sameSettings reports whether two drop-ins differ in nothing but comments: that of a template names the template.
+func sameSettings(a, b string) bool {
+	return slices.Equal(settings(a), settings(b))
+}
+
+func settings(dropin string) []string {
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(dropin), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "#")
+	})
 }
 
 // notHardened says how a service stands to which nothing is applied.

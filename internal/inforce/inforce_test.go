@@ -66,6 +66,11 @@ func TestOf(t *testing.T) {
 			inforce.RestartNeeded, "w; systemd has not read what is decided now", "sudo temper apply a.service",
 		},
 		{
+			"systemd has that of the template", text, proven,
+			running(inforce.Running{Holds: both, Loaded: "# Why: temper show a@.service\n" + text}),
+			inforce.Hardened, "w", "",
+		},
+		{
 			"demoted since it started", text, proven,
 			running(inforce.Running{Holds: both, Loaded: text, Demoted: []string{"A", "B", "C", "D", "E"}}),
 			inforce.RestartNeeded, "w; its process is still forbidden what it needs: A=, B=, C= and 2 more",
