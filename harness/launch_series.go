@@ -13,7 +13,6 @@ import (
 	"temper/harness/lock"
 	"temper/harness/observe"
 	"temper/harness/place"
-	"temper/harness/proc"
 	"temper/harness/trial"
 	"temper/harness/usage"
 	"temper/internal/host"
@@ -30,16 +29,16 @@ type series struct {
 	newPlace func(ctx context.Context) (*place.Place, error) // boots a place like the first; nil = impossible
 
 	protection  hostProtection
-	current     readyPlace       // the place of the next launch
-	alwaysFresh bool             // each further launch is the first one of the service in its place
-	launches    int              // number of launches so far
-	baselines   []trial.Result   // launches without hardening that passed; hardened ones are compared with them
-	unhardened  []proc.Mount     // the mounts of the service without hardening; nil until a launch has shown them
-	placeFault  string           // why the place, not the service, may have caused a failure; empty if there is no sign
-	setAside    []usage.SetAside // checks that fail alike without hardening
-	limits      []string         // limits of the place that launches reached and passed
-	noWitness   error            // why there is no witness; nil while there is one
-	leftOnHost  []string         // what the first launch made on the host and the next boot removes
+	current     readyPlace          // the place of the next launch
+	alwaysFresh bool                // each further launch is the first one of the service in its place
+	launches    int                 // number of launches so far
+	baselines   []trial.Result      // launches without hardening that passed; hardened ones are compared with them
+	unhardened  confine.Confinement // of a launch without hardening; the zero value until there is one
+	placeFault  string              // why the place may have caused a failure; empty if there is no sign
+	setAside    []usage.SetAside    // checks that fail alike without hardening
+	limits      []string            // limits of the place that launches reached and passed
+	noWitness   error               // why there is no witness; nil while there is one
+	leftOnHost  []string            // what the first launch made on the host and the next boot removes
 
 	disableOriginals bool // nothing may start the service itself during a trial
 }
@@ -138,8 +137,8 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	}
 	result.Withheld = blame.Withheld(result.Refused, s.current.Withholds)
 	result.Limits = s.current.LimitsReached().Since(reached)
-	if result.Dropin == "" && s.unhardened == nil {
-		s.unhardened = result.Mounts
+	if result.Dropin == "" && s.unhardened.Mounts == nil {
+		s.unhardened = result.Confinement
 	}
 	if result.Dropin == "" && result.OK {
 		s.baselines = append(s.baselines, result)
@@ -186,12 +185,12 @@ func (s *series) standIn(ctx context.Context, plan generator.Plan) (confine.Conf
 		return confine.Confinement{}, err
 	}
 	defer release()
-	if s.unhardened == nil {
+	if s.unhardened.Mounts == nil {
 		without, err := s.launcher().StandIn(ctx, trial.Request{}, waiters[i])
 		if err != nil {
 			return without, err
 		}
-		s.unhardened = without.Mounts
+		s.unhardened = without
 	}
 	return s.launcher().StandIn(ctx, trial.Request{Plan: plan, Unhardened: s.unhardened}, waiters[i])
 }

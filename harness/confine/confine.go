@@ -24,8 +24,8 @@ type Subject struct {
 	Cgroups  []string                           // directories of control groups: the unit's, and those only it is in
 	Property func(directive string) (value any) // the property of the unit; nil if systemd has none
 	Version  int                                // of systemd
-	// Unhardened are the mounts that the main process of the unit has without hardening; nil if they are not known.
-	Unhardened []proc.Mount
+	// Unhardened is what was read of the unit without hardening; the zero value if that is not known.
+	Unhardened Confinement
 	// NotAttached is why BPF programs for the unit could not be attached, where that is known.
 	NotAttached error
 }
@@ -38,6 +38,8 @@ type Confinement struct {
 	Partly   map[string]string // those that were seen to hold only in part, and what was seen of the other part
 	Weakens  map[string]string // those that give back what is closed without hardening, and what that is
 	Mounts   []proc.Mount      // of the process
+	// OwnMounts says that the process has another mount namespace than PID 1.
+	OwnMounts bool
 }
 
 // Read finds out which directives of a plan hold for a process. It returns an error if the place has ended.
@@ -78,6 +80,7 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 	t.programs = programs(k, s.Cgroups)
 	c := Confinement{
 		NoEffect: map[string]string{}, Partly: map[string]string{}, Weakens: t.weakens(plan), Mounts: process.mounts,
+		OwnMounts: !process.SameNamespace(leader.Process, "mnt"),
 	}
 	for _, item := range plan.Items {
 		name := item.Directive.Name

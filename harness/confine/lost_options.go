@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"temper/generator"
 	"temper/harness/proc"
@@ -25,22 +26,23 @@ func (l loss) String() string {
 var closing = []string{"ro", "noexec", "nosuid", "nodev"}
 
 // weakens says which directives of a plan mount something without an option that the process has there without the
-// plan. Where the table does not tell which of them mounts there, it says so of all of them that mount anything.
+// plan. Where the table does not tell which of them mounts there, it says so of all of them that mount anything, unless
+// the unit itself mounts nothing: what is lost then is what the service had mounted.
 func (t traces) weakens(plan generator.Plan) map[string]string {
 	weak := map[string]string{}
 	for _, l := range t.lost() {
-		for _, d := range culprits(plan, l, t.Version) {
+		for _, d := range t.culprits(plan, l) {
 			weak[d] = cmp.Or(weak[d], l.String())
 		}
 	}
 	return weak
 }
 
-func culprits(plan generator.Plan, l loss, version int) []string {
+func (t traces) culprits(plan generator.Plan, l loss) []string {
 	var there, anywhere []string
 	for _, i := range plan.Items {
-		points := i.Directive.MountPoints(i.Lines, version)
-		if len(points) > 0 {
+		points := i.Directive.MountPoints(i.Lines, t.Version)
+		if len(points) > 0 && t.Unhardened.OwnMounts {
 			anywhere = append(anywhere, i.Directive.Name)
 		}
 		if slices.Contains(points, l.point) {
@@ -56,14 +58,15 @@ func culprits(plan generator.Plan, l loss, version int) []string {
 // lost compares the mounts of the process with those that the service has without hardening, at every mount point of
 // either.
 func (t traces) lost() []loss {
-	if t.Unhardened == nil {
+	unhardened := t.Unhardened.Mounts
+	if unhardened == nil {
 		return nil
 	}
 	root := host.At(t.process.Root())
 	var all []loss
-	for _, point := range points(t.Unhardened, t.process.mounts) {
-		before, now := proc.Covering(t.Unhardened, point), proc.Covering(t.process.mounts, point)
-		if _, err := root.Lstat(point); err != nil {
+	for _, point := range points(unhardened, t.process.mounts) {
+		before, now := proc.Covering(unhardened, point), proc.Covering(t.process.mounts, point)
+		if _, err := root.Lstat(point); err != nil || isEmpty(now, unhardened) {
 			continue
 		}
 		for _, option := range closing {
@@ -73,6 +76,13 @@ func (t traces) lost() []loss {
 		}
 	}
 	return all
+}
+
+// isEmpty reports whether there is nothing in a mount and nobody can put anything there: it is a path that systemd has
+// made inaccessible, or a read-only file system of which nothing is mounted without hardening.
+func isEmpty(m proc.Mount, unhardened []proc.Mount) bool {
+	isNew := !slices.ContainsFunc(unhardened, func(u proc.Mount) bool { return u.Device == m.Device })
+	return strings.Contains(m.Root, "/systemd/inaccessible/") || isNew && m.Has("ro")
 }
 
 // points are the different mount points of two processes.

@@ -18,6 +18,7 @@ func TestWeakens(t *testing.T) {
 	at := func(option, path string) string { return "takes the mount option " + option + " from " + path }
 	for _, tc := range []struct {
 		name, without, with, leader, status string
+		shared                              bool // the unit without hardening has the mounts of PID 1
 		want                                map[string]string
 	}{
 		{name: "the same mounts", without: tmp, with: tmp},
@@ -39,6 +40,16 @@ func TestWeakens(t *testing.T) {
 		{
 			name: "a mount that is gone", without: "3 1 0:3 / /srv ro - ext4 x rw\n", with: "",
 			want: map[string]string{"PrivateTmp": at("ro", "/srv"), "InaccessiblePaths": at("ro", "/srv")},
+		},
+		{name: "a mount that the service had made", without: "3 1 0:3 / /srv ro - ext4 x rw\n", shared: true},
+		{
+			name: "an inaccessible path", without: tmp,
+			with: "2 1 0:9 /systemd/inaccessible/dir /tmp ro - tmpfs x rw\n",
+		},
+		{name: "a new file system without files", without: tmp, with: "2 1 0:7 / /tmp ro - tmpfs x rw\n"},
+		{
+			name: "an old file system, read-only", without: tmp, with: "2 1 0:2 / /tmp ro - tmpfs x rw\n",
+			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
 		},
 		{name: "a path that the process no longer sees", without: "3 1 0:3 / /gone ro - ext4 x rw\n"},
 		{name: "nosuid", without: "3 1 0:3 / /tmp rw,nosuid - ext4 x rw\n", with: newTmp, want: map[string]string{
@@ -72,7 +83,8 @@ func TestWeakens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := Subject{PID: 7, Leader: 1, Version: 257, Unhardened: unhardened}
+			s := Subject{PID: 7, Leader: 1, Version: 257}
+			s.Unhardened = Confinement{Mounts: unhardened, OwnMounts: !tc.shared}
 			k := fakeKernel{outside: rootMount + tc.with}
 			got, err := read(proctest.Dir(t, map[int]proctest.Process{1: leader, 7: process}), k, s, plan)
 			if err != nil {

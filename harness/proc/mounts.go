@@ -18,6 +18,7 @@ type Mount struct {
 	ID      int
 	Parent  int    // the id of the mount on which it is mounted
 	Device  string // "0:25"
+	Root    string // the directory of the file system that is mounted
 	Point   string
 	Options []string // of the mount
 	Super   []string // of the file system
@@ -45,7 +46,8 @@ func ParseMounts(text []byte) ([]Mount, error) {
 	var mounts []Mount
 	for _, i := range infos {
 		mounts = append(mounts, Mount{
-			ID: i.ID, Parent: i.Parent, Device: fmt.Sprintf("%d:%d", i.Major, i.Minor), Point: i.Mountpoint,
+			ID: i.ID, Parent: i.Parent, Device: fmt.Sprintf("%d:%d", i.Major, i.Minor), Root: i.Root,
+			Point:   i.Mountpoint,
 			Options: strings.Split(i.Options, ","), Super: strings.Split(i.VFSOptions, ","),
 		})
 	}

@@ -122,7 +122,7 @@ func TestMounts(t *testing.T) {
 	}
 	want := proc.Mount{
 		ID: 23, Parent: 25,
-		Device: "0:21", Point: "/srv/with blank", Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"},
+		Root: "/", Device: "0:21", Point: "/srv/with blank", Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"},
 	}
 	if diff := cmp.Diff(want, got[1]); diff != "" {
 		t.Error(diff)

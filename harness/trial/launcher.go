@@ -11,9 +11,9 @@ import (
 
 	"temper/generator"
 	"temper/harness/clone"
+	"temper/harness/confine"
 	"temper/harness/observe"
 	"temper/harness/place"
-	"temper/harness/proc"
 	"temper/harness/witness"
 	"temper/internal/journal"
 	"temper/internal/systemd"
@@ -32,10 +32,10 @@ type Launcher struct {
 // A Request says what one launch tries, and what earlier launches showed.
 type Request struct {
 	Plan       generator.Plan
-	Baselines  observe.Baselines // what launches without hardening showed
-	Unhardened []proc.Mount      // the mounts of the service in a launch without hardening; nil if they are not known
-	Witness    bool              // record what the kernel refuses to the service
-	StartAgain bool              // start the service once more after its stop
+	Baselines  observe.Baselines   // what launches without hardening showed
+	Unhardened confine.Confinement // what a launch without hardening showed; the zero value if that is not known
+	Witness    bool                // record what the kernel refuses to the service
+	StartAgain bool                // start the service once more after its stop
 	Lasting    Lasting
 	Skip       []CheckRun // checks that are not run, since they showed nothing without hardening
 }
