@@ -48,6 +48,26 @@ func (d *Directive) names(e PathEffect, rank int) bool {
 	return e.Upto == "" || rank <= d.rank(e.Upto)
 }
 
+// MountPoints lists the paths at which systemd mounts something because of the assignments lines.
+func (d *Directive) MountPoints(lines []string, version int) []string {
+	var points []string
+	for _, e := range d.NamedPaths(lines) {
+		points = append(points, realPath(e.Path))
+	}
+	if _, ok := d.kind.(openPathList); ok {
+		for _, w := range pathWords(lines) {
+			points = append(points, realPath(barePath(w)))
+		}
+	}
+	if d.Ordered() && len(lines) > 0 {
+		v, _ := d.Value(lines[len(lines)-1], version)
+		for _, m := range d.mounts(v, version) {
+			points = append(points, m.Path)
+		}
+	}
+	return points
+}
+
 // ListsPaths reports whether the directive is a list of paths that have to exist when the service starts.
 func (d *Directive) ListsPaths() bool {
 	switch d.kind.(type) {

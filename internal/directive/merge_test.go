@@ -831,6 +831,13 @@ var mergeRows = []struct {
 		nil, "BindReadOnlyPaths=",
 	},
 	{
+		"exceptions: from a directory of the unit that is read-only", 257,
+		[]string{"StateDirectory=a b::ro c:d:ro"},
+		"ReadWritePaths",
+		[]string{"/var/lib/a/x", "/var/lib/b/x", "/var/lib/c", "/var/lib/d/x"},
+		[]string{"-/var/lib/a/x"}, "StateDirectory=",
+	},
+	{
 		"exceptions: from a path that only systemd can tell", 252,
 		[]string{"ReadOnlyPaths=/srv/%H/x"},
 		"ReadWritePaths",

@@ -41,6 +41,10 @@ var unitOnly = []unitDirective{
 	{name: "MountAPIVFS", mounts: apiMounts},
 	{name: "BindPaths", binds: true},
 	{name: "BindReadOnlyPaths", binds: true},
+	{name: "RuntimeDirectory", makesIn: "/run"},
+	{name: "StateDirectory", makesIn: "/var/lib"},
+	{name: "CacheDirectory", makesIn: "/var/cache"},
+	{name: "LogsDirectory", makesIn: "/var/log"},
 }
 
 const (

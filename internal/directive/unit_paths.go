@@ -41,26 +41,6 @@ func (d *Directive) mounts(v Value, version int) []Mount {
 	return all
 }
 
-// MountPoints lists the paths at which systemd mounts something because of the assignments lines.
-func (d *Directive) MountPoints(lines []string, version int) []string {
-	var points []string
-	for _, e := range d.NamedPaths(lines) {
-		points = append(points, realPath(e.Path))
-	}
-	if _, ok := d.kind.(openPathList); ok {
-		for _, w := range pathWords(lines) {
-			points = append(points, realPath(barePath(w)))
-		}
-	}
-	if d.Ordered() && len(lines) > 0 {
-		v, _ := d.Value(lines[len(lines)-1], version)
-		for _, m := range d.mounts(v, version) {
-			points = append(points, m.Path)
-		}
-	}
-	return points
-}
-
 // rank returns the rank of the value with this name; 0 if the table has none.
 func (d *Directive) rank(name string) int {
 	for _, v := range d.Values {
@@ -131,7 +111,9 @@ type unitDirective struct {
 	plus   bool    // of a root: "+" before a path says that the path is inside it
 	mounts []Mount // what systemd mounts because of it
 	unless string  // a boolean that decides about these mounts if the unit sets it
-	binds  bool    // it lists SOURCE[:DESTINATION[:OPTIONS]], and systemd mounts at each destination
+	// makesIn is where it makes directories, by a list of NAME[:LINK[:FLAGS]].
+	makesIn string
+	binds   bool // it lists SOURCE[:DESTINATION[:OPTIONS]], and systemd mounts at each destination
 }
 
 // isMounted reports whether the unit has the mounts of the directive.
@@ -331,6 +313,9 @@ func (c Context) reopened(p unitPaths, d *Directive) []closedPath {
 		if row.binds {
 			closed = append(closed, closedBy(row.name, c.destinations(row.name))...)
 		}
+		if row.makesIn != "" {
+			closed = append(closed, closedBy(row.name, c.readOnlyDirectories(row))...)
+		}
 	}
 	for _, row := range table {
 		k, lists := row.kind.(closedPathList)
@@ -366,6 +351,23 @@ func (c Context) destinations(name string) []string {
 	for _, w := range c.pathWords(name) {
 		parts := strings.Split(barePath(w), ":")
 		paths = append(paths, realPath(knownPart(parts[min(1, len(parts)-1)])))
+	}
+	return paths
+}
+
+// readOnlyDirectories lists the directories that a directive of the unit makes read-only, and the links to them.
+func (c Context) readOnlyDirectories(row unitDirective) []string {
+	var paths []string
+	for _, w := range c.pathWords(row.name) {
+		parts := strings.Split(w, ":")
+		if len(parts) < 3 || !slices.Contains(strings.Split(parts[2], ","), "ro") {
+			continue
+		}
+		for _, name := range parts[:2] {
+			if name != "" {
+				paths = append(paths, realPath(knownPart(path.Join(row.makesIn, name))))
+			}
+		}
 	}
 	return paths
 }
