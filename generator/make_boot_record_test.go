@@ -100,6 +100,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		}
 	}
 	const dir, store, units = "etc/temper/profiles.d/", "etc/temper/verdicts/", "usr/lib/systemd/system/"
+	const denied = "[Slice]\nIPAddressDeny=10.0.0.0/8\n"
 	changes := []struct {
 		name    string
 		change  func(*testing.T, string)
@@ -153,6 +154,9 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"a unit is masked until reboot", link("/dev/null", "run/systemd/system/a.service"), 2},
 		{"a unit gets a drop-in until reboot", add("run/systemd/system/a.service.d/x.conf", "[Service]\nNice=1\n"), 3},
 		{"all units get a drop-in until reboot", add("run/systemd/system/service.d/x.conf", "[Service]\nNice=1\n"), 3},
+		{"a slice denies addresses", add("etc/systemd/system/system.slice.d/x.conf", denied), 3},
+		{"a slice denies addresses until reboot", add("run/systemd/system/system.slice.d/x.conf", denied), 3},
+		{"all slices deny addresses until reboot", add("run/systemd/generator/slice.d/x.conf", denied), 3},
 		{"nobody's unit is made", add("run/systemd/generator/nobody.service", "[Service]\nExecStart=/usr/sbin/z\n"), 3},
 		{"the guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard %i\n"), 3},
 		{"a unit is excluded", add("etc/temper/temper.toml", "exclude = [\"a*\"]\n"), 2},
@@ -255,6 +259,9 @@ var states = []struct {
 			"\"/etc/x\" = [\"a.service\"]\n",
 		"etc/temper/profiles.d/t.toml": "units = [\"t@.service\"]\n\n[service]\n" +
 			"NoNewPrivileges = true\n",
+		"etc/temper/profiles.d/n.toml": "units = [\"n.service\"]\n\n[service]\n" +
+			"IPAddressDeny = \"any\"\nIPAddressAllow = \"10.0.0.1\"\n",
+		"usr/lib/systemd/system/n.service":                   "[Service]\nExecStart=/usr/sbin/daemon\n",
 		"usr/lib/systemd/system/t@.service":                  "[Service]\nExecStart=/usr/sbin/daemon\n",
 		"etc/systemd/system/t@own.service.d/override.conf":   "[Service]\nNoNewPrivileges=no\n",
 		"etc/systemd/system/t@other.service.d/override.conf": "[Service]\nNice=1\n",

@@ -121,8 +121,8 @@ func TestMounts(t *testing.T) {
 		}
 	}
 	want := proc.Mount{
-		ID: 23, Parent: 25,
-		Root: "/", Device: "0:21", Point: "/srv/with blank", Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"},
+		ID: 23, Parent: 25, Device: "0:21", Root: "/", Point: "/srv/with blank",
+		Options: []string{"ro", "noexec"}, Super: []string{"rw", "size=1k"},
 	}
 	if diff := cmp.Diff(want, got[1]); diff != "" {
 		t.Error(diff)

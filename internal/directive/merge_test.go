@@ -835,7 +835,8 @@ var mergeRows = []struct {
 		[]string{"StateDirectory=a b::ro c:d:ro"},
 		"ReadWritePaths",
 		[]string{"/var/lib/a/x", "/var/lib/b/x", "/var/lib/c", "/var/lib/d/x"},
-		[]string{"-/var/lib/a/x"}, "StateDirectory=",
+		[]string{"-/var/lib/a/x"},
+		"StateDirectory=",
 	},
 	{
 		"exceptions: from a path that only systemd can tell", 252,

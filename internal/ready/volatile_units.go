@@ -30,6 +30,10 @@ func (r *Record) noneVolatile(now *reader) bool {
 	return true
 }
 
+// systemdSlices begin the names of the slices that systemd's own generators make for its own templates, such as that of
+// systemd-cryptsetup@.service: no profile is about a unit in them.
+const systemdSlices = `system-systemd\x2d`
+
 // concerns reports whether an entry of a directory, as list returns it, could be about a unit of the record. A link can
 // make any name an alias, and the drop-in directory of a prefix is about every unit whose name begins with it.
 func (r *Record) concerns(entry string) bool {
@@ -37,6 +41,9 @@ func (r *Record) concerns(entry string) bool {
 	name, dropin := strings.CutSuffix(name, ".d")
 	if dropin && name == "service" {
 		return true // every service
+	}
+	if name == "slice" || strings.HasSuffix(name, ".slice") {
+		return !strings.HasPrefix(name, systemdSlices) // services inherit from it
 	}
 	bare, service := strings.CutSuffix(name, ".service")
 	if !service {
