@@ -29,12 +29,15 @@ type Directive struct {
 	Default string   // of an ordered directive: the value when nothing is assigned; "" = the weakest
 	With    string   // the directive without which this one does nothing, such as the list of its exceptions
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
-	Filters bool     // systemd implements it with a system call filter; see [Directive.Brings]
-	Widens  []Effect // what it allows: a unit that does not allow this does not get the directive
-	Clashes []Clash  // assignments with which systemd does not load it: a unit that has one does not get the directive
-	Paths   []PathEffect
-	Covers  string  // the value that replaces its hidden paths by file systems of the service's own
-	Mounts  []Mount // what it mounts: a unit that closes one of these does not get the directive
+	// Declares says that what the vendor's unit lists here by name is a need of the service: only a profile that names
+	// the unit takes it away.
+	Declares bool
+	Filters  bool     // systemd implements it with a system call filter; see [Directive.Brings]
+	Widens   []Effect // what it allows: a unit that does not allow this does not get the directive
+	Clashes  []Clash  // assignments with which systemd does not load it: a unit that has one does not get the directive
+	Paths    []PathEffect
+	Covers   string  // the value that replaces its hidden paths by file systems of the service's own
+	Mounts   []Mount // what it mounts: a unit that closes one of these does not get the directive
 	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls,
 	// families or namespaces are concerned follows from the rest of the row.
 	Refuses []refusal.Kind

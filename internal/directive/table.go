@@ -369,7 +369,7 @@ var table = []*Directive{
 		Breaks:  "services whose clients or servers are behind another interface",
 	},
 	{
-		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec,
+		Name: "RestrictAddressFamilies", kind: families{}, Man: manExec, Declares: true,
 		Filters: true,
 		Trace:   SeccompTrace,
 		Refuses: []refusal.Kind{refusal.Family},
@@ -396,13 +396,13 @@ var table = []*Directive{
 		Forbids: "gain privileges by executing set-user-ID programs", Breaks: "sudo, sendmail, su, ping in children",
 	},
 	{
-		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec,
+		Name: "CapabilityBoundingSet", kind: bounding{}, Man: manExec, Declares: true,
 		Trace:   Trace{Kind: Capabilities, Name: "CapBnd"},
 		Refuses: []refusal.Kind{refusal.Capability},
 		Forbids: "have any other capability", Breaks: "whatever needs a capability that is not listed",
 	},
 	{
-		Name: "AmbientCapabilities", Since: 229, kind: ambient{}, Man: manExec,
+		Name: "AmbientCapabilities", Since: 229, kind: ambient{}, Man: manExec, Declares: true,
 		Trace:   Trace{Kind: Capabilities, Name: "CapAmb"},
 		Forbids: "start with any other capability as an unprivileged user",
 		Breaks:  "low ports, raw sockets of unprivileged users",

@@ -68,6 +68,16 @@ func (d *Directive) Grants(want []string, version int) []string {
 	return nil
 }
 
+// Declared returns what assignments of the vendor's unit name as a need of the service. A list of what is refused names
+// none.
+func (d *Directive) Declared(lines []string, version int) []string {
+	isDenied := func(line string) bool { return strings.HasPrefix(line, "~") }
+	if !d.Declares || slices.ContainsFunc(lines, isDenied) {
+		return nil
+	}
+	return d.Grants(lines, version)
+}
+
 // Without returns the assignments want without names, which are some of its [Directive.Grants]. The result forbids at
 // least as much; nil is no assignment at all.
 func (d *Directive) Without(want, names []string, version int) []string {
