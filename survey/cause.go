@@ -21,7 +21,7 @@ var causes = []struct {
 	cause string
 	words *regexp.Regexp
 }{
-	{NoKernelModule, regexp.MustCompile(`(?i)modprobe|kernel module|/lib/modules|module .* not found|not supported by.*kernel`)},
+	{NoKernelModule, regexp.MustCompile(`CONFIG_[A-Z0-9]+_|(?i:modprobe|kernel module|/lib/modules|module .* not found|not supported by.*kernel)`)},
 	{NoHardware, regexp.MustCompile(`(?i)no (such )?device|/dev/|hardware|no .*(adapter|controller|sensor|printer|card|modem)s? `)},
 	{NoPrivilege, regexp.MustCompile(`(?i)operation not permitted|permission denied|not privileged|oom_score|memlock|netlink`)},
 	{NoOtherService, regexp.MustCompile(`(?i)d-?bus|can.?t connect to|connection refused|(mysql|postgres|redis|ldap).*(fail|refused|connect)`)},

@@ -20,6 +20,15 @@ type setup struct {
 	Run      []string `toml:"run"`      // command lines for /bin/sh, as root of the tree, after the installation
 }
 
+// setupText is the file of a setup; nil if the package has none.
+func setupText(pkg string) []byte {
+	data, err := fs.ReadFile(setups, "setups/"+pkg+".toml")
+	if err != nil { // setupOf says why
+		return nil
+	}
+	return data
+}
+
 // setupOf returns the setup of a package, if it has one.
 func setupOf(pkg string) (s setup, found bool, err error) {
 	name := "setups/" + pkg + ".toml"

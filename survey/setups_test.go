@@ -29,9 +29,10 @@ func TestSetups(t *testing.T) {
 // TestCauseOf: what services of Debian 13 said when they did not start as they were installed.
 func TestCauseOf(t *testing.T) {
 	for said, want := range map[string]string{
-		"rpcbind: cannot open file = /run/rpcbind/rpcbind.xdr":                        NoCause,
-		"Failed to open /etc/stunnel/stunnel.conf: No such file or directory":         NoConfiguration,
-		"modprobe: FATAL: Module ipmi_si not found in directory /lib/modules/6.18.44": NoKernelModule,
+		"rpcbind: cannot open file = /run/rpcbind/rpcbind.xdr":                         NoCause,
+		"Failed to open /etc/stunnel/stunnel.conf: No such file or directory":          NoConfiguration,
+		"modprobe: FATAL: Module ipmi_si not found in directory /lib/modules/6.18.44":  NoKernelModule,
+		"The following options are missing in the kernel: CONFIG_CRYPTO_USER_API_HASH": NoKernelModule,
 		"No such device": NoHardware,
 		"socket(AF_NETLINK): Operation not permitted":              NoPrivilege,
 		"could not connect to database: mysql: connection refused": NoOtherService,

@@ -134,7 +134,8 @@ func (s *survey) survey(ctx context.Context, name string) {
 	if err != nil && !results.Missing(err) {
 		s.Report.Warn(fmt.Errorf("%w; it is tried again", err))
 	}
-	if err == nil && !s.Again && old.Version == version && old.Suite == s.Suite && old.Inputs == s.inputs(old.Units) {
+	same := old.Version == version && old.Suite == s.Suite && old.Inputs == s.inputs(name, old.Units)
+	if err == nil && !s.Again && same {
 		s.count(&s.tally.PassedOver)
 		s.Report.Package(old)
 		return
@@ -156,7 +157,7 @@ func (s *survey) survey(ctx context.Context, name string) {
 		s.Report.Warn(fmt.Errorf("%s: %w", name, err))
 	case worse: // the package is not done until a person has accepted this
 	default:
-		p.Inputs = s.inputs(p.Units)
+		p.Inputs = s.inputs(name, p.Units)
 		p.Seconds = time.Since(p.Began).Truncate(time.Second / 10).Seconds()
 		if err := s.Out.PutPackage(p); err != nil {
 			s.count(&s.tally.Faults)
@@ -166,9 +167,11 @@ func (s *survey) survey(ctx context.Context, name string) {
 	s.Report.Package(p)
 }
 
-// inputs is a digest of what the results on units depend on, besides their package: the profiles.
-func (s *survey) inputs(units []string) string {
+// inputs is a digest of what the results on the units of a package depend on, besides its version: its setup, and the
+// profiles.
+func (s *survey) inputs(pkg string, units []string) string {
 	h := sha256.New()
+	h.Write(setupText(pkg))
 	add := func(p *profiles.Profile) { fmt.Fprintf(h, "%s\x00", p.Digest) }
 	for _, name := range units {
 		named := s.Profiles.Naming(name)

@@ -7,6 +7,7 @@ package debian
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +31,14 @@ type Base struct {
 	Tree  string
 }
 
-// included are the packages of a base tree besides the essential ones.
-const included = "systemd,systemd-sysv,dbus,iproute2,procps,curl,ca-certificates"
+// included are the packages of a base tree besides the essential ones: systemd, and what the checks of profiles use.
+const included = "systemd,systemd-sysv,dbus,iproute2,procps,curl,ca-certificates,logrotate,busybox,netcat-openbsd"
+
+// nameOf names the base tree of a suite: another name where another temper includes other packages.
+func nameOf(suite string) string {
+	sum := sha256.Sum256([]byte(included))
+	return fmt.Sprintf("%s-%x", suite, sum[:4])
+}
 
 // Open returns the base tree of a suite, and makes it with mmdebstrap if the cache does not have it. Two processes that
 // open it at the same time make it once.
@@ -47,7 +54,7 @@ func Open(ctx context.Context, cache, suite string, talk io.Writer) (Base, error
 		return Base{}, err
 	}
 	defer unlock()
-	b := Base{Suite: suite, Tree: filepath.Join(cache, suite)}
+	b := Base{Suite: suite, Tree: filepath.Join(cache, nameOf(suite))}
 	if _, err := os.Stat(b.Tree); err == nil {
 		return b, nil
 	}
