@@ -34,7 +34,7 @@ func (a *app) analyze() *cobra.Command {
 	f := &analyzeFlags{app: a}
 	c := &cobra.Command{
 		Use:   "analyze [UNIT|FILE...]",
-		Short: "Score exposure as systemd-analyze security does, and say what to do next",
+		Short: "Score exposure as systemd-analyze security does, and give advice",
 		Long: `analyze prints the exposure of services, 0.0 (safe) to 10.0, as systemd-analyze security computes it,
 without systemd and for any of its versions. A unit is a name or the path of a unit file; without any, there is a table
 of all services.

@@ -25,7 +25,7 @@ func (a *app) apply() *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
 		Use:   "apply [UNIT...]",
-		Short: "Restart services so that their hardening takes effect now, and go back where one fails",
+		Short: "Restart services hardened now, and go back where one fails",
 		Long: `apply makes systemd read what was decided, restarts the units given, one after the other, waits for the
 settle time of their profiles, and runs those checks that a profile calls harmless to a running service (live = true).
 Where a service does not come up, or a check fails that passed before, it runs as before within seconds, its verdict is

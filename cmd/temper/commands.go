@@ -14,6 +14,7 @@ import (
 	"temper/export"
 	"temper/internal/hint"
 	"temper/internal/manual"
+	"temper/internal/output"
 	"temper/internal/unit"
 )
 
@@ -68,7 +69,20 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.completes(c)
 	}
 	refuseUnknownWords(root)
+	fitHelp(root)
 	return root
+}
+
+// helpWidth is the width of what help prints: it fits into a terminal of 80 columns.
+const helpWidth = 79
+
+// fitHelp breaks the lines of the help of all commands so that they fit.
+func fitHelp(root *cobra.Command) {
+	fits := fmt.Sprintf("Flags.FlagUsagesWrapped %d", helpWidth)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", fits))
+	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+		c.Long = output.Refill(c.Long, helpWidth)
+	}
 }
 
 // refuseUnknownWords makes it a usage error to ask for help about a verb that does not exist, or for the completions of

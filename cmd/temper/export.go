@@ -23,7 +23,7 @@ func (a *app) export() *cobra.Command {
 	var logs bool
 	c := &cobra.Command{
 		Use:   "export UNIT",
-		Short: "A proven result for people without temper: a drop-in, a patch, Ansible or NixOS",
+		Short: "A proven result without temper: drop-in, patch, Ansible or NixOS",
 		Long: `export prints what was proven of a unit in a form that needs no temper: each directive with what it forbids,
 how it was tried, and the first systemd version that reads it.
 

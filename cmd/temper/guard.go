@@ -17,7 +17,7 @@ func (a *app) guard() *cobra.Command {
 	var undo bool
 	c := &cobra.Command{
 		Use:   "guard [UNIT...]",
-		Short: "Find out whether its hardening keeps a unit from starting, and mend that",
+		Short: "Find out whether hardening keeps a unit from starting; mend that",
 		Long: `guard is what temper-guard@UNIT.service runs when a hardened unit has failed. What the service says or
 does decides nothing: a service must not get rid of its sandbox by failing. Two things do. Where systemd says that it
 could not set the sandbox up before any program ran, which it knows since version 256, the unit gets its vendor's

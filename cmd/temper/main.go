@@ -108,9 +108,9 @@ func (a *app) code(err error) int {
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
-	fmt.Fprintf(a.err, "temper: error: %v\n", err)
+	a.printer().Talk("temper: error: %v", err)
 	if advice := hint.Of(err); advice != "" {
-		fmt.Fprintf(a.err, "temper: hint: %s\n", advice)
+		a.printer().Talk("temper: hint: %s", advice)
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage

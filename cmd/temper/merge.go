@@ -15,7 +15,7 @@ import (
 func (a *app) merge() *cobra.Command {
 	return &cobra.Command{
 		Use:   "merge DIR...",
-		Short: "What many machines demoted, and the lines of profiles that would end it",
+		Short: "What many machines demoted, and the profile lines that end it",
 		Long: `merge reads the verdicts of many machines, a directory for each, named like the machine and copied from its
 /etc/temper/verdicts. It lists what the field found that the profiles do not know: each demotion, and each unit that
 broke or was revoked, on how many of the machines, with the line of the profile that would end it.

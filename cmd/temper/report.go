@@ -23,7 +23,7 @@ func (a *app) report() *cobra.Command {
 	var as, file, state, title string
 	c := &cobra.Command{
 		Use:   "report [DIR]",
-		Short: "A page about this machine's verdicts, or about the results of a survey",
+		Short: "A page about this machine's verdicts, or about a survey",
 		Long: `report makes one HTML page that needs no network: exposure before and after, what became of each directive
 of each service with the evidence, and what does not run. It is about the verdicts of the machine or, with DIR, about
 the results of a survey.

@@ -24,7 +24,7 @@ func (a *app) show() *cobra.Command {
 	var reproduce, state string
 	c := &cobra.Command{
 		Use:   "show UNIT...",
-		Short: "The drop-in of a unit, and why each directive is there, was demoted or left out",
+		Short: "The drop-in of a unit, and why each directive is there or not",
 		Long: `show prints the drop-in that the generator writes for a unit and explains it line by line.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,

@@ -30,7 +30,7 @@ func (a *app) status() *cobra.Command {
 	var file string
 	c := &cobra.Command{
 		Use:   "status [UNIT...]",
-		Short: "What runs hardened now, what does not and why, and the next command",
+		Short: "What runs hardened now, what not and why, and the next command",
 		Long: `status says of every service, or of the units given, whether its hardening is in force in the process
 that runs now, as the process shows it in /proc: hardened; needs a restart, since it was started before what is decided
 now; broken, since an attempt to prove it failed, and why; not hardened, and why; hardened when it starts; without a

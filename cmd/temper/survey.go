@@ -33,7 +33,7 @@ func (a *app) survey() *cobra.Command {
 	var f surveyFlags
 	c := &cobra.Command{
 		Use:   "survey [PACKAGE...]",
-		Short: "Prove the services of many packages of Debian, each in a throwaway tree",
+		Short: "Prove the services of many packages of Debian in throwaway trees",
 		Long: `survey installs each package into a throwaway copy of a base tree, which it makes once with mmdebstrap, and
 proves each service unit that the package ships, with its profile or, where none names it, with the bases of --extends.
 There is one result file for each unit, and one for each package: interrupt it, and it goes on where it was. A package

@@ -90,6 +90,18 @@ func wrap(begin, text string, width int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
+// Refill breaks the lines of paragraphs anew, so that none is wider than width. A paragraph with an indented line stays
+// as it is.
+func Refill(text string, width int) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, p := range paragraphs {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") {
+			paragraphs[i] = wrap("", strings.Join(strings.Fields(p), " "), width)
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
+
 // visible is the number of columns that a text takes, without its colours.
 func visible(text string) int { return utf8.RuneCountInString(colors.ReplaceAllString(text, "")) }
 

@@ -6,7 +6,6 @@ package output
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 
@@ -21,7 +20,7 @@ type Printer struct {
 }
 
 // Warn prints a problem that does not stop the command.
-func (p Printer) Warn(err error) { fmt.Fprintf(p.Err, "temper: %v\n", err) }
+func (p Printer) Warn(err error) { p.Talk("temper: %v", err) }
 
 // JSON prints a result as one JSON document.
 func (p Printer) JSON(v any) error {

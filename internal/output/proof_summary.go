@@ -47,27 +47,29 @@ func (p Printer) ProofSummary(verdicts []verdict.Verdict, when When) {
 		for _, result := range slices.Sorted(maps.Keys(count)) {
 			parts = append(parts, fmt.Sprintf("%d %s", count[result], result))
 		}
-		p.talk("%s", strings.Join(parts, ", "))
+		p.Talk("%s", strings.Join(parts, ", "))
 	}
 	switch {
 	case len(proven) == 0 || when == Never:
 	case when == AtNextBoot:
-		p.talk("what is proven takes effect at the next boot of that root")
+		p.Talk("what is proven takes effect at the next boot of that root")
 	default:
-		p.talk("what is proven takes effect when a service starts again; now: sudo temper apply %s", few(proven))
+		p.Talk("what is proven takes effect when a service starts again; now: sudo temper apply %s", few(proven))
 	}
 	if len(others) > 0 {
-		p.talk("why not: temper show %s --trials", few(others))
+		p.Talk("why not: temper show %s --trials", few(others))
 	}
 }
 
-// talk prints a line of talk, wrapped where it goes to a terminal.
-func (p Printer) talk(format string, args ...any) {
+// Talk prints a message, wrapped where it goes to a terminal.
+func (p Printer) Talk(format string, args ...any) {
 	width := 0
 	if p.terminal() {
 		width = p.columns()
 	}
-	fmt.Fprintln(p.Err, wrap("", fmt.Sprintf(format, args...), width))
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		fmt.Fprintln(p.Err, wrap("", line, width))
+	}
 }
 
 // few lists a few units; it is empty where there are many, since the command then means all.
