@@ -75,7 +75,7 @@ type Machine struct {
 func (u Unit) Works() bool { return u.Outcome == verdict.Proven || u.Outcome == Started }
 
 // Started is the outcome of a unit that starts, stays and stops, and that nobody used.
-const Started = "started"
+const Started = verdict.Started
 
 // Worse says why a result is worse than an older one; "" if it is not.
 func (u Unit) Worse(old Unit) string {
