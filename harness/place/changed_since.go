@@ -25,8 +25,12 @@ func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	copied := p.box.fileSystems()
 	for i, at := range copied {
 		upper := overlay.Upper(nspawn.Scratch(i))
-		if err := eachBelow(host.At(fmt.Sprintf("/proc/%d/root", p.box.PID())), upper, at, func(name string) {
+		written := host.At(fmt.Sprintf("/proc/%d/root", p.box.PID()))
+		if err := eachBelow(written, upper, at, func(name string, entry fs.DirEntry) {
 			if owningFileSystem(copied, name) != at { // another file system is mounted over it
+				return
+			}
+			if removedBefore(written, path.Join(upper, strings.TrimPrefix(name, at)), entry, since) {
 				return
 			}
 			if !p.ExistedBefore(name, since) || p.changed(name, since) {
@@ -37,7 +41,7 @@ func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 		}
 	}
 	for _, at := range volatileDirectories {
-		if err := eachBelow(p.root, at, at, func(name string) {
+		if err := eachBelow(p.root, at, at, func(name string, _ fs.DirEntry) {
 			if !p.ExistedBefore(name, since) {
 				list = append(list, name)
 			}
@@ -80,15 +84,29 @@ var systemdDirectories = map[string]bool{
 // trialDirectories matches directories that temper makes for trials, and systemd for PrivateTmp=.
 var trialDirectories = regexp.MustCompile(`^/run/temper|^(/var)?/tmp/systemd-private-[^/]*$`)
 
+// removedBefore reports whether a file of what was written to a copy stands for one of the machine that was removed
+// before a time, as the boot removes old temporary files; "whiteouts" in the kernel's description of overlayfs. These
+// share one file, so the time is that of the last change of the directory.
+func removedBefore(written host.Root, file string, entry fs.DirEntry, since time.Time) bool {
+	if entry.Type()&fs.ModeCharDevice == 0 {
+		return false
+	}
+	info, err := written.Lstat(path.Dir(file))
+	return err == nil && info.ModTime().Before(since)
+}
+
 // eachBelow calls f for everything below a directory of a root. The name that f gets is the path in the place, where
 // the directory is at.
-func eachBelow(root host.Root, dir, at string, f func(name string)) error {
+func eachBelow(root host.Root, dir, at string, f func(name string, entry fs.DirEntry)) error {
 	err := root.Walk(dir, func(file string, entry fs.DirEntry) error {
 		name := path.Join(at, strings.TrimPrefix(file, dir))
-		if entry.IsDir() && (systemdDirectories[name] || trialDirectories.MatchString(name)) {
-			return fs.SkipDir
+		if systemdDirectories[name] || trialDirectories.MatchString(name) {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil // it was removed
 		}
-		f(name)
+		f(name, entry)
 		return nil
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
