@@ -13,6 +13,7 @@ import (
 	"temper/harness/lock"
 	"temper/harness/observe"
 	"temper/harness/place"
+	"temper/harness/search"
 	"temper/harness/trial"
 	"temper/harness/usage"
 	"temper/internal/host"
@@ -30,8 +31,10 @@ type series struct {
 
 	protection  hostProtection
 	current     readyPlace          // the place of the next launch
+	next        *bootingPlace       // the place of the launch after that; nil while none boots
 	alwaysFresh bool                // each further launch is the first one of the service in its place
 	launches    int                 // number of launches so far
+	patience    search.Patience     // of the next launch
 	baselines   []trial.Result      // launches without hardening that passed; hardened ones are compared with them
 	unhardened  confine.Confinement // of a launch without hardening; the zero value until there is one
 	placeFault  string              // why the place may have caused a failure; empty if there is no sign
@@ -77,13 +80,17 @@ func newSeries(ctx context.Context, o Options, u *unit.Unit, p *profiles.Profile
 func (s *series) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	return errors.Join(s.unprotect(ctx), s.leavePlace(ctx))
+	var unused error
+	if s.next != nil {
+		unused = s.next.discard()
+	}
+	return errors.Join(s.unprotect(ctx), s.leavePlace(ctx), unused)
 }
 
 // launcher returns what launches the service in the current place.
 func (s *series) launcher() trial.Launcher {
 	return trial.Launcher{
-		Place: s.current.Place, Profile: s.profile, Stem: s.stem,
+		Place: s.current.Place, Profile: withLimits(s.profile, s.limitsFactor()), Stem: s.stem,
 		Clone: clone.Clone{
 			Unit: s.unit, Activation: s.current.activation, NoDevices: s.current.Kind() != "host",
 			Requires: s.protection.unit, SharesBusName: s.current.sharesBusName,
@@ -125,6 +132,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	defer cancel()
 	s.launches++
 	reached := s.current.LimitsReached()
+	factor := s.limitsFactor()
 	result, err := s.launcher().Launch(ctx, trial.Request{
 		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
 		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(),
@@ -135,6 +143,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	if err != nil {
 		return result, err
 	}
+	result.Share *= factor // of the limits of the profile
 	result.Withheld = blame.Withheld(result.Refused, s.current.Withholds)
 	result.Limits = s.current.LimitsReached().Since(reached)
 	if result.Dropin == "" && s.unhardened.Mounts == nil {
@@ -208,4 +217,41 @@ func whileRuns(ctx context.Context, where *place.Place) (_ context.Context, stop
 		}
 	}()
 	return ctx, func() { cancel(); <-watched }
+}
+
+// A hardened launch may take this many times as long as the slowest without hardening did, and with search.Longer twice
+// that.
+const (
+	spareTime  = 4.0
+	longerTime = 2.0
+)
+
+// limitsFactor is by how much the limits of the profile are extended for the next launch: its writer did not know this
+// machine.
+func (s *series) limitsFactor() float64 { return timeFactor(s.baselines, s.patience) }
+
+func timeFactor(baselines []trial.Result, patience search.Patience) float64 {
+	factor := 1.0
+	for _, b := range baselines {
+		factor = max(factor, spareTime*b.Share)
+	}
+	if patience == search.Longer {
+		factor *= longerTime
+	}
+	return factor
+}
+
+// withLimits returns a profile whose limits of time are longer by a factor.
+func withLimits(p *profiles.Profile, factor float64) *profiles.Profile {
+	longer := func(d time.Duration) time.Duration { return time.Duration(float64(d) * factor) }
+	scaled := *p
+	scaled.Prove.Timeout = longer(p.Prove.Timeout)
+	scaled.Checks = slices.Clone(p.Checks)
+	for i, c := range p.Checks {
+		if c.Timeout <= 0 {
+			c.Timeout = profiles.DefaultCheckTimeout
+		}
+		scaled.Checks[i].Timeout, scaled.Checks[i].Retry = longer(c.Timeout), longer(c.Retry)
+	}
+	return &scaled
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"temper/harness/place"
 )
 
 // Made lists what a launch without hardening has made permanently, such as a database or a key. If there is anything,
@@ -35,16 +37,59 @@ func (s *series) Made() ([]string, error) {
 	return made, err
 }
 
-// useFreshPlace makes sure that the service has never run where the next launch is made.
+// useFreshPlace makes sure that the service has never run where the next launch is made. Meanwhile it boots the place
+// of the launch after that one.
 func (s *series) useFreshPlace(ctx context.Context) error {
 	if s.current.Kind() == "host" {
 		return s.restoreData(ctx)
 	}
-	where, err := s.newPlace(ctx)
+	if s.next == nil {
+		s.next = bootPlace(ctx, s.newPlace)
+	}
+	where, err := s.next.take(ctx)
 	if err != nil {
 		return fmt.Errorf("a place in which %s never ran: %w", s.unit.Name, err)
 	}
+	s.next = bootPlace(ctx, s.newPlace)
 	err = s.leavePlace(ctx)
 	s.current = readyPlace{Place: where, own: true}
 	return errors.Join(err, s.prepare(ctx))
+}
+
+// bootingPlace is a place that boots in the background.
+type bootingPlace struct {
+	booted chan struct{}
+	cancel context.CancelFunc // ends the place, also after it has booted
+	where  *place.Place       // set when booted is closed, like err
+	err    error
+}
+
+func bootPlace(ctx context.Context, boot func(context.Context) (*place.Place, error)) *bootingPlace {
+	b := &bootingPlace{booted: make(chan struct{})}
+	ctx, b.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(b.booted)
+		b.where, b.err = boot(ctx)
+	}()
+	return b
+}
+
+// take waits for the place. The caller closes it.
+func (b *bootingPlace) take(ctx context.Context) (*place.Place, error) {
+	select {
+	case <-b.booted:
+		return b.where, b.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// discard ends a place that was not taken.
+func (b *bootingPlace) discard() error {
+	b.cancel()
+	<-b.booted
+	if b.where == nil {
+		return nil // an error of a boot that was stopped says nothing
+	}
+	return b.where.Close()
 }

@@ -9,6 +9,7 @@ import (
 
 	"temper/generator"
 	"temper/harness/confine"
+	"temper/harness/search"
 	"temper/harness/trial"
 	"temper/internal/verdict"
 )
@@ -18,10 +19,14 @@ var reportedNoWitness sync.Once
 
 // Try makes one trial for the search. If only checks fail without hardening, it launches once more, and sets aside
 // those that fail alike.
-func (r *run) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+func (r *run) Try(ctx context.Context, plan generator.Plan, time search.Patience) (trial.Result, error) {
+	r.series.patience = time
 	first, err := r.launch(ctx, plan)
 	if err != nil || !r.series.mayFailAlike(first) {
 		return first, err
+	}
+	if first.OutOfTime {
+		r.series.patience = search.Longer
 	}
 	second, err := r.launch(ctx, plan)
 	if err != nil || !second.OK && !r.series.mayFailAlike(second) {

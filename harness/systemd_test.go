@@ -31,18 +31,7 @@ func boot(t testing.TB, tree string, more ...place.File) *place.Place {
 // bootAs is boot with a trusted root, or not.
 func bootAs(t testing.TB, tree string, trusted bool, more ...place.File) *place.Place {
 	t.Helper()
-	root := testroot.Path(t, tree)
-	trap, err := trapProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := append(
-		more,
-		place.File{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755},
-		place.File{Name: "/srv/trap/.keep"},
-		place.File{Name: "/root/.profile"},
-	)
-	where, err := place.Container(t.Context(), place.Options{Image: root, Files: files, Trusted: trusted})
+	where, err := bootPlace(t.Context(), testroot.Path(t, tree), trusted, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +44,21 @@ func bootAs(t testing.TB, tree string, trusted bool, more ...place.File) *place.
 		t.Fatalf("%s has systemd %d, want %d", tree, got, want)
 	}
 	return where
+}
+
+// bootPlace boots a copy of a root with the trap service's program in it, and more files. The caller closes the place.
+func bootPlace(ctx context.Context, root string, trusted bool, more ...place.File) (*place.Place, error) {
+	trap, err := trapProgram()
+	if err != nil {
+		return nil, err
+	}
+	files := append(
+		more,
+		place.File{Name: "/usr/local/bin/trap", Data: trap, Mode: 0o755},
+		place.File{Name: "/srv/trap/.keep"},
+		place.File{Name: "/root/.profile"},
+	)
+	return place.Container(ctx, place.Options{Image: root, Files: files, Trusted: trusted})
 }
 
 // trapProgram builds the program of the trap service, once.

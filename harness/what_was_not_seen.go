@@ -34,6 +34,7 @@ func (r *run) advisories(found search.Outcome) []verdict.Evidence {
 		notSeenToHold(found.Plan, last),
 		notGranted(service, r.series.current.Place, baselines, found.Applied),
 		notReloaded(r.input.Unit, r.input.Profile),
+		notWatched(last, r.input.Profile),
 		r.series.firstStartNotTried(),
 		r.series.reachedLimits(),
 	)
@@ -83,6 +84,15 @@ func notReloaded(u *unit.Unit, p *profiles.Profile) []verdict.Evidence {
 	}
 	return []verdict.Evidence{notSeen("that it survives a reload was not tried: " +
 		"the profile does not say reload = true")}
+}
+
+// notWatched says that the trials ended before the watchdog of the service would have killed it twice.
+func notWatched(last trial.Result, p *profiles.Profile) []verdict.Evidence {
+	if 2*last.Watchdog <= p.Prove.Timeout {
+		return nil
+	}
+	return []verdict.Evidence{notSeen("that it keeps its watchdog of %s was not seen: "+
+		"trials wait for twice that, but no longer than timeout = %s of the profile", last.Watchdog, p.Prove.Timeout)}
 }
 
 // firstStartNotTried says that the host could not try the first start after the next boot.

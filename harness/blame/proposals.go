@@ -74,10 +74,15 @@ func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directi
 		return holder, PortRules([]string{"tcp " + r.Subject, "udp " + r.Subject})
 	case r.Kind == refusal.PathHidden:
 		return a.Directive, covering(a, r.Subject)
-	case a.Directive.HasExceptions() && r.Subject != "any":
-		return a.Directive, []string{equivalents(r)}
+	case canExcept(a.Directive, r):
+		return a.Directive, []string{r.Subject}
 	}
 	return a.Directive, nil
+}
+
+// canExcept reports whether a directive refuses, by itself, a name from which it can have an exact exception.
+func canExcept(d *directive.Directive, r witness.Restriction) bool {
+	return d.HasExceptions() && r.Subject != "any" && slices.Contains(d.Refuses, r.Kind)
 }
 
 // covering returns the elements of a list of paths that hide a file; none if the directive is no list of paths.

@@ -4,10 +4,12 @@ import (
 	"path"
 	"slices"
 
+	"temper/harness/clone"
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/refusal"
+	"temper/internal/unit"
 )
 
 // An Applied is one directive of the plan under which a service was launched.
@@ -21,8 +23,26 @@ type Applied struct {
 // suspects returns the directives of a plan that may have caused a restriction, by the table of directives.
 func (s Service) suspects(r witness.Restriction, plan []Applied) []Applied {
 	return slices.DeleteFunc(slices.Clone(plan), func(a Applied) bool {
-		return a.Lines == nil || !a.Directive.Restricts() || !Refuses(a.Directive, a.Lines, r, s.input.Version)
+		return a.Lines == nil || !a.Directive.Restricts() ||
+			!Refuses(a.Directive, a.Lines, r, s.input.Version) && !s.impliesRefusal(a.Directive, r)
 	})
+}
+
+// impliesRefusal reports whether a directive implies another one that can cause a restriction.
+func (s Service) impliesRefusal(d *directive.Directive, r witness.Restriction) bool {
+	for _, e := range d.Brings(s.input.Version, StartsUnprivileged(s.input.Unit)) {
+		implied, ok := directive.Lookup(e.Directive)
+		if ok && implied.Ordered() && Refuses(implied, []string{e.Value}, r, s.input.Version) {
+			return true
+		}
+	}
+	return false
+}
+
+// StartsUnprivileged reports whether systemd starts a service without all capabilities, as another user than root.
+func StartsUnprivileged(u *unit.Unit) bool {
+	user, _ := u.Last("Service", "User")
+	return clone.IsDynamic(u) || !slices.Contains([]string{"", "root", "0"}, user.Value)
 }
 
 // Refuses reports whether a directive with the assignments lines can cause a restriction.
@@ -35,7 +55,7 @@ func Refuses(d *directive.Directive, lines []string, r witness.Restriction, vers
 		return affects(d, lines, r.Subject, directive.ReadOnly)
 	case refusal.PathHidden:
 		return affects(d, lines, r.Subject, directive.Hidden)
-	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace:
+	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace, refusal.Architecture:
 		return refusesName(d, lines, r.Subject, version)
 	}
 	return true

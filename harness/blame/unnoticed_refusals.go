@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"temper/harness/witness"
+	"temper/internal/refusal"
+	"temper/internal/values"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -13,24 +15,60 @@ import (
 // without hardening had.
 func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
-	for _, c := range deniedSymptoms(refused) {
-		for _, r := range c.restrictions {
-			if found := s.suspects(r, plan); len(found) > 0 {
-				list = append(list, verdict.Evidence{Kind: "refused", Text: c.evidence.Text + s.advice(r, found, plan)})
-				break
+	for _, d := range refused.Denials {
+		for _, r := range d.Restrictions() {
+			found := s.accusations(r, plan)
+			if len(found) == 0 {
+				continue
 			}
+			found = append(found, s.refusedNext(d, refused, plan)...)
+			list = append(list, verdict.Evidence{Kind: "refused", Text: d.String() + s.advice(found, plan)})
+			break
 		}
 	}
 	return list
 }
 
-// advice names every directive that causes a restriction, and the lines of a profile with which none causes it.
-func (s Service) advice(r witness.Restriction, found, plan []Applied) string {
+// An accusation is a directive of a plan, and the restriction that it causes.
+type accusation struct {
+	Applied
+	restriction witness.Restriction
+}
+
+func (s Service) accusations(r witness.Restriction, plan []Applied) []accusation {
+	var list []accusation
+	for _, a := range s.suspects(r, plan) {
+		list = append(list, accusation{a, r})
+	}
+	return list
+}
+
+// refusedNext returns what would refuse a call if no filter did: the kernel then asks for a capability that the
+// service has without hardening and not under the plan.
+func (s Service) refusedNext(d witness.Denial, refused witness.Record, plan []Applied) []accusation {
+	var list []accusation
+	if !d.Filtered {
+		return nil
+	}
+	for _, name := range d.SuspectedCapabilities() {
+		c, ok := values.ParseCapability(name)
+		if ok && refused.UsedBefore.Has(c) {
+			list = append(list, s.accusations(witness.Restriction{Kind: refusal.Capability, Subject: name}, plan)...)
+		}
+	}
+	return list
+}
+
+// advice names every directive that causes a refusal, and the lines of a profile with which none causes it.
+func (s Service) advice(found []accusation, plan []Applied) string {
 	var by, lines, weaker []string
 	for _, a := range found {
 		name := a.Directive.Name + "="
+		if slices.Contains(by, name) {
+			continue
+		}
 		by = append(by, name)
-		switch line := s.profileLine(s.proposal(a, r, verdict.Evidence{}), plan); {
+		switch line := s.profileLine(s.proposal(a.Applied, a.restriction, verdict.Evidence{}), plan); {
 		case line == "":
 			weaker = append(weaker, name)
 		case !slices.Contains(lines, line):

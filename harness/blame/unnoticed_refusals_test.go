@@ -60,6 +60,27 @@ func TestUnnoticed(t *testing.T) {
 	}
 }
 
+// TestUnnoticedByTwo: where a filter refuses a call before the kernel asks for the capability that the plan takes too,
+// the advice has both. Without hardening the service was granted the capability.
+func TestUnnoticedByTwo(t *testing.T) {
+	in := input(set("RestrictRealtime", "yes"), set("CapabilityBoundingSet", "CAP_KILL"))
+	filtered := denial("sched_setscheduler", "EPERM", "")
+	filtered.Filtered, filtered.LackedKnown, filtered.Args[1] = true, true, 1 // SCHED_FIFO
+	for used, want := range map[string]string{
+		"CAP_SYS_NICE": "; by RestrictRealtime= and CapabilityBoundingSet=; to allow it: " +
+			`CapabilityBoundingSet = ["CAP_KILL CAP_SYS_NICE"], and a weaker RestrictRealtime=`,
+		"CAP_KILL": "; by RestrictRealtime=",
+	} {
+		baseline := witness.Record{Granted: values.CapabilitySet(used), GrantedKnown: true}
+		service := blame.NewService(in, files{root: t.TempDir()})
+		record := service.NewRefusals(witness.Record{Denials: []witness.Denial{filtered}}, baseline)
+		got := service.Unnoticed(record, applied(in))
+		if len(got) != 1 || got[0].Text != filtered.String()+want {
+			t.Errorf("%s: got %v, want %s", used, got, want)
+		}
+	}
+}
+
 // TestNotGranted: what a container grants no service is reported if a directive of the plan may refuse it on the
 // machine.
 func TestNotGranted(t *testing.T) {

@@ -60,6 +60,20 @@ type Outcome struct {
 	// Attempts is the number of attempts, at least 1.
 	Attempts int
 	Took     time.Duration
+	// OutOfTime says that the check failed when its time was over: with more time it may pass.
+	OutOfTime bool
+}
+
+// Share is how much of its time a check needed that has passed: 1 is all of it.
+func (o Outcome) Share(c profiles.Check) float64 {
+	limit := timeoutOf(c)
+	if o.Attempts > 1 {
+		limit = c.Retry
+	}
+	if !o.OK || limit <= 0 {
+		return 0
+	}
+	return float64(o.Took) / float64(limit)
 }
 
 // probe makes one attempt at a check. It returns what it saw, or an error that says what was expected and what was
@@ -133,20 +147,27 @@ func journalLast(checks []profiles.Check) []int {
 
 // attempt repeats a check until it passes, fails finally, or the time until is over.
 func attempt(ctx context.Context, env Env, c profiles.Check, until time.Time) Outcome {
-	timeout := c.Timeout
-	if timeout <= 0 {
-		timeout = profiles.DefaultCheckTimeout
-	}
-	try, begin := probeOf(c), time.Now()
+	timeout, try, begin := timeoutOf(c), probeOf(c), time.Now()
 	if missing := missing(env.Place, c); missing != "" {
 		return outcome("", notRun{fmt.Errorf("needs %s, which is not there", missing)}, 1, 0)
 	}
 	for n, pause := 1, 20*time.Millisecond; ; n, pause = n+1, min(2*pause, 250*time.Millisecond) {
 		seen, err := once(ctx, env, try, timeout)
-		if err == nil || isFinal(err) || time.Now().Add(pause).After(until) || !wait(ctx, env, pause) {
-			return outcome(seen, err, n, time.Since(begin))
+		over := time.Now().Add(pause).After(until)
+		if err == nil || isFinal(err) || over || !wait(ctx, env, pause) {
+			o := outcome(seen, err, n, time.Since(begin))
+			o.OutOfTime = over && err != nil && !isFinal(err) && ctx.Err() == nil
+			return o
 		}
 	}
+}
+
+// timeoutOf is the limit of one attempt.
+func timeoutOf(c profiles.Check) time.Duration {
+	if c.Timeout <= 0 {
+		return profiles.DefaultCheckTimeout
+	}
+	return c.Timeout
 }
 
 func outcome(seen string, err error, attempts int, took time.Duration) Outcome {

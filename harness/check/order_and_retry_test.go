@@ -173,6 +173,30 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestOutOfTime: a check that fails until its time is over may pass with more; one that cannot pass any more, or whose
+// service is gone, would not.
+func TestOutOfTime(t *testing.T) {
+	gone := make(chan struct{})
+	close(gone)
+	for _, tt := range []struct {
+		name string
+		c    profiles.Check
+		gone <-chan struct{}
+		want bool
+	}{
+		{"wrong until the end", profiles.Check{Exec: sh("false"), Retry: 50 * time.Millisecond}, nil, true},
+		{"no answer in time", profiles.Check{Exec: sh("sleep 9"), Timeout: 50 * time.Millisecond}, nil, true},
+		{"the service is gone", profiles.Check{Exec: sh("false"), Retry: 10 * time.Second}, gone, false},
+		{"it passes", profiles.Check{Exec: sh("true"), Retry: 50 * time.Millisecond}, nil, false},
+	} {
+		env := quick(t)
+		env.Gone = tt.gone
+		if got := check.Run(t.Context(), env, []profiles.Check{tt.c}, "running")[0]; got.OutOfTime != tt.want {
+			t.Errorf("%s: out of time %t, want %t: %+v", tt.name, got.OutOfTime, tt.want, got)
+		}
+	}
+}
+
 func TestRetriesUntilThePortIsOpen(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

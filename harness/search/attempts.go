@@ -17,7 +17,8 @@ type attempts struct {
 	trier     Trier
 	compare   bool                    // launches are compared with those without hardening
 	results   map[string]trial.Result // by drop-in
-	confirmed map[string]bool         // drop-ins that confirm has launched
+	confirmed map[string]bool         // drop-ins that confirm has launched, or that have failed twice
+	patience  Patience                // of the next launches
 	repeated  int                     // number of additional launches of the baseline
 }
 
@@ -34,15 +35,21 @@ func (a *attempts) set(r trial.Result) { a.results[r.Dropin] = r }
 // baseline launches the service as its vendor wrote it. After a failure it launches once more, to tell broken from
 // flaky.
 func (a *attempts) baseline(ctx context.Context) error {
-	r, err := a.trier.Try(ctx, generator.Plan{})
+	r, err := a.trier.Try(ctx, generator.Plan{}, Usual)
 	if err != nil || r.OK {
 		a.set(r)
 		return err
 	}
-	again, err := a.trier.Try(ctx, generator.Plan{})
+	if r.OutOfTime {
+		a.patience = Longer
+	}
+	again, err := a.trier.Try(ctx, generator.Plan{}, a.patience)
 	switch {
 	case err != nil:
 		return err
+	case again.OK && r.OutOfTime:
+		a.set(again)
+		return nil
 	case again.OK:
 		return fmt.Errorf("baseline: %w", flaky(r.Failures))
 	}
@@ -54,7 +61,7 @@ func (a *attempts) try(ctx context.Context, plan generator.Plan) (trial.Result, 
 	if r, ok := a.results[plan.Text()]; ok {
 		return r, nil
 	}
-	r, err := a.trier.Try(ctx, plan)
+	r, err := a.trier.Try(ctx, plan, a.patience)
 	if err == nil {
 		a.set(r)
 	}
@@ -62,9 +69,10 @@ func (a *attempts) try(ctx context.Context, plan generator.Plan) (trial.Result, 
 }
 
 // confirm tries a plan whose failure would be the reason of a demotion. A plan that has failed before is launched
-// again, since a failure by chance does not repeat. Two launches that disagree are flaky, unless another launch without
-// hardening shows that the difference means nothing. A launch that fails only since it differs from the baselines
-// counts if it repeats an earlier failure, or after the baseline was launched a second time.
+// again, with longer limits of time, since a failure by chance does not repeat. Two launches that disagree are flaky,
+// unless the first only ran out of time, or another launch without hardening shows that the difference means nothing.
+// A launch that fails only since it differs from the baselines counts if it repeats an earlier failure, or after the
+// baseline was launched a second time.
 func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	text := plan.Text()
 	before, tried := a.results[text]
@@ -73,16 +81,39 @@ func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Resu
 	}
 	a.confirmed[text] = true
 	delete(a.results, text)
+	a.patience = Longer
 	r, err := a.try(ctx, plan)
 	for err == nil && (a.mayRepeatBaseline(r) || a.mayRepeatBaseline(before)) &&
 		(tried && before.OK != r.OK || !tried && a.repeated == 0) {
 		err = a.repeatBaseline(ctx)
 		r, before = a.results[text], a.judge(before)
 	}
-	if err == nil && tried && before.OK != r.OK {
+	if err == nil && tried && before.OK != r.OK && !before.OutOfTime {
 		err = flaky(slices.Concat(before.Failures, r.Failures))
 	}
 	return r, err
+}
+
+// unlessRefusedTwice is confirm for a plan whose failure repeats that of another one: it launches the plan again only
+// if that failure may be one of time.
+func (a *attempts) unlessRefusedTwice(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+	if r, tried := a.results[plan.Text()]; tried && !r.OutOfTime {
+		return r, nil
+	}
+	return a.confirm(ctx, plan)
+}
+
+// giveMoreTime launches a plan once more, with longer limits, if it failed only since its time was over. All later
+// launches have these limits too. It reports whether there is a new result.
+func (a *attempts) giveMoreTime(ctx context.Context, plan generator.Plan, failed trial.Result) (bool, error) {
+	if !failed.OutOfTime || a.patience == Longer {
+		return false, nil
+	}
+	a.patience = Longer
+	delete(a.results, plan.Text())
+	r, err := a.try(ctx, plan)
+	a.confirmed[plan.Text()] = err == nil && !r.OK
+	return true, err
 }
 
 // mayRepeatBaseline reports whether another launch without hardening could show that the failed launch is no failure.
@@ -97,7 +128,7 @@ func (a *attempts) mayRepeatBaseline(r trial.Result) bool {
 // stepping a culprit down and putting it back also shows whether a difference matters.
 func (a *attempts) repeatBaseline(ctx context.Context) error {
 	a.repeated++
-	r, err := a.trier.Try(ctx, generator.Plan{})
+	r, err := a.trier.Try(ctx, generator.Plan{}, a.patience)
 	if err == nil && !r.OK {
 		err = fmt.Errorf("baseline: %w", flaky(r.Failures))
 	}

@@ -39,7 +39,10 @@ func (s *search) findCulprit(ctx context.Context, failed trial.Result, low int) 
 
 // weaken steps the culprit down until the first n candidates pass. The culprit is the last of these.
 func (s *search) weaken(ctx context.Context, c *candidate, n int, why trial.Result) error {
-	c.evidence = append(c.evidence, why.Evidence()...)
+	c.addEvidence(why.Evidence()...)
+	if len(why.Failures) > 0 {
+		s.last = blamed{candidate: c, failure: why.Failures[0]}
+	}
 	if done, err := s.tryExceptions(ctx, c, n); done || err != nil {
 		return err
 	}
@@ -47,6 +50,7 @@ func (s *search) weaken(ctx context.Context, c *candidate, n int, why trial.Resu
 		return err
 	}
 	for c.allowed = nil; !c.isOff(); {
+		c.failedAt = append(c.failedAt, c.level)
 		c.level++
 		r, err := s.passes(ctx, n)
 		if err == nil && !r.OK && !c.isOff() && s.applyEvidence(r) { // an exception may be enough with this value
@@ -79,7 +83,7 @@ func (s *search) tryExceptions(ctx context.Context, c *candidate, n int) (bool, 
 	if len(list.allow(names)) == 0 {
 		return false, nil
 	}
-	list.evidence = append(slices.Clone(list.evidence), c.evidence...)
+	list.addEvidence(c.evidence...)
 	r, err := s.passes(ctx, n)
 	if err == nil && r.OK {
 		return true, nil
@@ -91,7 +95,7 @@ func (s *search) tryExceptions(ctx context.Context, c *candidate, n int) (bool, 
 // findExceptions finds by bisection a smallest set of refused names that must be allowed. It reports whether there is
 // one.
 func (s *search) findExceptions(ctx context.Context, c *candidate, n int) (bool, error) {
-	refused := blame.Exceptions(c.directive, c.want, s.input.Version)
+	refused := c.directive.Exceptions(c.want, s.input.Version)
 	if len(refused) == 0 || c.level > 0 {
 		return false, nil
 	}
@@ -126,10 +130,10 @@ func (s *search) findExceptions(ctx context.Context, c *candidate, n int) (bool,
 }
 
 // namesMatter reports whether exceptions can help. It refuses a single name at a time: a directive that fails even then
-// mostly breaks the service whatever it refuses. Since the service may need just that name, there are up to three
+// mostly breaks the service whatever it refuses. Since the service may need just that name, there are up to two
 // tries.
 func (s *search) namesMatter(ctx context.Context, c *candidate, n int, refused []string) (bool, error) {
-	for _, only := range slices.Compact([]int{0, len(refused) / 2, len(refused) - 1}) {
+	for _, only := range slices.Compact([]int{0, len(refused) - 1}) {
 		c.allowed = slices.Delete(slices.Clone(refused), only, only+1)
 		if r, err := s.passes(ctx, n); err != nil || r.OK {
 			return r.OK, err

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,6 +24,10 @@ type candidate struct {
 	evidence  []verdict.Evidence
 	untried   bool // it is off since the place withholds what it restricts
 	opens     bool // it was stepped down since it opened what is closed without hardening
+
+	named       int    // number of launches whose evidence named it
+	failedAt    []int  // the levels at which a launch has failed for its sake
+	sharedCause string // the directive that it implies and that breaks the service alone; empty if there is none
 
 	exceptionsUntried bool     // it was turned off without a search for exact exceptions
 	keptExceptions    []string // exceptions for what the place withholds; they are never removed
@@ -64,12 +69,50 @@ func (c *candidate) owe(r trial.Result) {
 	}
 }
 
+// addEvidence adds evidence that is not there yet.
+func (c *candidate) addEvidence(list ...verdict.Evidence) {
+	for _, e := range list {
+		if !slices.Contains(c.evidence, e) {
+			c.evidence = append(slices.Clip(c.evidence), e)
+		}
+	}
+}
+
+// sharesEvidence reports whether two candidates were stepped down for the same reason, or one since it implies what the
+// other does.
+func (c *candidate) sharesEvidence(other *candidate) bool {
+	return slices.ContainsFunc(c.evidence, func(e verdict.Evidence) bool {
+		return e.Kind == implied || slices.Contains(other.evidence, e)
+	}) || slices.ContainsFunc(other.evidence, func(e verdict.Evidence) bool { return e.Kind == implied })
+}
+
+// isStronger reports whether the value at a level takes all that the value at a weaker level takes. Values of one rank
+// take different things.
+func (c *candidate) isStronger(level, weaker int) bool {
+	rank := func(level int) int {
+		lines := c.want
+		if level > 0 {
+			lines = c.weaker[level-1]
+		}
+		v, _ := c.directive.Read(lines, c.version)
+		return v.Rank
+	}
+	return level < weaker && (!c.directive.Ordered() || rank(level) > rank(weaker))
+}
+
+// reset forgets that the candidate was turned off.
+func (c *candidate) reset() {
+	c.level, c.exceptionsUntried = 0, false
+	c.evidence = slices.DeleteFunc(slices.Clone(c.evidence), func(e verdict.Evidence) bool { return e.Kind == implied })
+}
+
 // turnOff removes the directive from the plan.
 func (c *candidate) turnOff() { c.allowed, c.level = nil, len(c.weaker)+1 }
 
 // stepDown goes to the next weaker value that is not known to cause the same restriction.
 func (c *candidate) stepDown(refused witness.Restriction) {
 	c.allowed = nil
+	c.failedAt = append(c.failedAt, c.level)
 	for c.level++; !c.isOff() && refused.Kind != "" && blame.Refuses(c.directive, c.lines(), refused, c.version); {
 		c.level++
 	}
@@ -146,6 +189,16 @@ func (c *candidate) from() string {
 // unjudged ends the reason of a demotion that an earlier proof found.
 const unjudged = " (found earlier: what showed it did not run this time)"
 
+// isTriedWhole reports whether a launch has failed at each value.
+func (c *candidate) isTriedWhole() bool {
+	for level := range len(c.weaker) + 1 {
+		if !slices.Contains(c.failedAt, level) {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *candidate) reason() string {
 	switch {
 	case c.earlier != nil:
@@ -154,8 +207,15 @@ func (c *candidate) reason() string {
 		return "not tried: the place withholds from every service what it restricts"
 	case c.opens:
 		return "a stronger value would open what is closed without hardening"
-	case c.isOff():
+	case c.isOff() && c.sharedCause != "":
+		return fmt.Sprintf("it sets %s= here too, with which the service does not work", c.sharedCause)
+	case c.isOff() && len(c.weaker) == 0:
+		return "the service does not work with it"
+	case c.isOff() && c.isTriedWhole():
 		return "the service does not work with it, at any value"
+	case c.isOff():
+		return fmt.Sprintf("the service does not work with its weakest value, %s",
+			verdict.Join(c.weaker[len(c.weaker)-1]))
 	case c.level > 0:
 		return "the service works with this value and with no stronger one"
 	case c.directive.Restricts():

@@ -57,6 +57,9 @@ type batch struct {
 // stays off. Each step that remains was put back alone in one launch, and that launch failed.
 func (s *search) putBackAll(ctx context.Context) error {
 	t := &strengthening{search: s, needed: map[step]bool{}}
+	if err := t.confirmSharedCauses(ctx); err != nil {
+		return err
+	}
 	order := map[*candidate]int{}
 	for i, c := range s.candidates {
 		order[c] = i
@@ -128,9 +131,34 @@ func (t *strengthening) putBackOne(ctx context.Context, s step) (bool, error) {
 	if !s.isTaken() || t.needed[s] {
 		return !s.isTaken(), nil
 	}
-	ok, err := t.putBackTogether(ctx, []step{s}, t.attempts.confirm)
-	t.needed[s] = !ok
+	try := t.attempts.confirm
+	if s.candidate.named > 1 { // two launches failed by the same refusal: that is no chance
+		try = t.attempts.unlessRefusedTwice
+	}
+	ok, err := t.putBackTogether(ctx, []step{s}, try)
+	if err == nil && !ok {
+		t.need(s)
+	}
 	return ok, err
+}
+
+// need remembers that the service needs a step, and with it every step to a stronger value.
+func (t *strengthening) need(s step) {
+	t.needed[s] = true
+	if s.name != "" {
+		return
+	}
+	s.candidate.failedAt = append(s.candidate.failedAt, s.level)
+	for level := range s.level {
+		if s.candidate.isStronger(level, s.level) {
+			t.needed[step{candidate: s.candidate, level: level}] = true
+		}
+	}
+}
+
+// isNeeded reports whether the service needs the last step of a candidate.
+func (t *strengthening) isNeeded(c *candidate) bool {
+	return c.level > 0 && t.needed[step{candidate: c, level: c.level - 1}]
 }
 
 // putBackTogether puts back all of the steps, or none if the service then fails.

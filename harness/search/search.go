@@ -30,7 +30,7 @@ import (
 type Trier interface {
 	// Try launches the service once under a plan, and compares it with the Baselines. It returns an error only if the
 	// launch says nothing about the service.
-	Try(ctx context.Context, plan generator.Plan) (trial.Result, error)
+	Try(ctx context.Context, plan generator.Plan, time Patience) (trial.Result, error)
 	// Baselines are the launches without hardening that have passed so far.
 	Baselines() []trial.Result
 	// Earlier are the demotions of an earlier proof that this one cannot judge. It is asked after the baseline.
@@ -39,6 +39,15 @@ type Trier interface {
 	// its confinement.
 	StandIn(ctx context.Context, plan generator.Plan) (confine.Confinement, error)
 }
+
+// Patience says how long a launch waits for what takes time.
+type Patience int
+
+// A launch whose failure would be blamed on a directive has longer limits: a busy machine is no reason for a demotion.
+const (
+	Usual Patience = iota
+	Longer
+)
 
 // An Outcome is what a service survives.
 type Outcome struct {
@@ -69,7 +78,14 @@ type search struct {
 	attempts   *attempts
 	candidates []*candidate      // the most valuable first
 	batches    []batch           // steps that were taken together
+	last       blamed            // the last culprit that no evidence named
 	leftOut    map[string]string // see [Outcome]
+}
+
+// blamed is a candidate, and the failure for which it was stepped down.
+type blamed struct {
+	candidate *candidate
+	failure   verdict.Evidence
 }
 
 func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
@@ -157,9 +173,7 @@ func (s *search) leaveOutUntried(context.Context) error {
 					c.keptExceptions = append(c.keptExceptions, n)
 				}
 			}
-			if !slices.Contains(c.evidence, p.Evidence) {
-				c.evidence = append(c.evidence, p.Evidence)
-			}
+			c.addEvidence(p.Evidence)
 		}
 	}
 	return nil
@@ -176,11 +190,20 @@ func (s *search) descend(ctx context.Context) error {
 		if s.applyEvidence(r) {
 			continue
 		}
+		if again, err := s.attempts.giveMoreTime(ctx, s.plan(len(s.candidates)), r); again || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if s.attempts.mayRepeatBaseline(r) {
 			if err := s.attempts.repeatBaseline(ctx); err != nil {
 				return err
 			}
 			continue
+		}
+		if helped, err := s.turnOffSameCause(ctx, r); helped || err != nil {
+			return err
 		}
 		if low, err = s.findCulprit(ctx, r, low); err != nil {
 			return err
@@ -192,6 +215,7 @@ func (s *search) descend(ctx context.Context) error {
 func (s *search) applyEvidence(r trial.Result) bool {
 	var taken []step
 	weakened := map[*candidate]bool{} // each candidate goes down by one value, however many refusals name it
+	named := map[*candidate]bool{}
 	for _, p := range s.service.Causes(s.evidenceOf(r), applied(s.candidates)) {
 		c := s.candidate(p.Directive)
 		if c.isOff() || weakened[c] {
@@ -210,7 +234,11 @@ func (s *search) applyEvidence(r trial.Result) bool {
 				taken = append(taken, step{candidate: c, name: n})
 			}
 		}
-		c.evidence = append(c.evidence, p.Evidence)
+		c.addEvidence(p.Evidence)
+		named[c] = true
+	}
+	for c := range named {
+		c.named++
 	}
 	if len(taken) > 0 {
 		s.batches = append(s.batches, batch{steps: taken, matters: true})
@@ -257,6 +285,7 @@ func (s *search) candidate(d *directive.Directive) *candidate {
 // hardening. Each launch compares anew, until there is nothing more to remove.
 func (s *search) leaveOutUnwanted(ctx context.Context) error {
 	var seen confine.Confinement // what the last launch that showed something showed
+	s.attempts.patience = Longer // a failure here is not looked into
 	for {
 		plan := s.plan(len(s.candidates))
 		r, err := s.attempts.try(ctx, plan)

@@ -60,7 +60,7 @@ type fake struct {
 	root      host.Root
 }
 
-func (f *fake) Try(_ context.Context, plan generator.Plan) (trial.Result, error) {
+func (f *fake) Try(_ context.Context, plan generator.Plan, _ Patience) (trial.Result, error) {
 	f.launches++
 	r := trial.Result{Dropin: plan.Text(), OK: !f.breaks(plan)}
 	if !r.OK {
@@ -199,7 +199,7 @@ type script struct {
 	err     error // of the launch after the last
 }
 
-func (s *script) Try(_ context.Context, plan generator.Plan) (trial.Result, error) {
+func (s *script) Try(_ context.Context, plan generator.Plan, _ Patience) (trial.Result, error) {
 	if len(s.results) == 0 {
 		return trial.Result{}, s.err
 	}
@@ -268,11 +268,11 @@ type mortal struct {
 	err   error
 }
 
-func (m *mortal) Try(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+func (m *mortal) Try(ctx context.Context, plan generator.Plan, time Patience) (trial.Result, error) {
 	if m.launches == m.lives {
 		return trial.Result{}, m.err
 	}
-	return m.fake.Try(ctx, plan)
+	return m.fake.Try(ctx, plan, time)
 }
 
 // TestRunByChance: a failure that does not repeat leads to no demotion.

@@ -145,7 +145,7 @@ func (t *tightening) run(ctx context.Context, left []grant) ([]grant, error) {
 
 // passes tries the service without some grants. needed are those of them that the evidence names.
 func (t *tightening) passes(ctx context.Context, taken []grant) (ok bool, needed []grant, err error) {
-	r, err := t.trier.Try(ctx, t.plan(taken))
+	r, err := t.trier.Try(ctx, t.plan(taken), Longer)
 	if err != nil {
 		return false, nil, err
 	}

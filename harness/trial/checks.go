@@ -31,6 +31,7 @@ func (l *launch) check(ctx context.Context, phase string) error {
 		during, env.Gone, end = watchEnd(ctx, l.now)
 	}
 	outcomes := check.Run(during, env, l.checksOf(phase), phase)
+	l.neededByChecks(outcomes)
 	bad := end()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -58,6 +59,9 @@ func (l *launch) checksOf(phase string) []profiles.Check {
 // a failed check, so that one launch shows all that fail. A check that runs without hardening has to run with it too.
 func (l *launch) judge(o check.Outcome) error {
 	l.result.Outcomes = append(l.result.Outcomes, o)
+	if o.Required && o.OutOfTime {
+		l.outOfTime++
+	}
 	hardened := l.result.Dropin != ""
 	text := fmt.Sprintf("%s (%s, %s): %s", o.Name, o.Kind, o.Phase, o.Detail)
 	switch {
@@ -72,6 +76,17 @@ func (l *launch) judge(o check.Outcome) error {
 		_ = l.fail(checkFailed, "%s", text)
 	}
 	return nil
+}
+
+// neededByChecks notes how much of their limits the checks have needed.
+func (l *launch) neededByChecks(outcomes []check.Outcome) {
+	for _, o := range outcomes {
+		for _, c := range l.Profile.Checks {
+			if c.Name == o.Name && c.Kind() == o.Kind {
+				l.result.Share = max(l.result.Share, o.Share(c))
+			}
+		}
+	}
 }
 
 // watchEnd polls the state of a service until stop is called. When the service has failed, or its state cannot be read,

@@ -29,7 +29,11 @@ func (l *launch) connect(ctx context.Context) error {
 	l.clients = append(l.clients, client)
 	started := func(s systemd.Service) bool { return s.PID != 0 || failed(s) }
 	for ctx.Err() == nil {
-		if states, err := l.now(ctx); err != nil || slices.ContainsFunc(states, started) {
+		now, err := l.Place.Manager().LoadedUnit(ctx, l.sockets[0])
+		if err != nil {
+			return err
+		}
+		if states, err := l.now(ctx); err != nil || slices.ContainsFunc(states, started) || served(p, now) {
 			return err
 		}
 		if wait(ctx, 20*time.Millisecond) != nil {
@@ -37,6 +41,12 @@ func (l *launch) connect(ctx context.Context) error {
 		}
 	}
 	return nil // the instance may have ended already
+}
+
+// served reports whether the instance for a connection that was made meanwhile has come and gone.
+func served(before, now systemd.Properties) bool {
+	accepted := func(p systemd.Properties) uint32 { return systemd.Get[uint32](p, "NAccepted") }
+	return accepted(now) > accepted(before) && systemd.Get[uint32](now, "NConnections") == 0
 }
 
 // closeClients closes the connections that connect has made.

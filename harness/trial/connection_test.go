@@ -32,3 +32,22 @@ func TestListens(t *testing.T) {
 		})
 	}
 }
+
+// TestServed: an instance that was started for a connection and has ended is not waited for.
+func TestServed(t *testing.T) {
+	socket := func(accepted, open uint32) systemd.Properties {
+		return systemd.Properties{"NAccepted": accepted, "NConnections": open}
+	}
+	for name, tc := range map[string]struct {
+		now  systemd.Properties
+		want bool
+	}{
+		"not accepted yet": {socket(3, 0), false},
+		"it runs":          {socket(4, 1), false},
+		"it has ended":     {socket(4, 0), true},
+	} {
+		if got := served(socket(3, 0), tc.now); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}

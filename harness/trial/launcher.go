@@ -79,6 +79,7 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 		return l.result, fmt.Errorf("trial of %s: %w", s.Clone.Unit.Name, err)
 	}
 	l.result.OK = len(l.result.Failures) == 0
+	l.result.OutOfTime = !l.result.OK && l.outOfTime == len(l.result.Failures)
 	l.result.Took = time.Since(l.begin)
 	return l.result, ctx.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type launch struct {
 	result      Result
 	clients     []net.Conn // connections that keep an instance running, of a service with an instance for each
 	environment []string   // of the service, for the commands of checks
+	outOfTime   int        // number of failures that are only a limit of time
 }
 
 // errOver ends a launch that has failed: later phases would show nothing new.
@@ -37,7 +39,18 @@ var errOver = errors.New("trial is over")
 
 func (l *launch) fail(kind, format string, args ...any) error {
 	l.result.Failures = append(l.result.Failures, verdict.Evidence{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	if kind == timeout {
+		l.outOfTime++
+	}
 	return errOver
+}
+
+// timeout is the kind of failure of a job that took too long.
+const timeout = "timeout"
+
+// needed notes how much of its limit a job has needed.
+func (l *launch) needed(began time.Time) {
+	l.result.Share = max(l.result.Share, float64(time.Since(began))/float64(l.Profile.Prove.Timeout))
 }
 
 // runPhases takes the service through its phases until one fails.
@@ -61,9 +74,11 @@ func (l *launch) runPhases(ctx context.Context) error {
 
 // start starts the sockets, if any, and then the service, unless each of its instances waits for a client.
 func (l *launch) start(ctx context.Context) error {
+	began := time.Now()
 	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
 	defer cancel()
 	last, result, err := l.startUnits(job, "temper's trial of "+l.Clone.Unit.Name)
+	l.needed(began)
 	what := "start"
 	if last != l.name {
 		what += " of the " + unit.Type(last)
@@ -123,7 +138,7 @@ func (l *launch) judgeJob(ctx context.Context, what, result string, err error) e
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return l.fail("timeout", "%s took longer than %s", what, l.Profile.Prove.Timeout)
+		return l.fail(timeout, "%s took longer than %s", what, l.Profile.Prove.Timeout)
 	case refused:
 		return l.fail("start", "%s: systemd refuses it: %s", what, refusal)
 	case err != nil:
@@ -189,13 +204,22 @@ func (l *launch) readConfinement(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until the service has been up as long as the profile wants.
+// settle waits until the service has been up as long as the profile wants, and twice as long as its watchdog waits for
+// a sign of life: who may not send it is killed only then.
 func (l *launch) settle(ctx context.Context, up time.Time) error {
+	states, err := l.now(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		l.result.Watchdog = max(l.result.Watchdog, watchdog(s))
+	}
+	least := max(l.Profile.Prove.Settle, min(2*l.result.Watchdog, l.Profile.Prove.Timeout))
 	for {
 		if err := l.alive(ctx, "settling"); err != nil {
 			return err
 		}
-		left := l.Profile.Prove.Settle - time.Since(up)
+		left := least - time.Since(up)
 		if left <= 0 {
 			return nil
 		}
@@ -203,6 +227,15 @@ func (l *launch) settle(ctx context.Context, up time.Time) error {
 			return err
 		}
 	}
+}
+
+// watchdog is how long systemd waits for a sign of life of a service; 0 if it does not.
+func watchdog(s systemd.Service) time.Duration {
+	usec := systemd.Get[uint64](s.Properties, "WatchdogUSec")
+	if usec >= math.MaxInt64/1000 { // systemd's infinity
+		return 0
+	}
+	return time.Duration(usec) * time.Microsecond
 }
 
 // wait waits for a duration, or until ctx ends, which is an error.
@@ -259,9 +292,11 @@ func (l *launch) after(
 	ctx context.Context, phase string, before []systemd.Service, job func(context.Context, string) (string, error),
 ) error {
 	l.recordEnds(before)
+	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
 	defer cancel()
 	result, err := job(limited, l.name)
+	l.needed(began)
 	if err := l.judgeJob(ctx, phase, result, err); err != nil {
 		return err
 	}
@@ -294,7 +329,9 @@ func (l *launch) stop(ctx context.Context) error {
 	if unit.IsTemplate(l.name) {
 		return l.check(ctx, "stopped")
 	}
+	began := time.Now()
 	result, err := l.Place.Manager().StopUnit(job, l.name)
+	l.needed(began)
 	if err := l.judgeJob(ctx, "stop", result, err); err != nil {
 		return err
 	}
@@ -360,7 +397,7 @@ func (l *launch) awaitBusName(ctx, job context.Context, what string) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case job.Err() != nil:
-			return l.fail("timeout", "%s took longer than %s: the bus has no %s", what, l.Profile.Prove.Timeout, name)
+			return l.fail(timeout, "%s took longer than %s: the bus has no %s", what, l.Profile.Prove.Timeout, name)
 		case err != nil || owned:
 			return err
 		}

@@ -31,8 +31,11 @@ type Result struct {
 	Work      []string         // what shows that it did its work, apart from checks
 	Limits    []string         // of the place that its processes ran into meanwhile
 	Status    int32            // exit status of the main process, 0 while it runs
+	OutOfTime bool             // nothing failed but that a limit of time was reached
+	Share     float64          // the most that a job or a check needed of its limit of time: 1 is all of it
 	Took      time.Duration
-	Made      []string // what the launch made permanently, if each further trial therefore gets its own place
+	Watchdog  time.Duration // how long systemd waits for a sign of life of the service; 0 if it does not
+	Made      []string      // what the launch made permanently, if each further trial therefore gets its own place
 	Seen      observe.Launch
 }
 

@@ -63,6 +63,8 @@ type Record struct {
 	// Granted are the capabilities that the service asked for and had. They are known only if GrantedKnown is set.
 	Granted      values.CapSet
 	GrantedKnown bool
+	// UsedBefore are the capabilities that the baselines were granted; see Minus.
+	UsedBefore values.CapSet
 	// Dropped counts the events that were lost because they came too fast. If it is not 0, the record is incomplete.
 	Dropped uint64
 }
@@ -71,10 +73,12 @@ type Record struct {
 // Root, Filtered, Lacked and LackedKnown, which make no difference to the service, and ignores process ids in paths
 // below /proc and numbers at the end of thread names.
 //
-// It removes from Lacked the capabilities that the baseline was not granted: the call succeeded there without them.
+// It adds to UsedBefore the capabilities that the baseline was granted, and removes from Lacked those that it was not:
+// the call succeeded there without them.
 func (r Record) Minus(baseline Record) Record {
 	r.Denials, r.Setup = minus(r.Denials, baseline.Denials), minus(r.Setup, baseline.Setup)
 	if baseline.GrantedKnown {
+		r.UsedBefore |= baseline.Granted
 		for i := range r.Denials {
 			r.Denials[i].Lacked &= baseline.Granted
 		}

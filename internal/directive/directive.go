@@ -161,12 +161,28 @@ func CgroupTrace(name string) Trace { return Trace{Kind: OnCgroup, Name: name} }
 // the capability until the filter is installed (systemd#6763).
 var filterNeeds = Effect{Directive: "NoNewPrivileges", Value: "yes", Until: 254}
 
+// ownMounts is what systemd does for every directive that mounts something: the service gets a mount namespace.
+var ownMounts = Effect{Directive: "PrivateMounts", Value: "yes", Since: 239}
+
+// mountsFor reports whether a systemd version mounts something for the directive.
+func (d *Directive) mountsFor(version int) bool {
+	switch d.kind.(type) {
+	case closedPathList, coverPathList:
+		return true
+	}
+	return len(d.Paths) > 0 || d.Trace.Kind == OwnMount || d.Trace.Kind == MountOption ||
+		slices.ContainsFunc(d.Mounts, func(m Mount) bool { return version >= m.Since && m.Value == "" })
+}
+
 // Brings lists what a systemd version adds to a unit that sets the directive to its strongest value. unprivileged says
 // that the service starts as a user without privileges.
 func (d *Directive) Brings(version int, unprivileged bool) []Effect {
-	all := d.Implies
+	all := slices.Clone(d.Implies)
 	if d.Filters && unprivileged {
-		all = append(slices.Clone(all), filterNeeds)
+		all = append(all, filterNeeds)
+	}
+	if d.mountsFor(version) {
+		all = append(all, ownMounts)
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(e Effect) bool { return !e.in(version) })
 }

@@ -215,6 +215,22 @@ func (k architectures) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: list(true, both), Note: note}
 }
 
+// refused are the other architectures of this machine that are not listed.
+func (k architectures) refused(want []string, version int) []string {
+	allowed, _ := k.parse(want, version)
+	if len(allowed) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(values.OtherArchitectures()), func(n string) bool {
+		return slices.Contains(allowed, n)
+	})
+}
+
+func (k architectures) except(want, names []string, version int) []string {
+	allowed, _ := k.parse(want, version)
+	return list(false, append(allowed, names...))
+}
+
 // nameListKind is the kind of an allow-list, or of a deny-list marked by "~", whose possible names are not in the
 // table. The first assignment decides which of both it is. A later one of the same sort adds names, one of the other
 // sort removes them.

@@ -1,5 +1,7 @@
 package values
 
+import "runtime"
+
 // architectureNames are the names that SystemCallArchitectures= accepts, each with the first systemd version that has
 // it; 0 is 247 or older. systemd#23181 added parisc between 250 and 251. loongarch64 is in 257 but not in 252.
 var architectureNames = []struct {
@@ -47,3 +49,16 @@ func KnownArchitecture(word string, version int) bool {
 	}
 	return false
 }
+
+// otherArchitectures are, for an architecture as Go calls it, those whose system calls its kernel takes besides.
+var otherArchitectures = map[string][]string{
+	"amd64":    {"x86", "x32"},
+	"arm64":    {"arm"},
+	"mips64":   {"mips", "mips64-n32"},
+	"mips64le": {"mips-le", "mips64-le-n32"},
+	"ppc64":    {"ppc"},
+	"s390x":    {"s390"},
+}
+
+// OtherArchitectures returns the architectures whose system calls the kernel of this machine may take besides its own.
+func OtherArchitectures() []string { return otherArchitectures[runtime.GOARCH] }

@@ -58,6 +58,7 @@ var acts = map[string]func(arg string) error{
 	"connect":     connect,     // to the address ARGUMENT, which must answer ok
 	"answer":      answer,      // ok on standard output, and wait until standard input ends
 	"ready":       ready,       // tells systemd so: NotifyAccess=
+	"alive":       alive,       // tells systemd so, again and again, while it can read the file ARGUMENT: WatchdogSec=
 
 	"getenv": getenv,      // NAME:VALUE must be in the environment
 	"unset":  unset,       // NAME must not be in the environment
@@ -209,10 +210,10 @@ func clock(string) error {
 }
 
 // foreignCall calls the kernel as a program of another architecture would: on x86-64 one for x32, which need not be able to
-// run, elsewhere one for the 32-bit mode. That the kernel knows no such programs is an answer too.
-func foreignCall(string) error {
+// run; elsewhere, or with the argument 32, one for the 32-bit mode. That the kernel knows no such programs is an answer too.
+func foreignCall(mode string) error {
 	const x32 = 0x40000000
-	if runtime.GOARCH == "amd64" {
+	if runtime.GOARCH == "amd64" && mode != "32" {
 		if _, _, errno := unix.RawSyscall(x32|unix.SYS_GETPID, 0, 0, 0); errno != 0 && errno != unix.ENOSYS {
 			return errno
 		}
@@ -285,6 +286,21 @@ func answer(string) error {
 }
 
 func ready(string) error { return notify("READY=1") }
+
+// alive is for a child, which has nothing else to do.
+func alive(file string) error {
+	if err := notify("READY=1"); err != nil {
+		return err
+	}
+	for ; ; time.Sleep(100 * time.Millisecond) {
+		if _, err := os.ReadFile(file); err != nil {
+			continue
+		}
+		if err := notify("WATCHDOG=1"); err != nil {
+			return err
+		}
+	}
+}
 
 func getenv(arg string) error {
 	name, want, _ := strings.Cut(arg, ":")
