@@ -226,9 +226,11 @@ func (r *settingsReader) choice(key string, into *string, words ...string) {
 // apply reads the list of the results that apply. Proven always does.
 func (r *settingsReader) apply(value any) []string {
 	list, isList := value.([]any)
-	if !isList || !slices.Contains(list, any(verdict.Proven)) {
-		r.report(profiles.IDWrongType, r.keys.Of("apply").Line,
-			"apply is %s, want a list with %q, which always applies", shown(value), verdict.Proven)
+	switch line := r.keys.Of("apply").Line; {
+	case !isList:
+		r.report(profiles.IDWrongType, line, "apply is %s, want a list such as [%q]", shown(value), verdict.Proven)
+	case !slices.Contains(list, any(verdict.Proven)):
+		r.report(profiles.IDBadChoice, line, "apply lacks %q, which always applies", verdict.Proven)
 	}
 	results := []string{verdict.Proven}
 	for i, element := range list {

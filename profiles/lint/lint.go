@@ -20,6 +20,7 @@ const (
 	IDNothingApplied  = "nothing-applied"   // it names units and sets no directive
 	IDNoCheck         = "no-check"          // it names a service that nothing uses
 	IDNoRequiredCheck = "no-required-check" // every check is advisory
+	IDNoUse           = "no-use"            // no required check uses the service
 	IDWeakCheck       = "weak-check"        // a check that passes even if the service does not work
 	IDSlowCheck       = "slow-check"        // a check that may take longer than the trial
 	IDLiveNever       = "live-never"        // a check that temper apply may run, of a phase in which it runs none
@@ -40,7 +41,7 @@ const (
 func Profile(p *profiles.Profile, set *profiles.Set) []profiles.Finding {
 	l := &linter{profile: p, set: set}
 	for _, rule := range []func(*linter){
-		(*linter).whole, (*linter).checks, (*linter).settings, (*linter).units,
+		(*linter).whole, (*linter).enoughChecks, (*linter).checks, (*linter).settings, (*linter).units,
 	} {
 		rule(l)
 	}
@@ -89,9 +90,20 @@ func (l *linter) whole() {
 	if len(p.SecretsFor) > 0 && len(p.Secrets) == 0 {
 		l.add(profiles.Finding{ID: IDSecretsForNobody, Message: "has secrets_for and no secrets", Fix: "leave it out"})
 	}
+}
+
+// enoughChecks judges whether the checks as a whole show that the service works.
+func (l *linter) enoughChecks() {
+	p := l.profile
 	named := slices.ContainsFunc(p.Units, func(u string) bool { return !profiles.IsGlob(u) })
 	required := slices.ContainsFunc(p.Checks, func(c profiles.Check) bool { return c.Required })
+	uses := slices.ContainsFunc(p.Checks, func(c profiles.Check) bool { return c.Required && c.Uses() })
 	switch {
+	case len(p.Units) > 0 && required && !uses:
+		l.add(profiles.Finding{
+			ID: IDNoUse, Message: "has no required check that uses the service: it is started at most, and not hardened",
+			Fix: "write a [[check]] that has it do its work",
+		})
 	case len(p.Units) == 0 || required:
 	case named && len(p.Checks) == 0:
 		l.add(profiles.Finding{
