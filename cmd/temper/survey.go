@@ -43,8 +43,8 @@ In a batch system each task has its share: --shard says which, else SLURM_ARRAY_
 JOB_COMPLETION_INDEX, CI_NODE_INDEX and _TOTAL, or BUILDKITE_PARALLEL_JOB and _COUNT. Which package belongs to which
 share follows from its name alone.
 
-survey status DIR tells how far running surveys are. survey merge DIR... makes one directory of results of many, and
-says where machines disagree.
+survey status DIR tells how far running surveys are. survey merge DIR... --into DIR makes one directory of results of
+many, and says where machines disagree.
 
 Exit status: 0 all decided, 1 a service is worse than its kept result, or machines disagree, 2 wrong usage, 3 the
 machine was at fault: the same again may succeed.`,
