@@ -54,10 +54,15 @@ func (p Printer) ProofSummary(verdicts []verdict.Verdict, when When) {
 	case when == AtNextBoot:
 		p.Talk("what is proven takes effect at the next boot of that root")
 	default:
-		p.Talk("what is proven takes effect when a service starts again; now: sudo temper apply %s", few(proven))
+		p.Talk("what is proven takes effect when a service starts again; now: %s",
+			strings.TrimSpace("sudo temper apply "+few(proven)))
 	}
 	if len(others) > 0 {
-		p.Talk("why not: temper show %s --trials", few(others))
+		why := "temper status"
+		if few(others) != "" {
+			why = "temper show " + few(others) + " --trials"
+		}
+		p.Talk("why not: %s", why)
 	}
 }
 
@@ -72,11 +77,11 @@ func (p Printer) Talk(format string, args ...any) {
 	}
 }
 
-// few lists a few units; it is empty where there are many, since the command then means all.
+// few lists units for a command line; it is empty where they are many, and the command is to find them itself.
 func few(units []string) string {
 	const most = 4
 	if len(units) > most {
-		return strings.Join(units[:most], " ") + " ..."
+		return ""
 	}
 	return strings.Join(units, " ")
 }
