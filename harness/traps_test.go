@@ -333,7 +333,7 @@ func (tr trap) load(t testing.TB, set *profiles.Set) *profiles.Profile {
 }
 
 // launches is how many launches a proof may take: two for a service that survives everything, 2 + 2k for k culprits
-// that the witness names, and 2 + 2·k·log2(n) for k culprits among n candidates without evidence. What breaks the
+// that the witness names, and 3 + k + 2·k·log2(n) for k culprits among n candidates without evidence. What breaks the
 // service by one thing that all of it does is one culprit. n counts each value of a directive, and each name that a
 // directive refuses and could allow: the search may find any of them.
 func (tr trap) launches(t testing.TB, where *place.Place, v verdict.Verdict, blind bool) int {
@@ -354,7 +354,7 @@ func (tr trap) launches(t testing.TB, where *place.Place, v verdict.Verdict, bli
 	case !blind && !tr.unnamed:
 		return 2 + 2*k
 	}
-	return 2 + int(2*float64(k)*math.Log2(float64(n)))
+	return 3 + k + int(2*float64(k)*math.Log2(float64(n)))
 }
 
 // culprits counts the demotions of a verdict, and those with one cause once.
