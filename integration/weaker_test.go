@@ -167,7 +167,7 @@ func harden(t *testing.T, stage string, originals []string, version int) []copie
 	return copies
 }
 
-var every = flag.Bool("every", false, "try every profile on every unit")
+var every = flag.Bool("every", false, "try everything with everything")
 
 // perUnit is about how many of the profiles that are for other units are tried on each unit.
 const perUnit = 4
