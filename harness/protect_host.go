@@ -35,8 +35,11 @@ func (s *series) protect(ctx context.Context) error {
 	if s.profile.Prove.State != profiles.StateRestore {
 		return s.startConflicting(ctx, others, hostcopy.Directories{})
 	}
-	copies := servicedata.Of(s.unit, s.profile)
-	if err := s.canCopy(copies); err != nil {
+	copies, err := servicedata.Of(s.unit, s.profile)
+	if err == nil {
+		err = s.canCopy(copies)
+	}
+	if err != nil {
 		return err
 	}
 	sharers, err := s.sharers(ctx, loader, copies)
@@ -111,7 +114,8 @@ func (s *series) sharers(ctx context.Context, loader *unit.Loader, copies hostco
 		if err != nil || unit.IsTemplate(name) || u.ID == s.unit.ID || clone.IsClone(name) {
 			continue // a unit that cannot be loaded writes nothing; lock.Proof waits for other proofs
 		}
-		dir := servicedata.Overlap(copies.Over, servicedata.Of(u, &profiles.Profile{}).Over)
+		theirs, _ := servicedata.Of(u, &profiles.Profile{}) // its links matter to a proof of that service only
+		dir := servicedata.Overlap(copies.Over, theirs.Over)
 		if dir == "" {
 			continue
 		}

@@ -4,6 +4,8 @@
 package servicedata
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -34,8 +36,11 @@ var ownDirectories = []struct {
 
 // Of lists the directories in which a service keeps data: those that systemd makes for it, and existing ones that its
 // unit or its profile opens for writing. It leaves out directories that are empty after a boot.
-func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
+//
+// The error names links on the way that others than root can exchange: what is behind them is what the service wants.
+func Of(u *unit.Unit, p *profiles.Profile) (hostcopy.Directories, error) {
 	var c hostcopy.Directories
+	var errs []error
 	dynamic := clone.IsDynamic(u)
 	for _, d := range ownDirectories {
 		for _, word := range listed(u, d.name) {
@@ -45,6 +50,7 @@ func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 				c.Links = append(c.Links, dir)
 				dir = path.Join(d.below, "private", name)
 			}
+			errs = append(errs, exchangeableLink(dir))
 			if real, err := filepath.EvalSymlinks(dir); err == nil {
 				dir = real
 			}
@@ -58,11 +64,39 @@ func Of(u *unit.Unit, p *profiles.Profile) hostcopy.Directories {
 			continue
 		}
 		if info, err := os.Stat(real); err == nil && info.IsDir() {
+			errs = append(errs, exchangeableLink(dir))
 			c.Over = append(c.Over, real)
 		}
 	}
 	c.Over = outermost(c.Over)
-	return c
+	return c, errors.Join(errs...)
+}
+
+// exchangeableLink returns an error if a link on the way to an existing file is one that others than root can exchange.
+func exchangeableLink(name string) error {
+	if _, err := filepath.EvalSymlinks(name); err != nil {
+		return nil // it does not exist, or its links lead in a circle
+	}
+	parts := strings.Split(strings.Trim(name, "/"), "/")
+	for i := range parts {
+		dir, link := "/"+path.Join(parts[:i]...), "/"+path.Join(parts[:i+1]...)
+		to, err := os.Readlink(link)
+		if err != nil {
+			continue
+		}
+		info, err := os.Stat(dir)
+		if err == nil {
+			err = host.At("/").Trusts(dir, info)
+		}
+		if err != nil {
+			return fmt.Errorf("%s is a link that others than root can exchange: %w", link, err)
+		}
+		if !path.IsAbs(to) {
+			to = path.Join(dir, to)
+		}
+		return exchangeableLink(path.Join(append([]string{to}, parts[i+1:]...)...))
+	}
+	return nil
 }
 
 // volatile matches directories that are empty after a boot, and those of the kernel.

@@ -9,6 +9,7 @@ import (
 
 	"temper/harness/place/hostcopy"
 	"temper/internal/host"
+	"temper/internal/testroot"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -54,8 +55,47 @@ BindPaths=` + home + `/lib:/shown
 	}}}
 	want := hostcopy.Directories{Make: []string{"/var/lib/a", "/var/lib/a/b", "/var/cache/c", "/var/log/a"}}
 	want.Over = []string{"/usr/bin", "/usr/lib", "/usr/share", "/var/cache/c", "/var/lib/a", "/var/log/a"}
-	got := Of(u, p)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	got, err := Of(u, p)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}
+
+// TestOfLinksOfOthers refuses a link that the service could exchange, wherever it is on the way.
+func TestOfLinksOfOthers(t *testing.T) {
+	testroot.Need(t)
+	root, err := os.MkdirTemp("/var", "temper-test-") // below no directory that everybody can write
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	own, safe := filepath.Join(root, "own"), filepath.Join(root, "safe")
+	for _, dir := range []string{own, filepath.Join(safe, "target")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{
+		filepath.Join(own, "link"):     safe,
+		filepath.Join(safe, "link"):    filepath.Join(safe, "target"),
+		filepath.Join(safe, "through"): filepath.Join(own, "link"),
+	} {
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(own, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	for dir, refused := range map[string]bool{
+		own: false, filepath.Join(own, "link"): true, filepath.Join(own, "link/target"): true,
+		filepath.Join(safe, "link"): false, filepath.Join(safe, "through/target"): true,
+	} {
+		u, _ := load(t, "a.service", map[string]string{
+			"/usr/lib/systemd/system/a.service": "[Service]\nReadWritePaths=" + dir + "\n",
+		})
+		if _, err := Of(u, &profiles.Profile{}); (err != nil) != refused {
+			t.Errorf("%s: %v", dir, err)
+		}
 	}
 }
