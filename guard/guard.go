@@ -83,7 +83,7 @@ func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
 	if err := g.Undo(ctx, name); err != nil {
 		return false, err
 	}
-	h, ok, err := g.hardenings.hardening(name)
+	h, ok, err := g.readHardening(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -109,6 +109,18 @@ func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
 		return g.prove(ctx, h, f.last)
 	}
 	return false, nil
+}
+
+// readHardening reads the hardening of a unit. While the manager reloads, what the generator wrote is away. The manager
+// answers only after that, so a unit without hardening is read once more then.
+func (g *Guard) readHardening(ctx context.Context, name string) (hardening, bool, error) {
+	if h, ok, err := g.hardenings.hardening(name); err == nil && ok {
+		return h, ok, nil
+	}
+	if _, err := g.manager.Service(ctx, name); err != nil {
+		return hardening{}, false, err
+	}
+	return g.hardenings.hardening(name)
 }
 
 // Undo removes the mask that a guard has left if it was killed while it tried a unit.

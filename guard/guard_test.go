@@ -32,6 +32,8 @@ type world struct {
 	on     func(event string)       // called before each event
 	full   bool                     // no verdict can be stored
 
+	reloading bool // what the generator wrote is not there until the manager answers
+
 	dropin  string // that the generator writes
 	verdict string
 	masks   masks
@@ -81,8 +83,12 @@ func (w *world) applies() string {
 	return w.dropin
 }
 
-func (w *world) Service(context.Context, string) (systemd.Service, error) { return w.state, nil }
-func (w *world) ResetFailed(context.Context, string) error                { return nil }
+func (w *world) Service(context.Context, string) (systemd.Service, error) {
+	w.reloading = false
+	return w.state, nil
+}
+
+func (w *world) ResetFailed(context.Context, string) error { return nil }
 
 func (w *world) Units(context.Context, []string, []string) ([]systemd.UnitStatus, error) {
 	return nil, nil
@@ -122,7 +128,7 @@ func (w *world) hardening(string) (hardening, bool, error) {
 		unit:     &unit.Unit{ID: name},
 		decision: generator.Decision{Profile: p},
 		dropin:   w.dropin,
-	}, w.dropin != "", nil
+	}, w.dropin != "" && !w.reloading, nil
 }
 
 func (w *world) hardened() ([]string, error) { return []string{name}, nil }
@@ -236,6 +242,9 @@ func TestHandleFailure(t *testing.T) {
 		}, "prove, start with everything, start with everything", full, "it is left alone"},
 
 		// The hardening breaks the service.
+		{"a proof finds the directive while the manager reloads", func(w *world) {
+			w.works, w.leaves, w.reloading = hardenedFails, demoted, true
+		}, "prove, start with all but one directive", demoted, "has found why"},
 		{"a proof finds the directive", func(w *world) {
 			w.works, w.leaves = hardenedFails, demoted
 		}, "prove, start with all but one directive", demoted, "has found why"},

@@ -39,7 +39,7 @@ func (g *Guard) applyProof(ctx context.Context, h hardening, last run) (bool, er
 	if err := g.reload.Reload(ctx); err != nil {
 		return false, err
 	}
-	now, ok, err := g.hardenings.hardening(name)
+	now, ok, err := g.readHardening(ctx, name)
 	if err != nil {
 		return false, err
 	}
