@@ -110,7 +110,6 @@ func (tr trap) onePerExpectation(trees []string) (on []string) {
 
 // proveAll proves services on several versions of systemd, side by side in places of their own.
 func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
-	t.Parallel() // trials mostly wait
 	rows := rowsOf(t, pattern, trees, blind)
 	var side sync.WaitGroup
 	for _, tree := range trees {
