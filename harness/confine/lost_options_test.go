@@ -64,12 +64,20 @@ func TestWeakens(t *testing.T) {
 			leader: "3 1 0:3 / /proc/sys ro - proc x rw\n",
 		},
 		{
+			name: "the memory pressure of its own control group", without: "3 1 0:3 / /sys/fs/cgroup ro - cgroup2 x rw\n",
+			with: "3 1 0:3 / /sys/fs/cgroup ro - cgroup2 x rw\n" +
+				"4 3 0:3 /a/memory.pressure /sys/fs/cgroup/a/memory.pressure rw - cgroup2 x rw\n",
+		},
+		{
 			name: "what the unit has closed below /proc", without: "3 1 0:3 / /proc/sys ro - proc x rw\n",
 			want: map[string]string{"PrivateTmp": at("ro", "/proc/sys"), "InaccessiblePaths": at("ro", "/proc/sys")},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			process := tree(t, map[string]string{"tmp/x": "", "var/tmp/x": "", "srv/x": "", "proc/sys/x": ""})
+			process := tree(t, map[string]string{
+				"tmp/x": "", "var/tmp/x": "", "srv/x": "", "proc/sys/x": "",
+				"sys/fs/cgroup/a/memory.pressure": "",
+			})
 			process["mountinfo"], process["status"] = rootMount+tc.with, "Name:\tp\nNSpid:\t7\n"+tc.status
 			leader := proctest.Process{"mountinfo": rootMount + tc.leader}
 			var plan generator.Plan
