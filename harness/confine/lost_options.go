@@ -67,7 +67,7 @@ func (t traces) lost() []loss {
 	var all []loss
 	for _, point := range points(unhardened, t.process.mounts) {
 		before, now := proc.Covering(unhardened, point), proc.Covering(t.process.mounts, point)
-		if _, err := root.Lstat(point); err != nil || isEmpty(now, unhardened) || isPressure(point) {
+		if _, err := root.Lstat(point); err != nil || isPressure(point) || isEmpty(now, unhardened) {
 			continue
 		}
 		for _, option := range closing {
@@ -86,9 +86,9 @@ func isEmpty(m proc.Mount, unhardened []proc.Mount) bool {
 	return strings.Contains(m.Root, "/systemd/inaccessible/") || isNew && m.Has("ro")
 }
 
-// isPressure reports whether a path is the file by which a service is told that memory is short. systemd itself opens it
-// to each service for its own control group, whose name differs from launch to launch; systemd.resource-control(5),
-// MemoryPressureWatch=.
+// isPressure reports whether a path is the file by which a service is told that memory is short. systemd itself opens
+// it to each service for its own control group, whose name differs from launch to launch; see MemoryPressureWatch= in
+// systemd.resource-control(5).
 func isPressure(point string) bool {
 	return host.Below("/sys/fs/cgroup", point) && path.Base(point) == "memory.pressure"
 }

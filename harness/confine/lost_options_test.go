@@ -64,7 +64,8 @@ func TestWeakens(t *testing.T) {
 			leader: "3 1 0:3 / /proc/sys ro - proc x rw\n",
 		},
 		{
-			name: "the memory pressure of its own control group", without: "3 1 0:3 / /sys/fs/cgroup ro - cgroup2 x rw\n",
+			name:    "the memory pressure of its own control group",
+			without: "3 1 0:3 / /sys/fs/cgroup ro - cgroup2 x rw\n",
 			with: "3 1 0:3 / /sys/fs/cgroup ro - cgroup2 x rw\n" +
 				"4 3 0:3 /a/memory.pressure /sys/fs/cgroup/a/memory.pressure rw - cgroup2 x rw\n",
 		},
