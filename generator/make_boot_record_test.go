@@ -162,7 +162,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"a unit is excluded", add("etc/temper/temper.toml", "exclude = [\"a*\"]\n"), 2},
 		{"everything is enforced", add("etc/temper/temper.toml", "unproven = \"enforce\"\n"), 4},
 		{"a guard comes", add(units+"temper-guard@.service", "[Service]\nExecStart=/usr/bin/temper guard\n"), 3},
-		{"the settings are wrong", add("etc/temper/temper.toml", "unproven\n"), 0},
+		{"the settings are wrong, and were not before", add("etc/temper/temper.toml", "unproven\n"), 3},
 		{"a unit is another file with the times of the old one", func(t *testing.T, root string) {
 			file := filepath.Join(root, units+"a.service")
 			info, err := os.Stat(file)
