@@ -123,6 +123,10 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 				t.Run(tree, func(t *testing.T) {
 					places := map[bool]*place.Place{} // by whether they are trusted
 					for r := range queue {
+						if r.alone {
+							t.Run(r.name(r.file), func(t *testing.T) { r.test(t, tree, bootAs(t, tree, r.trusted), blind) })
+							continue
+						}
 						if places[r.trusted] == nil {
 							places[r.trusted] = bootAs(t, tree, r.trusted)
 						}
@@ -144,7 +148,7 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 //     next older part of that name.
 //   - untrusted or untrusted-VERSION is the outcome in a place whose root is not trusted, if it differs; expect is then
 //     the outcome in a trusted place.
-//   - trusted says why the trap is proven only in a trusted place.
+//   - trusted says why the trap is proven only in a trusted place, and alone why in a place of its own.
 //   - since is the first version of systemd that has what the service needs; trees are the trees that have it.
 //   - unnamed says why the refusals of the kernel do not name exactly the culprit.
 type trap struct {
@@ -158,6 +162,7 @@ type trap struct {
 	expect       map[int]string
 	untrusted    map[int]string
 	trusted      bool // it is proven in a trusted place
+	alone        bool // no other trap is proven in its place
 }
 
 // inPlaces returns the trap once for each kind of place in which its outcome differs.
@@ -213,6 +218,8 @@ func readTrap(t testing.TB, file string) trap {
 			trap.expect[number(t, cmp.Or(version, "999"))] = text
 		case f.Name == "trusted":
 			trap.trusted = true
+		case f.Name == "alone":
+			trap.alone = true
 		case name == "untrusted":
 			trap.untrusted[number(t, cmp.Or(version, "999"))] = text
 		case strings.Contains(f.Name, "/"):
