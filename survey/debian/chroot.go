@@ -52,28 +52,20 @@ func run(ctx context.Context, tree string, args ...string) (string, error) {
 }
 
 func output(ctx context.Context, c *exec.Cmd, name string) (string, error) {
-	var out, all strings.Builder
-	c.Stdout, c.Stderr = &both{&out, &all}, &all
+	var out, errs strings.Builder // two pipes: what came first of both is not known
+	c.Stdout, c.Stderr = &out, &errs
 	c.WaitDelay = waitDelay
 	err := c.Run()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	if _, ended := errors.AsType[*exec.ExitError](err); ended {
-		return out.String(), &Failed{Command: name, Log: lastLines(all.String())}
+		return out.String(), &Failed{Command: name, Log: lastLines(out.String() + "\n" + errs.String())}
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	return out.String(), nil
-}
-
-// both writes into two builders.
-type both struct{ one, other *strings.Builder }
-
-func (b *both) Write(p []byte) (int, error) {
-	b.one.Write(p)
-	return b.other.Write(p)
 }
 
 // lastLines returns the end of an output, without empty lines.
