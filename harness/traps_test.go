@@ -123,14 +123,14 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 				t.Run(tree, func(t *testing.T) {
 					places := map[bool]*place.Place{} // by whether they are trusted
 					for r := range queue {
-						if r.alone {
-							t.Run(r.name(r.file), func(t *testing.T) { r.test(t, tree, bootAs(t, tree, r.trusted), blind) })
-							continue
+						where := places[r.trusted]
+						if where == nil || r.alone {
+							where = bootAs(t, tree, r.trusted)
 						}
-						if places[r.trusted] == nil {
-							places[r.trusted] = bootAs(t, tree, r.trusted)
+						if !r.alone {
+							places[r.trusted] = where
 						}
-						t.Run(r.name(r.file), func(t *testing.T) { r.test(t, tree, places[r.trusted], blind) })
+						t.Run(r.name(r.file), func(t *testing.T) { r.test(t, tree, where, blind) })
 					}
 				})
 			})
