@@ -81,7 +81,8 @@ var restless = []string{
 	"/var/log", "/var/cache", "/var/tmp", "/var/lib/dpkg", "/var/lib/systemd/timers", "/var/lib/systemd/random-seed",
 	"/srv",
 	// of the place
-	"/etc/systemd/system.conf.d", "/etc/systemd/journald.conf.d", "/etc/systemd/system/temper-place.target",
+	"/etc/resolv.conf", "/etc/systemd/system.conf.d", "/etc/systemd/journald.conf.d",
+	"/etc/systemd/system/temper-place.target",
 }
 
 const known = "dpkg-query --show --showformat '${Package} ${Version} ${Status}\n'; ls /var/lib/dpkg/info"
