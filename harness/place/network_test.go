@@ -14,7 +14,9 @@ var networkQuestions = []struct{ name, ask, want string }{
 		"the interface has addresses", "awk '$6 == \"eth0\" { print $1, $6 }' /proc/net/if_inet6 | sort",
 		"fd000000000001920000000000000002 eth0\nfe80000000000000000000fffe000202 eth0",
 	},
-	{"it is up", "cat /sys/class/net/eth0/operstate", "up"},
+	{ // which the kernel finds out a little later
+		"it is up", "for i in $(seq 100); do grep -x up /sys/class/net/eth0/operstate && break; sleep 0.1; done", "up",
+	},
 	{"there is a default route", "grep -c '^eth0.00000000.010200C0' /proc/net/route", "1"},
 	{"names are looked up for families that have an address", "getent ahosts 198.51.100.7 | grep -c STREAM", "1"},
 	{
