@@ -8,14 +8,16 @@ import (
 	"temper/internal/testroot"
 )
 
-// networkQuestions are shell commands in a container, each with what it answers.
+// networkQuestions are shell commands in a container, each with what it answers. The kernel notices a little later that
+// an interface is up, and gives it the address of the link only then: the first two wait for that.
 var networkQuestions = []struct{ name, ask, want string }{
 	{
-		"the interface has addresses", "awk '$6 == \"eth0\" { print $1, $6 }' /proc/net/if_inet6 | sort",
-		"fd000000000001920000000000000002 eth0\nfe80000000000000000000fffe000202 eth0",
-	},
-	{ // which the kernel finds out a little later
 		"it is up", "for i in $(seq 100); do grep -x up /sys/class/net/eth0/operstate && break; sleep 0.1; done", "up",
+	},
+	{
+		"the interface has addresses", "for i in $(seq 100); do grep -q fe80.*eth0 /proc/net/if_inet6 && break; " +
+			"sleep 0.1; done; awk '$6 == \"eth0\" { print $1, $6 }' /proc/net/if_inet6 | sort",
+		"fd000000000001920000000000000002 eth0\nfe80000000000000000000fffe000202 eth0",
 	},
 	{"there is a default route", "grep -c '^eth0.00000000.010200C0' /proc/net/route", "1"},
 	{"names are looked up for families that have an address", "getent ahosts 198.51.100.7 | grep -c STREAM", "1"},
