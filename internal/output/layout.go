@@ -118,17 +118,21 @@ const (
 // isColored reports whether results are coloured: on a terminal, unless NO_COLOR is set; see no-color.org.
 func (p Printer) isColored() bool { return p.width() > 0 && os.Getenv("NO_COLOR") == "" }
 
-// colored gives a text the colour of a state.
-func (p Printer) colored(state inforce.State, text string) string {
+// colorOf is the colour of services in a state. Green says proven: hardened services of which one only started are
+// not green.
+func colorOf(state inforce.State, services []inforce.Service) string {
 	switch state {
 	case inforce.Hardened:
-		return p.in(green, text)
+		if slices.ContainsFunc(services, func(s inforce.Service) bool { return s.Result != verdict.Proven }) {
+			return yellow
+		}
+		return green
 	case inforce.RestartNeeded:
-		return p.in(yellow, text)
+		return yellow
 	case inforce.Broken:
-		return p.in(red, text)
+		return red
 	}
-	return text
+	return ""
 }
 
 // coloredResult gives the result of a proof, in words, its colour.
@@ -143,7 +147,7 @@ func (p Printer) coloredResult(v verdict.Verdict) string {
 }
 
 func (p Printer) in(color, text string) string {
-	if !p.isColored() {
+	if color == "" || !p.isColored() {
 		return text
 	}
 	return color + text + plain

@@ -62,6 +62,19 @@ func TestStatusElsewhere(t *testing.T) {
 	}
 }
 
+// TestColorOf: what only started does not have the colour of what is proven.
+func TestColorOf(t *testing.T) {
+	proven, started := inforce.Service{}, inforce.Service{}
+	proven.Result, started.Result = verdict.Proven, verdict.Started
+	for want, services := range map[string][]inforce.Service{
+		green: {proven, proven}, yellow: {proven, started},
+	} {
+		if got := colorOf(inforce.Hardened, services); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestAlike(t *testing.T) {
 	list := []verdict.Evidence{
 		{Kind: "trace", Text: "nothing shows that PrivateTmp= holds"},

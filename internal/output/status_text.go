@@ -43,9 +43,9 @@ func (p Printer) Status(services []inforce.Service, all bool) error {
 		switch n := len(by[state]); n {
 		case 0:
 		case 1:
-			counts = append(counts, p.colored(state, "1 "+groups[state].one))
+			counts = append(counts, p.in(colorOf(state, by[state]), "1 "+groups[state].one))
 		default:
-			counts = append(counts, p.colored(state, fmt.Sprintf("%d %s", n, groups[state].count)))
+			counts = append(counts, p.in(colorOf(state, by[state]), fmt.Sprintf("%d %s", n, groups[state].count)))
 		}
 	}
 	if len(counts) == 0 {
