@@ -125,6 +125,9 @@ wait_for() {
 	echo "waited in vain for $1"
 	return 1
 }
+others_are_done() { # A guard reloads systemd at its end, and another run would have begun before that.
+wait_for "! systemctl list-units --plain --no-legend --state=activating,deactivating 'u*.service' | grep -q . &&
+! systemctl list-units --plain --no-legend --state=activating,active,deactivating 'temper-*@*' | grep -q ."; }
 fails() { systemctl reset-failed $u || :; systemctl start $u || :; failed; }
 failed() { sleep 0.5; }
 said() { wait_for "journalctl --sync; journalctl -o cat -u temper-guard@$u | grep -q '$1'"; wait_for 'test $(systemctl show -P ActiveState temper-guard@$u) != active'; }
@@ -179,7 +182,7 @@ func TestSystemdGuard(t *testing.T) {
 				t.Run(a.name, func(t *testing.T) {
 					do := a.do
 					if !strings.Contains(do, "fails;") {
-						do = "systemctl start $u; " + do
+						do = "others_are_done; systemctl start $u; " + do
 					}
 					script := fmt.Sprintf(
 						"u=u%d version=%d; %s set -ex\n%s",
