@@ -73,6 +73,9 @@ func TestSystemdLife(t *testing.T) {
 			if whole {
 				guard(b)
 			}
+			if suite == "sid" {
+				collected(b)
+			}
 			b = reboot(ship(b, proven, suite == "trixie"), "nginx.service", "greeter.service")
 			upgrade(b)
 			renews(b)
@@ -107,6 +110,16 @@ func prove(b *boot) []verdict.Verdict {
 		b.t.Errorf("failed units:\n%s", out)
 	}
 	return all
+}
+
+// collected wants systemd-report, which comes with systemd 262, to take what status writes for it.
+func collected(b *boot) {
+	b.t.Helper()
+	const dir = "/var/lib/systemd/report.files"
+	b.run("mkdir -p " + dir + " && temper status --format systemd-report --output " + dir + "/temper && " +
+		"systemctl start systemd-report-files.socket && /usr/lib/systemd/systemd-report metrics io.systemd.Files " +
+		"--json=short | grep -q 'nginx.service.*proven'; status=$?; rm " + dir + "/temper; " +
+		"rmdir --ignore-fail-on-non-empty " + dir + "; exit $status")
 }
 
 // asleep installs, removes, installs again and purges the packages where systemd does not run, as in an image that is

@@ -158,6 +158,24 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestStandings: one line of JSON, in which there is no word of a log.
+func TestStandings(t *testing.T) {
+	var b bytes.Buffer
+	err := report.WriteStandings(&b, time.Unix(50, 0), []report.Standing{
+		{
+			Unit: "a.service", State: "restart-needed", Now: 9.1, Proven: time.Unix(1796029200, 0),
+			Verdict: verdict.Verdict{Result: verdict.Proven, Reason: "password=secret", Demotions: make([]verdict.Demotion, 2)},
+		},
+		{Unit: "bare.service"},
+	})
+	const want = `{"made":"1970-01-01T00:00:50Z","units":{"a.service":{"state":"restart-needed","verdict":"proven",` +
+		`"verdict_time":"2026-11-30T09:00:00Z","stale":false,"demotions":2,"exposure":{"before":0,"after":0,"now":9.1}},` +
+		`"bare.service":{"stale":false,"demotions":0,"exposure":{"before":0,"after":0}}}}` + "\n"
+	if err != nil || b.String() != want {
+		t.Errorf("%v, have\n%s\nwant\n%s", err, b.String(), want)
+	}
+}
+
 // TestMetrics: what is not known is no metric, and a label holds any text.
 func TestMetrics(t *testing.T) {
 	var b bytes.Buffer

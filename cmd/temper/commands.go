@@ -144,7 +144,8 @@ func inWords(err error) error {
 
 // formats are what a verb can print besides text and json.
 var formats = map[string][]string{
-	"prove": {"junit", "tap"}, "analyze": {"junit", "sarif"}, "check": {"junit", "sarif"}, "status": {"prometheus"},
+	"prove": {"junit", "tap"}, "analyze": {"junit", "sarif"}, "check": {"junit", "sarif"},
+	"status": {"prometheus", "systemd-report"},
 }
 
 func (a *app) checkFormat(c *cobra.Command) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"time"
@@ -38,20 +39,22 @@ profile. Of those without a profile it counts what runs, and lists it with --all
 itself are left out. The exposure is that of temper analyze.
 
 With --root it says what the next boot of that root would do. With --format prometheus it prints metrics for the textfile
-collector of node_exporter, and --output writes them whole.
+collector of node_exporter, with --format systemd-report one line of JSON that systemd-report(1) of systemd 262 takes as
+io.systemd.Files.temper from /var/lib/systemd/report.files/temper; --output writes them whole.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
 		Example: "  sudo temper status\n  sudo temper status nginx --format json",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runStatus(c.Context(), all, file, units) },
 	}
-	c.Flags().StringVar(&file, "output", "", "with --format prometheus: write it whole to `FILE`")
+	c.Flags().StringVar(&file, "output", "", "with --format prometheus or systemd-report: write it whole to `FILE`")
 	c.Flags().BoolVar(&all, "all", false, "list the services without a profile too")
 	return c
 }
 
 func (a *app) runStatus(ctx context.Context, all bool, file string, units []string) error {
-	if file != "" && a.format != "prometheus" {
-		return usageError{errors.New("--output is for --format prometheus")}
+	write, isMetrics := metricsFormats[a.format]
+	if file != "" && !isMetrics {
+		return usageError{errors.New("--output is for --format prometheus and systemd-report")}
 	}
 	g, problems, err := a.generator()
 	if err != nil {
@@ -80,8 +83,8 @@ func (a *app) runStatus(ctx context.Context, all bool, file string, units []stri
 		services = append(services, s)
 	}
 	bad := a.warnAll(slices.Concat(problems, more))
-	if a.format == "prometheus" {
-		err = a.metrics(g, file, services)
+	if isMetrics {
+		err = a.metrics(g, write, file, services)
 	} else {
 		err = a.printer().Status(services, all || len(units) > 0)
 	}
@@ -95,8 +98,18 @@ func (a *app) runStatus(ctx context.Context, all bool, file string, units []stri
 	return nil
 }
 
-// metrics prints how services stand for Prometheus, or writes it to a file.
-func (a *app) metrics(g *generator.Generator, file string, services []inforce.Service) error {
+// metricsFormats write how services stand, for programs that collect it.
+var metricsFormats = map[string]func(w io.Writer, made time.Time, list []report.Standing) error{
+	"prometheus": report.WriteMetrics, "systemd-report": report.WriteStandings,
+}
+
+// metrics prints how services stand, or writes it to a file whole.
+func (a *app) metrics(
+	g *generator.Generator,
+	write func(io.Writer, time.Time, []report.Standing) error,
+	file string,
+	services []inforce.Service,
+) error {
 	var list []report.Standing
 	for _, s := range services {
 		standing := report.Standing{Unit: s.Unit, Verdict: s.Verdict, State: string(s.State), Now: s.Now}
@@ -106,7 +119,7 @@ func (a *app) metrics(g *generator.Generator, file string, services []inforce.Se
 		list = append(list, standing)
 	}
 	var text bytes.Buffer
-	if err := report.WriteMetrics(&text, time.Now(), list); err != nil {
+	if err := write(&text, time.Now(), list); err != nil {
 		return err
 	}
 	if file != "" {

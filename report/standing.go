@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -90,6 +91,45 @@ func writePrometheus(w io.Writer, c Content) error {
 		list = append(list, Standing{Unit: v.Unit, Verdict: v})
 	}
 	return WriteMetrics(w, c.Made, list)
+}
+
+// WriteStandings writes how services stand as one JSON document on one line, for systemd-report-files(8) of systemd
+// 262. Anybody may ask for it: it holds no line of a log and no path.
+func WriteStandings(w io.Writer, made time.Time, list []Standing) error {
+	type exposure struct {
+		Before float64 `json:"before"`
+		After  float64 `json:"after"`
+		Now    float64 `json:"now,omitempty"`
+	}
+	type standing struct {
+		State     string     `json:"state,omitempty"`
+		Verdict   string     `json:"verdict,omitempty"`
+		Proven    *time.Time `json:"verdict_time,omitempty"`
+		Stale     bool       `json:"stale"`
+		Demotions int        `json:"demotions"`
+		Exposure  exposure   `json:"exposure"`
+	}
+	units := map[string]standing{}
+	for _, s := range list {
+		units[s.Unit] = standing{
+			State: s.State, Verdict: s.Verdict.Result, Proven: utc(s.Proven), Stale: s.Verdict.Stale,
+			Demotions: len(s.Verdict.Demotions),
+			Exposure:  exposure{s.Verdict.Exposure.Before, s.Verdict.Exposure.After, s.Now},
+		}
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Made  *time.Time          `json:"made"`
+		Units map[string]standing `json:"units"`
+	}{utc(made), units})
+}
+
+// utc is a time to the second; nil if it is not known.
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
 }
 
 // WriteMetrics writes the text format of Prometheus, for the textfile collector of node_exporter.
