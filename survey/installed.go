@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"temper/harness/batch"
 	"temper/internal/host"
@@ -25,6 +27,7 @@ type Debian struct {
 	Scratch  string // where layers are made
 	Profiles *profiles.Set
 	Extends  []string
+	Tests    bool // the package's own tests are checks
 }
 
 // Install installs a package, and what its setup needs, into a layer of its own.
@@ -50,6 +53,9 @@ func (d Debian) Install(ctx context.Context, pkg string) (Subject, error) {
 	if found {
 		i.setup = setup.Why
 	}
+	if err := i.findTests(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	return i, nil
 }
 
@@ -58,12 +64,49 @@ type installed struct {
 	Debian
 	layer *debian.Layer
 	pkg   string
-	setup string // why it has a setup
+	setup string           // why it has a setup
+	tests []profiles.Check // the package's own tests
 }
 
 func (i *installed) Close() error { return i.layer.Close() }
 
 func (i *installed) Units() ([]string, error) { return i.layer.Units(i.pkg) }
+
+// findTests makes checks of the package's own tests. Of a package with several services nobody knows which of them a
+// test uses: its tests are left out.
+func (i *installed) findTests(ctx context.Context) error {
+	units, err := i.Units()
+	if err != nil || !i.Tests || len(units) != 1 {
+		return err
+	}
+	tests, err := i.layer.Tests(ctx, i.pkg)
+	for _, t := range tests {
+		i.tests = append(i.tests, profiles.Check{
+			Name: testPrefix + t.Name, Required: true, Timeout: testTimeout, Phase: profiles.PhaseRunning,
+			Exec: &profiles.ExecCheck{Command: []string{"/bin/sh", "-c", t.Script()}, User: t.User()},
+		})
+	}
+	return err
+}
+
+const (
+	testPrefix  = "autopkgtest " // of the name of a check
+	testTimeout = time.Minute
+)
+
+// passed lists the tests of the package that passed while the service ran hardened.
+func passed(v verdict.Verdict) []string {
+	var names []string
+	if v.Use == nil {
+		return nil
+	}
+	for _, c := range v.Use.Checks {
+		if name, isTest := strings.CutPrefix(c.Name, testPrefix); isTest && c.Result == verdict.Passed {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // Prove proves a unit with its profile or, if none names it, with the bases.
 func (i *installed) Prove(ctx context.Context, name string, step func(string)) (results.Unit, error) {
@@ -80,6 +123,11 @@ func (i *installed) Prove(ctx context.Context, name string, step func(string)) (
 			return results.Unit{}, err
 		}
 	}
+	if len(i.tests) > 0 {
+		withTests := *p
+		withTests.Checks = slices.Concat(p.Checks, i.tests)
+		p = &withTests
+	}
 	store := verdict.Store{Dirs: []string{filepath.Join(i.layer.Tree+".verdicts", "kept")}}
 	defer os.RemoveAll(i.layer.Tree + ".verdicts")
 	report := &steps{step: step}
@@ -95,7 +143,8 @@ func (i *installed) Prove(ctx context.Context, name string, step func(string)) (
 	}
 	v := list[0]
 	r := results.Unit{
-		Outcome: v.Result, Reason: cmp.Or(v.Reason, report.warned), Base: !named, Setup: i.setup, Verdict: v,
+		Outcome: v.Result, Reason: cmp.Or(v.Reason, report.warned), Base: !named, Setup: i.setup, Tests: passed(v),
+		Verdict: v,
 	}
 	if v.Result == verdict.BrokenBaseline {
 		trials, _ := store.Trials(name) // without them the log is missing, which is no error of the proof

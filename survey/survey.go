@@ -31,6 +31,7 @@ type Options struct {
 	Machine  results.Machine
 	Profiles *profiles.Set
 	Extends  []string      // the bases for a service that no profile names
+	Tests    bool          // the package's own tests are checks
 	Jobs     int           // how many packages at the same time
 	Limit    time.Duration // for one package
 	Again    bool          // fresh results are not passed over
@@ -172,6 +173,7 @@ func (s *survey) survey(ctx context.Context, name string) {
 func (s *survey) inputs(pkg string, units []string) string {
 	h := sha256.New()
 	h.Write(setupText(pkg))
+	fmt.Fprintf(h, "%t\x00", s.Tests)
 	add := func(p *profiles.Profile) { fmt.Fprintf(h, "%s\x00", p.Digest) }
 	for _, name := range units {
 		named := s.Profiles.Naming(name)

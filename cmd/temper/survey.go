@@ -24,7 +24,7 @@ import (
 type surveyFlags struct {
 	list, suite, out, shard, cache, scratch string
 	extends                                 []string
-	withServices, again, accept             bool
+	withServices, again, accept, tests      bool
 	shards, jobs                            int
 	limit                                   time.Duration
 }
@@ -36,7 +36,8 @@ func (a *app) survey() *cobra.Command {
 		Short: "Prove the services of many packages of Debian in throwaway trees",
 		Long: `survey installs each package into a throwaway copy of a base tree, which it makes once with mmdebstrap, and
 proves each service unit that the package ships, with its profile or, where none names it, with the bases of --extends.
-There is one result file for each unit, and one for each package: interrupt it, and it goes on where it was. A package
+A package with one service brings tests for autopkgtest, often: those of a running service that can run in a container
+are checks too, if they pass without hardening. There is one result file for each unit, and one for each package: interrupt it, and it goes on where it was. A package
 whose version and profiles are those of its kept result is passed over.
 
 In a batch system each task has its share: --shard says which, else SLURM_ARRAY_TASK_ID and _COUNT,
@@ -59,6 +60,7 @@ machine was at fault: the same again may succeed.`,
 	c.Flags().IntVar(&f.shards, "shards", 0, "there are `N` shares; the batch system says which is this one")
 	c.Flags().StringSliceVar(&f.extends, "extends", []string{"base/network-daemon"},
 		"try a service that no profile names with these `PROFILES`")
+	c.Flags().BoolVar(&f.tests, "tests", true, "the tests that a package brings for autopkgtest are checks too")
 	c.Flags().IntVar(&f.jobs, "jobs", 2, "survey `N` packages side by side")
 	c.Flags().DurationVar(&f.limit, "limit", 10*time.Minute, "give up on a package after this `TIME`")
 	c.Flags().BoolVar(&f.again, "again", false, "try packages again whose results are fresh")
@@ -101,13 +103,14 @@ func (a *app) runSurvey(ctx context.Context, f surveyFlags, names []string) erro
 	}
 	o := survey.Options{
 		Packages: names, Shard: part, Suite: f.suite, Out: results.Dir(f.out), Machine: machine(), Profiles: set,
-		Extends: f.extends, Jobs: f.jobs, Limit: f.limit, Again: f.again, Accept: f.accept,
+		Extends: f.extends, Tests: f.tests, Jobs: f.jobs, Limit: f.limit, Again: f.again, Accept: f.accept,
 	}
 	fmt.Fprintf(a.err, "temper: shard %s of %d packages, results in %s\n", part, len(names), f.out)
 	work := output.Work{Units: o.Mine(), Jobs: f.jobs}
 	recorder := survey.Record(o, &surveyTalk{Progress: output.NewProgress(a.printer(), work)})
 	o.Report = recorder
-	tally, err := survey.Run(ctx, survey.Debian{Base: base, Scratch: f.scratch, Profiles: set, Extends: f.extends}, o)
+	archive := survey.Debian{Base: base, Scratch: f.scratch, Profiles: set, Extends: f.extends, Tests: f.tests}
+	tally, err := survey.Run(ctx, archive, o)
 	state := recorder.State()
 	err = errors.Join(err, recorder.Close())
 	if errors.Is(err, context.Canceled) {

@@ -31,12 +31,18 @@ type Base struct {
 	Tree  string
 }
 
-// included are the packages of a base tree besides the essential ones: systemd, and what the checks of profiles use.
-const included = "systemd,systemd-sysv,dbus,iproute2,procps,curl,ca-certificates,logrotate,busybox,netcat-openbsd"
+// included are the packages of a base tree besides the essential ones: systemd, what the checks of profiles use, and
+// what unpacks sources.
+const included = "systemd,systemd-sysv,dbus,iproute2,procps,curl,ca-certificates,logrotate,busybox,netcat-openbsd," +
+	"xz-utils,bzip2"
 
-// nameOf names the base tree of a suite: another name where another temper includes other packages.
+// withSources lets apt fetch the sources of packages, for their tests.
+const withSources = `sed -n "s/^deb /deb-src /p" "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/sources.list" && ` +
+	`chroot "$1" apt-get --quiet update -o Acquire::Check-Valid-Until=false -o Acquire::Retries=5`
+
+// nameOf names the base tree of a suite: another name where another temper makes it differently.
 func nameOf(suite string) string {
-	sum := sha256.Sum256([]byte(included))
+	sum := sha256.Sum256([]byte(included + withSources))
 	return fmt.Sprintf("%s-%x", suite, sum[:4])
 }
 
@@ -65,7 +71,7 @@ func Open(ctx context.Context, cache, suite string, talk io.Writer) (Base, error
 	}
 	c := exec.CommandContext(ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io",
 		"--skip=cleanup/apt/lists", `--aptopt=Acquire::Check-Valid-Until "false"`, `--aptopt=Acquire::Retries "5"`,
-		"--include="+included,
+		"--include="+included, "--customize-hook="+withSources,
 		`--customize-hook=test -e "$1/etc/hosts" || printf "127.0.0.1 localhost\n::1 localhost\n" >"$1/etc/hosts"`,
 		`--customize-hook=: >"$1/etc/machine-id"`,
 		suite, made)
