@@ -26,26 +26,19 @@ func shareBar(d Directive) template.HTML {
 		d.Kept, d.Weaker, d.Off, part(d.Kept), part(d.Kept), part(d.Weaker), part(d.Kept+d.Weaker), part(d.Off)))
 }
 
-// histogram draws how many services have which exposure, in steps of one, before and after.
-func histogram(before, after []float64) template.HTML {
-	const bins, height, width = 10, 120, 40
-	count := func(list []float64) (n [bins]int) {
-		for _, e := range list {
-			n[max(0, min(bins-1, int(e)))]++
-		}
-		return n
-	}
-	b, a := count(before), count(after)
+// histogram draws how many services have which exposure, before and after.
+func histogram(exposures []Step) template.HTML {
+	const height, width = 120, 40
 	tallest := 1
-	for i := range bins {
-		tallest = max(tallest, b[i], a[i])
+	for _, e := range exposures {
+		tallest = max(tallest, e.Before, e.After)
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, `<svg class="histogram" viewBox="0 0 %d %d" role="img" aria-label="%s">`,
-		bins*width, height+34, template.HTMLEscapeString(described(b[:], a[:])))
-	for i := range bins {
+		len(exposures)*width, height+34, template.HTMLEscapeString(described(exposures)))
+	for i, e := range exposures {
 		x := i * width
-		for j, n := range []int{b[i], a[i]} {
+		for j, n := range []int{e.Before, e.After} {
 			h := float64(n) / float64(tallest) * height
 			class := []string{"before", "after"}[j]
 			fmt.Fprintf(&s, `<rect class="%s" x="%d" y="%.1f" width="15" height="%.1f"/>`,
@@ -54,18 +47,18 @@ func histogram(before, after []float64) template.HTML {
 				fmt.Fprintf(&s, `<text x="%d" y="%.1f" text-anchor="middle">%d</text>`, x+11+j*17, height-h+11, n)
 			}
 		}
-		fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="middle">%d–%d</text>`, x+width/2, height+30, i, i+1)
+		fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="middle">%d–%d</text>`, x+width/2, height+30, e.From, e.From+1)
 	}
 	s.WriteString(`</svg>`)
 	return template.HTML(s.String())
 }
 
 // described says in words what a histogram shows.
-func described(before, after []int) string {
+func described(exposures []Step) string {
 	var words []string
-	for i := range before {
-		if before[i]+after[i] > 0 {
-			words = append(words, fmt.Sprintf("%d to %d: %d before, %d after", i, i+1, before[i], after[i]))
+	for _, e := range exposures {
+		if e.Before+e.After > 0 {
+			words = append(words, fmt.Sprintf("%d to %d: %d before, %d after", e.From, e.From+1, e.Before, e.After))
 		}
 	}
 	return "services by exposure: " + strings.Join(words, "; ")

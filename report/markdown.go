@@ -22,6 +22,12 @@ func writeMarkdown(w io.Writer, c Content) error {
 	}
 	fmt.Fprintf(&b, "\nThe %d units that work hardened: mean exposure %.1f -> %.1f, %.1f launches and %.0f s each.\n",
 		s.Working, s.Before, s.After, s.Launches, s.Seconds)
+	b.WriteString("\n| exposure | units before | units after |\n|---|--:|--:|\n")
+	for _, e := range s.Exposures {
+		if e.Before+e.After > 0 {
+			fmt.Fprintf(&b, "| %d to %d | %d | %d |\n", e.From, e.From+1, e.Before, e.After)
+		}
+	}
 	b.WriteString("\n## Directives\n\n| directive | tried | kept | weaker | given up | kept % |\n|---|--:|--:|--:|--:|--:|\n")
 	for _, d := range s.Directives {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d |\n", d.Name, d.Tried, d.Kept, d.Weaker, d.Off, d.Share())

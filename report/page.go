@@ -42,8 +42,6 @@ type page struct {
 	Working    []row
 	NotWorking []results.Unit
 	Columns    []string // directives of the matrix
-	Befores    []float64
-	Afters     []float64
 }
 
 // row is a service of the matrix.
@@ -74,8 +72,6 @@ func WritePage(w io.Writer, c Content) error {
 			p.NotWorking = append(p.NotWorking, u)
 			continue
 		}
-		p.Befores = append(p.Befores, u.Verdict.Exposure.Before)
-		p.Afters = append(p.Afters, u.Verdict.Exposure.After)
 		p.Working = append(p.Working, p.row(u))
 	}
 	slices.SortStableFunc(p.Working, func(a, b row) int {

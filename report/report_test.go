@@ -136,7 +136,7 @@ func TestFormats(t *testing.T) {
 			`temper_unit_demotions{unit="web.service"} 2` + "\n", "temper_report_time_seconds 1796029200\n",
 		},
 		"markdown": {
-			"# A & B\n", "| ProtectHome | 2 | 1 | 1 | 0 | 50 |\n",
+			"# A & B\n", "| 9 to 10 | ", "| ProtectHome | 2 | 1 | 1 | 0 | 50 |\n",
 			"| web | web.service | proven | 9.6 | 2.4 | ProtectHome, MemoryDenyWriteExecute |\n",
 			"| nfs | nfs.service | broken-baseline: kernel module | | |  |\n",
 		},

@@ -21,6 +21,7 @@ type Summary struct {
 	Units      []Count     `json:"units"`    // by outcome
 	Causes     []Count     `json:"causes"`   // why services do not run without hardening
 	Directives []Directive `json:"directives"`
+	Exposures  []Step      `json:"exposures"`            // how many units that work hardened have which
 	Before     float64     `json:"mean_exposure_before"` // of the units that work hardened
 	After      float64     `json:"mean_exposure_after"`
 	Launches   float64     `json:"mean_launches"`
@@ -33,6 +34,18 @@ type Count struct {
 	Name string `json:"name"`
 	N    int    `json:"n"`
 }
+
+// A Step is how many services have an exposure from From, below From + 1 or, in the last step, up to 10.
+type Step struct {
+	From   int `json:"from"`
+	Before int `json:"before"`
+	After  int `json:"after"`
+}
+
+const steps = 10
+
+// stepOf is the step of an exposure.
+func stepOf(exposure float64) int { return max(0, min(steps-1, int(exposure))) }
 
 // A Directive is how many services survive a directive that was tried on them.
 type Directive struct {
@@ -50,7 +63,10 @@ func (d Directive) Share() int { return 100 * d.Kept / max(1, d.Tried) }
 func Summarize(packages []results.Package, units []results.Unit) Summary {
 	byOutcome, ofPackages, causes := map[string]int{}, map[string]int{}, map[string]int{}
 	directives := map[string]*Directive{}
-	var s Summary
+	s := Summary{Exposures: make([]Step, steps)}
+	for i := range s.Exposures {
+		s.Exposures[i].From = i
+	}
 	for _, p := range packages {
 		ofPackages[p.Outcome]++
 	}
@@ -65,6 +81,8 @@ func Summarize(packages []results.Package, units []results.Unit) Summary {
 		s.Working++
 		s.Before += u.Verdict.Exposure.Before
 		s.After += u.Verdict.Exposure.After
+		s.Exposures[stepOf(u.Verdict.Exposure.Before)].Before++
+		s.Exposures[stepOf(u.Verdict.Exposure.After)].After++
 		s.Launches += float64(u.Verdict.Trials)
 		s.Seconds += cmp.Or(u.Verdict.Seconds, u.Seconds)
 		for name, fate := range fates(u.Verdict) {
