@@ -113,6 +113,7 @@ install: made
 	install -D -m 755 bin/temper-decide $(DESTDIR)$(PREFIX)/lib/temper/temper-decide
 	cd profiles/library && find . -name '*.toml' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)$(PREFIX))/lib/temper/profiles.d/{}' ';'
 	$(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
+	$(INSTALL) -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/catalog/temper.catalog
 	for page in dist/man/*; do $(INSTALL) -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
 	$(INSTALL) dist/completions/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/temper
 	$(INSTALL) dist/completions/zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_COMPLETIONS)/_temper

@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/values"},
 	{"internal/syscalls"},
 	{"internal/directive"},
-	{"internal/verdict"},
+	{"internal/verdict", "internal/refusallog"},
 	{"profiles"},
 	{"profiles/lint"},
 	{"analyzer/exposure"},
@@ -50,7 +50,7 @@ var layers = [][]string{
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},
-	{"apply", "survey"},
+	{"apply", "survey", "watch"},
 	{"cmd/", "packaging/prove-library"},
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"temper/internal/refusallog"
 	"temper/internal/verdict"
 )
 
@@ -14,9 +15,10 @@ import (
 type Standing struct {
 	Unit    string
 	Verdict verdict.Verdict
-	State   string    // "" if it is not known whether the hardening is in force
-	Now     float64   // exposure of what runs; 0 if it is not known
-	Proven  time.Time // when the verdict was stored; zero if that is not known
+	State   string              // "" if it is not known whether the hardening is in force
+	Now     float64             // exposure of what runs; 0 if it is not known
+	Proven  time.Time           // when the verdict was stored; zero if that is not known
+	Refused *refusallog.Summary // nil if it was never watched
 }
 
 // A metric is a gauge with a value for each unit.
@@ -60,6 +62,24 @@ var metrics = []metric{
 		"temper_unit_demotions", "Directives that the unit does not survive as its profile asks for them.",
 		func(s Standing) map[string]float64 {
 			return map[string]float64{"": float64(len(s.Verdict.Demotions))}
+		},
+	},
+	{
+		"temper_unit_refused_calls", "Calls of the unit that its hardening refused in production, as temper watch saw them.",
+		func(s Standing) map[string]float64 {
+			if s.Refused == nil {
+				return nil
+			}
+			return map[string]float64{"": float64(s.Refused.Calls)}
+		},
+	},
+	{
+		"temper_unit_refusals_open", "Different refusals that nobody has answered with temper review.",
+		func(s Standing) map[string]float64 {
+			if s.Refused == nil {
+				return nil
+			}
+			return map[string]float64{"": float64(s.Refused.Open)}
 		},
 	},
 }

@@ -56,6 +56,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.check(),
 		a.generate(),
 		a.revoke(),
+		a.watch(),
 		a.export(),
 		a.survey(),
 		a.report(),

@@ -16,6 +16,7 @@ import (
 
 	"temper/internal/explain"
 	"temper/internal/hint"
+	"temper/internal/refusallog"
 	"temper/internal/verdict"
 )
 
@@ -25,7 +26,8 @@ func (a *app) show() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show UNIT...",
 		Short: "The drop-in of a unit, and why each directive is there or not",
-		Long: `show prints the drop-in that the generator writes for a unit and explains it line by line.
+		Long: `show prints the drop-in that the generator writes for a unit and explains it line by line. It also
+lists what temper watch has seen refused to the unit in production.
 
 Exit status: 0 clean, 1 where a profile, unit, verdict or setting is bad, 2 wrong usage, 3 could not run.`,
 		Example: "  temper show nginx.service\n  temper show nginx.service --reproduce MemoryDenyWriteExecute",
@@ -80,7 +82,7 @@ func (a *app) runShow(ctx context.Context, units []string) error {
 		}
 		services = append(services, s)
 		if a.format == "text" {
-			if err := a.printer().Decision(decisions[i], s); err != nil {
+			if err := a.showOne(decisions[i], s); err != nil {
 				return err
 			}
 		}
@@ -94,6 +96,18 @@ func (a *app) runShow(ctx context.Context, units []string) error {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// showOne prints the drop-in of a unit and what it was refused in production.
+func (a *app) showOne(d generator.Decision, s inforce.Service) error {
+	if err := a.printer().Decision(d, s); err != nil {
+		return err
+	}
+	log, err := refusallog.Store{Root: a.host()}.Get(d.Unit)
+	if err != nil {
+		return nil // it was never watched; One has told what else is wrong
+	}
+	return a.printer().Refusals(log)
 }
 
 // decide decides about units.

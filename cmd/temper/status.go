@@ -35,7 +35,8 @@ func (a *app) status() *cobra.Command {
 		Long: `status says of every service, or of the units given, whether its hardening is in force in the process
 that runs now, as the process shows it in /proc: hardened; needs a restart, since it was started before what is decided
 now; broken, since an attempt to prove it failed, and why; not hardened, and why; hardened when it starts; without a
-profile. Of those without a profile it counts what runs, and lists it with --all. Templates and what belongs to systemd
+profile. Where temper watch has recorded it, there is a column for what they were refused in production, and the last
+line says whether it is on. Of those without a profile it counts what runs, and lists it with --all. Templates and what belongs to systemd
 itself are left out. The exposure is that of temper analyze.
 
 With --root it says what the next boot of that root would do. With --format prometheus it prints metrics for the textfile
@@ -87,6 +88,9 @@ func (a *app) runStatus(ctx context.Context, all bool, file string, units []stri
 		err = a.metrics(g, write, file, services)
 	} else {
 		err = a.printer().Status(services, all || len(units) > 0)
+		if m != nil && a.format == "text" {
+			a.printer().Watching(watching(ctx))
+		}
 	}
 	if err != nil {
 		return err
@@ -112,7 +116,9 @@ func (a *app) metrics(
 ) error {
 	var list []report.Standing
 	for _, s := range services {
-		standing := report.Standing{Unit: s.Unit, Verdict: s.Verdict, State: string(s.State), Now: s.Now}
+		standing := report.Standing{
+			Unit: s.Unit, Verdict: s.Verdict, State: string(s.State), Now: s.Now, Refused: s.Refused,
+		}
 		if info, err := g.Root.Stat(filepath.Join(verdict.Dirs[0], s.Unit+".json")); err == nil {
 			standing.Proven = info.ModTime()
 		}

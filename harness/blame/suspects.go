@@ -85,3 +85,44 @@ func refusesName(d *directive.Directive, lines []string, name string, version in
 	// A directive without names refuses all of them, as a user namespace does with every capability.
 	return len(d.Implies) == 0 && !d.HasExceptions()
 }
+
+// A Finding says which directives of a plan refuse a call, and how.
+type Finding struct {
+	Restriction witness.Restriction
+	Refusers    []Applied
+}
+
+// Judge says which directives of a plan refuse a call of the service; ok is false if none does. In contrast to a trial
+// it is not known whether a filter or the kernel has refused, nor what the service would be refused without hardening.
+// But a filter decides before the kernel does: if the plan has one that refuses the call, that one has. A process that
+// is not root's has seldom a capability that the plan could have taken, and many files are not meant for it.
+func (s Service) Judge(d witness.Denial, plan []Applied) (found Finding, ok bool) {
+	if len((witness.Record{Denials: []witness.Denial{d}}).Hidden(s.files.Root()).Denials) == 0 {
+		return Finding{}, false
+	}
+	filtered := d
+	filtered.Filtered = true
+	for _, r := range slices.Concat(filtered.Restrictions(), d.Restrictions()) {
+		if !d.Root && (r.Kind == refusal.Capability || r.Kind == refusal.NewPrivileges && d.Errno == "EACCES") {
+			continue
+		}
+		if by := s.suspects(r, plan); len(by) > 0 {
+			return Finding{r, by}, true
+		}
+	}
+	return Finding{}, false
+}
+
+// RefusedKinds lists the kinds of refusal that a plan of the service can cause.
+func (s Service) RefusedKinds(plan []Applied) (kinds []refusal.Kind) {
+	for _, a := range plan {
+		kinds = append(kinds, a.Directive.Refuses...)
+		for _, e := range a.Directive.Brings(s.input.Version, StartsUnprivileged(s.input.Unit)) {
+			if implied, ok := directive.Lookup(e.Directive); ok {
+				kinds = append(kinds, implied.Refuses...)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}

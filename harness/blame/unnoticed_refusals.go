@@ -59,21 +59,54 @@ func (s Service) refusedNext(d witness.Denial, refused witness.Record, plan []Ap
 	return list
 }
 
+// An Exception is what a profile has to say so that none of several directives refuses something.
+type Exception struct {
+	Settings []profiles.Setting // exact: they allow nothing else
+	Weaker   []string           // directives that can only be weakened
+}
+
+// Exception returns what a profile has to say so that no directive of the plan refuses what was found.
+func (s Service) Exception(f Finding, plan []Applied) Exception {
+	var found []accusation
+	for _, a := range f.Refusers {
+		found = append(found, accusation{a, f.Restriction})
+	}
+	return s.exceptionTo(found, plan)
+}
+
+func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
+	var done []string
+	for _, a := range found {
+		if slices.Contains(done, a.Directive.Name) {
+			continue
+		}
+		done = append(done, a.Directive.Name)
+		setting, ok := s.profileSetting(s.proposal(a.Applied, a.restriction, verdict.Evidence{}), plan)
+		known := slices.ContainsFunc(e.Settings, func(k profiles.Setting) bool { return k.Line() == setting.Line() })
+		switch {
+		case !ok:
+			e.Weaker = append(e.Weaker, a.Directive.Name)
+		case !known:
+			e.Settings = append(e.Settings, setting)
+		}
+	}
+	return e
+}
+
 // advice names every directive that causes a refusal, and the lines of a profile with which none causes it.
 func (s Service) advice(found []accusation, plan []Applied) string {
 	var by, lines, weaker []string
 	for _, a := range found {
-		name := a.Directive.Name + "="
-		if slices.Contains(by, name) {
-			continue
+		if name := a.Directive.Name + "="; !slices.Contains(by, name) {
+			by = append(by, name)
 		}
-		by = append(by, name)
-		switch line := s.profileLine(s.proposal(a.Applied, a.restriction, verdict.Evidence{}), plan); {
-		case line == "":
-			weaker = append(weaker, name)
-		case !slices.Contains(lines, line):
-			lines = append(lines, line)
-		}
+	}
+	exception := s.exceptionTo(found, plan)
+	for _, setting := range exception.Settings {
+		lines = append(lines, setting.Line())
+	}
+	for _, name := range exception.Weaker {
+		weaker = append(weaker, name+"=")
 	}
 	text := "; by " + strings.Join(by, " and ")
 	if len(lines) > 0 {
@@ -85,10 +118,10 @@ func (s Service) advice(found []accusation, plan []Applied) string {
 	return text
 }
 
-// profileLine is the line of a profile that makes the exceptions of a proposal; empty if no line can. It replaces the
-// line that the profile has or inherits, so it contains all of that line and the exceptions that the search has added.
-// It leaves out the secrets of other services, since they are not part of the profile.
-func (s Service) profileLine(p Proposal, plan []Applied) string {
+// profileSetting is the setting of a profile that makes the exceptions of a proposal; ok is false if none can. It
+// replaces the one that the profile has or inherits, so it contains all of that and the exceptions that the search has
+// added. It leaves out the secrets of other services, since they are not part of the profile.
+func (s Service) profileSetting(p Proposal, plan []Applied) (setting profiles.Setting, ok bool) {
 	set, _ := s.input.Profile.Setting(p.Directive.Name)
 	var allowed []string
 	if i := slices.IndexFunc(plan, func(a Applied) bool { return a.Directive == p.Directive }); i >= 0 {
@@ -96,11 +129,8 @@ func (s Service) profileLine(p Proposal, plan []Applied) string {
 	}
 	more := slices.DeleteFunc(slices.Clone(p.Names), func(n string) bool { return slices.Contains(allowed, n) })
 	if len(more) == 0 {
-		return ""
+		return profiles.Setting{}, false
 	}
 	lines := p.Directive.Allow(set.Values, slices.Concat(allowed, more), s.input.Version)
-	if slices.Equal(lines, set.Values) {
-		return ""
-	}
-	return profiles.Setting{Name: p.Directive.Name, Values: lines}.Line()
+	return profiles.Setting{Name: p.Directive.Name, Values: lines}, !slices.Equal(lines, set.Values)
 }

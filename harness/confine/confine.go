@@ -14,7 +14,6 @@ import (
 	"temper/generator"
 	"temper/harness/place/namespace"
 	"temper/harness/proc"
-	"temper/harness/witness"
 )
 
 // A Subject is the main process of a unit, and what is known of the unit.
@@ -58,7 +57,7 @@ type kernel interface {
 type machine struct{}
 
 func (machine) mounts(pid int) ([]byte, error)           { return namespace.Mountinfo(pid) }
-func (machine) programs(cgroup string) ([]string, error) { return witness.Attached(cgroup) }
+func (machine) programs(cgroup string) ([]string, error) { return attachedPrograms(cgroup) }
 
 func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, error) {
 	main := dir.Process(s.PID)

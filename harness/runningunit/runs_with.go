@@ -1,6 +1,7 @@
 package runningunit
 
 import (
+	"slices"
 	"strings"
 
 	"temper/generator"
@@ -27,6 +28,23 @@ func RunsWith(where *place.Place, s systemd.Service) (string, error) {
 		return "", err
 	}
 	return text, nil
+}
+
+// InForce returns the assignments of the drop-in of temper that systemd has loaded for a service of this machine that
+// runs, without those of directives that its main process is seen not to obey: it may have started before these were
+// decided. There are none if the service has no main process.
+func InForce(where *place.Place, s systemd.Service) ([]verdict.Applied, error) {
+	text, _ := Machine{Place: where}.loaded(systemd.Get[[]string](s.Properties, "DropInPaths"))
+	all := Assignments(text)
+	subject := trial.Subject(where, s)
+	if subject.PID == 0 || len(all) == 0 {
+		return nil, nil
+	}
+	seen, err := confine.Read(subject, planOf(verdict.Verdict{Applied: all}))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(a verdict.Applied) bool { return seen.NoEffect[a.Directive] != "" }), nil
 }
 
 // Assignments are the assignments in a drop-in that the generator wrote.

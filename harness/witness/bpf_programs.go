@@ -76,24 +76,8 @@ func exitProgram(l layout, m tables) *ebpf.ProgramSpec {
 		asm.StoreMem(asm.RFP, varLacked, asm.R1, asm.DWord),
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("forget"),
 	)
-	code = append(code, wantedError(l, m)...)
-	code = append(code, reserve(m)...)
-	code = append(code, asm.StoreMem(asm.R6, eventErrno, asm.R7, asm.Word))
-	for i, offset := range l.Args {
-		code = append(code, readRegisterInto(eventArgs+8*int32(i), offset)...)
-	}
-	code = append(code, readString(wantPath, eventPathLen, eventPath, "to")...)
-	code = append(code, readString(wantTo, eventToLen, eventTo, "data")...)
-	code = append(code, readData()...)
-	code = append(code, submit("send")...)
-	return program("temper_exit", code)
-}
-
-// wantedError leaves unless the call has ended with an error that is wanted of it, and sets R9 to what is wanted and R7
-// to the error. It tells whether seccomp has answered, and whether the call is a native one.
-func wantedError(l layout, m tables) asm.Instructions {
 	// A call that was never entered and yet returns was answered by seccomp.
-	code := task(m)
+	code = append(code, task(m)...)
 	code = append(code,
 		asm.FnMapDeleteElem.Call(),
 		asm.StoreImm(asm.RFP, varFilter, 0, asm.Word),
@@ -102,7 +86,28 @@ func wantedError(l layout, m tables) asm.Instructions {
 		asm.JSGT.Imm(asm.R7, -1, "out").WithSymbol("entered"),
 		asm.JSLT.Imm(asm.R7, -maxErrno, "out"),
 	)
-	code = append(code, readRegister(varNumber, 4, l.Number)...)
+	code = append(code, wantedError(l, m)...)
+	code = append(code, reserve(m)...)
+	code = append(code, child(m)...)
+	return program("temper_exit", append(code, describeCall(l)...))
+}
+
+// describeCall fills the event at R6 with the error in R7, the arguments and what they point to, and hands it over.
+func describeCall(l layout) asm.Instructions {
+	code := asm.Instructions{asm.StoreMem(asm.R6, eventErrno, asm.R7, asm.Word)}
+	for i, offset := range l.Args {
+		code = append(code, readRegisterInto(eventArgs+8*int32(i), offset)...)
+	}
+	code = append(code, readString(wantPath, eventPathLen, eventPath, "to")...)
+	code = append(code, readString(wantTo, eventToLen, eventTo, "data")...)
+	code = append(code, readData()...)
+	return append(code, submit("send")...)
+}
+
+// wantedError leaves unless the error in R7, which is negative, is wanted of the call. It sets R9 to what is wanted and
+// R7 to the error, and tells whether the call is a native one.
+func wantedError(l layout, m tables) asm.Instructions {
+	code := readRegister(varNumber, 4, l.Number)
 	code = append(code, readRegister(varTemp, 8, l.Mode)...)
 	code = append(code,
 		asm.StoreImm(asm.RFP, varArch, 0, asm.Word),
@@ -136,8 +141,9 @@ func wantedError(l layout, m tables) asm.Instructions {
 }
 
 // signalProgram is for the raw tracepoint signal_deliver, which has the signal and its struct siginfo: a call that
-// seccomp answers with death does not return, but the signal says which it was. R6 context, R8 struct siginfo.
-func signalProgram(m tables) *ebpf.ProgramSpec {
+// seccomp answers with death does not return, but the signal says which it was. R6 context, R8 struct siginfo. The
+// instructions inside leave unless the task is watched, and those of cgroup fill in the cgroup of the event.
+func signalProgram(m tables, inside, cgroup asm.Instructions) *ebpf.ProgramSpec {
 	const (
 		sigsys, sysSeccomp = 31, 1
 		code, number, arch = 8, 24, 28 // include/uapi/asm-generic/siginfo.h
@@ -150,7 +156,7 @@ func signalProgram(m tables) *ebpf.ProgramSpec {
 		asm.JNE.Imm(asm.R1, sigsys, "out"),
 		asm.LoadMem(asm.R8, asm.R6, 8, asm.DWord),
 	}
-	insns = append(insns, underCgroup(m)...)
+	insns = append(insns, inside...)
 	insns = append(insns, readRegister(varInfo, 48, 0)...)
 	insns = append(insns, set(asm.RFP, varLacked, 0)...)
 	insns = append(insns,
@@ -163,6 +169,7 @@ func signalProgram(m tables) *ebpf.ProgramSpec {
 		asm.StoreImm(asm.RFP, varFilter, 1, asm.Word),
 	)
 	insns = append(insns, reserve(m)...)
+	insns = append(insns, cgroup...)
 	insns = append(insns, asm.StoreImm(asm.R6, eventErrno, 0, asm.Word))
 	for i := range 6 {
 		insns = append(insns, set(asm.R6, int16(eventArgs+8*i), 0)...)

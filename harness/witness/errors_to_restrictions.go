@@ -62,6 +62,38 @@ func (r rule) fits(d Denial) bool {
 		(r.Calls == nil || slices.Contains(r.Calls, d.Syscall))
 }
 
+// Errnos returns the errors by which some kinds of refusal can show. A filter can answer any call with an error that an
+// administrator chooses: of those it is all that are usual, but for that of a missing file, which says nothing.
+func Errnos(kinds []refusal.Kind) []unix.Errno {
+	var list []unix.Errno
+	for _, r := range rules {
+		if !slices.Contains(kinds, r.Kind) {
+			continue
+		}
+		if r.Errnos == nil {
+			list = append(list, slices.DeleteFunc(slices.Clone(usual), func(e unix.Errno) bool {
+				return e == unix.ENOENT
+			})...)
+		}
+		for e := unix.Errno(1); e <= maxErrno; e++ {
+			if name := unix.ErrnoName(e); name != "" && slices.Contains(r.Errnos, name) {
+				list = append(list, e)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// AllErrnos returns the errors by which any kind of refusal can show.
+func AllErrnos() []unix.Errno {
+	var kinds []refusal.Kind
+	for _, r := range rules {
+		kinds = append(kinds, r.Kind)
+	}
+	return Errnos(kinds)
+}
+
 // Groups of calls that the rules use.
 var (
 	execCalls = []string{"execve", "execveat"}

@@ -121,6 +121,18 @@ func (d Denial) class() Denial {
 	return d
 }
 
+// processName matches the number at the end of a thread's name in what [Denial.String] says.
+var processName = regexp.MustCompile(`^([^:]*?)[0-9]+:`)
+
+// processPath matches the files of a process in what [Denial.String] says.
+var processPath = regexp.MustCompile(`"/proc/[0-9]+(/task/[0-9]+)?`)
+
+// Normalized is what [Denial.String] said, without what differs from one run to the next: process ids in paths below
+// /proc, and numbers at the end of thread names.
+func Normalized(text string) string {
+	return processPath.ReplaceAllString(processName.ReplaceAllString(text, "${1}N:"), `"/proc/N`)
+}
+
 // Hidden returns r without each ENOENT for a file that does not exist in the file tree at root either. A program that
 // fails looks for many such files, for example translations of its message.
 func (r Record) Hidden(root host.Root) Record {

@@ -195,7 +195,8 @@ func TestVerifierTakesEveryLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, spec := range []*ebpf.ProgramSpec{enterProgram(m), exitProgram(l, m), signalProgram(m)} {
+		signal := signalProgram(m, underCgroup(m), child(m))
+		for _, spec := range []*ebpf.ProgramSpec{enterProgram(m), exitProgram(l, m), signal} {
 			p, err := ebpf.NewProgram(spec)
 			if err != nil {
 				t.Errorf("%s: %s: %+v", arch, spec.Name, err)

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -99,7 +100,7 @@ func (w *Witness) attach(ringSize uint32) error {
 	if err := w.run("sys_exit", exitProgram(l, m)); err != nil {
 		return err
 	}
-	return w.run("signal_deliver", signalProgram(m))
+	return w.run("signal_deliver", signalProgram(m, underCgroup(m), child(m)))
 }
 
 // makeMaps makes the maps of the programs and fills in their tables.
@@ -124,14 +125,8 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 	if err := made[0].Put(uint32(0), uint32(w.cgroup.parent.Fd())); err != nil {
 		return tables{}, nil, fmt.Errorf("watch %s: %w", w.cgroup.parent.Name(), err)
 	}
-	var numbers [maxNumber + 1]uint32
-	var rows [maxNumber + 1][wantBytes]byte
-	for i := range numbers {
-		numbers[i] = uint32(i)
-		rows[i] = want(l, callOf(callNames[runtime.GOARCH][numbers[i]]))
-	}
-	if _, err := made[1].BatchUpdate(numbers[:], rows[:], nil); err != nil {
-		return tables{}, nil, fmt.Errorf("map of calls: %w", err)
+	if err := fillCalls(l, made[1]); err != nil {
+		return tables{}, nil, err
 	}
 	w.dropped, w.granted = made[4], made[5]
 	return tables{
@@ -140,19 +135,42 @@ func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error)
 	}, made[3], nil
 }
 
+// fillCalls writes what is wanted of each call into the map of calls.
+func fillCalls(l layout, m *ebpf.Map) error {
+	var numbers [maxNumber + 1]uint32
+	var rows [maxNumber + 1][wantBytes]byte
+	for i := range numbers {
+		numbers[i] = uint32(i)
+		rows[i] = want(l, callOf(callNames[runtime.GOARCH][numbers[i]]))
+	}
+	if _, err := m.BatchUpdate(numbers[:], rows[:], nil); err != nil {
+		return fmt.Errorf("map of calls: %w", err)
+	}
+	return nil
+}
+
 // run loads a program and attaches it to a raw tracepoint.
 func (w *Witness) run(tracepoint string, spec *ebpf.ProgramSpec) error {
+	l, err := attach(tracepoint, spec)
+	if err != nil {
+		return err
+	}
+	w.links = append(w.links, l)
+	return nil
+}
+
+// attach loads a program and attaches it to a raw tracepoint until the link is closed.
+func attach(tracepoint string, spec *ebpf.ProgramSpec) (link.Link, error) {
 	p, err := ebpf.NewProgram(spec)
 	if err != nil {
-		return fmt.Errorf("load %s: %w", spec.Name, err)
+		return nil, fmt.Errorf("load %s: %w", spec.Name, err)
 	}
 	defer p.Close() // the link keeps it
 	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
 	if err != nil {
-		return fmt.Errorf("attach to %s: %w", tracepoint, err)
+		return nil, fmt.Errorf("attach to %s: %w", tracepoint, err)
 	}
-	w.links = append(w.links, l)
-	return nil
+	return l, nil
 }
 
 // Stop ends the recording and returns it. Calls of processes that still run may be missing. After an error, the record
@@ -211,12 +229,7 @@ func (w *Witness) close() error {
 
 // want is the row of the map of calls for a call, as bpf_programs.go lays it out.
 func want(l layout, c call) (row [wantBytes]byte) {
-	var bits [2]uint64
-	for _, list := range [][]unix.Errno{usual, c.Errnos} {
-		for _, e := range list {
-			bits[e/64] |= 1 << (e % 64)
-		}
-	}
+	bits := maskOf(slices.Concat(usual, c.Errnos))
 	register := func(arg int) uint32 {
 		if arg == 0 {
 			return 0
@@ -230,4 +243,12 @@ func want(l layout, c call) (row [wantBytes]byte) {
 	order.PutUint32(row[wantData:], register(c.Data))
 	order.PutUint32(row[wantSize:], register(c.Size))
 	return row
+}
+
+// maskOf has a bit for each error.
+func maskOf(list []unix.Errno) (bits [2]uint64) {
+	for _, e := range list {
+		bits[e/64] |= 1 << (e % 64)
+	}
+	return bits
 }

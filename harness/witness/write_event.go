@@ -51,9 +51,9 @@ func readRegisterInto(field, offset int32) asm.Instructions {
 }
 
 // reserve takes room for an event in the ring buffer, counts the event as dropped if there is none, points R6 to it and
-// fills in what both programs know.
+// fills in what all programs know; the cgroup is the caller's to fill in.
 func reserve(m tables) asm.Instructions {
-	code := asm.Instructions{
+	return asm.Instructions{
 		asm.LoadMapPtr(asm.R1, m.Ring),
 		asm.Mov.Imm(asm.R2, eventSize),
 		asm.Mov.Imm(asm.R3, 0),
@@ -89,7 +89,6 @@ func reserve(m tables) asm.Instructions {
 		asm.StoreImm(asm.R6, eventPathLen, 0, asm.Word),
 		asm.StoreImm(asm.R6, eventToLen, 0, asm.Word),
 	}
-	return append(code, child(m)...)
 }
 
 // child notes the id of the cgroup that is the task's own or its ancestor just below the watched one. How deep the

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"temper/generator"
+	"temper/internal/refusallog"
 	"temper/internal/verdict"
 )
 
@@ -37,6 +38,8 @@ type Service struct {
 	Command    string            `json:"command,omitempty"` // what to type next, "" if nothing
 	Now        float64           `json:"exposure_now"`      // as temper analyze computes it
 	NotInForce map[string]string `json:"not_in_force,omitempty"`
+	// Refused counts what temper watch has seen refused to the service; nil if it was never watched.
+	Refused *refusallog.Summary `json:"refused,omitempty"`
 	// Log is the end of what the service logged in the last attempt to prove it, where that failed.
 	Log []string `json:"log,omitempty"`
 }

@@ -2,7 +2,9 @@ package inforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"temper/internal/explain"
 	"temper/internal/host"
 	"temper/internal/offline"
+	"temper/internal/refusallog"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -104,6 +107,12 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 		r, err = &read, readErr
 	}
 	s := Of(d, v, r)
+	if log, logErr := (refusallog.Store{Root: g.Root}).Get(d.Unit); logErr == nil {
+		summary := log.Summary()
+		s.Refused = &summary
+	} else if !errors.Is(logErr, fs.ErrNotExist) {
+		err = errors.Join(err, logErr)
+	}
 	if u, loadErr := g.Units.Load(d.Unit); s.State == NoProfile && loadErr == nil {
 		if file := g.Profiles.Faulty(generator.NamesOf(u)); file != "" {
 			s.State, s.Why, s.Command = NotHardened, "its profile "+file+" has an error", "temper check "+file

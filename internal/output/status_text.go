@@ -2,9 +2,12 @@ package output
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"temper/internal/inforce"
+	"temper/internal/refusallog"
 )
 
 // groups are how services of one state are counted and headed, with what to type about them.
@@ -52,20 +55,74 @@ func (p Printer) Status(services []inforce.Service, all bool) error {
 		counts = []string{"no service that a profile matches, and none without one"}
 	}
 	fmt.Fprintln(p.Out, strings.Join(counts, ", "))
+	watched := slices.ContainsFunc(services, func(s inforce.Service) bool { return s.Refused != nil })
 	for _, state := range order {
 		if state == inforce.NoProfile && !all {
 			continue
 		}
-		var rows [][]string
-		for _, s := range by[state] {
-			rows = append(rows, []string{s.Unit, score(s.Now), statusText(s)})
-		}
-		if err := p.section("\n"+groups[state].heading, rows); err != nil {
+		if err := p.section("\n"+groups[state].heading, statusRows(by[state], watched)); err != nil {
 			return err
 		}
 	}
 	if n := len(by[inforce.NoProfile]); n > 0 && !all {
 		fmt.Fprintln(p.Out, "\nWithout a profile: temper status --all lists them.")
+	}
+	return nil
+}
+
+// statusRows has a row for each service, with what it was refused where somebody watches.
+func statusRows(services []inforce.Service, watched bool) (rows [][]string) {
+	for _, s := range services {
+		row := []string{s.Unit, score(s.Now)}
+		if watched {
+			row = append(row, refusedText(s.Refused))
+		}
+		rows = append(rows, append(row, statusText(s)))
+	}
+	return rows
+}
+
+// Watching prints whether somebody watches what services are refused.
+func (p Printer) Watching(on bool) {
+	if on {
+		fmt.Fprintln(p.Out, "\ntemper watch is on: temper show UNIT lists what a service was refused.")
+		return
+	}
+	fmt.Fprintln(p.Out, "\ntemper watch is off: what services are refused is not recorded (sudo temper watch --enable).")
+}
+
+// refusedText is the column of status for what a service was refused.
+func refusedText(s *refusallog.Summary) string {
+	switch {
+	case s == nil:
+		return "not watched"
+	case s.Open == 0:
+		return "no refusal"
+	}
+	return plural(s.Open, "refusal")
+}
+
+// Refusals prints what a service was refused in production.
+func (p Printer) Refusals(l refusallog.Log) error {
+	var rows [][]string
+	for _, r := range l.Refusals {
+		text := fmt.Sprintf("%q to %s", r.Program, r.Restriction.Act(r.Subject))
+		if r.Answer != "" {
+			text += ", " + r.Answer
+		}
+		by := strings.Join(r.Directives, "=, ") + "="
+		rows = append(rows, []string{fmt.Sprintf("%dx", r.Count), r.Last.Format(time.DateTime), by, text})
+	}
+	heading := fmt.Sprintf("\nRefused since %s (sudo temper review %s):", l.Since.Format(time.DateTime), l.Unit)
+	if len(rows) == 0 {
+		_, err := fmt.Fprintf(p.Out, "\nRefused since %s: nothing.\n", l.Since.Format(time.DateTime))
+		return err
+	}
+	if err := p.section(heading, rows); err != nil {
+		return err
+	}
+	if n := l.More + l.Missed; n > 0 {
+		fmt.Fprintf(p.Out, "  and %d more, which were too many to be recorded\n", n)
 	}
 	return nil
 }

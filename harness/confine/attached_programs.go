@@ -1,4 +1,4 @@
-package witness
+package confine
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+
+	"temper/harness/witness"
 )
 
 // attachable are the points of a control group where systemd attaches programs; see systemd.resource-control(5).
@@ -15,9 +17,9 @@ var attachable = []ebpf.AttachType{
 	ebpf.AttachCGroupInet4Bind, ebpf.AttachCGroupInet6Bind,
 }
 
-// Attached lists the names of the BPF programs that are attached to a control group, a directory, itself. The error
-// wraps [ErrUnsupported] where this kernel does not tell.
-func Attached(cgroup string) ([]string, error) {
+// attachedPrograms lists the names of the BPF programs that are attached to a control group, a directory, itself. The
+// error wraps [witness.ErrUnsupported] where this kernel does not tell.
+func attachedPrograms(cgroup string) ([]string, error) {
 	dir, err := os.Open(cgroup)
 	if err != nil {
 		return nil, err
@@ -27,7 +29,7 @@ func Attached(cgroup string) ([]string, error) {
 	for _, point := range attachable {
 		result, err := link.QueryPrograms(link.QueryOptions{Target: int(dir.Fd()), Attach: point})
 		if err != nil {
-			return nil, fmt.Errorf("%w: programs of %s: %w", ErrUnsupported, cgroup, err)
+			return nil, fmt.Errorf("%w: programs of %s: %w", witness.ErrUnsupported, cgroup, err)
 		}
 		for _, attached := range result.Programs {
 			name, err := programName(attached.ID)
@@ -35,7 +37,7 @@ func Attached(cgroup string) ([]string, error) {
 				continue // it was replaced meanwhile
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+				return nil, fmt.Errorf("%w: %w", witness.ErrUnsupported, err)
 			}
 			names = append(names, name)
 		}
