@@ -5,6 +5,7 @@
 # make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
 # make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
 # make check      the same, known vulnerabilities, and the tests with the race detector
+# make test-customised  proves services that are configured otherwise than Debian does; needs root
 # make test-report  looks at the page of temper report in headless Chromium, with axe-core from npm
 # make test-slurm  surveys packages as an array of Slurm of which a node is killed; needs root and Slurm
 # make demo       the main job, on a real Debian 13 in a container; needs root
@@ -28,7 +29,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-slurm check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-customised test-slurm check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -48,6 +49,10 @@ test-versions: roots
 
 test-arm64: tools
 	testdata/arm64/run
+
+test-customised: tools
+	testdata/roots/make-root common-trixie stack-trixie
+	$(GO) test -timeout 1h -run 'SystemdCustomised$$' -parallel 2 ./integration -args -customised
 
 test-report: build
 	mkdir -p dist

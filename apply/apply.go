@@ -157,8 +157,8 @@ func (j *job) outcomes(ctx context.Context, checks []profiles.Check, since time.
 		return nil
 	}
 	env := check.Env{
-		Place: j.place, Unit: j.decision.Unit, Since: since,
-		Environ: trial.Variables(j.place, j.decision.Unit, profiles.PhaseRunning),
+		Place: j.place, Service: trial.RunningUnit{Place: j.place, Name: j.decision.Unit}, Unit: j.decision.Unit,
+		Since: since, Environ: trial.Variables(j.place, j.decision.Unit, profiles.PhaseRunning),
 	}
 	return check.Run(ctx, env, checks, profiles.PhaseRunning)
 }

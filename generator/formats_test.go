@@ -1,13 +1,20 @@
 package generator_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"temper/generator"
 	"temper/internal/host"
+	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // TestFormats: what an older or a newer temper has written applies, whatever has changed. The former is proven again,
@@ -53,6 +60,51 @@ func TestFormats(t *testing.T) {
 				t.Errorf("may a proof replace it: %v", err)
 			}
 		})
+	}
+}
+
+// TestVerdictOf010: the verdict that 0.1.0 stored on a machine goes on applying, byte for byte, and is proven again. It
+// also does after the upgrade has brought another profile.
+func TestVerdictOf010(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/formats-0.1.0.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for _, f := range archive.Files {
+		put(t, root, f.Name, string(f.Data))
+	}
+	program := filepath.Join(root, "usr/sbin/cron")
+	put(t, root, "usr/sbin/cron", "")
+	made := time.Date(2025, time.June, 13, 8, 30, 37, 0, time.UTC)
+	must(t, os.Truncate(program, 60064))
+	must(t, os.Chtimes(program, made, made))
+
+	stored, err := verdict.Store{Root: host.At(root)}.Get("cron.service")
+	must(t, err)
+	for _, name := range []string{"", "usr/lib/temper/profiles.d/cron.toml"} {
+		if name != "" {
+			today, err := fs.ReadFile(profiles.Library(), "cron.toml")
+			must(t, err)
+			put(t, root, name, string(today))
+		}
+		g, problems, err := generator.New(host.At(root), "")
+		if err != nil || len(problems) > 0 {
+			t.Fatal(err, problems)
+		}
+		u, err := g.Units.Load("cron.service")
+		must(t, err)
+		d, err := g.Decide(u)
+		must(t, err)
+		if !d.NeedsProof || d.By != generator.ByStale || !strings.Contains(d.Why, "the format of verdicts") {
+			t.Errorf("needs a proof %v, decided by %q: %s", d.NeedsProof, d.By, d.Why)
+		}
+		if name == "" && (generator.WithoutGuard(d.Text) != stored.Dropin || strings.Contains(d.Why, "the unit")) {
+			t.Errorf("%s: applied\n%s\nwant\n%s", d.Why, d.Text, stored.Dropin)
+		}
+		if diff := cmp.Diff(assigned(stored.Dropin), assigned(d.Text)); diff != "" {
+			t.Errorf("applied (-stored +applied):\n%s", diff)
+		}
 	}
 }
 

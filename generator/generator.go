@@ -34,7 +34,7 @@ func New(root host.Root, cmdline string) (g *Generator, problems []error, err er
 		return nil, nil, err
 	}
 	set, bad := profiles.Load(root, nil)
-	g.Profiles = set
+	g.Profiles = g.Settings.Profiles(set)
 	return g, slices.Concat(problems, wrong, bad), nil
 }
 
@@ -50,7 +50,7 @@ func newForBoot(root host.Root, switches Switches, loadPath []string) (g *Genera
 	known := slices.Concat(g.withInstances(names), g.Units.Ignored(".service"))
 	slices.Sort(known)
 	set, bad := profiles.LoadAbout(root, nil, known)
-	g.Profiles = set
+	g.Profiles = g.Settings.Profiles(set)
 	return g, append(problems, bad...), nil
 }
 

@@ -35,6 +35,12 @@ const (
 	Drop = "drop" // the unit counts as unproven
 )
 
+// The values of the setting unprofiled: what applies to a service that no profile is about.
+const (
+	Leave        = "leave"         // nothing
+	BaseBaseline = "base/baseline" // the base of that name, as soon as the service is started with it
+)
+
 // Whether a service that runs is restarted where a new proof has found that it needs what it is forbidden.
 const (
 	RestartNever   = "never"
@@ -49,12 +55,13 @@ const settingsSchema = 1
 
 // Settings are the contents of temper.toml(5).
 type Settings struct {
-	Schema   int      `toml:"schema"`   // the format of the file: at most settingsSchema, which is the default
-	Unproven string   `toml:"unproven"` // Hold (the default), Enforce or Prove
-	Stale    string   `toml:"stale"`    // Keep (the default) or Drop
-	Restart  string   `toml:"restart"`  // RestartNever (the default) or RestartDemoted
-	Apply    []string `toml:"apply"`    // the results that apply: verdict.Proven (the default), verdict.Started
-	Exclude  []string `toml:"exclude"`  // units, names or globs, that temper leaves alone
+	Schema     int      `toml:"schema"`     // the format of the file: at most settingsSchema, which is the default
+	Unproven   string   `toml:"unproven"`   // Hold (the default), Enforce or Prove
+	Unprofiled string   `toml:"unprofiled"` // Leave (the default) or BaseBaseline
+	Stale      string   `toml:"stale"`      // Keep (the default) or Drop
+	Restart    string   `toml:"restart"`    // RestartNever (the default) or RestartDemoted
+	Apply      []string `toml:"apply"`      // the results that apply: verdict.Proven (the default), verdict.Started
+	Exclude    []string `toml:"exclude"`    // units, names or globs, that temper leaves alone
 	// Secrets maps a path to the units, names or globs, that may see it. The path is hidden from every other unit that
 	// temper hardens.
 	Secrets map[string][]string `toml:"secrets"`
@@ -101,7 +108,9 @@ func LoadSettings(root host.Root) (Settings, error) {
 }
 
 func defaultSettings() Settings {
-	return Settings{Unproven: Hold, Stale: Keep, Restart: RestartNever, Apply: []string{verdict.Proven}}
+	return Settings{
+		Unproven: Hold, Unprofiled: Leave, Stale: Keep, Restart: RestartNever, Apply: []string{verdict.Proven},
+	}
 }
 
 // keepSettings keeps a copy of the settings for when there is an error in them.
@@ -147,7 +156,7 @@ type settingsReader struct {
 }
 
 // settingKeys are the keys of the file.
-var settingKeys = []string{"schema", "unproven", "stale", "restart", "apply", "exclude", "secrets"}
+var settingKeys = []string{"schema", "unproven", "unprofiled", "stale", "restart", "apply", "exclude", "secrets"}
 
 func (r *settingsReader) report(id string, line int, format string, args ...any) {
 	r.findings = append(r.findings, profiles.Finding{
@@ -190,6 +199,7 @@ func (r *settingsReader) read(text string) Settings {
 		}
 	}
 	r.choice("unproven", &s.Unproven, Hold, Enforce, Prove)
+	r.choice("unprofiled", &s.Unprofiled, Leave, BaseBaseline)
 	r.choice("stale", &s.Stale, Keep, Drop)
 	r.choice("restart", &s.Restart, RestartNever, RestartDemoted)
 	if value, ok := r.values["apply"]; ok {
@@ -319,6 +329,14 @@ func anyOf(values []string) string {
 	}
 	last := len(quoted) - 1
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
+// Profiles returns a set of profiles as the settings have it: with a base for services without a profile, or as it is.
+func (s Settings) Profiles(set *profiles.Set) *profiles.Set {
+	if s.Unprofiled == Leave {
+		return set
+	}
+	return set.WithFallback(s.Unprofiled)
 }
 
 // Applies reports whether a result of proving a unit is enough to apply what it found. Less than proven is if the

@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"syscall"
 
 	"temper/harness/place"
+	"temper/harness/proc"
 )
 
 // Made lists what a launch without hardening has made permanently, such as a database or a key. If there is anything,
 // each further launch gets its own place, in which the service never ran: the sandbox may refuse exactly the call that
 // makes it, and the next start of the service on the machine must make it again. On the host there is no other place,
-// so Made only notes what the first launch left.
-func (s *series) Made() ([]string, error) {
+// so Made only notes what the first launch left. Files of users as whom only other services of the place run are not
+// the service's.
+func (s *series) Made(users map[uint32]bool) ([]string, error) {
 	if s.current.Kind() == "host" && s.launches == 1 {
 		var err error
 		s.leftOnHost, err = s.current.ChangedSince(s.current.began)
@@ -27,6 +30,7 @@ func (s *series) Made() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	made = s.current.withoutFilesOfOthers(made, users)
 	now, err := s.current.KernelState()
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if now[name] != s.current.kernelState[name] {
@@ -35,6 +39,28 @@ func (s *series) Made() ([]string, error) {
 	}
 	s.alwaysFresh = err == nil && len(made) > 0
 	return made, err
+}
+
+// withoutFilesOfOthers leaves out the files of users as whom other processes of the place run, and none of the service
+// ran. If the service was not seen, all files stay.
+func (p readyPlace) withoutFilesOfOthers(names []string, own map[uint32]bool) []string {
+	if len(own) == 0 {
+		return names
+	}
+	others := map[uint32]bool{}
+	for _, pid := range proc.InCgroup(p.Cgroup()) {
+		if user, ok := proc.Machine.Process(pid).User(); ok && !own[user] && p.IDInside(user) != 0 {
+			others[user] = true
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		info, err := p.Root().Lstat(name)
+		if err != nil {
+			return false // it was removed
+		}
+		owner, ok := info.Sys().(*syscall.Stat_t)
+		return ok && others[owner.Uid]
+	})
 }
 
 // useFreshPlace makes sure that the service has never run where the next launch is made. Meanwhile it boots the place

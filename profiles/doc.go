@@ -35,6 +35,7 @@
 //	reload  = true       # reload while running, then check again; default false
 //	restart = true       # stop and start again, then check again; default false
 //	setup   = ["..."]    # shell command lines, run by root in each place before the first trial; after those of the base
+//	container_setup = ["..."] # the same, run only in containers, which are thrown away; after those of setup
 //	like_baseline = true # compare sockets, processes, exit codes and log with the baseline; default true
 //	state   = "keep"     # or "restore": trials on the host write to copies of the service's data directories; default keep
 //	exposure = 2.0       # --strict fails where the hardened service keeps more; default none
@@ -46,7 +47,10 @@
 //	retry    = "2s"      # try again for so long until it passes; default 2s; "0s": one attempt
 //	live     = false     # does no harm to a service that people use: temper apply runs it after a restart
 //	phase    = "running" # running, reloaded, restarted or stopped; default: whenever the service runs
-//	http     = { url = "http://127.0.0.1/", status = 200, body = "nginx" } # exactly one kind
+//	http     = { url = "http://{address:80}/", status = 200, body = "nginx" } # exactly one kind
+//
+// In url, address and command {address:80} is an address, and {port:80} a port, at which the service listens: port 80
+// if it does, and otherwise each other port of it in turn (see [Check.Where]).
 //
 // The kinds and their keys: http (url, method, headers, send, status, body), tcp and udp (address, send, expect),
 // unix (path, send, expect), exec (a list: the command; or command, user, stdin, status, stdout), file (path, exists,

@@ -25,7 +25,7 @@ func ExampleLoad() {
 	// redis-server true [base/network-daemon base/strict]
 	// ProtectHome [yes] from base/daemon
 	// tcp answers a ping
-	// tcp keeps a value
-	// tcp runs a script
+	// exec keeps a value
+	// exec runs a script
 	// exec saves to disk
 }

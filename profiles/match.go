@@ -34,11 +34,22 @@ func (f fit) compare(g fit) int {
 
 // For returns the profile that applies to a unit, or nil. A profile that names the unit, by its main name or an alias,
 // comes before one that names its template, and that before a glob. A longer glob comes before a shorter one; then the
-// profile whose name sorts first wins. The result named says that the profile names the unit, an alias or the template.
+// profile whose name sorts first wins. Last comes the base of [Set.WithFallback]. The result named says that the
+// profile names the unit, an alias or the template.
 func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	if s == nil {
 		return nil, false
 	}
+	names := namesOf(u)
+	p, named = s.about(u, names)
+	if p == nil && s.fallback != nil && unit.Type(u.ID) == "service" && s.Faulty(names) == "" {
+		p = s.fallback
+	}
+	return p, named
+}
+
+// about returns the profile that names or matches a unit of these names.
+func (s *Set) about(u *unit.Unit, names []string) (p *Profile, named bool) {
 	var best fit
 	consider := func(q *Profile, f fit) {
 		c := f.compare(best)
@@ -46,7 +57,6 @@ func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 			p, best = q, f
 		}
 	}
-	names := namesOf(u)
 	for _, name := range names {
 		for _, q := range s.byUnit[name] {
 			consider(q, fit{rank: fitName})
@@ -68,10 +78,28 @@ func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	return p, false
 }
 
+// WithFallback returns the set with a base that applies to every service that no profile of the set is about, also none
+// that has an error. Of the base it is enough for a service that it is started. A name that is no base changes nothing.
+func (s *Set) WithFallback(base string) *Set {
+	o, _ := s.find(nil, base)
+	if o == nil {
+		return s
+	}
+	p, findings := resolve(o, s.find)
+	if len(findings) > 0 {
+		return s
+	}
+	with := *s
+	p.Apply = []string{Started}
+	with.fallback = p
+	return &with
+}
+
 // Matches reports whether a profile names or matches a unit of this name. It does not know aliases: call it for each of
 // them.
 func (s *Set) Matches(name string) bool {
-	return len(s.byUnit[name]) > 0 || len(s.byUnit[unit.Template(name)]) > 0 ||
+	return s.fallback != nil && unit.Type(name) == "service" ||
+		len(s.byUnit[name]) > 0 || len(s.byUnit[unit.Template(name)]) > 0 ||
 		slices.ContainsFunc(s.globs, func(g glob) bool { return g.matches(name) })
 }
 
@@ -87,6 +115,9 @@ func (s *Set) Patterns() []string {
 	patterns := slices.Collect(maps.Keys(s.byUnit))
 	for _, g := range s.globs {
 		patterns = append(patterns, g.pattern)
+	}
+	if s.fallback != nil {
+		patterns = append(patterns, "*.service")
 	}
 	for _, u := range s.unread {
 		if IsGlob(u) {

@@ -187,6 +187,18 @@ func (t table) need(key string, rule *rule, example string) string {
 	return s
 }
 
+// needAddress reads the required address of a server, with a port, or with placeholders for where the service listens.
+func (t table) needAddress() string {
+	s := t.line("address")
+	if s == "" || s == example(s) {
+		return t.need("address", addressRule, "127.0.0.1:6379")
+	}
+	if !addressRule.matches(example(s)) {
+		t.bad("address", `want one such as "{address:6379}"`, "address %q is not valid", s)
+	}
+	return s
+}
+
 // may reads an optional string that must satisfy a rule if it is there.
 func (t table) may(key string, rule *rule, example string) string {
 	if !t.has(key) {
@@ -235,7 +247,7 @@ func readHTTP(c *Check, t table) string {
 		Status:  t.number("status", 100, 599, 200),
 		Body:    t.pattern("body"),
 	}
-	if u, err := url.Parse(h.URL); h.URL != "" && (err != nil || u.Host == "") {
+	if u, err := url.Parse(example(h.URL)); h.URL != "" && (err != nil || u.Host == "") {
 		t.bad("url", `want one such as "http://127.0.0.1/"`, "url %q is not valid", h.URL)
 	}
 	if h.Method == "" {
@@ -270,11 +282,12 @@ func (t table) octets(key string) string {
 
 func readStream(t table) *StreamCheck {
 	s := &StreamCheck{
-		Address: t.need("address", addressRule, "127.0.0.1:6379"),
+		Address: t.needAddress(),
 		Send:    t.octets("send"),
 		Expect:  t.pattern("expect"),
 	}
-	port, err := strconv.Atoi(s.Address[strings.LastIndexByte(s.Address, ':')+1:])
+	address := example(s.Address)
+	port, err := strconv.Atoi(address[strings.LastIndexByte(address, ':')+1:])
 	if err == nil && (port < 1 || port > 65535) {
 		t.bad("address", "want a port from 1 to 65535", "address is %q", s.Address)
 	}

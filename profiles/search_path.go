@@ -47,6 +47,7 @@ type Set struct {
 	unread   []string              // Units of files of which only the head was read
 	byUnit   map[string][]*Profile // by each element of Units that is not a glob
 	globs    []glob
+	fallback *Profile // for services that no other profile is about
 }
 
 // Load reads the profiles of a root from dirs, or from [SearchPath] if dirs is nil. The first directory that has a file

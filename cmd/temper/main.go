@@ -81,9 +81,11 @@ func (a *app) warnAll(problems []error) bool {
 }
 
 // loadProfiles reads the profiles of a root and, after them, those that are built into temper, so that a machine or an
-// image without profiles can be proven too.
+// image without profiles can be proven too. The settings of the root can give one to services that have none.
 func loadProfiles(root host.Root) (*profiles.Set, []error) {
-	return profiles.Load(root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
+	set, problems := profiles.Load(root, append(slices.Clone(profiles.SearchPath), profiles.Builtin))
+	settings, _ := generator.LoadSettings(root) // the generator and temper check report errors in them
+	return settings.Profiles(set), problems
 }
 
 // generator reads what the generator reads at a boot of the root.

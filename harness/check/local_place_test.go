@@ -38,6 +38,11 @@ func (h here) IDInside(id uint32) uint32 { return id - h.shift }
 
 func (h here) Inside(f func() error) error { return f() }
 
+func (h here) Leader() int { return os.Getpid() }
+
+// PIDs makes this process the service too.
+func (h here) PIDs(context.Context) ([]int, error) { return []int{os.Getpid()}, nil }
+
 func (h here) Bus() *dbus.Conn { return h.bus }
 
 func (h here) Run(ctx context.Context, c place.Command) (place.Result, error) {

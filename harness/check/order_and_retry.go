@@ -32,12 +32,20 @@ type Place interface {
 	Root() host.Root
 	IDInside(id uint32) uint32   // the id inside the place of a user or group of a file below Root
 	Inside(f func() error) error // calls f where files of proc(5) show the values of the place
+	Leader() int                 // PID 1 of the place, by its id here
 	Bus() *dbus.Conn
+}
+
+// Service is the service that is checked.
+type Service interface {
+	PIDs(ctx context.Context) ([]int, error) // its processes, by their ids here
 }
 
 // Env describes the trial to the checks.
 type Env struct {
 	Place Place
+	// Service is asked where it listens, for the checks that want to know.
+	Service Service
 	// Unit is the trial's own unit; the journal check reads what it logged.
 	Unit string
 	// Since is when the trial began. Earlier messages of a unit of the same name are ignored.
@@ -147,7 +155,7 @@ func journalLast(checks []profiles.Check) []int {
 
 // attempt repeats a check until it passes, fails finally, or the time until is over.
 func attempt(ctx context.Context, env Env, c profiles.Check, until time.Time) Outcome {
-	timeout, try, begin := timeoutOf(c), probeOf(c), time.Now()
+	timeout, try, begin := timeoutOf(c), probeWhereItListens(c), time.Now()
 	if missing := missing(env.Place, c); missing != "" {
 		return outcome("", notRun{fmt.Errorf("needs %s, which is not there", missing)}, 1, 0)
 	}

@@ -65,6 +65,16 @@ func (p Process) Status() map[string]string {
 	return status
 }
 
+// User is the effective user of the process; ok is false if it has ended.
+func (p Process) User() (user uint32, ok bool) {
+	f := strings.Fields(p.Status()["Uid"])
+	if len(f) < 2 {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(f[1], 10, 32)
+	return uint32(id), err == nil
+}
+
 // Environ returns the environment with which the process was started. The process may have overwritten it.
 func (p Process) Environ() []string {
 	data, _ := os.ReadFile(filepath.Join(string(p), "environ"))

@@ -99,7 +99,10 @@ func Unit(ctx context.Context, where *place.Place, set *profiles.Set, name strin
 		err = fmt.Errorf("process %d is gone", pid)
 	}
 	const phase = "running"
-	env := check.Env{Place: where, Unit: name, Environ: trial.Variables(where, name, phase)}
+	env := check.Env{
+		Place: where, Service: trial.RunningUnit{Place: where, Name: name}, Unit: name,
+		Environ: trial.Variables(where, name, phase),
+	}
 	i.Checks = check.Run(ctx, env, p.Checks, phase)
 	return i, err
 }

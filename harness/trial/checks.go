@@ -23,7 +23,7 @@ func (l *launch) check(ctx context.Context, phase string) error {
 		l.environment = own
 	}
 	env := check.Env{
-		Place: l.Place, Unit: l.name, Since: l.begin,
+		Place: l.Place, Service: l, Unit: l.name, Since: l.begin,
 		Environ: slices.Concat(l.environment, Variables(l.Place, l.Clone.Unit.ID, phase)),
 	}
 	during, end := ctx, func() *systemd.Service { return nil }

@@ -42,9 +42,9 @@ type Request struct {
 
 // Lasting finds out what a launch without hardening has made permanently.
 type Lasting interface {
-	// Made is called after the stop of the service. If it returns anything, the launch starts the service once more,
-	// since a later start finds these files.
-	Made() ([]string, error)
+	// Made is called after the stop of the service, with the users, by their ids on this machine, as whom it ran. If it
+	// returns anything, the launch starts the service once more, since a later start finds these files.
+	Made(users map[uint32]bool) ([]string, error)
 }
 
 // ErrOriginalStarted says that a container has started the service itself during its trial, for another unit or for the
@@ -57,7 +57,7 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	stem := clone.NewName(s.Stem)
 	l := &launch{
 		Launcher: s, Request: r, name: s.Clone.Service(stem), sockets: s.Clone.SocketNames(stem),
-		begin: time.Now(), states: newStates(s.Place.Manager()),
+		begin: time.Now(), states: newStates(s.Place.Manager()), users: map[uint32]bool{},
 		result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()}, slice: s.slice(stem),
 	}
 	files := s.Clone.Files(stem, l.result.Dropin)

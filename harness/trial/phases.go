@@ -29,9 +29,10 @@ type launch struct {
 	begin       time.Time
 	states      states
 	result      Result
-	clients     []net.Conn // connections that keep an instance running, of a service with an instance for each
-	environment []string   // of the service, for the commands of checks
-	outOfTime   int        // number of failures that are only a limit of time
+	clients     []net.Conn      // connections that keep an instance running, of a service with an instance for each
+	environment []string        // of the service, for the commands of checks
+	users       map[uint32]bool // as whom its processes were seen to run, by their ids on this machine
+	outOfTime   int             // number of failures that are only a limit of time
 }
 
 // errOver ends a launch that has failed: later phases would show nothing new.
@@ -345,7 +346,7 @@ func (l *launch) stop(ctx context.Context) error {
 // if the profile asks for a restart, which has done the same.
 func (l *launch) secondStart(ctx context.Context) (err error) {
 	if l.result.Dropin == "" {
-		if l.result.Made, err = l.Lasting.Made(); err != nil {
+		if l.result.Made, err = l.Lasting.Made(l.users); err != nil {
 			return err
 		}
 	}

@@ -110,6 +110,28 @@ func Processes(where *place.Place, s systemd.Service) []int {
 	return proc.InCgroup(filepath.Join(where.Cgroup(), s.Cgroup))
 }
 
+// PIDs lists the processes of the service, by their ids on this machine.
+func (l *launch) PIDs(ctx context.Context) ([]int, error) {
+	states, err := l.now(ctx)
+	var pids []int
+	for _, s := range states {
+		pids = append(pids, Processes(l.Place, s)...)
+	}
+	return pids, err
+}
+
+// A RunningUnit is a unit of a place outside of trials.
+type RunningUnit struct {
+	Place *place.Place
+	Name  string
+}
+
+// PIDs lists the processes of the unit, by their ids on this machine.
+func (u RunningUnit) PIDs(ctx context.Context) ([]int, error) {
+	s, err := u.Place.Manager().LoadedService(ctx, u.Name)
+	return Processes(u.Place, s), err
+}
+
 // MainProcess is the id on this machine of the main process of a service; 0 if it has none.
 func MainProcess(where *place.Place, s systemd.Service) int {
 	return proc.Machine.Find(Processes(where, s), where.Leader(), int(s.PID))

@@ -15,7 +15,13 @@ func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
 	}
 	var units []observe.Unit
 	for _, s := range states {
-		units = append(units, observe.Unit{State: s.Active + " (" + s.Sub + ")", PIDs: Processes(l.Place, s)})
+		pids := Processes(l.Place, s)
+		units = append(units, observe.Unit{State: s.Active + " (" + s.Sub + ")", PIDs: pids})
+		for _, pid := range pids {
+			if user, ok := proc.Machine.Process(pid).User(); ok {
+				l.users[user] = true
+			}
+		}
 	}
 	return observe.Observer{Proc: proc.Machine, Place: l.Place}.Take(units...), nil
 }

@@ -153,4 +153,4 @@ func halves(log []string) (first, second []string) {
 // nothing is what a launch leaves.
 type nothing struct{}
 
-func (nothing) Made() ([]string, error) { return nil, nil }
+func (nothing) Made(map[uint32]bool) ([]string, error) { return nil, nil }

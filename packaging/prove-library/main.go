@@ -1,10 +1,10 @@
 // Prove-library proves every profile that temper ships, on every Debian that it is for. It fails on a service that is
 // not proven, on any demotion, and on more exposure than a profile may leave.
 //
-// Usage: prove-library [-record] [-jobs N] [-list LIST] [SUITE [NAME...]], from the root of the source tree, as root. A
-// SUITE is one of bookworm, trixie and sid, a NAME a profile. Without LIST trees are made, one after the other, until
-// all NAMEs are found. With -record what was found replaces the rows of those services in docs/library.md, and on
-// trixie their verdicts in profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
+// Usage: prove-library [-record] [-jobs N] [-list LIST] [-trusted] [SUITE [NAME...]], from the root of the source tree,
+// as root. A SUITE is one of bookworm, trixie and sid, a NAME a profile. Without LIST trees are made, one after the
+// other, until all NAMEs are found. With -record what was found replaces the rows of those services in docs/library.md,
+// and on trixie their verdicts in profiles/verdicts, tree by tree: a run that is interrupted loses nothing.
 package main
 
 import (
@@ -41,15 +41,16 @@ func main() {
 	defer stop()
 	record := flag.Bool("record", false, "write the verdicts and the table")
 	jobs := flag.Int("jobs", 2, "prove `N` units side by side")
+	trusted := flag.Bool("trusted", false, "prove services that need what no container gives a service")
 	list := flag.String("list", "*", "use the tree of testdata/library/`LIST`.list alone")
 	flag.Parse()
-	if err := run(ctx, *record, *jobs, *list, flag.Args()); err != nil {
+	if err := run(ctx, *record, *trusted, *jobs, *list, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "prove-library: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, record bool, jobs int, list string, args []string) error {
+func run(ctx context.Context, record, trusted bool, jobs int, list string, args []string) error {
 	set, problems := profiles.Load(host.At("/nonexistent"), []string{profiles.Builtin})
 	chosen, names := suites, []string(nil)
 	if len(args) > 0 {
@@ -62,7 +63,10 @@ func run(ctx context.Context, record bool, jobs int, list string, args []string)
 			return fmt.Errorf("there is no profile %q in profiles/library", name)
 		}
 	}
-	l := &library{set: set, names: names, jobs: jobs, list: list, keep: func(string, []service) error { return nil }}
+	l := &library{
+		set: set, names: names, jobs: jobs, list: list, trusted: trusted,
+		keep: func(string, []service) error { return nil },
+	}
 	if record {
 		l.keep = keep
 	}
@@ -77,11 +81,12 @@ func run(ctx context.Context, record bool, jobs int, list string, args []string)
 
 // library is what to prove.
 type library struct {
-	set   *profiles.Set
-	names []string // of profiles; none are all
-	jobs  int
-	list  string // of packages, a pattern
-	keep  func(suite string, found []service) error
+	set     *profiles.Set
+	names   []string // of profiles; none are all
+	jobs    int
+	list    string // of packages, a pattern
+	trusted bool   // as temper prove --trusted
+	keep    func(suite string, found []service) error
 }
 
 // prove proves the services of a suite, tree by tree, and keeps what it found after each. What goes wrong with one
@@ -107,7 +112,7 @@ func (l *library) prove(ctx context.Context, suite string) error {
 			continue
 		}
 		found = append(found, list...)
-		list, err = proveTree(ctx, suite, list, l.jobs)
+		list, err = l.proveTree(ctx, suite, list)
 		for _, s := range list {
 			problems = append(problems, s.problems()...)
 		}
@@ -191,12 +196,15 @@ func makeTree(name string) (string, error) {
 
 // proveTree proves the services of one tree as a user does, and returns them with their verdicts; if it is interrupted,
 // those that have one.
-func proveTree(ctx context.Context, suite string, list []service, jobs int) ([]service, error) {
+func (l *library) proveTree(ctx context.Context, suite string, list []service) ([]service, error) {
 	state, err := filepath.Abs(filepath.Join("dist", "library", suite))
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	args := []string{"prove", "--image", list[0].tree, "--state", state, "--jobs", fmt.Sprint(jobs), "--strict"}
+	args := []string{"prove", "--image", list[0].tree, "--state", state, "--jobs", fmt.Sprint(l.jobs), "--strict"}
+	if l.trusted {
+		args = append(args, "--trusted")
+	}
 	for _, s := range list {
 		args = append(args, s.unit)
 		if err := os.Remove(filepath.Join(state, s.unit+".json")); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -48,13 +49,22 @@ func addNetworkVariables(state map[string]string) {
 var tables = map[string]func(string) string{
 	"/proc/thread-self/net/dev":              columns(0), // without what interfaces have counted
 	"/proc/thread-self/net/fib_trie":         whole,
-	"/proc/thread-self/net/if_inet6":         whole,
-	"/proc/thread-self/net/ipv6_route":       columns(0, 1, 2, 3, 4, 5, 9),
+	"/proc/thread-self/net/if_inet6":         withoutLocalLinks(columns(0, 1, 2, 3, 5)), // without the flags
+	"/proc/thread-self/net/ipv6_route":       withoutLocalLinks(columns(0, 1, 2, 3, 4, 5, 9)),
 	"/proc/thread-self/net/ip_tables_names":  whole,
 	"/proc/thread-self/net/ip6_tables_names": whole,
 	"/proc/sysvipc/shm":                      columns(0, 1, 2, 3),
 	"/proc/sysvipc/sem":                      columns(0, 1, 2, 3),
 	"/proc/sysvipc/msg":                      columns(0, 1, 2, 3, 4),
+}
+
+// localLinks matches the lines of addresses that the kernel gives an interface by itself a moment after it is up, and
+// of routes to them and to groups: fe80::/10 and ff00::/8.
+var localLinks = regexp.MustCompile(`(?m)^(fe[89ab]|ff)[0-9a-f]{28,30} .*\n`)
+
+// withoutLocalLinks leaves out these lines.
+func withoutLocalLinks(stable func(string) string) func(string) string {
+	return func(table string) string { return stable(localLinks.ReplaceAllString(table, "")) }
 }
 
 func whole(table string) string { return table }
