@@ -67,6 +67,55 @@ not ok 3 - \#1.service: works hardened
 	}
 }
 
+// TestResultsOfChecks: each check and each demotion is a test of its own. A check that did not run, was set aside, or
+// fails and is only advice, counts as skipped, with the reason.
+func TestResultsOfChecks(t *testing.T) {
+	v := verdict.Verdict{
+		Unit: "web.service", Result: verdict.Proven,
+		Use: &verdict.Use{Checks: []verdict.Check{
+			{Name: "serves a page", Kind: "http", Required: true, Result: verdict.Passed, Uses: true},
+			{Name: "logs", Kind: "exec", Required: true, Result: verdict.NotRun, Reason: "needs /etc/x"},
+			{Name: "says who it is", Kind: "tcp", Required: true, Result: verdict.SetAside, Reason: "no answer"},
+			{Name: "is quick", Kind: "http", Result: verdict.Failed, Reason: "gave up after 1s"},
+		}},
+		Demotions: []verdict.Demotion{
+			{Directive: "PrivateTmp", From: "disconnected", To: "yes", Reason: "a"},
+			{Directive: "ProtectProc", From: "invisible", To: verdict.Off, Reason: "b"},
+		},
+	}
+	var out bytes.Buffer
+	p := Printer{Out: &out, Format: "junit"}
+	if err := p.Verdicts([]verdict.Verdict{v}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `<?xml version="1.0" encoding="UTF-8"?>
+<testsuites>
+  <testsuite name="web.service" tests="7" failures="2" errors="0" skipped="3">
+    <testcase classname="web.service" name="works hardened"></testcase>
+    <testcase classname="web.service" name="check serves a page"></testcase>
+    <testcase classname="web.service" name="check logs">
+      <skipped message="not-run: needs /etc/x"></skipped>
+    </testcase>
+    <testcase classname="web.service" name="check says who it is">
+      <skipped message="set-aside: no answer"></skipped>
+    </testcase>
+    <testcase classname="web.service" name="check is quick">
+      <skipped message="failed: gave up after 1s"></skipped>
+    </testcase>
+    <testcase classname="web.service" name="PrivateTmp=disconnected">
+      <failure message="demoted to yes: a"></failure>
+    </testcase>
+    <testcase classname="web.service" name="ProtectProc=invisible">
+      <failure message="demoted to off: b"></failure>
+    </testcase>
+  </testsuite>
+</testsuites>
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestResultsJSON: what is printed reads back as it was found.
 func TestResultsJSON(t *testing.T) {
 	for _, list := range [][]verdict.Verdict{found, nil} {
