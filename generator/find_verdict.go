@@ -4,18 +4,47 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 
+	"temper/internal/ready"
+	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
 // findVerdict returns the verdict that counts for a unit: its own, or that of its template; nil if there is none. The
-// error says that a verdict cannot be read.
+// error says that a verdict cannot be read; what was applied before stands in for it.
 func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 	v, err = g.ownVerdict(in)
 	if v == nil && err == nil {
-		return g.templateVerdict(in)
+		v, err = g.templateVerdict(in)
+	}
+	if v == nil && err != nil {
+		v = g.appliedBefore(in)
 	}
 	return v, err
+}
+
+// appliedBefore returns a verdict that says what the last decision applied to a unit, as the boot record has it; nil if
+// it applied nothing. It never holds: it stands in for one that cannot be read.
+func (g *Generator) appliedBefore(in Input) *verdict.Verdict {
+	record, _ := ready.Load(g.Root.Dir())
+	text := WithoutGuard(string(record.Text(in.Unit.ID)))
+	assignments, _, err := unit.Parse(ready.Path, strings.NewReader(text))
+	v := verdict.Verdict{
+		Schema: verdict.Schema, Unit: in.Unit.ID, Profile: in.Profile.Name, Result: verdict.Proven, Systemd: g.Version,
+		Dropin: text, Stale: true, Changes: []verdict.Change{verdict.Unreadable},
+		StaleReason: "its verdict cannot be read",
+	}
+	for _, a := range assignments {
+		if a.Section == "Service" {
+			value := strings.ReplaceAll(a.Value, "%%", "%")
+			v.Applied = append(v.Applied, verdict.Applied{Directive: a.Name, Value: value})
+		}
+	}
+	if err != nil || len(v.Applied) == 0 {
+		return nil
+	}
+	return &v
 }
 
 // ownVerdict returns the verdict on a unit of that name, nil if there is none. A verdict of this machine comes before

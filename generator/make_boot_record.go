@@ -21,8 +21,8 @@ var programs = []string{
 
 // MakeBootRecord decides as the next boot will, and writes the drop-ins and all inputs of the decision to the boot
 // record. If no input has changed at the next boot, the generator copies the drop-ins. `temper prove` calls it, and so
-// does `temper renew` after packages changed and some time after each boot. If a file is wrong there is no record, so
-// that each boot reports the problem.
+// does `temper renew` after packages changed and some time after each boot. If a file is wrong no record holds, so that
+// each boot reports the problem.
 func MakeBootRecord(root host.Root) error {
 	has, err := ready.HasProfiles(root.Dir())
 	if err != nil || !has {
@@ -38,16 +38,25 @@ func MakeBootRecord(root host.Root) error {
 		}
 	}
 	now, ok := makeRecord(root)
+	if !ok { // what applied before stays known
+		if now, ok = ready.Load(root.Dir()); !ok {
+			return removeRecord(root)
+		}
+		now = now.Outdated()
+	}
 	old, err := root.ReadFile(ready.Path)
-	switch {
-	case !ok && err != nil: // there is no record, and none can be written
-		return nil
-	case !ok:
-		return root.Remove(ready.Path)
-	case bytes.Equal(old, now.Bytes()):
+	if err == nil && bytes.Equal(old, now.Bytes()) {
 		return nil
 	}
 	return root.WriteFile(ready.Path, now.Bytes(), 0o644)
+}
+
+// removeRecord removes a record that cannot be read.
+func removeRecord(root host.Root) error {
+	if err := root.Remove(ready.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // tick is longer than a step of the clock that the kernel uses for file times: a file that changes a tick after it was

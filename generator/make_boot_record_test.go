@@ -135,7 +135,7 @@ func TestReadyIsTheSame(t *testing.T) {
 		{"an executable is seen", add("usr/sbin/daemon", "#!/bin/sh\n"), 3},
 		{"systemd is newer", add("usr/lib/systemd/libsystemd-shared-262.so", ""), 3},
 		{"a verdict goes", remove(store + "a.service.json"), 2},
-		{"a verdict is damaged", add(store+"a.service.json", "{"), 2},
+		{"a verdict is damaged", add(store+"a.service.json", "{"), 3},
 		{"a verdict comes", add(store+"alone.service.json", "{}"), 3},
 		{"a verdict is shipped", add("usr/lib/temper/verdicts/d.service.json", "{}"), 3},
 		{"what lies ready goes", remove(ready.Path), 3},
@@ -218,7 +218,7 @@ func TestReadyIsTheSame(t *testing.T) {
 			if err := errors.Join(os.Rename(file, file+".real"), os.Symlink("a.service.json.real", file)); err != nil {
 				t.Fatal(err)
 			}
-		}, 2},
+		}, 3},
 		{"systemd goes", remove("usr/lib/systemd/libsystemd-shared-257.so"), 0},
 		{"another temper is installed", add("usr/lib/temper/temper-decide", "another"), 3},
 	}
@@ -229,9 +229,7 @@ func TestReadyIsTheSame(t *testing.T) {
 				time.Sleep(10 * time.Millisecond) // the clock of file times is coarse
 				tt.change(t, root)
 				with, _ := run(t, root)
-				if err := os.Remove(filepath.Join(root, ready.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					t.Fatal(err)
-				}
+				outdate(t, root)
 				without, _ := run(t, root)
 				// What lies ready asks for no proof: whatever made it did.
 				delete(with, generator.NeedsProofFile)
@@ -244,6 +242,21 @@ func TestReadyIsTheSame(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// outdate makes the boot record hold no more, also if it is damaged.
+func outdate(t *testing.T, root string) {
+	t.Helper()
+	r, ok := ready.Load(root)
+	if ok {
+		r = r.Outdated()
+		put(t, root, ready.Path, string(r.Bytes()))
+	} else if err := os.Remove(filepath.Join(root, ready.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if ready.Copy(root, t.TempDir()) {
+		t.Fatal("it still holds")
 	}
 }
 

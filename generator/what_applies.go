@@ -50,8 +50,8 @@ var Rules = []Rule{
 	ByNoProfile, ByDropin, ByExclude, ByOffSwitch, ByBoot, ByRevoked, ByApply, ByProof, ByStale, ByUnproven,
 }
 
-// Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then counts as one without
-// a verdict.
+// Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then keeps what was
+// applied before, and counts as one without a verdict if nothing was.
 func (g *Generator) Decide(u *unit.Unit) (Decision, error) { return g.decide(u, true) }
 
 // amount says how much of what a verdict has proven applies to a unit.
@@ -74,6 +74,7 @@ var afterChange = map[verdict.Change]amount{
 	verdict.UnitChanged:       asPlanned,
 	verdict.SystemdChanged:    asTried,
 	verdict.ProfileChanged:    asTried,
+	verdict.Unreadable:        asTried,
 	verdict.NeverHere:         nothing,
 	verdict.NoFingerprint:     nothing,
 }
@@ -123,7 +124,7 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	input := g.Input(u, d.Profile, d.Named)
 	v, err := g.findVerdict(input)
 	d.Verdict = v
-	d.NeedsProof = err == nil && needsProof(u, d)
+	d.NeedsProof = (err == nil || v != nil) && needsProof(u, d)
 	if v != nil && v.Result == verdict.Revoked {
 		d.By, d.Why = ByRevoked, "revoked; nothing is applied before temper prove "+u.ID
 		return d, err

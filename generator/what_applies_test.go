@@ -9,6 +9,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -371,6 +372,98 @@ func TestProfileWithAnError(t *testing.T) {
 			text, _ := os.ReadFile(filepath.Join(out, "web.service.d/50-temper.conf"))
 			if assigned(string(text)) != tc.applied {
 				t.Errorf("the boot applies %q, want %q", text, tc.applied)
+			}
+		})
+	}
+}
+
+// TestDamagedVerdict: a verdict that cannot be read takes nothing away that was applied before, whatever else is stored
+// or changes after it. The damage is reported with its path, and a proof is asked for.
+func TestDamagedVerdict(t *testing.T) {
+	const (
+		proven = "PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service"
+		stored = "etc/temper/verdicts/web.service.json"
+	)
+	other := func(t *testing.T, g *generator.Generator) {
+		t.Helper()
+		must(t, g.Store.Put(verdict.Verdict{Unit: "other.service", Result: verdict.Broken}))
+	}
+	for _, tc := range []struct {
+		name    string
+		do      func(t *testing.T, root string, g *generator.Generator) // before the damage
+		text    string                                                  // of the damaged file
+		after   map[string]string
+		applied string
+	}{
+		{"nothing else", nil, "{", nil, proven},
+		{"it is empty", nil, "", nil, proven},
+		{"it is about another unit", nil, `{"unit": "other.service"}`, nil, proven},
+		{"another verdict is stored", func(t *testing.T, _ string, g *generator.Generator) {
+			other(t, g)
+			other(t, g)
+		}, "{", nil, proven},
+		{"another file is wrong when the record is made", func(t *testing.T, root string, g *generator.Generator) {
+			put(t, root, "etc/temper/profiles.d/slip.toml", "units = [")
+			other(t, g)
+			must(t, generator.MakeBootRecord(g.Root))
+		}, "{", nil, proven},
+		{"it was proven again with more demotions", func(t *testing.T, _ string, g *generator.Generator) {
+			change(t, g.Store, func(v *verdict.Verdict) { v.Dropin = "[Service]\nPrivateTmp=yes\n" })
+		}, "{", nil, "PrivateTmp=yes ReadWritePaths=-/var/lib/web"}, // exceptions of the profile only allow more
+		{"it was broken", func(t *testing.T, _ string, g *generator.Generator) {
+			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Broken })
+		}, "{", nil, ""},
+		{"it was revoked", func(t *testing.T, _ string, g *generator.Generator) {
+			must(t, g.Store.Revoke("web.service"))
+		}, "{", nil, ""},
+		{"the verdict was removed before", func(t *testing.T, _ string, g *generator.Generator) {
+			must(t, g.Store.Remove("web.service"))
+		}, "{", nil, ""},
+		{"there is no record", func(t *testing.T, root string, _ *generator.Generator) {
+			must(t, os.Remove(filepath.Join(root, ready.Path)))
+		}, "{", nil, ""},
+		{
+			"the administrator sets a directive meanwhile", nil, "{",
+			map[string]string{"etc/systemd/system/web.service.d/override.conf": "[Service]\nPrivateTmp=no\n"},
+			"ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service",
+		},
+		{
+			"the old way", nil, "{", map[string]string{"etc/temper/temper.toml": "stale = \"drop\"\n"}, "",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := webRoot(t)
+			g, _ := loadWeb(t, root)
+			must(t, generator.MakeBootRecord(g.Root))
+			if tc.do != nil {
+				tc.do(t, root, g)
+			}
+			put(t, root, stored, tc.text)
+			for name, text := range tc.after {
+				put(t, root, name, text)
+			}
+			for range 2 { // a boot, and one after temper has tried to make a record
+				g, _, err := generator.New(host.At(root), "")
+				must(t, err)
+				u, err := g.Units.Load("web.service")
+				must(t, err)
+				d, err := g.Decide(u)
+				needs := d.Verdict != nil // one that says nothing may have been revoked
+				if assigned(d.Text) != tc.applied || d.NeedsProof != needs || tc.applied != "" && !needs ||
+					err == nil || !strings.Contains(err.Error(), stored) {
+					t.Errorf("applied %q (%s), needs a proof: %t; %v\nwant %q", assigned(d.Text), d.Why, d.NeedsProof,
+						err, tc.applied)
+				}
+				out := t.TempDir()
+				if ready.Copy(root, out) {
+					t.Error("the record holds")
+				}
+				generator.Run(host.At(root), "", out)
+				text, _ := os.ReadFile(filepath.Join(out, "web.service.d/50-temper.conf"))
+				if assigned(string(text)) != tc.applied {
+					t.Errorf("the boot applies %q, want %q", text, tc.applied)
+				}
+				must(t, generator.MakeBootRecord(g.Root))
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"temper/generator"
+	"temper/internal/ready"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -14,6 +15,10 @@ import (
 // keep stores a verdict and returns the outcome for its unit. A result that proves nothing does not replace a verdict
 // that was proven, or that says what breaks: it is stored beside it.
 func (b *batch) keep(v verdict.Verdict, trials []verdict.Trial) (Outcome, error) {
+	if v.Result != verdict.Proven && b.damaged(v.Unit) {
+		b.Report.Warn(fmt.Errorf("%s: what was proven before stays, and nothing is kept of this attempt", v.Unit))
+		return max(Findings, b.judge(v)), b.putTrials(v.Unit, trials)
+	}
 	old, counts := b.before(v)
 	if why := weaker(v, old); b.NoRegress && why != "" {
 		b.Report.Warn(fmt.Errorf("%s: %s: the stored verdict is kept, beside the trials of this proof", v.Unit, why))
@@ -97,6 +102,17 @@ func (b *batch) before(v verdict.Verdict) (old verdict.Verdict, counts bool) {
 	}
 	saysSomething := slices.Contains([]string{verdict.Proven, verdict.Broken, verdict.Revoked}, old.Result)
 	return old, saysSomething && (own || len(old.Fingerprint.Changes(v.Fingerprint)) == 0)
+}
+
+// damaged reports whether the verdict on a unit cannot be read, and the unit is hardened for the sake of it all the
+// same.
+func (b *batch) damaged(unit string) bool {
+	_, err := b.Store.Get(unit)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	record, _ := ready.Load(b.Store.Root.Dir())
+	return record.Text(unit) != nil
 }
 
 // exceeds reports whether a hardened service has more exposure than its profile allows, and warns if so.

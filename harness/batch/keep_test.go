@@ -2,13 +2,16 @@ package batch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"testing"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -229,6 +232,36 @@ func TestProvenStays(t *testing.T) {
 				t.Errorf("the attempt is %q, want %q", attempt, tc.attempt)
 			}
 		})
+	}
+}
+
+// TestDamagedStays: an attempt that proves nothing does not replace a verdict that cannot be read, as long as the unit
+// is hardened by it.
+func TestDamagedStays(t *testing.T) {
+	for _, tc := range []struct {
+		applied, now, want string
+	}{
+		{"web.service", verdict.Inconclusive, ""},
+		{"web.service", verdict.Started, ""},
+		{"web.service", verdict.Broken, ""},
+		{"web.service", verdict.Proven, verdict.Proven},
+		{"other.service", verdict.Inconclusive, verdict.Inconclusive},
+	} {
+		root := host.At(t.TempDir())
+		b := &batch{Options: Options{Store: verdict.Store{Root: root}, Report: warnings{&bytes.Buffer{}}}}
+		record := ready.Record{Dropins: []ready.Dropin{{Unit: tc.applied, Text: []byte("[Service]\n")}}}
+		err := errors.Join(root.MkdirAll(path.Dir(ready.Path), 0o755),
+			root.WriteFile(ready.Path, record.Bytes(), 0o644),
+			root.WriteFile(verdict.Dirs[0]+"/web.service.json", []byte("{"), 0o644))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.keep(verdict.Verdict{Unit: "web.service", Result: tc.now}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := b.Store.Get("web.service"); v.Result != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("%+v: stored is %q, %v", tc, v.Result, err)
+		}
 	}
 }
 

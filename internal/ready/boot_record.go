@@ -6,6 +6,8 @@
 // profile, verdict or unit. [Record.Holds] reports whether this is so; an input whose state is not certain counts as
 // changed.
 //
+// A unit whose verdict cannot be read keeps what the record says, also where that holds no more; see [Record.Outdated].
+//
 // The package is small and imports almost nothing, since most boots run no other code of temper.
 package ready
 
@@ -13,6 +15,7 @@ import (
 	"bytes"
 	"hash/crc32"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -83,6 +86,31 @@ func (r *Record) Holds(root string) bool {
 		}
 	}
 	return r.noneVolatile(now)
+}
+
+// Outdated returns a record that holds no more and still says what the last decision applied.
+func (r Record) Outdated() Record {
+	r.Inputs, r.States = []Input{{Kind: Kernel}}, [][]byte{nil} // no kernel has this release
+	return r
+}
+
+// Text returns the drop-in of a unit; nil if it has none.
+func (r Record) Text(unit string) []byte {
+	for _, d := range r.Dropins {
+		if d.Unit == unit {
+			return d.Text
+		}
+	}
+	return nil
+}
+
+// WithText returns the record with another drop-in of a unit; without one if text is empty.
+func (r Record) WithText(unit string, text []byte) Record {
+	r.Dropins = slices.DeleteFunc(slices.Clone(r.Dropins), func(d Dropin) bool { return d.Unit == unit })
+	if len(text) > 0 {
+		r.Dropins = append(r.Dropins, Dropin{Unit: unit, Text: text})
+	}
+	return r
 }
 
 // magic is the beginning of every record. It changes with each change of the format or its meaning.

@@ -61,6 +61,7 @@ const (
 	NoFingerprint     Change = "everything" // the verdict does not say to which profile and unit it belongs
 	FormatChanged     Change = "the format of verdicts"
 	NeverHere         Change = "the machine" // it was shipped for a unit or program that this machine never had
+	Unreadable        Change = "the verdict" // its file is damaged: only what was applied before is known
 )
 
 // Changes lists the changes from the fingerprint f of a verdict to now; if there are none, the verdict still holds.

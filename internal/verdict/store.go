@@ -92,12 +92,12 @@ func line(data []byte, err error) int {
 // Put stores a verdict and replaces the one that this machine had: a reader finds the old or the new one, never a part
 // of one. Only its owner can read it, since the evidence has lines of the service's log.
 func (s Store) Put(v Verdict) error {
-	return s.put(v, private, s.dropBootRecord)
+	return s.put(v, private, func() error { return s.outdateBootRecord(v) })
 }
 
 // PutShared stores a verdict, as a package ships it: without what the service logged, and readable by everybody.
 func (s Store) PutShared(v Verdict) error {
-	return s.put(v.Shared(), shared, s.dropBootRecord)
+	return s.put(v.Shared(), shared, func() error { return s.outdateBootRecord(v) })
 }
 
 // PutProof is Put with the log of the trials. If it fails or is killed, the log may be missing, but it is never that of
@@ -111,7 +111,7 @@ func (s Store) PutProof(v Verdict, trials []Trial) error {
 		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
 	}
 	defer log.Discard()
-	drop := func() error { return errors.Join(s.dropBootRecord(), s.dropLog(v.Unit)) }
+	drop := func() error { return errors.Join(s.outdateBootRecord(v), s.dropLog(v.Unit)) }
 	if err := s.put(v, private, drop); err != nil {
 		return err
 	}
@@ -183,17 +183,31 @@ func (s Store) Revoke(unit string) error {
 // Remove removes this machine's verdict on a unit; a shipped one stays. If there is none, the error wraps
 // [fs.ErrNotExist].
 func (s Store) Remove(unit string) error {
-	if err := s.dropBootRecord(); err != nil {
+	if err := s.outdateBootRecord(Verdict{Unit: unit}); err != nil {
 		return err
 	}
 	return s.Root.Remove(filepath.Join(s.dirs()[0], unit+suffix))
 }
 
-// dropBootRecord removes the boot record, which was made without the verdict that is stored now. A store in another
-// directory has no effect on a boot.
-func (s Store) dropBootRecord() error {
+// outdateBootRecord makes sure that no boot uses the boot record, which was made without the verdict that is stored
+// now. The record goes on saying what applied to other units, and what applies to this one by the new verdict. A store
+// in another directory has no effect on a boot.
+func (s Store) outdateBootRecord(v Verdict) error {
 	if s.dirs()[0] != Dirs[0] {
 		return nil
+	}
+	if r, ok := ready.Load(s.Root.Dir()); ok {
+		text := r.Text(v.Unit)
+		switch {
+		case v.Result == Proven:
+			text = []byte(v.Dropin)
+		case v.Result != Started:
+			text = nil
+		}
+		r = r.WithText(v.Unit, text).Outdated()
+		if s.Root.WriteFile(ready.Path, r.Bytes(), 0o644) == nil {
+			return nil
+		}
 	}
 	if err := s.Root.Remove(ready.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
