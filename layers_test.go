@@ -16,14 +16,14 @@ import (
 var layers = [][]string{
 	{
 		"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/sarif",
-		"internal/elf32", "internal/refusal",
+		"internal/elf32", "internal/refusal", "internal/scarce",
 		"internal/tomlpos", "internal/journal", "internal/systemd",
 	},
 	{"internal/ready"},
 	{"internal/host"},
 	{"internal/unit"},
 	{"internal/values"},
-	{"internal/syscalls"},
+	{"internal/syscalls", "internal/privilege"},
 	{"internal/directive"},
 	{"internal/verdict", "internal/refusallog"},
 	{"profiles"},

@@ -17,6 +17,7 @@ import (
 	"temper/harness/trial"
 	"temper/harness/usage"
 	"temper/internal/host"
+	"temper/internal/scarce"
 	"temper/internal/unit"
 	"temper/profiles"
 )
@@ -137,10 +138,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
 		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(),
 	})
-	if s.noWitness == nil {
-		s.noWitness = result.NoWitness
-	}
-	if err != nil {
+	if err = errors.Join(err, s.noteWitness(result.NoWitness)); err != nil {
 		return result, err
 	}
 	result.Share *= factor // of the limits of the profile
@@ -162,6 +160,18 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 		s.placeFault = placeFault(s.current.Place, result)
 	}
 	return result, nil
+}
+
+// noteWitness notes why a launch had no witness. That the machine has too little left for one is an error: a proof that
+// is half seen says too little.
+func (s *series) noteWitness(missing error) error {
+	if scarce.Is(missing) {
+		return missing
+	}
+	if s.noWitness == nil {
+		s.noWitness = missing
+	}
+	return nil
 }
 
 // Root is the file tree of the current place.

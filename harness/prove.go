@@ -43,7 +43,8 @@ type Options struct {
 // ErrNoProfile says that no profile applies to a unit.
 var ErrNoProfile = errors.New("no profile names or matches it")
 
-// Prove finds out which hardening the unit survives. A service that cannot be judged gets a verdict too. Prove returns
+// Prove finds out which hardening the unit survives. A service that cannot be judged gets a verdict too, also where the
+// machine has too little left to watch it. Prove returns
 // an error only if it could not try the unit: there is no such unit, no profile (the error wraps [ErrNoProfile]), the
 // place has ended, or ctx has.
 func Prove(ctx context.Context, o Options) (verdict.Verdict, error) {

@@ -8,6 +8,7 @@ import (
 	"temper/harness/search"
 	"temper/harness/usage"
 	"temper/internal/offline"
+	"temper/internal/scarce"
 	"temper/internal/verdict"
 )
 
@@ -77,6 +78,8 @@ func result(err error) string {
 		return verdict.BrokenBaseline
 	case errors.Is(err, search.ErrFlaky):
 		return verdict.Flaky
+	case scarce.Is(err):
+		return verdict.Inconclusive
 	}
 	return ""
 }

@@ -2,14 +2,16 @@ package main
 
 import (
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/privilege"
+	"temper/internal/values"
 )
 
 // kept are the capabilities with which this process parses what others have written: it reads and writes files of all
 // users.
-const kept = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+var kept = values.CapabilitySet("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")
 
 // dropPrivilege gives up all other capabilities for good, in every thread.
 func dropPrivilege() error {
@@ -17,17 +19,5 @@ func dropPrivilege() error {
 	if errno != 0 {
 		return errno
 	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData // the second has capabilities from 32 on
-	if err := unix.Capget(&header, &sets[0]); err != nil {
-		return err
-	}
-	had := sets[0].Permitted & kept
-	sets = [2]unix.CapUserData{{Permitted: had, Effective: had}}
-	_, _, errno = syscall.AllThreadsSyscall(
-		unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets[0])), 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return privilege.Keep(kept)
 }

@@ -36,7 +36,7 @@ func TestDropPrivilege(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	want := fmt.Sprintf("%016x", kept)
+	want := fmt.Sprintf("%016x", uint64(kept))
 	if os.Geteuid() != 0 {
 		want = fmt.Sprintf("%016x", 0)
 	}

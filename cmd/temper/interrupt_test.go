@@ -18,7 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place"
+	"temper/internal/privilege"
 	"temper/internal/testroot"
+	"temper/internal/values"
 	"temper/internal/verdict"
 )
 
@@ -42,6 +44,7 @@ func TestSystemdInterrupt(t *testing.T) {
 		t.Fatalf("want a first trial, got %q", said.Text())
 	}
 	time.Sleep(500 * time.Millisecond) // the next trial is under way
+	hasOnly(t, pid, privilege.Containers)
 	begin := time.Now()
 	if err := c.Process.Signal(unix.SIGINT); err != nil {
 		t.Fatal(err)
@@ -65,6 +68,29 @@ func TestSystemdInterrupt(t *testing.T) {
 	}
 	if left := groupsOf(pid); len(left) > 0 {
 		t.Errorf("control groups are left: %v", left)
+	}
+}
+
+// hasOnly fails if a thread of a process has, or can get, other capabilities.
+func hasOnly(t *testing.T, pid int, allowed values.CapSet) {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("%d threads, %v", len(threads), err)
+	}
+	for _, name := range threads {
+		data, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has ended
+		}
+		for line := range strings.Lines(string(data)) {
+			set, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
+			caps, err := strconv.ParseUint(value, 16, 64)
+			if slices.Contains([]string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}, set) &&
+				(err != nil || !allowed.Has(values.CapSet(caps))) {
+				t.Errorf("a thread of temper prove has %s %s", set, values.CapSet(caps)&^allowed)
+			}
+		}
 	}
 }
 
@@ -295,7 +321,9 @@ func killIn(t *testing.T, group, name string) bool {
 func built(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "temper")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return program

@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"temper/internal/explain"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"temper/generator"
 	"temper/harness"
@@ -20,6 +22,7 @@ import (
 	"temper/internal/host"
 	"temper/internal/inforce"
 	"temper/internal/output"
+	"temper/internal/privilege"
 	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -69,25 +72,38 @@ service that does not run without hardening, or nothing could be decided.`,
 		Example: "  sudo temper prove nginx.service\n  sudo temper prove --image /srv/trees/trixie --state ./verdicts",
 		RunE:    func(c *cobra.Command, units []string) error { return a.runProve(c.Context(), f, units) },
 	}
-	c.Flags().StringVar(&f.image, "image", "",
-		"boot a copy of the root `DIR` instead of this machine's; verdicts go there")
-	c.Flags().StringVar(&f.where, "place", batch.Auto, "where trials run: `auto|host|container`")
-	c.Flags().BoolVar(&f.all, "all", false,
-		"prove every service that a profile names or matches by a pattern and that may be tried")
-	c.Flags().BoolVar(&f.verbose, "verbose", false, "print long lists whole, and what is applied")
-	c.Flags().BoolVar(&f.trusted, "trusted", false,
-		"trust the services as root: their containers have all that root has")
-	c.Flags().StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
-	c.Flags().StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
-	c.Flags().BoolVar(&f.noLogs, "no-logs", false, "print and keep nothing that a service logs or answers")
-	c.Flags().IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
-	c.Flags().BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
-	c.Flags().BoolVar(&f.strict, "strict", false, "fail on any demotion, any check that did not run, and over the exposure that the profile allows")
-	c.Flags().BoolVar(&f.tighten, "tighten", false,
-		"report what the profile allows and this proof never needed; fail on any")
-	c.Flags().BoolVar(&f.noRegress, "no-regress", false,
-		"fail on a result that is weaker than the stored one; keep the stored one")
+	f.define(c.Flags())
 	return c
+}
+
+// define makes the command line set f.
+func (f *proveFlags) define(flags *pflag.FlagSet) {
+	flags.StringVar(&f.image, "image", "",
+		"boot a copy of the root `DIR` instead of this machine's; verdicts go there")
+	flags.StringVar(&f.where, "place", batch.Auto, "where trials run: `auto|host|container`")
+	flags.BoolVar(&f.all, "all", false,
+		"prove every service that a profile names or matches by a pattern and that may be tried")
+	flags.BoolVar(&f.verbose, "verbose", false, "print long lists whole, and what is applied")
+	flags.BoolVar(&f.trusted, "trusted", false,
+		"trust the services as root: their containers have all that root has")
+	flags.StringVar(&f.profile, "profile", "", "use the profile in `FILE`")
+	flags.StringVar(&f.state, "state", "", "keep verdicts in `DIR`")
+	flags.BoolVar(&f.noLogs, "no-logs", false, "print and keep nothing that a service logs or answers")
+	flags.IntVar(&f.jobs, "jobs", 1, "prove `N` units side by side, each in a place of its own")
+	flags.BoolVar(&f.reload, "reload", false, "make this machine's systemd apply the verdicts at once")
+	flags.BoolVar(&f.strict, "strict", false, "fail on any demotion, any check that did not run, and over the exposure that the profile allows")
+	flags.BoolVar(&f.tighten, "tighten", false,
+		"report what the profile allows and this proof never needed; fail on any")
+	flags.BoolVar(&f.noRegress, "no-regress", false,
+		"fail on a result that is weaker than the stored one; keep the stored one")
+}
+
+// options are the options of a batch that flags alone decide.
+func (f proveFlags) options() batch.Options {
+	return batch.Options{
+		Place: f.where, Trusted: f.trusted, Jobs: f.jobs, Tighten: f.tighten, Strict: f.strict,
+		NoRegress: f.noRegress, OnlyProven: f.onlyProven, NoLogs: f.noLogs,
+	}
 }
 
 func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error {
@@ -119,11 +135,8 @@ func (a *app) runProve(ctx context.Context, f proveFlags, units []string) error 
 	if err != nil {
 		return err
 	}
-	o := batch.Options{
-		Root: root, Place: f.where, Units: units, Jobs: f.jobs, Profiles: set, Profile: p, Tighten: f.tighten,
-		Store: store, Strict: f.strict, NoRegress: f.noRegress, OnlyProven: f.onlyProven,
-		NoLogs: f.noLogs,
-	}
+	o := f.options()
+	o.Root, o.Units, o.Profiles, o.Profile, o.Store = root, units, set, p, store
 	err = a.proveAll(ctx, f, o)
 	if err == nil && bad {
 		err = exitError(exitFindings)
@@ -149,6 +162,11 @@ func (a *app) completeNames(root host.Root, units []string) error {
 
 // proveAll proves units, prints the results and, with --reload, makes them take effect.
 func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error {
+	if !f.trusted { // the root of a trusted container has what this process may have
+		if err := dropPrivilege(); err != nil {
+			return err
+		}
+	}
 	if o.Root.IsHost() && f.state == "" && f.where != batch.Host {
 		a.noteGoodRuns(ctx)
 	}
@@ -171,6 +189,11 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 	}
 	return err
 }
+
+// dropPrivilege gives up, once, what no proof needs: later there are threads that have less.
+var dropPrivilege = sync.OnceValue(func() error {
+	return errors.Join(privilege.Bound(privilege.Containers), privilege.Keep(privilege.Containers))
+})
 
 // took returns how long the last proofs of units took, in seconds.
 func took(store verdict.Store, units []string) map[string]float64 {

@@ -36,7 +36,7 @@ var kept = map[string]string{
 var dependencies = []string{"After", "Requires", "Requisite", "Wants", "BindsTo"}
 
 // dropped are the directives of [Service] and [Socket] that a clone leaves out: temper starts it, and its log must be
-// in the journal of the place. The function restart decides about restarts.
+// in the journal of the place. The function restart decides about restarts, and Files about the slice.
 var dropped = []string{
 	"Restart", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "Slice", "Sockets", "LogNamespace",
 	"StartLimitInterval", "StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument", "Service",
@@ -83,6 +83,21 @@ func (c Clone) Service(stem string) string {
 // Slice is the name of the slice of a clone that has its own. That of instances has the name that systemd gives it.
 func (c Clone) Slice(stem string) string { return "system-" + unit.Escape(stem) + ".slice" }
 
+// Cgroup is the control group of the clone, below that of its manager; of a clone for each connection, the one in which
+// its instances are. A clone without a slice of its own is in that of the service, whose limits are also its own.
+func (c Clone) Cgroup(stem string) string {
+	if c.OwnSlice || c.ForEachConnection() {
+		return path.Join("system.slice", c.Slice(stem))
+	}
+	group := c.Service(stem)
+	for _, slice := range c.Unit.Slices() {
+		if slice != "-.slice" {
+			group = path.Join(slice, group)
+		}
+	}
+	return group
+}
+
 // SocketNames are the names of the clones of the sockets.
 func (c Clone) SocketNames(stem string) []string {
 	var names []string
@@ -102,8 +117,13 @@ func (c Clone) Files(stem, dropin string) map[string]string {
 	early, late := c.text(c.Unit, "Service")
 	early = append(c.awaitBusName(), early...)
 	late = append(late, c.end(dropin)...)
-	if c.OwnSlice {
-		late = append(late, unit.Assignment{Section: "Service", Name: "Slice", Value: c.Slice(stem)})
+	switch slice := (unit.Assignment{Section: "Service", Name: "Slice"}); {
+	case c.OwnSlice:
+		slice.Value = c.Slice(stem)
+		late = append(late, slice)
+	case !c.ForEachConnection():
+		slice.Value = c.Unit.Slices()[0]
+		late = append(late, slice)
 	}
 	files := map[string]string{
 		service + ".d/" + EarlyDropin: unit.Text(early),

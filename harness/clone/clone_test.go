@@ -2,7 +2,9 @@ package clone
 
 import (
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,9 +66,39 @@ WantedBy=multi-user.target
 			"RestartSec=7\nDynamicUser=yes\nNice=2\n",
 		"T@x-y.service.d/50-temper.conf": "[Service]\nNice=5\n",
 		"T@x-y.service.d/99-service.conf": "[Service]\nNice=1\n\n[Unit]\nAfter=db.service\nStartLimitIntervalSec=0\n" +
-			"\n[Service]\nRestart=on-success\nUser=a\n",
+			"\n[Service]\nRestart=on-success\nUser=a\nSlice=a.slice\n",
 	}
 	if diff := cmp.Diff(want, c.Files("T", "[Service]\nNice=5\n")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestCgroup: a clone is in the slice of its service unless it gets one of its own, or one for all its instances.
+func TestCgroup(t *testing.T) {
+	for _, test := range []struct {
+		name, slice string
+		own         bool
+		want        string
+	}{
+		{"a.service", "", false, "system.slice/T.service"},
+		{"a.service", "Slice=web-a.slice", false, "web.slice/web-a.slice/T.service"},
+		{"a.service", "Slice=-.slice", false, "T.service"},
+		{"a.service", "Slice=web-a.slice", true, "system.slice/system-T.slice"},
+		{"a@x.service", "", false, `system.slice/system-a.slice/T@x.service`},
+		{"a@x.service", "", true, "system.slice/system-T.slice"},
+	} {
+		file := strings.Replace(test.name, "@x", "@", 1)
+		u, _ := load(t, test.name, map[string]string{
+			"/usr/lib/systemd/system/" + file: "[Service]\nExecStart=/bin/a\n" + test.slice + "\n",
+		})
+		c := Clone{Unit: u, OwnSlice: test.own}
+		if got := c.Cgroup("T"); got != test.want {
+			t.Errorf("%s %s: %s, want %s", test.name, test.slice, got, test.want)
+		}
+		late := c.Files("T", "")[c.Service("T")+".d/"+LateDropin]
+		if slice := path.Base(path.Dir(c.Cgroup("T"))); !test.own && slice != "." &&
+			!strings.HasSuffix(late, "\nSlice="+slice+"\n") {
+			t.Errorf("%s %s: the clone has %q", test.name, test.slice, late)
+		}
 	}
 }

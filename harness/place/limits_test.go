@@ -71,6 +71,15 @@ func TestSystemdUsers(t *testing.T) {
 	if strings.Contains(got, " 0          0 ") {
 		t.Errorf("the container has the machine's users:\n%s", got)
 	}
+	// A service has the limits of open files that it has on a machine, as far as this process may give them.
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("1024\n%d\n", min(own.Max, 512<<10))
+	if got := output(t, p, "ulimit -Sn; ulimit -Hn"); got != want {
+		t.Errorf("a service may open %q, want %q", got, want)
+	}
 	// Commands run as the container's own root, and files belong to it.
 	if got := output(t, p, "id -u; touch /run/x; stat -c %u /run/x"); got != "0\n0\n" {
 		t.Errorf("a command runs as %q", got)

@@ -8,6 +8,7 @@ import (
 
 	"temper/harness/attach"
 	"temper/harness/confine"
+	"temper/internal/scarce"
 	"temper/internal/systemd"
 )
 
@@ -50,6 +51,9 @@ func (l *launch) attachRules(ctx context.Context) error {
 	}
 	for _, rules := range all {
 		attached, err := rules.Attach(l.sliceDirectory())
+		if scarce.Is(err) { // that says nothing about the kernel
+			return errors.Join(err, attached.Close())
+		}
 		l.attached, l.notAttached = append(l.attached, attached), errors.Join(l.notAttached, err)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"temper/harness/place"
 	"temper/harness/witness"
 	"temper/internal/journal"
+	"temper/internal/scarce"
 	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/profiles"
@@ -65,7 +66,7 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	if err := clone.Write(s.Place, files); err != nil {
 		return l.result, err
 	}
-	stop := l.startWitness()
+	stop := l.startWitness(ctx)
 	err := l.runPhases(ctx)
 	l.result.Refused, l.result.NoWitness = stop()
 	if err == nil {
@@ -84,13 +85,23 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	return l.result, ctx.Err()
 }
 
+// witnessWait is how long a launch waits for what a witness needs, where other proofs have all of it.
+const witnessWait = 15 * time.Second
+
 // startWitness starts the witness if the request wants it. stop returns the record, or the reason for a missing
 // witness. Without a witness the search needs more launches.
-func (l *launch) startWitness() (stop func() (witness.Record, error)) {
+func (l *launch) startWitness(ctx context.Context) (stop func() (witness.Record, error)) {
 	if !l.Witness {
 		return func() (witness.Record, error) { return witness.Record{}, nil }
 	}
-	w, err := witness.Start(filepath.Join(l.Place.Cgroup(), l.cgroup()))
+	file := filepath.Join(l.Place.Cgroup(), l.cgroup())
+	w, err := witness.Start(file)
+	for begin := time.Now(); scarce.Is(err) && time.Since(begin) < witnessWait; {
+		if wait(ctx, 200*time.Millisecond) != nil {
+			break
+		}
+		w, err = witness.Start(file)
+	}
 	if err != nil {
 		return func() (witness.Record, error) { return witness.Record{}, err }
 	}

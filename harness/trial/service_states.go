@@ -95,12 +95,7 @@ func (l *launch) read(
 }
 
 // cgroup is the control group of the launch, or the one that its instances share, below that of the place.
-func (l *launch) cgroup() string {
-	if l.slice != "" || unit.Template(l.name) != "" {
-		return "system.slice/" + l.Clone.Slice(unit.Prefix(l.name))
-	}
-	return "system.slice/" + l.name
-}
+func (l *launch) cgroup() string { return l.Clone.Cgroup(unit.Prefix(l.name)) }
 
 // Processes lists the processes of a service by their ids on this machine, not in the place.
 func Processes(where *place.Place, s systemd.Service) []int {

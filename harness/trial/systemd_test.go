@@ -69,6 +69,7 @@ var restricted = map[string]string{
 	"devices but those of a driver": "DevicePolicy=strict\nDeviceAllow=char-mem w",
 	"devices by an exception":       "DeviceAllow=/dev/zero r",
 	"devices and addresses":         "PrivateDevices=yes\nIPAddressDeny=127.0.0.1",
+	"what its slices do":            "Slice=closed-inner.slice",
 }
 
 // unnoticed are those that forbid nothing that a service finds in a place.
@@ -103,6 +104,10 @@ func whatRemains(t *testing.T, tree string, trusted bool) map[string][]string {
 	files = append(files, place.File{
 		Name: "/etc/systemd/system/system.slice.d/net.conf",
 		Data: []byte("[Slice]\nIPAddressDeny=127.1.0.0\nSocketBindDeny=ipv4:udp:7002\n"),
+	})
+	files = append(files, place.File{
+		Name: "/etc/systemd/system/closed.slice",
+		Data: []byte("[Slice]\nIPAddressDeny=any\nIPAddressAllow=127.0.0.2\n"),
 	})
 	i, names := 0, map[string]string{}
 	for what, settings := range restricted {

@@ -53,7 +53,8 @@ type Witness struct {
 
 // Start records the refused calls of all processes in a cgroup, a directory such as
 // /sys/fs/cgroup/system.slice/x.service, and in the cgroups below it. The cgroup may be made and removed several times
-// while the witness runs. Start makes a missing parent, and Stop removes it if it is unused.
+// while the witness runs. Start makes a missing parent, and Stop removes it if it is unused. An error can also mean
+// that too little is left for a witness; see temper/internal/scarce.
 func Start(path string) (*Witness, error) { return start(path, ringSize) }
 
 func start(path string, ringSize uint32) (*Witness, error) {

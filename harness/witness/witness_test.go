@@ -21,6 +21,7 @@ import (
 
 	"temper/harness/witness"
 	"temper/internal/elf32"
+	"temper/internal/scarce"
 	"temper/internal/testroot"
 	"temper/internal/values"
 )
@@ -514,5 +515,22 @@ func TestOverflow(t *testing.T) {
 	}
 	if lost := calls - seen; int(r.Dropped) < lost || int(r.Dropped) > lost+100 {
 		t.Errorf("saw %d of %d calls and %d others, but counted %d as dropped", seen, calls, others, r.Dropped)
+	}
+}
+
+// TestStartScarce: a witness that starts too late for want of something is told apart from one that no kernel grants.
+func TestStartScarce(t *testing.T) {
+	if dir := os.Getenv("TEMPER_SCARCE_CGROUP"); dir != "" { // in a user namespace without inotify instances
+		w, err := witness.Start(dir)
+		if w != nil || !scarce.Is(err) || errors.Is(err, witness.ErrUnsupported) {
+			t.Errorf("%v, %v", w, err)
+		}
+		return
+	}
+	const script = `echo 0 >/proc/sys/user/max_inotify_instances && exec "$0" -test.run='^TestStartScarce$' -test.v`
+	c := exec.Command("unshare", "--user", "--map-root-user", "sh", "-c", script, os.Args[0])
+	c.Env = append(os.Environ(), "TEMPER_SCARCE_CGROUP="+filepath.Join(newCgroup(t), "none"))
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestStartScarce") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // privileges are the options of systemd-nspawn(1) for it.
 func (c *Container) privileges() []string {
 	calls := append([]string{}, systemCalls...)
-	options := []string{"--capability=" + strings.Join(capabilities, ",")}
+	options := []string{"--capability=" + strings.Join(capabilities, ","), "--rlimit=RLIMIT_NOFILE=" + openFiles}
 	if c.Users.Private() {
 		options = append(options, "--private-users="+c.Users.String(), "--drop-capability="+strings.Join(dropped, ","))
 		if c.programs.has("--private-users-ownership=") {
@@ -31,6 +31,11 @@ func (c *Container) privileges() []string {
 // capabilities are those that systemd-nspawn(1) withholds although they reach nothing outside the container, and that
 // services ask for.
 var capabilities = []string{"CAP_IPC_LOCK"}
+
+// openFiles are the soft and the hard limit of open files that systemd gives to services. systemd-nspawn(1) gives a
+// container what the kernel gives to PID 1, of which the hard limit is 4096. The systemd of a machine raises it, and
+// that of a container with users of its own may not.
+const openFiles = "1024:524288"
 
 // dropped are capabilities that systemd-nspawn(1) grants and that a user namespace makes worth nothing.
 var dropped = []string{"CAP_MKNOD"}
