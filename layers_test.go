@@ -50,7 +50,7 @@ var layers = [][]string{
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},
-	{"apply", "survey", "watch"},
+	{"apply", "survey", "watch", "review"},
 	{"cmd/", "packaging/prove-library"},
 }
 

@@ -57,6 +57,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.generate(),
 		a.revoke(),
 		a.watch(),
+		a.review(),
 		a.export(),
 		a.survey(),
 		a.report(),

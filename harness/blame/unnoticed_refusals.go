@@ -1,10 +1,12 @@
 package blame
 
 import (
+	"path"
 	"slices"
 	"strings"
 
 	"temper/harness/witness"
+	"temper/internal/host"
 	"temper/internal/refusal"
 	"temper/internal/values"
 	"temper/internal/verdict"
@@ -63,6 +65,7 @@ func (s Service) refusedNext(d witness.Denial, refused witness.Record, plan []Ap
 type Exception struct {
 	Settings []profiles.Setting // exact: they allow nothing else
 	Weaker   []string           // directives that can only be weakened
+	Already  []string           // those of Weaker from which the profile makes that exception already
 }
 
 // Exception returns what a profile has to say so that no directive of the plan refuses what was found.
@@ -81,9 +84,14 @@ func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
 			continue
 		}
 		done = append(done, a.Directive.Name)
-		setting, ok := s.profileSetting(s.proposal(a.Applied, a.restriction, verdict.Evidence{}), plan)
+		proposal := s.proposal(a.Applied, a.restriction, verdict.Evidence{})
+		setting, ok := s.profileSetting(proposal, plan)
+		already := s.profileHas(proposal)
 		known := slices.ContainsFunc(e.Settings, func(k profiles.Setting) bool { return k.Line() == setting.Line() })
 		switch {
+		case already:
+			e.Weaker = append(e.Weaker, a.Directive.Name)
+			e.Already = append(e.Already, a.Directive.Name)
 		case !ok:
 			e.Weaker = append(e.Weaker, a.Directive.Name)
 		case !known:
@@ -91,6 +99,36 @@ func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
 		}
 	}
 	return e
+}
+
+// profileHas reports whether the profile makes the exceptions of a proposal already.
+func (s Service) profileHas(p Proposal) bool {
+	set, _ := s.input.Profile.Setting(p.Directive.Name)
+	has := func(name string) bool {
+		return slices.ContainsFunc(set.Values, func(value string) bool {
+			value = strings.TrimLeft(value, "-+")
+			return value == name || path.IsAbs(value) && host.Below(value, strings.TrimPrefix(name, "+"))
+		})
+	}
+	if p.Directive.With == "" {
+		return len(p.Names) > 0 && slices.Equal(set.Values, p.Directive.Allow(set.Values, p.Names, s.input.Version))
+	}
+	return len(p.Names) > 0 && !slices.ContainsFunc(p.Names, func(n string) bool { return !has(n) })
+}
+
+// Weakened is the setting of a profile by which a directive no longer causes a restriction: the strongest of its weaker
+// values that does not, or else off; ok is false if the directive has none that can be written.
+func (s Service) Weakened(a Applied, r witness.Restriction) (setting profiles.Setting, ok bool) {
+	d := a.Directive
+	for _, lines := range d.Weaker(a.Lines, s.input.Version) {
+		if !Refuses(d, lines, r, s.input.Version) {
+			return profiles.Setting{Name: d.Name, Values: lines}, true
+		}
+	}
+	if !d.Ordered() {
+		return profiles.Setting{}, false
+	}
+	return profiles.Setting{Name: d.Name, Values: []string{d.Values[0].Name}}, true
 }
 
 // advice names every directive that causes a refusal, and the lines of a profile with which none causes it.

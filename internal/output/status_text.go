@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,6 +101,39 @@ func refusedText(s *refusallog.Summary) string {
 		return "no refusal"
 	}
 	return plural(s.Open, "refusal")
+}
+
+// A Case is a refusal with the exception that would allow it.
+type Case struct {
+	Unit          string
+	Refusal       refusallog.Refusal
+	Lines         []string // of a profile, that would allow it; none if no exception is offered
+	Exact         bool
+	Gives         string
+	Before, After float64 // exposure
+	NotSo         string  // why no exception is offered
+}
+
+// Case prints a refusal with the exception that would allow it.
+func (p Printer) Case(c Case) {
+	r := c.Refusal
+	fmt.Fprintf(p.Out, "\n%s: %q was refused to %s\n", c.Unit, r.Program, r.Restriction.Act(r.Subject))
+	fmt.Fprintf(p.Out, "  %s since %s, last %s, by %s\n", plural(int(r.Count), "time"), r.First.Format(time.DateTime),
+		r.Last.Format(time.DateTime), strings.Join(r.Directives, "=, ")+"=")
+	fmt.Fprintf(p.Out, "  call      %s\n", strconv.QuoteToGraphic(r.Call))
+	if len(c.Lines) == 0 {
+		fmt.Fprintf(p.Out, "  exception none: %s\n", c.NotSo)
+		return
+	}
+	for _, line := range c.Lines {
+		fmt.Fprintf(p.Out, "  exception %s\n", line)
+	}
+	if !c.Exact {
+		fmt.Fprintln(p.Out, "            which allows more: the directive has no exact exception")
+	}
+	fmt.Fprintf(p.Out, "  gives up  exposure %s -> %s; whoever controls the service\n", score(c.Before), score(c.After))
+	fmt.Fprintf(p.Out, "            %s\n", c.Gives)
+	fmt.Fprintln(p.Out, "            Who has taken it over can be refused this on purpose: accept what you know.")
 }
 
 // Refusals prints what a service was refused in production.

@@ -1,0 +1,235 @@
+// Package review turns what hardened services were refused in production into exceptions that a person can accept: what
+// each refusal is, the exact setting of a profile that would allow it, and what that gives up.
+//
+// Call [Input.Case] for each refusal, and [File] for the profile with those that were accepted. Nothing is allowed
+// because a service was refused it: who has taken a service over can be refused things on purpose, so that somebody
+// allows them.
+package review
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"temper/generator"
+	"temper/harness/blame"
+	"temper/harness/witness"
+	"temper/internal/directive"
+	"temper/internal/host"
+	"temper/internal/offline"
+	"temper/internal/refusal"
+	"temper/internal/refusallog"
+	"temper/internal/unit"
+	"temper/profiles"
+)
+
+// A Case is a refusal, with the exception that would allow it.
+type Case struct {
+	Unit     string             `json:"unit"`
+	Refusal  refusallog.Refusal `json:"refusal"`
+	Settings []profiles.Setting `json:"-"`
+	Lines    []string           `json:"lines"`             // of Settings; none if no exception is offered
+	Exact    bool               `json:"exact"`             // the lines allow nothing else
+	Gives    string             `json:"gives"`             // what whoever controls the service could do
+	Before   float64            `json:"exposure"`          // as it is
+	After    float64            `json:"exposure_after"`    // with the exception
+	NotSo    string             `json:"refused,omitempty"` // why no exception is offered
+}
+
+// Input is what the cases of a unit depend on.
+type Input struct {
+	Generator *generator.Generator
+	Unit      *unit.Unit
+	Profile   *profiles.Profile
+	Named     bool
+}
+
+// Case is what an exception for a refusal would be.
+func (in Input) Case(r refusallog.Refusal) (Case, error) {
+	plan := in.plan()
+	own := in.Unit.Without(generator.Dropin)
+	service := blame.NewService(in.Generator.Input(own, in.Profile, in.Named), files{in.Generator.Root})
+	c := Case{Unit: in.Unit.ID, Refusal: r, Lines: []string{}, Gives: r.Restriction.Gives(r.Subject)}
+	c.propose(service, appliedOf(plan), in.Profile, in.Generator.Root)
+	var err error
+	if c.Before, err = in.exposure(); err == nil {
+		c.After, err = in.Allowing(c).exposure()
+	}
+	return c, err
+}
+
+// Allowing is the same unit under a profile that has the exception of a case.
+func (in Input) Allowing(c Case) Input {
+	changed := *in.Profile
+	changed.Service = slices.Clone(changed.Service)
+	for _, s := range c.Settings {
+		i := slices.IndexFunc(changed.Service, func(have profiles.Setting) bool { return have.Name == s.Name })
+		if i < 0 {
+			changed.Service = append(changed.Service, s)
+			continue
+		}
+		changed.Service[i].Values = s.Values
+	}
+	in.Profile = &changed
+	return in
+}
+
+// propose finds the exception, or says why there is none.
+func (c *Case) propose(service blame.Service, plan []blame.Applied, profile *profiles.Profile, root host.Root) {
+	found := blame.Finding{
+		Restriction: witness.Restriction{Kind: c.Refusal.Restriction, Subject: c.Refusal.Subject},
+		Refusers: slices.DeleteFunc(slices.Clone(plan), func(a blame.Applied) bool {
+			return !slices.Contains(c.Refusal.Directives, a.Directive.Name) || a.Lines == nil
+		}),
+	}
+	if len(found.Refusers) == 0 {
+		c.NotSo = "what is decided now does not refuse it: sudo temper apply " + c.Unit
+		return
+	}
+	if c.NotSo = unsafe(root, found.Restriction); c.NotSo != "" {
+		return
+	}
+	e := service.Exception(found, plan)
+	if len(e.Already) > 0 {
+		c.NotSo = fmt.Sprintf("the profile allows it already: sudo temper prove %s, then sudo temper apply %[1]s", c.Unit)
+		return
+	}
+	var settings []profiles.Setting
+	for _, s := range e.Settings {
+		had, _ := profile.Setting(s.Name)
+		settings = append(settings, forgiving(s, had))
+	}
+	c.Exact = len(e.Weaker) == 0
+	for _, a := range found.Refusers {
+		if !slices.Contains(e.Weaker, a.Directive.Name) {
+			continue
+		}
+		weaker, ok := service.Weakened(a, found.Restriction)
+		exact := a.Directive.HasExceptions() || blame.ExceptionsOf(a.Directive) != nil ||
+			blame.LiftingDirective(found.Restriction.Kind) != nil
+		if !ok || exact { // a weaker value would allow much more than what was refused
+			c.NotSo = "no line of a profile takes back just that of " + a.Directive.Name + "="
+			return
+		}
+		settings = append(settings, weaker)
+	}
+	if len(settings) == 0 {
+		c.NotSo = "no line of a profile allows just that"
+		return
+	}
+	c.Settings = settings
+	for _, s := range settings {
+		c.Lines = append(c.Lines, s.Line())
+	}
+}
+
+// forgiving makes the paths that an exception adds to a profile optional: systemd starts no service for which one of
+// these is missing.
+func forgiving(s, had profiles.Setting) profiles.Setting {
+	d, _ := directive.Lookup(s.Name)
+	if d == nil || d.With == "" {
+		return s
+	}
+	s.Values = slices.Clone(s.Values)
+	for i, v := range s.Values {
+		isPath := strings.HasPrefix(strings.TrimPrefix(v, "+"), "/") && !strings.Contains(v, " ")
+		if isPath && !slices.Contains(had.Values, v) {
+			s.Values[i] = "-" + v
+		}
+	}
+	return s
+}
+
+// plain matches what can stand in a profile as it is. systemd.unit(5) reads spaces, quotes, specifiers and more.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_.,:@/+=~-]*$`)
+
+// deciding are paths whose files decide what root executes or who may do what.
+var deciding = []string{
+	"/bin", "/boot", "/dev", "/efi", "/etc/cron.d", "/etc/cron.daily", "/etc/crontab", "/etc/default", "/etc/group",
+	"/etc/init.d", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/pam.d", "/etc/passwd",
+	"/etc/profile", "/etc/profile.d", "/etc/shadow", "/etc/ssh", "/etc/sudoers", "/etc/sudoers.d", "/etc/systemd",
+	"/etc/temper", "/lib", "/proc", "/root", "/run/systemd", "/run/temper", "/run/udev", "/sbin", "/sys", "/usr",
+	"/var/lib/temper", "/var/spool/cron",
+}
+
+// unsafe says why no exception is offered from what a service has chosen; "" if nothing speaks against it.
+func unsafe(root host.Root, r witness.Restriction) string {
+	if !plain.MatchString(r.Subject) {
+		return "it has characters that mean something else in a profile; write that line yourself if you want it"
+	}
+	if r.Kind != refusal.PathReadOnly && r.Kind != refusal.PathNoExec {
+		return "" // the exception is a name, or an element of a list that the profile has
+	}
+	if !path.IsAbs(r.Subject) || path.Clean(r.Subject) != r.Subject {
+		return "its path is not known exactly; write that line yourself if you want it"
+	}
+	dir := path.Dir(r.Subject)
+	for _, d := range deciding {
+		if host.Below(d, r.Subject) || host.Below(dir, d) && !blame.IsShared(dir) {
+			return "who can write there decides what root does; write that line yourself if you really want it"
+		}
+	}
+	// The exception is for the directory of a file, or for the path itself: then nobody must be able to exchange that.
+	info, err := root.Lstat(r.Subject)
+	if r.Kind == refusal.PathNoExec || blame.IsShared(dir) || err == nil && !info.Mode().IsRegular() {
+		return exchangeable(root, r.Subject)
+	}
+	return exchangeable(root, dir)
+}
+
+// exchangeable says which part of a path somebody else than root could exchange for a link to another place. systemd
+// follows links, so that an exception for such a path would be one for whatever the service wants.
+func exchangeable(root host.Root, name string) string {
+	for at, rest := "/", strings.TrimPrefix(name, "/"); ; {
+		info, err := root.Lstat(at)
+		switch {
+		case err != nil:
+			return "" // nothing is there, and only root can make it
+		case info.Mode()&fs.ModeSymlink != 0:
+			return fmt.Sprintf("%q is a link; write that line yourself, with the path that you mean", at)
+		case rest == "":
+			return ""
+		case root.Trusts(at, info) != nil:
+			return fmt.Sprintf("others than root can put a link into %q; write that line yourself if you want it", at)
+		}
+		var next string
+		next, rest, _ = strings.Cut(rest, "/")
+		at = path.Join(at, next)
+	}
+}
+
+// plan is the plan of the unit, with the demotions of its verdict.
+func (in Input) plan() generator.Plan {
+	i := in.Generator.Input(in.Unit.Without(generator.Dropin), in.Profile, in.Named)
+	if v, err := in.Generator.Store.Get(in.Unit.ID); err == nil { // without a verdict nothing was demoted
+		i.Demotions = v.Demotions
+	}
+	return generator.NewPlan(i)
+}
+
+func (in Input) exposure() (float64, error) {
+	own := in.Unit.Without(generator.Dropin)
+	e, err := offline.Exposure(own, generator.Dropin, in.plan().Text(), in.Generator.Version)
+	return e.After, err
+}
+
+// appliedOf is a plan in the form that package blame takes.
+func appliedOf(plan generator.Plan) (list []blame.Applied) {
+	for _, i := range plan.Items {
+		list = append(list, blame.Applied{Directive: i.Directive, Want: i.Want, Lines: i.Lines})
+	}
+	return list
+}
+
+// files are the files of the machine: whatever is there now was there before.
+type files struct{ root host.Root }
+
+func (f files) Root() host.Root { return f.root }
+
+func (f files) ExistedAtStart(name string) bool {
+	_, err := f.root.Lstat(name)
+	return err == nil
+}
