@@ -23,6 +23,7 @@ const (
 	IDNoUse           = "no-use"            // no required check uses the service
 	IDWeakCheck       = "weak-check"        // a check that passes even if the service does not work
 	IDSlowCheck       = "slow-check"        // a check that may take longer than the trial
+	IDContainerSetup  = "container-setup"   // a setup that finds out by itself whether its place is thrown away
 	IDLiveNever       = "live-never"        // a check that temper apply may run, of a phase in which it runs none
 	IDNoEffect        = "no-effect"         // a directive that does nothing without another one
 	IDPathUndoes      = "path-undoes"       // an exception that gives back most of what the sandbox takes
@@ -41,7 +42,7 @@ const (
 func Profile(p *profiles.Profile, set *profiles.Set) []profiles.Finding {
 	l := &linter{profile: p, set: set}
 	for _, rule := range []func(*linter){
-		(*linter).whole, (*linter).enoughChecks, (*linter).checks, (*linter).settings, (*linter).units,
+		(*linter).whole, (*linter).setup, (*linter).enoughChecks, (*linter).checks, (*linter).settings, (*linter).units,
 	} {
 		rule(l)
 	}
@@ -89,6 +90,17 @@ func (l *linter) whole() {
 	}
 	if len(p.SecretsFor) > 0 && len(p.Secrets) == 0 {
 		l.add(profiles.Finding{ID: IDSecretsForNobody, Message: "has secrets_for and no secrets", Fix: "leave it out"})
+	}
+}
+
+// setup finds commands that ask by a file of the place what a key says.
+func (l *linter) setup() {
+	isOwn := func(command string) bool { return strings.Contains(command, "temper-place.target") }
+	if slices.ContainsFunc(l.profile.Prove.Setup, isOwn) && slices.Contains(l.profile.Sources, l.profile.Path) {
+		l.add(profiles.Finding{
+			ID: IDContainerSetup, Message: "has a setup that asks whether its place is a container",
+			Fix: "write the command under container_setup, without that question",
+		})
 	}
 }
 
@@ -164,47 +176,6 @@ func (l *linter) isExtended() bool {
 	return l.set != nil && slices.ContainsFunc(l.set.All(), func(p *profiles.Profile) bool {
 		return slices.Contains(p.Extends, l.profile.Name)
 	})
-}
-
-// weakness says how a check can pass even if the service does not work.
-func weakness(c profiles.Check) (what, fix string) {
-	switch {
-	case c.HTTP != nil && c.HTTP.Body == "" && c.HTTP.Method != "HEAD" && c.HTTP.Status == 200:
-		return "is content with an empty page", `write body = "a word of the page"`
-	case c.TCP != nil && c.TCP.Expect == "", c.Unix != nil && c.Unix.Expect == "":
-		return "is content with a connection, which systemd or a dead worker accepts too", `write expect = "the answer"`
-	case c.UDP != nil && c.UDP.Expect == "":
-		return "is content when nothing answers", `write expect = "the answer"`
-	case c.Exec != nil && len(c.Exec.Command) > 2 && strings.HasSuffix(c.Exec.Command[0], "sh") &&
-		unheeded(c.Exec.Command[2]):
-		return `has a line "! command", which "sh -e" lets fail`, `write "if command; then exit 1; fi"`
-	}
-	return "", ""
-}
-
-// unheeded reports whether a script has a line "! command" that is neither the last line nor the last of a block: the
-// shell does not exit if that command succeeds. A line that could be text for another program is not judged.
-func unheeded(script string) bool {
-	lines := strings.FieldsFunc(script, func(r rune) bool { return r == '\n' })
-	before := ""
-	for i, line := range lines[:max(len(lines)-1, 0)] {
-		negated, ok := strings.CutPrefix(strings.TrimSpace(line), "! ")
-		own := ok && !strings.ContainsAny(strings.ReplaceAll(negated, "2>&1", ""), `&|;\`)
-		text := strings.Contains(before, "<<") || quotes(before) || quotes(line)
-		if own && !text && !slices.Contains(ends, strings.TrimSpace(lines[i+1])) {
-			return true
-		}
-		before += line
-	}
-	return false
-}
-
-// ends are the lines that end a block of a shell script.
-var ends = []string{"}", ")", "fi", "else", "done", "esac"}
-
-// quotes reports whether a text ends within quotes.
-func quotes(text string) bool {
-	return strings.Count(text, "'")%2 != 0 || strings.Count(text, `"`)%2 != 0
 }
 
 func (l *linter) settings() {
