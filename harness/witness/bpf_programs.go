@@ -16,7 +16,9 @@ const (
 	wantTo    = 20
 	wantData  = 24
 	wantSize  = 28
-	wantBytes = 32
+	wantUse   = 32 // uint32, when a call that succeeds is recorded: useNever, useAlways, or by the register here
+	wantMask  = 36 // uint32, a bit of that register must be set
+	wantBytes = 40
 
 	maxErrno = 127
 	// maxNumber is the key for all calls that have no number of their own here.
@@ -37,12 +39,18 @@ const (
 	varFilter = -56
 	varInfo   = -104 // 48 bytes of struct siginfo
 	varLacked = -112
+	varBit    = -120
+	varComm   = -136 // 16 bytes
+	varEvent  = -256 // what child takes for an event
+	varChild  = varEvent + eventCgroup
 )
 
 // tables are the file descriptors that the programs refer to.
 type tables struct {
-	Cgroup, Calls, Entered, Ring, Dropped, Granted int
-	CgroupID                                       uint64
+	Cgroup, Calls, Entered, Ring, Dropped int
+	Granted                               int // of a witness of refusals
+	Siblings, Used                        int // of a recording of uses
+	CgroupID                              uint64
 }
 
 // enterProgram is for the raw tracepoint sys_enter, which comes after seccomp: it notes that the task has got past, and
@@ -107,25 +115,8 @@ func describeCall(l layout) asm.Instructions {
 // wantedError leaves unless the error in R7, which is negative, is wanted of the call. It sets R9 to what is wanted and
 // R7 to the error, and tells whether the call is a native one.
 func wantedError(l layout, m tables) asm.Instructions {
-	code := readRegister(varNumber, 4, l.Number)
-	code = append(code, readRegister(varTemp, 8, l.Mode)...)
+	code := append(readNumber(l), row(m)...)
 	code = append(code,
-		asm.StoreImm(asm.RFP, varArch, 0, asm.Word),
-		asm.LoadMem(asm.R9, asm.RFP, varNumber, asm.Word),
-		asm.LoadMem(asm.R1, asm.RFP, varTemp, asm.DWord),
-		asm.And.Imm(asm.R1, l.ModeMask),
-		asm.JNE.Imm(asm.R1, l.ModeValue, "native"),
-		asm.StoreImm(asm.RFP, varArch, 1, asm.Word),
-		asm.Mov.Imm(asm.R9, maxNumber),
-		asm.JLT.Imm(asm.R9, maxNumber, "known").WithSymbol("native"),
-		asm.Mov.Imm(asm.R9, maxNumber),
-		asm.StoreMem(asm.RFP, varIndex, asm.R9, asm.Word).WithSymbol("known"),
-		asm.LoadMapPtr(asm.R1, m.Calls),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, varIndex),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Reg(asm.R9, asm.R0),
 		// Is this error wanted of this call?
 		asm.Neg.Imm(asm.R7, 0),
 		asm.Mov.Reg(asm.R1, asm.R7),
@@ -138,6 +129,37 @@ func wantedError(l layout, m tables) asm.Instructions {
 		asm.JEq.Imm(asm.R2, 0, "out"),
 	)
 	return code
+}
+
+// readNumber reads the number and the architecture of a call from the registers at R8. It sets R9 to the key of the
+// call in the map of calls.
+func readNumber(l layout) asm.Instructions {
+	code := append(readRegister(varNumber, 4, l.Number), readRegister(varTemp, 8, l.Mode)...)
+	return append(code,
+		asm.StoreImm(asm.RFP, varArch, 0, asm.Word),
+		asm.LoadMem(asm.R9, asm.RFP, varNumber, asm.Word),
+		asm.LoadMem(asm.R1, asm.RFP, varTemp, asm.DWord),
+		asm.And.Imm(asm.R1, l.ModeMask),
+		asm.JNE.Imm(asm.R1, l.ModeValue, "native"),
+		asm.StoreImm(asm.RFP, varArch, 1, asm.Word),
+		asm.Mov.Imm(asm.R9, maxNumber),
+		asm.JLT.Imm(asm.R9, maxNumber, "known").WithSymbol("native"),
+		asm.Mov.Imm(asm.R9, maxNumber),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("known"),
+	)
+}
+
+// row points R9, which is the key of a call, to the row of the call.
+func row(m tables) asm.Instructions {
+	return asm.Instructions{
+		asm.StoreMem(asm.RFP, varIndex, asm.R9, asm.Word),
+		asm.LoadMapPtr(asm.R1, m.Calls),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, varIndex),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.Mov.Reg(asm.R9, asm.R0),
+	}
 }
 
 // signalProgram is for the raw tracepoint signal_deliver, which has the signal and its struct siginfo: a call that
@@ -175,6 +197,83 @@ func signalProgram(m tables, inside, cgroup asm.Instructions) *ebpf.ProgramSpec 
 		insns = append(insns, set(asm.R6, int16(eventArgs+8*i), 0)...)
 	}
 	return program("temper_signal", append(insns, submit("")...))
+}
+
+// capabilityProgram is for the raw tracepoint cap_capable, which has the credentials, two user namespaces, the
+// capability and the result. It notes which capabilities a call lacks, and which the services of each cgroup are
+// granted. R7 capability, R8 result.
+func capabilityProgram(m tables) *ebpf.ProgramSpec {
+	code := asm.Instructions{
+		asm.LoadMem(asm.R7, asm.R1, 24, asm.DWord),
+		asm.LoadMem(asm.R8, asm.R1, 32, asm.DWord),
+		asm.And.Imm(asm.R7, 63),
+		asm.LSh.Imm(asm.R8, 32), // an int: its upper half is not defined
+		asm.Mov.Imm(asm.R1, 1),
+		asm.LSh.Reg(asm.R1, asm.R7),
+		asm.StoreMem(asm.RFP, varBit, asm.R1, asm.DWord),
+	}
+	code = append(code, underCgroup(m)...)
+	code = append(code, asm.JEq.Imm(asm.R8, 0, "granted"))
+	code = append(code, task(m)...)
+	code = append(code, addBit("out")...)
+	code = append(code, asm.Ja.Label("out"), asm.Mov.Imm(asm.R0, 0).WithSymbol("granted"))
+	code = append(code, unlessSystemd()...)
+	code = append(code, asm.Mov.Reg(asm.R6, asm.RFP), asm.Add.Imm(asm.R6, varEvent))
+	code = append(code, child(m)...)
+	code = append(code, granted(m)...)
+	code = append(code, addBit("first")...)
+	code = append(code, asm.Ja.Label("out"), asm.Mov.Imm(asm.R0, 0).WithSymbol("first"))
+	code = append(code, granted(m)...)
+	return program("temper_capable", append(code,
+		asm.Mov.Reg(asm.R3, asm.RFP),
+		asm.Add.Imm(asm.R3, varBit),
+		asm.Mov.Imm(asm.R4, 0),
+		asm.FnMapUpdateElem.Call(),
+	))
+}
+
+// granted points R1 to the map of what is granted and R2 to the key of the task's cgroup.
+func granted(m tables) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMapPtr(asm.R1, m.Granted),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, varChild),
+	}
+}
+
+// addBit adds the bit of the capability to the value at R2 in the map at R1, or jumps if there is none.
+func addBit(none string) asm.Instructions {
+	return asm.Instructions{
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, none),
+		asm.LoadMem(asm.R1, asm.RFP, varBit, asm.DWord),
+		asm.LoadMem(asm.R2, asm.R0, 0, asm.DWord), // nobody else writes it: it is the task's own, or this processor's
+		asm.Or.Reg(asm.R2, asm.R1),
+		asm.StoreMem(asm.R0, 0, asm.R2, asm.DWord),
+	}
+}
+
+// unlessSystemd leaves if the task is systemd's, which has its own name or the service's in parentheses until it runs
+// the program; see [Denial.bySystemd].
+func unlessSystemd() asm.Instructions {
+	word := func(text string) int64 { return int64(order.Uint64([]byte(text))) }
+	return asm.Instructions{
+		asm.Mov.Reg(asm.R1, asm.RFP),
+		asm.Add.Imm(asm.R1, varComm),
+		asm.Mov.Imm(asm.R2, 16),
+		asm.FnGetCurrentComm.Call(),
+		asm.LoadMem(asm.R1, asm.RFP, varComm, asm.Byte),
+		asm.JEq.Imm(asm.R1, '(', "out"),
+		asm.LoadMem(asm.R1, asm.RFP, varComm, asm.DWord),
+		asm.LoadImm(asm.R2, word("systemd\x00"), asm.DWord),
+		asm.JEq.Reg(asm.R1, asm.R2, "out"),
+		asm.LoadImm(asm.R2, word("systemd-"), asm.DWord),
+		asm.JNE.Reg(asm.R1, asm.R2, "service"),
+		asm.LoadMem(asm.R1, asm.RFP, varComm+8, asm.DWord),
+		asm.LoadImm(asm.R2, word("executo\x00"), asm.DWord),
+		asm.JEq.Reg(asm.R1, asm.R2, "out"),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("service"),
+	}
 }
 
 func program(name string, code asm.Instructions) *ebpf.ProgramSpec {

@@ -47,13 +47,17 @@ const (
 	either
 )
 
-// rule is one way in which a restriction causes errors.
+// rule is one way in which a restriction causes errors. Read in the other direction, it says which call that succeeds
+// needs that nothing restricts it.
 type rule struct {
 	Kind    refusal.Kind
 	By      by
 	Errnos  []string // nil is any
 	Calls   []string // nil is any
 	Subject func(Denial) []string
+	// Asks reports whether the restriction would have refused a call that has succeeded. It is nil where a success does
+	// not show a need.
+	Asks func(Denial) bool
 }
 
 func (r rule) fits(d Denial) bool {
@@ -113,47 +117,66 @@ var (
 
 // rules are in order of likelihood.
 var rules = []rule{
-	{refusal.Architecture, seccomp, nil, nil, architecture},
-	{refusal.Family, seccomp, []string{"EAFNOSUPPORT"}, []string{"socket", "socketpair"}, family},
+	{refusal.Architecture, seccomp, nil, nil, architecture, nil},
+	{refusal.Family, seccomp, []string{"EAFNOSUPPORT"}, []string{"socket", "socketpair"}, family, always},
 	{
 		refusal.Namespace, seccomp,
 		[]string{"EPERM", "ENOSYS"},
 		[]string{"clone", "clone3", "unshare", "setns"},
-		namespaces,
+		namespaces, always,
 	},
-	{refusal.Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy},
-	{refusal.WriteExecute, either, []string{"EPERM", "EACCES"}, memoryCalls, executableMemory},
-	{refusal.SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit},
-	{refusal.Personality, seccomp, []string{"EPERM"}, []string{"personality"}, firstArgument},
-	{refusal.MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths},
-	{refusal.PathReadOnly, kernel, []string{"EROFS"}, nil, paths},
-	{refusal.Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device},
+	{refusal.Realtime, seccomp, []string{"EPERM"}, []string{"sched_setscheduler", "sched_setattr"}, policy, always},
+	{
+		refusal.WriteExecute, either,
+		[]string{"EPERM", "EACCES"},
+		memoryCalls,
+		executableMemory, Denial.mapsWritableCode,
+	},
+	{refusal.SetuidBit, seccomp, []string{"EPERM", "ENOSYS"}, nil, setuidBit, Denial.hasMode},
+	{
+		refusal.Personality, seccomp, []string{"EPERM"}, []string{"personality"}, firstArgument, Denial.setsPersonality,
+	},
+	{refusal.MountPoint, kernel, []string{"EXDEV", "EBUSY"}, moveCalls, paths, nil},
+	{refusal.PathReadOnly, kernel, []string{"EROFS"}, nil, paths, Denial.writes},
+	{refusal.Device, kernel, []string{"ENOENT", "ENXIO", "ENODEV"}, nil, device, Denial.opensDevice},
 	{
 		refusal.Device, kernel,
 		[]string{"EPERM", "EACCES"},
 		slices.Concat(openCalls, []string{"mknod", "mknodat"}),
-		device,
+		device, nil,
 	},
-	{refusal.PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths},
-	{refusal.PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile},
-	{refusal.ProcessHidden, kernel, []string{"ENOENT"}, nil, processFiles},
-	{refusal.ProcHidden, kernel, []string{"ENOENT"}, nil, procFiles},
-	{refusal.PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files},
-	{refusal.FileSystem, kernel, []string{"EPERM"}, openCalls, paths},
-	{refusal.SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses},
-	{refusal.Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses},
-	{refusal.Network, kernel, []string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"}, nil, addresses},
-	{refusal.Network, kernel, []string{"ENODEV"}, []string{"setsockopt", "ioctl"}, callItself},
-	{refusal.UserMapping, kernel, []string{"EINVAL", "EOVERFLOW"}, slices.Concat(idCalls, chownCalls), ids},
-	{refusal.Keyring, kernel, []string{"ENOKEY", "EACCES", "EPERM"}, keyCalls, callItself},
-	{refusal.IPC, kernel, []string{"ENOENT", "EACCES"}, ipcCalls, callItself},
-	{refusal.ProcessHidden, kernel, []string{"ESRCH"}, processCalls, callItself},
-	{refusal.Capability, kernel, []string{"EPERM"}, nil, capabilities},
-	{refusal.Capability, kernel, []string{"EACCES"}, nil, accessCapabilities},
-	{refusal.Capability, kernel, []string{"ENOMEM", "EAGAIN"}, lockCalls, lockCapability},
-	{refusal.NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process},
-	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process}, // a set-group-ID program could open it
-	{refusal.Syscall, seccomp, nil, nil, callItself},
+	{refusal.PathNoExec, kernel, []string{"EACCES", "EPERM"}, execCalls, paths, always},
+	{refusal.PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile, nil},
+	{refusal.ProcessHidden, kernel, []string{"ENOENT"}, nil, processFiles, Denial.finds},
+	{refusal.ProcHidden, kernel, []string{"ENOENT"}, nil, procFiles, Denial.finds},
+	{refusal.PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files, Denial.finds},
+	{refusal.FileSystem, kernel, []string{"EPERM"}, openCalls, paths, nil},
+	{refusal.SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses, Denial.takesAddress},
+	{
+		refusal.Network, kernel, []string{"EPERM", "EACCES", "ECONNREFUSED"}, sendCalls, addresses, Denial.takesAddress,
+	},
+	{
+		refusal.Network, kernel,
+		[]string{"EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH"},
+		nil,
+		addresses, nil,
+	},
+	{refusal.Network, kernel, []string{"ENODEV"}, []string{"setsockopt", "ioctl"}, callItself, nil},
+	{
+		refusal.UserMapping, kernel,
+		[]string{"EINVAL", "EOVERFLOW"},
+		slices.Concat(idCalls, chownCalls),
+		ids, Denial.changesUser,
+	},
+	{refusal.Keyring, kernel, []string{"ENOKEY", "EACCES", "EPERM"}, keyCalls, callItself, nil},
+	{refusal.IPC, kernel, []string{"ENOENT", "EACCES"}, ipcCalls, callItself, nil},
+	{refusal.ProcessHidden, kernel, []string{"ESRCH"}, processCalls, callItself, nil},
+	{refusal.Capability, kernel, []string{"EPERM"}, nil, capabilities, nil},
+	{refusal.Capability, kernel, []string{"EACCES"}, nil, accessCapabilities, nil},
+	{refusal.Capability, kernel, []string{"ENOMEM", "EAGAIN"}, lockCalls, lockCapability, nil},
+	{refusal.NewPrivileges, kernel, []string{"EPERM"}, slices.Concat(idCalls, []string{"capset"}), process, nil},
+	{refusal.NewPrivileges, kernel, []string{"EACCES"}, openCalls, process, nil}, // a set-group-ID program could
+	{refusal.Syscall, seccomp, nil, nil, callItself, nil},
 }
 
 func firstArgument(d Denial) []string { return []string{d.argument(1)} }
@@ -200,15 +223,23 @@ func namespaces(d Denial) []string {
 
 func policy(d Denial) []string {
 	const resetOnFork = 0x40000000
-	switch d.Args[1] &^ resetOnFork {
-	case unix.SCHED_FIFO:
-		return []string{"SCHED_FIFO"}
-	case unix.SCHED_RR:
-		return []string{"SCHED_RR"}
-	case unix.SCHED_DEADLINE:
-		return []string{"SCHED_DEADLINE"}
+	if name := Policy(uint32(d.Args[1] &^ resetOnFork)); name != "" {
+		return []string{name}
 	}
 	return nil
+}
+
+// Policy is the name of a policy of real-time scheduling; empty for every other one.
+func Policy(number uint32) string {
+	switch number {
+	case unix.SCHED_FIFO:
+		return "SCHED_FIFO"
+	case unix.SCHED_RR:
+		return "SCHED_RR"
+	case unix.SCHED_DEADLINE:
+		return "SCHED_DEADLINE"
+	}
+	return ""
 }
 
 func executableMemory(d Denial) []string {
@@ -243,6 +274,13 @@ func setuidBit(d Denial) []string {
 		return nil // openat2 has its mode where a filter cannot see it, and is refused with any
 	}
 	return []string{d.Path}
+}
+
+// hasMode reports whether the call is known to set the mode of a file: that of openat2 is in a structure.
+func (d Denial) hasMode() bool {
+	_, opens := d.openFlags()
+	_, has := modeArg[d.Syscall]
+	return has && (!opens || d.makes() != "")
 }
 
 // paths are the files of a call, "" if they are not known.

@@ -6,7 +6,7 @@ import "os"
 var StartSized = start
 
 // RunUnknown attaches a program to a tracepoint that no kernel has.
-func RunUnknown() error { return (&Witness{}).run("temper_none", program("temper_none", nil)) }
+func RunUnknown() error { return (&programs{}).run("temper_none", program("temper_none", nil)) }
 
 // EventSize is how long an event is.
 const EventSize = eventSize

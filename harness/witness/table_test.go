@@ -190,13 +190,18 @@ func TestVerifierTakesEveryLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &Witness{cgroup: cg, closers: []func() error{cg.Close}}
-		m, _, err := w.makeMaps(l, 1<<16)
+		w := programs{cgroup: cg, closers: []func() error{cg.Close}}
+		_, m, err := w.makeMaps(l, 1<<16)
 		if err != nil {
 			t.Fatal(err)
 		}
 		signal := signalProgram(m, underCgroup(m), child(m))
-		for _, spec := range []*ebpf.ProgramSpec{enterProgram(m), exitProgram(l, m), signal} {
+		// These maps have the sizes that the programs want of those that they have of their own.
+		m.Siblings, m.Granted, m.Used = m.Entered, m.Entered, usedMap(t)
+		for _, spec := range []*ebpf.ProgramSpec{
+			enterProgram(m), exitProgram(l, m), signal,
+			useEnterProgram(l, m), useExitProgram(l, m), useCapabilityProgram(m),
+		} {
 			p, err := ebpf.NewProgram(spec)
 			if err != nil {
 				t.Errorf("%s: %s: %+v", arch, spec.Name, err)
@@ -208,4 +213,17 @@ func TestVerifierTakesEveryLayout(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// usedMap makes a map of what was used.
+func usedMap(t *testing.T) int {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{
+		Type: ebpf.LRUHash, KeySize: usedBytes, ValueSize: usedValueBytes, MaxEntries: 16,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m.FD()
 }

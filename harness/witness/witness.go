@@ -40,15 +40,20 @@ const ringSize = 4 << 20
 
 // Witness is a running recording. It is not safe for concurrent use.
 type Witness struct {
-	cgroup    *cgroup
-	closers   []func() error // in the order of opening
-	links     []link.Link
-	dropped   *ebpf.Map
+	programs
 	granted   *ebpf.Map // capabilities by cgroup
-	reader    *ringbuf.Reader
 	collector *collector
 	done      sync.WaitGroup
 	readErr   error
+}
+
+// programs are the programs of a recording that run in the kernel, and their maps.
+type programs struct {
+	cgroup  *cgroup
+	closers []func() error // in the order of opening
+	links   []link.Link
+	dropped *ebpf.Map
+	reader  *ringbuf.Reader
 }
 
 // Start records the refused calls of all processes in a cgroup, a directory such as
@@ -62,7 +67,7 @@ func start(path string, ringSize uint32) (*Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Witness{cgroup: cg, collector: newCollector(cg)}
+	w := &Witness{programs: programs{cgroup: cg}, collector: newCollector(cg)}
 	w.closers = append(w.closers, cg.Close)
 	if err := w.attach(ringSize); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(err, w.close()))
@@ -73,29 +78,23 @@ func start(path string, ringSize uint32) (*Witness, error) {
 
 // attach loads the programs and starts them.
 func (w *Witness) attach(ringSize uint32) error {
-	l, known := layouts[runtime.GOARCH]
-	if !known {
-		return fmt.Errorf("the registers of %s are not known", runtime.GOARCH)
-	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return err
-	}
-	m, ring, err := w.makeMaps(l, ringSize)
+	l, err := w.prepare()
 	if err != nil {
 		return err
 	}
-	if w.reader, err = ringbuf.NewReader(ring); err != nil {
-		return fmt.Errorf("ring buffer: %w", err)
+	made, m, err := w.makeMaps(l, ringSize, &ebpf.MapSpec{
+		Name: "temper_granted", Type: ebpf.LRUCPUHash, KeySize: 8, ValueSize: 8, MaxEntries: 4096,
+	})
+	if err != nil {
+		return err
 	}
-	w.closers = append(w.closers, w.reader.Close)
+	w.granted = made[0]
+	m.Granted = w.granted.FD()
 	// sys_enter is first: without its event, a call would look like one that seccomp refused.
 	if err := w.run("sys_enter", enterProgram(m)); err != nil {
 		return err
 	}
-	// Linux before 6.14 does not have this tracepoint.
-	if err := w.run("cap_capable", capabilityProgram(m)); err == nil {
-		w.collector.knowsLacked = true
-	} else if !errors.Is(err, os.ErrNotExist) {
+	if w.collector.knowsLacked, err = w.runIfThere("cap_capable", capabilityProgram(m)); err != nil {
 		return err
 	}
 	if err := w.run("sys_exit", exitProgram(l, m)); err != nil {
@@ -104,36 +103,59 @@ func (w *Witness) attach(ringSize uint32) error {
 	return w.run("signal_deliver", signalProgram(m, underCgroup(m), child(m)))
 }
 
-// makeMaps makes the maps of the programs and fills in their tables.
-func (w *Witness) makeMaps(l layout, ringSize uint32) (tables, *ebpf.Map, error) {
-	specs := []*ebpf.MapSpec{
+// prepare returns where this kernel keeps the registers of a call, and lifts the limit on memory for maps.
+func (p *programs) prepare() (layout, error) {
+	l, known := layouts[runtime.GOARCH]
+	if !known {
+		return l, fmt.Errorf("the registers of %s are not known", runtime.GOARCH)
+	}
+	return l, rlimit.RemoveMemlock()
+}
+
+// makeMaps makes the maps that all programs have and fills in their tables, and makes more maps.
+func (p *programs) makeMaps(l layout, ringSize uint32, more ...*ebpf.MapSpec) ([]*ebpf.Map, tables, error) {
+	specs := append([]*ebpf.MapSpec{
 		{Name: "temper_cgroup", Type: ebpf.CGroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 1},
 		{Name: "temper_calls", Type: ebpf.Array, KeySize: 4, ValueSize: wantBytes, MaxEntries: maxNumber + 1},
 		{Name: "temper_entered", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 8, MaxEntries: 16384},
 		{Name: "temper_ring", Type: ebpf.RingBuf, MaxEntries: ringSize},
 		{Name: "temper_dropped", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1},
-		{Name: "temper_granted", Type: ebpf.LRUCPUHash, KeySize: 8, ValueSize: 8, MaxEntries: 4096},
-	}
-	var made [6]*ebpf.Map
-	for i, spec := range specs {
+	}, more...)
+	var made []*ebpf.Map
+	for _, spec := range specs {
 		m, err := ebpf.NewMap(spec)
 		if err != nil {
-			return tables{}, nil, fmt.Errorf("map %s: %w", spec.Name, err)
+			return nil, tables{}, fmt.Errorf("map %s: %w", spec.Name, err)
 		}
-		made[i] = m
-		w.closers = append(w.closers, m.Close)
+		made = append(made, m)
+		p.closers = append(p.closers, m.Close)
 	}
-	if err := made[0].Put(uint32(0), uint32(w.cgroup.parent.Fd())); err != nil {
-		return tables{}, nil, fmt.Errorf("watch %s: %w", w.cgroup.parent.Name(), err)
+	if err := made[0].Put(uint32(0), uint32(p.cgroup.parent.Fd())); err != nil {
+		return nil, tables{}, fmt.Errorf("watch %s: %w", p.cgroup.parent.Name(), err)
 	}
 	if err := fillCalls(l, made[1]); err != nil {
-		return tables{}, nil, err
+		return nil, tables{}, err
 	}
-	w.dropped, w.granted = made[4], made[5]
-	return tables{
+	var err error
+	if p.reader, err = ringbuf.NewReader(made[3]); err != nil {
+		return nil, tables{}, fmt.Errorf("ring buffer: %w", err)
+	}
+	p.closers = append(p.closers, p.reader.Close)
+	p.dropped = made[4]
+	return made[5:], tables{
 		Cgroup: made[0].FD(), Calls: made[1].FD(), Entered: made[2].FD(), Ring: made[3].FD(), Dropped: made[4].FD(),
-		Granted: made[5].FD(), CgroupID: w.cgroup.id,
-	}, made[3], nil
+		CgroupID: p.cgroup.id,
+	}, nil
+}
+
+// runIfThere is run for a tracepoint that older kernels do not have, as Linux before 6.14 has no cap_capable. It
+// reports whether this one has it.
+func (p *programs) runIfThere(tracepoint string, spec *ebpf.ProgramSpec) (bool, error) {
+	err := p.run(tracepoint, spec)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // fillCalls writes what is wanted of each call into the map of calls.
@@ -151,12 +173,12 @@ func fillCalls(l layout, m *ebpf.Map) error {
 }
 
 // run loads a program and attaches it to a raw tracepoint.
-func (w *Witness) run(tracepoint string, spec *ebpf.ProgramSpec) error {
+func (p *programs) run(tracepoint string, spec *ebpf.ProgramSpec) error {
 	l, err := attach(tracepoint, spec)
 	if err != nil {
 		return err
 	}
-	w.links = append(w.links, l)
+	p.links = append(p.links, l)
 	return nil
 }
 
@@ -182,15 +204,23 @@ func (w *Witness) Stop() (Record, error) {
 		err = errors.Join(err, ferr, w.reader.Close())
 	}
 	w.done.Wait()
-	var perCPU []uint64
 	granted, gerr := w.readGranted()
-	err = errors.Join(err, w.readErr, gerr, w.dropped.Lookup(uint32(0), &perCPU), w.close())
+	dropped, derr := w.readDropped()
+	err = errors.Join(err, w.readErr, gerr, derr, w.close())
 	record := w.collector.record()
 	record.Granted, record.GrantedKnown = granted, w.collector.knowsLacked
-	for _, n := range perCPU {
-		record.Dropped += n
-	}
+	record.Dropped += dropped
 	return record, err
+}
+
+// readDropped returns how many events did not fit into the ring buffer.
+func (p *programs) readDropped() (n uint64, err error) {
+	var perCPU []uint64
+	err = p.dropped.Lookup(uint32(0), &perCPU)
+	for _, some := range perCPU {
+		n += some
+	}
+	return n, err
 }
 
 // readGranted returns the capabilities that the watched cgroup was granted.
@@ -209,22 +239,22 @@ func (w *Witness) readGranted() (values.CapSet, error) {
 	return all, entries.Err()
 }
 
-func (w *Witness) detach() error {
+func (p *programs) detach() error {
 	var err error
-	for _, l := range w.links {
+	for _, l := range p.links {
 		err = errors.Join(err, l.Close())
 	}
-	w.links = nil
+	p.links = nil
 	return err
 }
 
 // close closes everything that was opened, in reverse order.
-func (w *Witness) close() error {
-	err := w.detach()
-	for i := len(w.closers) - 1; i >= 0; i-- {
-		err = errors.Join(err, w.closers[i]())
+func (p *programs) close() error {
+	err := p.detach()
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.closers[i]())
 	}
-	w.closers = nil
+	p.closers = nil
 	return err
 }
 
@@ -243,6 +273,8 @@ func want(l layout, c call) (row [wantBytes]byte) {
 	order.PutUint32(row[wantTo:], register(c.To))
 	order.PutUint32(row[wantData:], register(c.Data))
 	order.PutUint32(row[wantSize:], register(c.Size))
+	order.PutUint32(row[wantUse:], useOf(c).register(l))
+	order.PutUint32(row[wantMask:], useOf(c).Mask)
 	return row
 }
 

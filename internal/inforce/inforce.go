@@ -42,6 +42,8 @@ type Service struct {
 	Refused *refusallog.Summary `json:"refused,omitempty"`
 	// Log is the end of what the service logged in the last attempt to prove it, where that failed.
 	Log []string `json:"log,omitempty"`
+	// Observed says since when temper observe has recorded its needs; empty if it has not.
+	Observed string `json:"observed_since,omitempty"`
 }
 
 // Running is what a machine shows of a service.

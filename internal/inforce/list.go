@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"temper/analyzer/exposure"
 	"temper/generator"
@@ -17,6 +18,7 @@ import (
 	"temper/internal/refusallog"
 	"temper/internal/unit"
 	"temper/internal/verdict"
+	"temper/needs"
 )
 
 // systemdsOwn are services that belong to the machinery of systemd and that no profile of a person is about: they are
@@ -94,6 +96,15 @@ func MayBeProven(g *generator.Generator) []string {
 	return units
 }
 
+// observedSince is the day since which temper observe has recorded the needs of a unit; empty if it has not.
+func observedSince(g *generator.Generator, unit string) string {
+	record, err := needs.Store{Root: g.Root}.Get(unit)
+	if err != nil || !record.Observed() { // a file that cannot be read is reported by the verbs that use it
+		return ""
+	}
+	return record.Since.UTC().Format(time.DateOnly)
+}
+
 // One says how one service stands.
 func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Machine) (Service, error) {
 	v, err := explain.Verdict(g, d)
@@ -113,6 +124,7 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 	} else if !errors.Is(logErr, fs.ErrNotExist) {
 		err = errors.Join(err, logErr)
 	}
+	s.Observed = observedSince(g, d.Unit)
 	if u, loadErr := g.Units.Load(d.Unit); s.State == NoProfile && loadErr == nil {
 		if file := g.Profiles.Faulty(generator.NamesOf(u)); file != "" {
 			s.State, s.Why, s.Command = NotHardened, "its profile "+file+" has an error", "temper check "+file

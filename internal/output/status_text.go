@@ -78,7 +78,7 @@ func statusRows(services []inforce.Service, watched bool) (rows [][]string) {
 		if watched {
 			row = append(row, refusedText(s.Refused))
 		}
-		rows = append(rows, append(row, statusText(s)))
+		rows = append(rows, append(row, observedText(s)))
 	}
 	return rows
 }
@@ -184,6 +184,18 @@ func statusText(s inforce.Service) string {
 		return fmt.Sprintf("%s, %s", s.Why, plural(len(s.Demotions), "demotion"))
 	}
 	return s.Why
+}
+
+// observedText is statusText, and since when the needs of the service have been observed.
+func observedText(s inforce.Service) string {
+	switch text := statusText(s); {
+	case s.Observed == "":
+		return text
+	case text == "":
+		return "observed since " + s.Observed
+	default:
+		return text + "; observed since " + s.Observed
+	}
 }
 
 // plural counts something.

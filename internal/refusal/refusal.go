@@ -2,6 +2,8 @@
 // temper/internal/directive says which directive causes which; temper/harness/witness observes them.
 package refusal
 
+import "slices"
+
 // Kind is a kind of refusal. It says what sort of thing is refused, not who refuses it. Each refusal also has a
 // subject: what exactly is refused.
 type Kind string
@@ -33,3 +35,12 @@ const (
 	ProcessHidden Kind = "process-hidden" // the call, or the path in /proc: a process that is not there
 	ProcHidden    Kind = "proc-hidden"    // a path in /proc that is not of a process and not there
 )
+
+// Known reports whether there is such a kind.
+func (k Kind) Known() bool {
+	return slices.Contains([]Kind{
+		PathReadOnly, PathHidden, PathNoExec, FileSystem, MountPoint, Device, Family, Capability, Syscall, Architecture,
+		Namespace, Realtime, WriteExecute, SetuidBit, Personality, Network, SocketBind, UserMapping, NewPrivileges,
+		Keyring, IPC, ProcessHidden, ProcHidden,
+	}, k)
+}
