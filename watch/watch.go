@@ -150,6 +150,13 @@ func (w *watcher) begin(ctx context.Context, name string, id uint64, running boo
 	if len(plan.applied) == 0 {
 		w.note(name, "runs without what is decided, and is watched from its next start on")
 	}
+	for _, s := range w.services {
+		if s.unit == name { // what its last start was refused is known
+			if err := w.write(s); err != nil {
+				w.note(name, "its log: "+err.Error())
+			}
+		}
+	}
 	var log refusallog.Log
 	if w.Log != nil { // that there is a log says since when the unit is watched
 		if err := w.Log.Update(name, func(l *refusallog.Log) { log = *l }); err != nil {
@@ -224,10 +231,7 @@ func (w *watcher) flush() error {
 		}
 		switch {
 		case s.changed():
-			add := s.flushed()
-			if w.Log != nil {
-				problems = append(problems, w.Log.Update(s.unit, add))
-			}
+			problems = append(problems, w.write(s))
 		case s.ended:
 			delete(w.services, id)
 		default:
@@ -235,4 +239,13 @@ func (w *watcher) flush() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// write adds to the log of a unit what it does not have yet.
+func (w *watcher) write(s *service) error {
+	add := s.flushed()
+	if w.Log == nil {
+		return nil
+	}
+	return w.Log.Update(s.unit, add)
 }
