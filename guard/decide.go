@@ -15,10 +15,11 @@ type facts struct {
 	failed            bool // systemd has logged how the last run failed
 	last              run
 	settle            time.Duration
-	hadGoodRun        bool // an earlier run under this hardening was good
-	programMayHaveRun bool // in an earlier run under this hardening, a program of the service may have run
-	setupFailed       bool // in the last run, systemd could not set up the sandbox
-	cleared           bool // a proof has found that this hardening is not at fault
+	since             time.Time // every later run was under this hardening
+	hadGoodRun        bool      // an earlier run under this hardening was good
+	programMayHaveRun bool      // in an earlier run under this hardening, a program of the service may have run
+	setupFailed       bool      // in the last run, systemd could not set up the sandbox
+	cleared           bool      // a proof has found that this hardening is not at fault
 }
 
 // A step is what the guard does next.

@@ -87,7 +87,11 @@ func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !ok {
+	switch {
+	case !ok && h.decision.Text != "":
+		g.alarm("%s has failed, and its hardening %s", name, h.decision.Why)
+		return false, nil
+	case !ok:
 		g.say("%s has no hardening that could be to blame", name)
 		return false, nil
 	}
@@ -99,7 +103,7 @@ func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
 	g.say("%s %s", name, why)
 	switch next {
 	case keepAndNote:
-		if f.last.begin.After(h.since) {
+		if f.last.begin.After(f.since) {
 			err = g.notes.put(started, h)
 		}
 		return false, err
@@ -113,14 +117,15 @@ func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {
 
 // readHardening reads the hardening of a unit. While the manager reloads, what the generator wrote is away. The manager
 // answers only after that, so a unit without hardening is read once more then.
-func (g *Guard) readHardening(ctx context.Context, name string) (hardening, bool, error) {
-	if h, ok, err := g.hardenings.hardening(name); err == nil && ok {
-		return h, ok, nil
+func (g *Guard) readHardening(ctx context.Context, name string) (h hardening, ok bool, err error) {
+	h, ok, err = g.hardenings.hardening(name)
+	if err != nil || !ok {
+		if _, err := g.manager.Service(ctx, name); err != nil {
+			return h, false, err
+		}
+		h, ok, err = g.hardenings.hardening(name)
 	}
-	if _, err := g.manager.Service(ctx, name); err != nil {
-		return hardening{}, false, err
-	}
-	return g.hardenings.hardening(name)
+	return h, ok, err
 }
 
 // Undo removes the mask that a guard has left if it was killed while it tried a unit.
@@ -149,10 +154,19 @@ func (g *Guard) readFacts(ctx context.Context, h hardening) (facts, error) {
 	if err != nil {
 		return facts{}, err
 	}
-	earlier = slices.DeleteFunc(earlier, func(r run) bool { return !r.begin.After(h.since) })
 	isGood := func(r run) bool { return r.started && r.lasted >= h.settle() }
+	since := h.inForceSince(nil)
+	isBefore := func(r run) bool { return !r.begin.After(since) }
+	if slices.ContainsFunc(append(earlier, last), func(r run) bool { return isGood(r) && isBefore(r) }) {
+		loads, err := g.loads(ctx)
+		if err != nil {
+			return facts{}, err
+		}
+		since = h.inForceSince(loads)
+	}
+	earlier = slices.DeleteFunc(earlier, isBefore)
 	return facts{
-		isRunning: !isDown(s), failed: last.failed, last: last, settle: h.settle(),
+		isRunning: !isDown(s), failed: last.failed, last: last, settle: h.settle(), since: since,
 		hadGoodRun:        g.notes.has(started, h) || slices.ContainsFunc(earlier, isGood),
 		programMayHaveRun: slices.ContainsFunc(earlier, run.programMayHaveRun),
 		setupFailed:       id == current && sandboxSetupFailed(s),
@@ -195,19 +209,21 @@ func (g *Guard) runs(ctx context.Context, name, id string) (last run, others []r
 // failed and wait for their restart: before version 254, systemd starts no guard for them.
 func (g *Guard) NoteGoodRuns(ctx context.Context) (failing []string, err error) {
 	names, err := g.units(ctx)
-	problems := []error{err}
+	loads, unknown := g.loads(ctx)
+	problems := []error{err, unknown}
 	for _, name := range names {
 		h, ok, err := g.hardenings.hardening(name)
 		if err != nil || !ok {
 			problems = append(problems, err)
 			continue
 		}
+		since := h.inForceSince(loads)
 		s, err := g.manager.Service(ctx, name)
 		switch {
 		case err != nil:
 		case waitsForRestart(s):
 			failing = append(failing, name)
-		case goodSoFar(s, h, time.Now()):
+		case goodSoFar(s, h.settle(), since, time.Now()):
 			err = g.notes.put(started, h)
 		}
 		problems = append(problems, err)
@@ -216,10 +232,10 @@ func (g *Guard) NoteGoodRuns(ctx context.Context) (failing []string, err error) 
 }
 
 // goodSoFar reports whether a unit runs under the hardening and has been up for as long as its profile wants.
-func goodSoFar(s systemd.Service, h hardening, now time.Time) bool {
+func goodSoFar(s systemd.Service, settle time.Duration, since, now time.Time) bool {
 	begin := time.UnixMicro(int64(systemd.Get[uint64](s.Properties, "InactiveExitTimestamp")))
 	up := time.UnixMicro(int64(systemd.Get[uint64](s.Properties, "ActiveEnterTimestamp")))
-	return s.Active == "active" && begin.After(h.since) && now.Sub(up) >= h.settle()
+	return s.Active == "active" && begin.After(since) && now.Sub(up) >= settle
 }
 
 // units lists the units that have a drop-in of temper. Instead of a template, it lists the instances that systemd

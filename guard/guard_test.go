@@ -88,6 +88,10 @@ func (w *world) Service(context.Context, string) (systemd.Service, error) {
 	return w.state, nil
 }
 
+func (w *world) Unit(context.Context, string) (systemd.Properties, error) {
+	return systemd.Properties{"ActiveEnterTimestamp": uint64(1)}, nil
+}
+
 func (w *world) ResetFailed(context.Context, string) error { return nil }
 
 func (w *world) Units(context.Context, []string, []string) ([]systemd.UnitStatus, error) {
@@ -143,6 +147,7 @@ func (w *world) putBroken(hardening, run, []entry) error {
 }
 
 func (w *world) systemd(context.Context, string) ([]entry, error) { return w.entries, nil }
+func (w *world) reloads(context.Context) []load                   { return nil }
 func (w *world) service(context.Context, string) ([]entry, error) { return nil, nil }
 
 // guard returns a guard for the world.
@@ -398,7 +403,7 @@ func TestNoteGoodRuns(t *testing.T) {
 	}
 	w := newWorld(t)
 	h, _, _ := w.hardening(name)
-	h.since = time.Unix(500, 0)
+	since := time.Unix(500, 0)
 	for _, test := range []struct {
 		name    string
 		service systemd.Service
@@ -409,7 +414,7 @@ func TestNoteGoodRuns(t *testing.T) {
 		{"not long enough", at(998, 1000), false},
 		{"down", systemd.Service{Active: "failed", Properties: at(600, 601).Properties}, false},
 	} {
-		if got := goodSoFar(test.service, h, now); got != test.want {
+		if got := goodSoFar(test.service, h.settle(), since, now); got != test.want {
 			t.Errorf("%s: got %t, want %t", test.name, got, test.want)
 		}
 	}

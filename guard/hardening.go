@@ -7,10 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"temper/generator"
 	"temper/internal/host"
@@ -28,7 +25,9 @@ type hardening struct {
 	decision    generator.Decision
 	dropin      string // the text that is in force
 	fingerprint verdict.Fingerprint
-	since       time.Time // every run that began later used this drop-in and the program that is installed now
+	written     time.Time // when the drop-in was written, at the last load of the manager
+	changed     time.Time // the last change of anything on which the drop-in depends; the zero time if not known
+	installed   time.Time // when the program was installed
 }
 
 // settle is how long a run must last to be good.
@@ -49,7 +48,8 @@ func (f files) generator() (*generator.Generator, error) {
 	return g, err
 }
 
-// hardening reads the hardening of a unit; ok is false if the unit has none.
+// hardening reads the hardening of a unit; ok is false if the unit has none, or none about which a proof could decide.
+// A verdict that cannot be read takes no hardening away, and a proof replaces it.
 func (f files) hardening(name string) (h hardening, ok bool, err error) {
 	g, err := f.generator()
 	if err != nil {
@@ -72,39 +72,22 @@ func (f files) hardening(name string) (h hardening, ok bool, err error) {
 	}
 	h.unit, h.dropin = u.Without(generator.Dropin), string(text)
 	h.decision, err = g.Decide(u)
-	if err != nil || h.decision.Profile == nil || h.decision.Text == "" {
+	if h.decision.Text == "" {
 		return h, false, err
+	}
+	if h.decision.Profile == nil { // it has an error, and without a profile nothing can be proven
+		return h, false, nil
 	}
 	if h.fingerprint, err = g.Fingerprint(g.Input(h.unit, h.decision.Profile, h.decision.Named)); err != nil {
 		return h, false, err
 	}
-	h.since, err = f.inForceSince(h, file)
-	return h, err == nil, err
-}
-
-// inForceSince is the time after which every run is certain to be under the hardening. The generator writes the drop-in
-// at each reload of the manager, so this is the time of the last reload; if the verdict is older than the boot, it is
-// the time of the boot. If the program was installed later than that, it is the time of its installation.
-func (f files) inForceSince(h hardening, dropin string) (time.Time, error) {
-	since, err := f.changeTime(dropin)
-	if err != nil {
-		return since, err
-	}
-	if v := h.decision.Verdict; v != nil && !v.Stale && v.Works() {
-		booted, err := bootTime()
-		if err != nil {
-			return since, err
-		}
-		if stored, err := f.changeTime(f.verdictFile(v.Unit)); err == nil && stored.Before(booted) {
-			since = booted
-		}
-	}
+	h.changed = f.lastChange(h)
 	program, _, _ := strings.Cut(h.fingerprint.Executable, " ")
-	installed, err := f.changeTime(program)
-	if err == nil && installed.After(since) {
-		since = installed
+	if h.installed, err = f.changeTime(program); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return h, false, err
 	}
-	return since, nil
+	h.written, err = f.changeTime(file)
+	return h, err == nil, err
 }
 
 // putBroken stores the verdict that a unit does not start with its hardening on this machine.
@@ -127,39 +110,6 @@ func (f files) putBroken(h hardening, last run, log []entry) error {
 	v.Reason = "did not start hardened on this machine: " + last.describeEnd()
 	v.Advisories = last.evidence(log)
 	return g.Store.Put(v)
-}
-
-// verdictFile is the file of the verdict that is in force for a unit; empty if there is none.
-func (f files) verdictFile(name string) string {
-	for _, dir := range verdict.Dirs {
-		file := filepath.Join(dir, name+".json")
-		if _, err := f.root.Stat(file); err == nil {
-			return file
-		}
-	}
-	return ""
-}
-
-// changeTime is the ctime of a file: package managers set its mtime, and nobody can set its ctime.
-func (f files) changeTime(file string) (time.Time, error) {
-	info, err := f.root.Stat(file)
-	if err != nil {
-		return time.Time{}, err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return time.Time{}, &fs.PathError{Op: "stat", Path: file, Err: errors.ErrUnsupported}
-	}
-	return time.Unix(st.Ctim.Unix()), nil
-}
-
-// bootTime is the time at which the machine booted, by the current setting of its clock.
-func bootTime() (time.Time, error) {
-	var up unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
-		return time.Time{}, fmt.Errorf("read the time since the boot: %w", err)
-	}
-	return time.Now().Add(-time.Duration(up.Nano())), nil
 }
 
 // hardened lists the units and templates that have a drop-in of temper.

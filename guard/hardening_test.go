@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"temper/generator"
 	"temper/internal/host"
 	"temper/internal/verdict"
 )
@@ -51,8 +53,8 @@ func TestHardening(t *testing.T) {
 	if names, err := f.hardened(); err != nil || !slices.Equal(names, []string{"web.service"}) {
 		t.Errorf("hardened are %q, %v", names, err)
 	}
-	if h.since.After(time.Now()) || h.since.Before(begin.Add(-time.Minute)) {
-		t.Errorf("in force since %s, at %s", h.since, begin)
+	if since := h.inForceSince(nil); since.After(time.Now()) || since.Before(begin.Add(-time.Minute)) {
+		t.Errorf("in force since %s, at %s", since, begin)
 	}
 
 	// A replaced program counts from the time of its replacement, although its mtime is old.
@@ -64,29 +66,139 @@ func TestHardening(t *testing.T) {
 		t.Fatal(err)
 	}
 	now, _, err := f.hardening("web.service")
-	if err != nil || now.key() == h.key() || now.since.Before(replaced.Add(-10*time.Millisecond)) {
-		t.Errorf("in force since %s, replaced at %s, the key is the same: %t; %v", now.since, replaced,
+	if err != nil || now.key() == h.key() || now.inForceSince(nil).Before(replaced.Add(-10*time.Millisecond)) {
+		t.Errorf("in force since %s, replaced at %s, the key is the same: %t; %v", now.inForceSince(nil), replaced,
 			now.key() == h.key(), err)
 	}
 }
 
-// TestInForceSinceBoot: a verdict that is older than the boot has been in force since the boot, however late the
-// manager was reloaded.
-func TestInForceSinceBoot(t *testing.T) {
-	f, _ := newMachine(t)
-	h, _, err := f.hardening("web.service")
+// TestInForceSince: a load of the manager counts if nothing on which the drop-in depends has changed after it.
+func TestInForceSince(t *testing.T) {
+	at := func(second int64) time.Time { return time.Unix(second, 0) }
+	of := func(second int64) load { return load{at(second), at(second).Add(time.Second / 2)} }
+	for _, test := range []struct {
+		name               string
+		changed, installed time.Time
+		loads              []load
+		want               time.Time
+	}{
+		{"nothing since the boot", at(50), at(10), []load{of(400), of(300), of(100)}, of(100).logged},
+		{"between two reloads", at(200), at(10), []load{of(400), of(300), of(100)}, of(300).logged},
+		{"during a reload", at(300), at(10), []load{of(400), of(300), of(100)}, of(400).logged},
+		{"too near to tell", at(300).Add(-tick / 2), at(10), []load{of(400), of(300)}, of(400).logged},
+		{"after the last reload that is known", at(450), at(10), []load{of(400), of(100)}, at(500)},
+		{"nothing is known of changes", time.Time{}, at(10), []load{of(400), of(100)}, at(500)},
+		{"no load is known", at(50), at(10), nil, at(500)},
+		{"another program since", at(50), at(350), []load{of(400), of(100)}, at(350)},
+		{"another program since the last reload", at(50), at(600), []load{of(400), of(100)}, at(600)},
+	} {
+		h := hardening{written: at(500), changed: test.changed, installed: test.installed}
+		if got := h.inForceSince(test.loads); !got.Equal(test.want) {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// TestLastChange: whatever changes a drop-in, and is taken back, has changed something after which earlier loads count
+// no more.
+func TestLastChange(t *testing.T) {
+	for _, test := range []struct {
+		name, file string
+		known      bool
+	}{
+		{"the unit", "usr/lib/systemd/system/web.service", true},
+		{"the settings", "etc/temper/temper.toml", true},
+		{"its profile", "etc/temper/profiles.d/web.toml", true},
+		{"an off switch that goes again", "-etc/temper/disabled", true},
+		{"an override that goes again", "-etc/systemd/system/web.service.d/override.conf", true},
+		{"a profile that goes again", "-etc/temper/profiles.d/other.toml", true},
+		{"the mask of a guard that goes again", "-run/systemd/system/web.service.d/50-temper.conf", true},
+		{"a drop-in of its slice", "etc/systemd/system/system.slice.d/net.conf", true},
+		{"a verdict that goes again", "-etc/temper/verdicts/web.service.json", true},
+		{"another generator", "run/systemd/generator/web.service.d/60-other.conf", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f, dir := newMachine(t)
+			for _, name := range []string{"etc/systemd/system", "run/systemd/system", "etc/temper/verdicts"} {
+				if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			writeFile(t, filepath.Join(dir, "etc/systemd/system/system.slice.d/net.conf"),
+				"[Slice]\nIPAddressDeny=192.0.2.1\n")
+			read := func() time.Time {
+				t.Helper()
+				h, ok, err := f.hardening("web.service")
+				if err != nil || !ok {
+					t.Fatalf("%t, %v", ok, err)
+				}
+				return h.changed
+			}
+			first := read()
+			time.Sleep(tick)
+			file, goes := strings.CutPrefix(test.file, "-")
+			file = filepath.Join(dir, file)
+			data, _ := os.ReadFile(file)
+			writeFile(t, file, string(data))
+			if goes {
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+				_ = os.Remove(filepath.Dir(file))
+			}
+			if now := read(); first.IsZero() || now.IsZero() == test.known || test.known && !now.After(first) {
+				t.Errorf("the last change was at %s, and is at %s", first, now)
+			}
+		})
+	}
+}
+
+// TestDamage: neither a verdict nor a profile that cannot be read makes a hardening look as if there were none.
+func TestDamage(t *testing.T) {
+	f, dir := newMachine(t)
+	writeFile(t, filepath.Join(dir, "etc/temper/temper.toml"), "")
+	g, err := f.generator()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.decision.Verdict = &verdict.Verdict{Unit: "web.service", Result: verdict.Proven}
-	booted, err := bootTime()
+	u, err := g.Units.Load("web.service")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A verdict that is stored only now counts from the reload.
-	since, err := f.inForceSince(h, writtenDir+"/web.service.d/50-temper.conf")
-	if err != nil || since.Before(booted) {
-		t.Errorf("in force since %s, %v; booted at %s", since, err, booted)
+	d, err := g.Decide(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := verdict.Verdict{
+		Unit: u.ID, Profile: "web", Result: verdict.Proven, Systemd: 257, Dropin: d.Plan.Text(), Applied: d.Plan.Applied(),
+	}
+	if v.Fingerprint, err = g.Fingerprint(g.Input(u, d.Profile, d.Named)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(g.Store.Put(v), generator.MakeBootRecord(f.root)); err != nil {
+		t.Fatal(err)
+	}
+	profile := filepath.Join(dir, "etc/temper/profiles.d/web.toml")
+	good, err := os.ReadFile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, profile, "units = [")
+	if h, ok, err := f.hardening(u.ID); ok || err != nil || h.decision.Text == "" {
+		t.Errorf("with an error in its profile: %t, %v, %q", ok, err, h.decision.Text)
+	}
+	writeFile(t, profile, string(good))
+	writeFile(t, filepath.Join(dir, "etc/temper/verdicts/web.service.json"), "{")
+	h, ok, err := f.hardening(u.ID)
+	if !ok || err != nil {
+		t.Fatalf("with a damaged verdict: %t, %v", ok, err)
+	}
+	if err := f.putBroken(h, run{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if h, ok, err := f.hardening(u.ID); ok || err != nil || h.decision.Text != "" {
+		t.Errorf("after it was found to be broken: %t, %v, %q", ok, err, h.decision.Text)
 	}
 }
 

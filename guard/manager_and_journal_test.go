@@ -48,6 +48,23 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+// TestReloads: only what PID 1 says at the beginning of a message counts, with the time at which it said so. Without a
+// reload, and without a journalctl that can search, none is known.
+func TestReloads(t *testing.T) {
+	entry := `echo '{"__REALTIME_TIMESTAMP":"2000000","_SOURCE_REALTIME_TIMESTAMP":"%s","MESSAGE":"%s"}'` + "\n"
+	withJournalctl(t, fmt.Sprintf(entry, "1000000", "Reloading...")+
+		fmt.Sprintf(entry, "1000000", "Reloading finished in 7 ms.")+
+		fmt.Sprintf(entry, "1000000", "Started Reloading.")+fmt.Sprintf(entry, "", "Reloading.")+"exit 1\n")
+	got := (journalctl{}).reloads(t.Context())
+	if len(got) != 1 || !got[0].began.Equal(time.Unix(1, 0)) || !got[0].logged.Equal(time.Unix(2, 0)) {
+		t.Errorf("%v", got)
+	}
+	withJournalctl(t, "exit 1\n")
+	if got := (journalctl{}).reloads(t.Context()); got != nil {
+		t.Errorf("%v", got)
+	}
+}
+
 // TestJournalBounded: reading stops at the limit if the journal is endless.
 func TestJournalBounded(t *testing.T) {
 	withJournalctl(t, fmt.Sprintf("exec yes '%s'\n", line(1, "a", messageStarted, strings.Repeat("x", 100), "")))

@@ -66,7 +66,19 @@ var attacks = []struct {
 		"a crash burst comes after a good run that nobody noted",
 		"Restart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c 'test ! -e /run/bad || exit 1; exec sleep " +
 			"infinity'", "",
+		// Failures while a guard runs start no other one.
 		"sleep 2; test ! -e /var/lib/temper/started/$u.service; touch /run/bad; systemctl kill -s KILL $u; failed; " +
+			"said 'has started with this hardening before\\|after it had started: its hardening stays'; kept; " +
+			"! grep $u /run/proofs",
+	},
+	{
+		"and the manager was reloaded meanwhile",
+		"Restart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c 'test ! -e /run/bad.reload || exit 1; exec sleep " +
+			"infinity'", "",
+		"systemctl daemon-reload; systemctl restart $u; sleep 2; systemctl daemon-reload; " +
+			"test ! -e /var/lib/temper/started/$u.service; touch /run/bad.reload; systemctl kill -s KILL $u; " +
+			"said 'has started with this hardening before\\|after it had started: its hardening stays'; " +
+			"others_are_done; systemctl reset-failed $u; systemctl start $u; " +
 			"said 'has started with this hardening before'; kept; ! grep $u /run/proofs",
 	},
 	{
