@@ -21,20 +21,13 @@ func shipped(t *testing.T) *profiles.Set {
 	return set
 }
 
-// notProvenAgain are profiles whose checks still pass where they can do nothing. To change them is to prove them again,
-// and their services need what a container of this machine does not give.
-var notProvenAgain = []string{"fail2ban", "haveged", "openvpn-server@", "samba", "varnish"}
-
 // TestLibrary holds what every profile that we ship promises.
 func TestLibrary(t *testing.T) {
 	set := shipped(t)
 	for _, p := range set.All() {
 		t.Run(p.Name, func(t *testing.T) {
 			for _, f := range lint.Profile(p, set) {
-				isKnown := f.ID == lint.IDWeakCheck || f.ID == lint.IDContainerSetup
-				if !isKnown || !slices.Contains(notProvenAgain, p.Name) {
-					t.Error(f)
-				}
+				t.Error(f)
 			}
 			data, err := fs.ReadFile(profiles.Library(), p.Name+".toml")
 			if err != nil || !strings.HasPrefix(string(data), "# ") {
