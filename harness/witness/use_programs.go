@@ -196,7 +196,20 @@ func ofWatched(m tables) asm.Instructions {
 		asm.FnMapLookupElem.Call(),
 		asm.JNE.Imm(asm.R0, 0, "out"),
 	)
-	return append(code, unlessSystemd()...)
+	code = append(code, unlessSystemd()...)
+	// systemd-executor(8) is started by its descriptor, and called after its number until it has named itself.
+	return append(code,
+		asm.LoadMem(asm.R1, asm.RFP, varComm, asm.Byte),
+		asm.JLT.Imm(asm.R1, '0', "named"),
+		asm.JGT.Imm(asm.R1, '9', "named"),
+		asm.LoadMem(asm.R1, asm.RFP, varComm+1, asm.Byte),
+		asm.JEq.Imm(asm.R1, 0, "out"),
+		asm.JLT.Imm(asm.R1, '0', "named"),
+		asm.JGT.Imm(asm.R1, '9', "named"),
+		asm.LoadMem(asm.R1, asm.RFP, varComm+2, asm.Byte),
+		asm.JEq.Imm(asm.R1, 0, "out"),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("named"),
+	)
 }
 
 // countUse counts what the key names.
