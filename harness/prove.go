@@ -19,6 +19,7 @@ import (
 	"temper/internal/hint"
 	"temper/internal/unit"
 	"temper/internal/verdict"
+	"temper/needs"
 	"temper/profiles"
 )
 
@@ -36,6 +37,10 @@ type Options struct {
 	// EarlierDemotions are those of an earlier proof of the unit. They stay where the checks to which they are owed
 	// show nothing this time.
 	EarlierDemotions []verdict.Demotion
+
+	// Used is what the unit was seen to use on this machine, as far as a person has accepted it.
+	// What is proven does not refuse it.
+	Used []needs.Need
 
 	WithoutWitness bool // search without the kernel witness
 }

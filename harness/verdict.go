@@ -14,7 +14,7 @@ import (
 
 // verdict runs the search and returns its result as a verdict. It returns an error if the search could not go on.
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
-	found, err := search.Run(ctx, r.input, r.series, r)
+	found, err := search.Run(ctx, r.input, r.series, r.Used, r)
 	v := verdict.Verdict{
 		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
 		Systemd: r.input.Version,

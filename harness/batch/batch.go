@@ -18,6 +18,7 @@ import (
 	"temper/harness/place"
 	"temper/internal/host"
 	"temper/internal/verdict"
+	"temper/needs"
 	"temper/profiles"
 )
 
@@ -157,6 +158,11 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 	if old, err := b.Store.Get(name); err == nil {
 		o.EarlierDemotions = old.Demotions
 	}
+	observed, err := needs.Store{Root: b.Root}.Get(name)
+	if err != nil {
+		b.Report.Warn(fmt.Errorf("what %s uses on this machine does not count: %w", name, err))
+	}
+	o.Used = observed.Accepted()
 	if where.Kind() == "container" {
 		o.NewPlace = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }
 	}

@@ -32,7 +32,8 @@ type candidate struct {
 	exceptionsUntried bool     // it was turned off without a search for exact exceptions
 	keptExceptions    []string // exceptions for what the place withholds; they are never removed
 
-	earlier *verdict.Demotion // of an earlier proof; it is never taken back
+	earlier *verdict.Demotion // of an earlier proof, or for what was used; it is never taken back
+	used    bool              // it is demoted for what was used on this machine
 	checks  []string          // the checks that fail without a step down
 }
 
@@ -58,6 +59,30 @@ func (c *candidate) keep(d verdict.Demotion) {
 	c.earlier, c.want = &d, d.Lines()
 	c.weaker = c.directive.Weaker(c.want, c.version)
 	c.evidence, c.checks = slices.Clone(d.Evidence), slices.Clone(d.Checks)
+}
+
+// allowUsed steps down for what was used on this machine.
+func (c *candidate) allowUsed(p blame.Proposal) {
+	if c.isOff() {
+		return
+	}
+	c.used = true
+	if len(p.Names) > 0 {
+		for _, n := range p.Names {
+			if !slices.Contains(c.keptExceptions, n) {
+				c.keptExceptions = append(c.keptExceptions, n)
+			}
+		}
+		c.addEvidence(p.Evidence)
+		return
+	}
+	from, evidence := c.from(), append(slices.Clone(c.evidence), p.Evidence)
+	c.stepDown(p.Refused)
+	c.failedAt = nil // no launch has failed
+	c.keep(verdict.Demotion{
+		Directive: c.directive.Name, From: from, To: verdict.Join(c.lines()), Evidence: evidence,
+	})
+	c.level = 0
 }
 
 // owe notes which checks failed in a launch because of the candidate.
@@ -201,6 +226,8 @@ func (c *candidate) isTriedWhole() bool {
 
 func (c *candidate) reason() string {
 	switch {
+	case c.used && c.earlier != nil:
+		return "a stronger value would refuse what was used on this machine"
 	case c.earlier != nil:
 		return strings.TrimSuffix(c.earlier.Reason, unjudged) + unjudged
 	case c.untried:

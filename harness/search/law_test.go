@@ -35,7 +35,7 @@ func TestSearchLaws(t *testing.T) {
 		groups := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom(hardestNames()), 1, 3, rapid.ID), 0,
 			4).Draw(t, "groups")
 		f := &fake{breaks: breaking(groups)}
-		s := newSearch(input(hardest), f, f)
+		s := newSearch(input(hardest), f, nil, f)
 		found, err := s.run(t.Context())
 		if err != nil {
 			t.Fatal(err)

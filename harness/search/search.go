@@ -24,6 +24,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/verdict"
+	"temper/needs"
 )
 
 // A Trier launches a service.
@@ -65,9 +66,12 @@ var ErrFlaky = errors.New("trials of the same drop-in disagree")
 var ErrBroken = errors.New("it fails without any hardening")
 
 // Run searches for the strongest part of a plan that a service survives. The error wraps [ErrBroken] or [ErrFlaky], or
-// comes from the Trier.
-func Run(ctx context.Context, in generator.Input, files blame.Files, trier Trier) (Outcome, error) {
-	return newSearch(in, files, trier).run(ctx)
+// comes from the Trier. What is in used was seen on this machine and a person has accepted it: nothing that is found
+// refuses it.
+func Run(
+	ctx context.Context, in generator.Input, files blame.Files, used []needs.Need, trier Trier,
+) (Outcome, error) {
+	return newSearch(in, files, used, trier).run(ctx)
 }
 
 // A search is one call of [Run].
@@ -80,6 +84,7 @@ type search struct {
 	batches    []batch           // steps that were taken together
 	last       blamed            // the last culprit that no evidence named
 	leftOut    map[string]string // see [Outcome]
+	used       []needs.Need      // see [Run]
 }
 
 // blamed is a candidate, and the failure for which it was stepped down.
@@ -88,10 +93,10 @@ type blamed struct {
 	failure   verdict.Evidence
 }
 
-func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
+func newSearch(in generator.Input, files blame.Files, used []needs.Need, trier Trier) *search {
 	s := &search{
 		input: in, service: blame.NewService(in, files), trier: trier, attempts: newAttempts(in, trier),
-		candidates: candidates(in), leftOut: map[string]string{},
+		candidates: candidates(in), leftOut: map[string]string{}, used: used,
 	}
 	saved := savings(in)
 	slices.SortStableFunc(s.candidates, func(a, b *candidate) int {
@@ -102,7 +107,7 @@ func newSearch(in generator.Input, files blame.Files, trier Trier) *search {
 
 func (s *search) run(ctx context.Context) (Outcome, error) {
 	for _, phase := range []func(context.Context) error{
-		s.attempts.baseline, s.keepEarlier, s.leaveOutUntried, s.descend, s.putBackAll, s.leaveOutUnwanted,
+		s.attempts.baseline, s.keepEarlier, s.leaveOutUntried, s.allowUsed, s.descend, s.putBackAll, s.leaveOutUnwanted,
 	} {
 		if err := phase(ctx); err != nil {
 			return Outcome{}, err
@@ -174,6 +179,17 @@ func (s *search) leaveOutUntried(context.Context) error {
 				}
 			}
 			c.addEvidence(p.Evidence)
+		}
+	}
+	return nil
+}
+
+// allowUsed makes sure that no directive refuses what was used on this machine: by exact exceptions where there are
+// some, else by the strongest value that does not refuse it. No trial takes that back.
+func (s *search) allowUsed(context.Context) error {
+	for _, n := range s.used {
+		for _, p := range s.service.Needed(n, applied(s.candidates)) {
+			s.candidate(p.Directive).allowUsed(p)
 		}
 	}
 	return nil

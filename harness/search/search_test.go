@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,9 +19,11 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/refusal"
 	"temper/internal/unit"
 	"temper/internal/values"
 	"temper/internal/verdict"
+	"temper/needs"
 	"temper/profiles"
 )
 
@@ -58,6 +61,7 @@ type fake struct {
 	baselines []trial.Result
 	confined  confine.Confinement // of the stand-in
 	root      host.Root
+	used      []needs.Need
 }
 
 func (f *fake) Try(_ context.Context, plan generator.Plan, _ Patience) (trial.Result, error) {
@@ -90,7 +94,9 @@ func (*fake) ExistedAtStart(string) bool { return true }
 
 func (f *fake) run() (Outcome, error) { return f.prove(input(hardest)) }
 
-func (f *fake) prove(in generator.Input) (Outcome, error) { return Run(context.Background(), in, f, f) }
+func (f *fake) prove(in generator.Input) (Outcome, error) {
+	return Run(context.Background(), in, f, f.used, f)
+}
 
 // lines returns the assignments of a directive in a plan; nil if there are none.
 func lines(plan generator.Plan, name string) []string {
@@ -235,7 +241,7 @@ func TestRunUnjudged(t *testing.T) {
 		{"a place that goes away in the search", []trial.Result{good, bad}, gone, ""},
 	} {
 		s := &script{results: tt.results, err: gone}
-		_, err := Run(context.Background(), input(hardest), s, s)
+		_, err := Run(context.Background(), input(hardest), s, nil, s)
 		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -255,7 +261,7 @@ func TestRunGone(t *testing.T) {
 	}
 	for n := range whole.launches {
 		f := &mortal{fake: fake{breaks: breaks}, lives: n, err: gone}
-		if _, err := Run(context.Background(), input(hardest), f, f); !errors.Is(err, gone) {
+		if _, err := Run(context.Background(), input(hardest), f, nil, f); !errors.Is(err, gone) {
 			t.Errorf("after %d launches: %v", n, err)
 		}
 	}
@@ -623,5 +629,54 @@ func TestEarlier(t *testing.T) {
 	text := found.Plan.Text()
 	if !strings.Contains(text, "ProtectSystem=full\n") || !strings.Contains(text, "ProtectHome=yes") {
 		t.Error(text)
+	}
+}
+
+// TestUsed: what was used on this machine is allowed before the first hardened launch, by exact exceptions where there
+// are some, and no launch takes it back, although the service seems to work without.
+func TestUsed(t *testing.T) {
+	seen := func(kind refusal.Kind, subject string) needs.Need {
+		day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		return needs.Need{
+			Kind: kind, Subject: subject, Program: "web", Count: 14, First: day, Last: day, Accepted: true,
+		}
+	}
+	for _, tt := range []struct {
+		used needs.Need
+		want map[string]string
+	}{
+		{seen(refusal.PathReadOnly, "/srv/web/"), map[string]string{"ReadWritePaths": "/srv/web"}},
+		{seen(refusal.PathReadOnly, "/srv/web/file"), map[string]string{"ReadWritePaths": "/srv/web"}},
+		{seen(refusal.PathReadOnly, "/tmp/file"), map[string]string{}}, // PrivateTmp= gives it a directory
+		{seen(refusal.PathHidden, "/home/web/x"), map[string]string{"ProtectHome": "read-only"}},
+		{seen(refusal.Personality, "0x8"), map[string]string{"LockPersonality": "off"}},
+		{seen(refusal.Family, "AF_UNIX"), map[string]string{}},
+	} {
+		t.Run(tt.used.String(), func(t *testing.T) {
+			f := &fake{
+				breaks: func(generator.Plan) bool { return false },
+				root:   host.At(t.TempDir()), used: []needs.Need{tt.used},
+			}
+			if err := os.MkdirAll(f.root.Dir()+"/srv/web", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			found, err := f.prove(input(hardest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if f.launches != 2 {
+				t.Errorf("%d launches, want 2", f.launches)
+			}
+			const evidence = `14 times, last on 2026-03-01`
+			for _, d := range found.Demotions {
+				if len(d.Evidence) != 1 || d.Evidence[0].Kind != "used" ||
+					!strings.Contains(d.Evidence[0].Text, evidence) {
+					t.Errorf("evidence %v", d.Evidence)
+				}
+			}
+		})
 	}
 }

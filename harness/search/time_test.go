@@ -47,7 +47,7 @@ func TestRunSlowMachine(t *testing.T) {
 		{"every launch", func(int, generator.Plan) bool { return true }, nil, 3},
 	} {
 		f := &slow{fake: fake{breaks: func(generator.Plan) bool { return false }, show: tt.show}, isSlow: tt.isSlow}
-		found, err := Run(t.Context(), input(hardest), f, f)
+		found, err := Run(t.Context(), input(hardest), f, nil, f)
 		if err != nil || len(found.Demotions) > 0 || f.launches > tt.most {
 			t.Errorf("%s: %d launches, demoted %v, %v", tt.name, f.launches, brief(found.Demotions), err)
 		}
