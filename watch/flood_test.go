@@ -223,7 +223,7 @@ func TestFlood(t *testing.T) {
 	}
 	sum := log.Summary()
 	t.Logf("%d KiB; %d refusals of %d calls, %d missed, %d lost", peak, len(log.Refusals), sum.Calls, log.Missed, lost)
-	if peak > mostMemory {
+	if peak > mostMemory && !withRace {
 		t.Errorf("the watch had %d KiB, want %d at most", peak, mostMemory)
 	}
 	if all := sum.Calls + log.Missed + lost; all < many {
