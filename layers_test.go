@@ -44,7 +44,11 @@ var layers = [][]string{
 	{"harness/place/hostcopy", "harness/place/nspawn"},
 	{"harness/place", "harness/witness", "harness/attach", "harness/proc"},
 	{"harness/proc/proctest"},
-	{"harness/check", "harness/observe", "harness/confine", "harness/lock", "harness/clone", "needs/recorder"},
+	{
+		"harness/check", "harness/observe", "harness/confine", "harness/probe", "harness/lock", "harness/clone",
+		"needs/recorder",
+	},
+	{"harness/filechanges"},
 	{"harness/trial"},
 	{"harness/blame", "harness/usage"},
 	{"harness/search", "harness/servicedata"},

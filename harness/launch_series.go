@@ -16,6 +16,7 @@ import (
 	"temper/harness/search"
 	"temper/harness/trial"
 	"temper/harness/usage"
+	"temper/harness/witness"
 	"temper/internal/host"
 	"temper/internal/scarce"
 	"temper/internal/unit"
@@ -44,6 +45,7 @@ type series struct {
 	noWitness   error               // why there is no witness; nil while there is one
 	leftOnHost  []string            // what the first launch made on the host and the next boot removes
 
+	noProbes         bool // a client ends the service, so it is only asked by its checks
 	disableOriginals bool // nothing may start the service itself during a trial
 }
 
@@ -102,9 +104,13 @@ func (s *series) launcher() trial.Launcher {
 
 // launch launches the service once under a plan. It returns an error only if the launch says nothing about the service:
 // the place has ended, or ctx has. If another unit starts the service itself meanwhile, launch disables the originals
-// and tries once more.
+// and tries once more; and if a client that only asks ends the service, nothing but its checks asks it from then on.
 func (s *series) launch(ctx context.Context, plan generator.Plan) (trial.Result, error) {
 	result, err := s.launchOnce(ctx, plan)
+	if err == nil && result.EndedByProbe {
+		s.noProbes = true
+		result, err = s.launchOnce(ctx, plan)
+	}
 	if !errors.Is(err, trial.ErrOriginalStarted) || s.disableOriginals {
 		return result, err
 	}
@@ -136,7 +142,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	factor := s.limitsFactor()
 	result, err := s.launcher().Launch(ctx, trial.Request{
 		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
-		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(),
+		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(), NoProbes: s.noProbes,
 	})
 	if err = errors.Join(err, s.noteWitness(result.NoWitness)); err != nil {
 		return result, err
@@ -185,6 +191,15 @@ func (s *series) observedBaselines() observe.Baselines {
 	var list observe.Baselines
 	for _, b := range s.baselines {
 		list = append(list, b.Seen)
+	}
+	return list
+}
+
+// refusedToBaselines returns what the kernel refused in each launch without hardening.
+func (s *series) refusedToBaselines() []witness.Record {
+	var list []witness.Record
+	for _, b := range s.baselines {
+		list = append(list, b.Refused)
 	}
 	return list
 }

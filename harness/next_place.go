@@ -12,11 +12,11 @@ import (
 	"temper/harness/proc"
 )
 
-// Made lists what a launch without hardening has made permanently, such as a database or a key. If there is anything,
-// each further launch gets its own place, in which the service never ran: the sandbox may refuse exactly the call that
-// makes it, and the next start of the service on the machine must make it again. On the host there is no other place,
-// so Made only notes what the first launch left. Files of users as whom only other services of the place run are not
-// the service's.
+// Made lists what a launch without hardening has made or removed permanently, such as a database or a key. If there is
+// anything, each further launch gets its own place, in which the service never ran: the sandbox may refuse exactly the
+// call that makes it, and the next start of the service on the machine must make it again. On the host there is no
+// other place, so Made only notes what the first launch left. Files of users as whom only other services of the place
+// run are not the service's.
 func (s *series) Made(users map[uint32]bool) ([]string, error) {
 	if s.current.Kind() == "host" && s.launches == 1 {
 		var err error
@@ -30,7 +30,7 @@ func (s *series) Made(users map[uint32]bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	made = s.current.withoutFilesOfOthers(made, users)
+	made = append(s.current.withoutFilesOfOthers(made, users), s.removed()...)
 	now, err := s.current.KernelState()
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if now[name] != s.current.kernelState[name] {
@@ -61,6 +61,18 @@ func (p readyPlace) withoutFilesOfOthers(names []string, own map[uint32]bool) []
 		owner, ok := info.Sys().(*syscall.Stat_t)
 		return ok && others[owner.Uid]
 	})
+}
+
+// removed lists the files that setup had made and the service has removed. A directory that is empty after a boot does
+// not count.
+func (s *series) removed() []string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(s.current.files)) {
+		if s.current.files[name].Exists && !place.IsVolatile(name) && !s.current.FileState(name).Exists {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // useFreshPlace makes sure that the service has never run where the next launch is made. Meanwhile it boots the place

@@ -15,9 +15,10 @@ import (
 // readyPlace is a place that is prepared for launches of the service.
 type readyPlace struct {
 	*place.Place
-	own           bool              // the series has booted the place and must close it
-	began         time.Time         // when the place was ready for the first launch
-	kernelState   map[string]string // of the place at that time; nil if no other place can be booted
+	own           bool                       // the series has booted the place and must close it
+	began         time.Time                  // when the place was ready for the first launch
+	kernelState   map[string]string          // of the place at that time; nil if no other place can be booted
+	files         map[string]place.FileState // of the place at that time; nil if no other place can be booted
 	activation    clone.Activation
 	sharesBusName bool // see clone.Clone
 	disabled      bool // the originals are disabled
@@ -33,6 +34,9 @@ func (s *series) prepare(ctx context.Context) (err error) {
 	}
 	if s.newPlace != nil {
 		if s.current.kernelState, err = s.current.KernelState(); err != nil {
+			return err
+		}
+		if s.current.files, err = s.current.FileStates(); err != nil {
 			return err
 		}
 	}

@@ -61,7 +61,7 @@ func (r *run) launch(ctx context.Context, plan generator.Plan) (trial.Result, er
 		}
 	}
 	if r.Trial != nil {
-		r.Trial(t.Record(r.series.launches))
+		r.Trial(t.Record(r.series.launches, r.series.refusedToBaselines()...))
 	}
 	return t, nil
 }

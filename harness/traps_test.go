@@ -29,6 +29,8 @@ import (
 const (
 	traps = "../testdata/traps/*.txtar"
 	kinds = "../testdata/kinds/*.txtar"
+
+	damage = "../testdata/damage/*.txtar"
 )
 
 // blindTrees are the trees on which the traps are proven without the witness. Such a search does the same with every
@@ -55,6 +57,10 @@ var kindTrees = flag.String("kinds", "trixie", "trees on which every kind of ser
 // TestSystemdKinds proves services of every kind that systemd knows, testdata/kinds. Each service checks itself that it
 // runs as its unit says.
 func TestSystemdKinds(t *testing.T) { proveAll(t, kinds, strings.Split(*kindTrees, ","), false) }
+
+// TestSystemdDamage proves services that go on under hardening and do less, testdata/damage: no check sees it, and only
+// the comparison with the service without hardening does.
+func TestSystemdDamage(t *testing.T) { proveAll(t, damage, []string{"trixie"}, false) }
 
 var every = flag.Bool("every", false, "prove every trap on every tree")
 

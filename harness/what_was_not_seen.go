@@ -22,11 +22,7 @@ import (
 
 // advisories lists damage to a proven service that no check noticed, and what the trials could not show.
 func (r *run) advisories(found search.Outcome) []verdict.Evidence {
-	service, last := blame.NewService(r.input, r.series), found.Result
-	var baselines []witness.Record
-	for _, b := range r.series.baselines {
-		baselines = append(baselines, b.Refused)
-	}
+	service, last, baselines := blame.NewService(r.input, r.series), found.Result, r.series.refusedToBaselines()
 	return slices.Concat(
 		last.Warnings,
 		service.Unnoticed(service.NewRefusals(last.Refused, baselines...), found.Applied),

@@ -36,7 +36,8 @@
 //	restart = true       # stop and start again, then check again; default false
 //	setup   = ["..."]    # shell command lines, run by root in each place before the first trial; after those of the base
 //	container_setup = ["..."] # the same, run only in containers, which are thrown away; after those of setup
-//	like_baseline = true # compare sockets, processes, exit codes and log with the baseline; default true
+//	like_baseline = true # compare sockets, processes, files, mounts, exits and log with the baseline; default true
+//	expect  = ["/run/nginx.pid"] # differences that are meant: patterns of paths, or parts of lines of the log
 //	state   = "keep"     # or "restore": trials on the host write to copies of the service's data directories; default keep
 //	exposure = 2.0       # --strict fails where the hardened service keeps more; default none
 //

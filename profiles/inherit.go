@@ -153,7 +153,7 @@ func union(a, b []string) []string {
 }
 
 // take replaces the keys that from sets. Commands of setup are appended, since inherited checks need those of their
-// profile.
+// profile, and so are the differences that are meant.
 func (p *Prove) take(from Prove, set map[string]bool) {
 	if set["settle"] {
 		p.Settle = from.Settle
@@ -178,6 +178,7 @@ func (p *Prove) take(from Prove, set map[string]bool) {
 	}
 	p.Setup = append(p.Setup, from.Setup...)
 	p.ContainerSetup = append(p.ContainerSetup, from.ContainerSetup...)
+	p.Expect = union(p.Expect, from.Expect)
 }
 
 // sameDirectory finds what a file outside the search path extends: files in its directory, then the profiles of a set.

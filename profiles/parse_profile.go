@@ -29,7 +29,8 @@ var (
 		"description", "units", "extends", "apply", "secrets", "secrets_for", "service", "prove", "check",
 	}
 	proveKeys = []string{
-		"settle", "timeout", "reload", "restart", "setup", "container_setup", "like_baseline", "state", "exposure",
+		"settle", "timeout", "reload", "restart", "setup", "container_setup", "like_baseline", "expect",
+		"state", "exposure",
 	}
 	states = []string{StateKeep, StateRestore}
 )
@@ -42,10 +43,15 @@ func homeOf(key string) string {
 		return "under [service]"
 	case slices.Contains(topKeys, key):
 		return "at the top, above the first [table]"
-	case slices.Contains(proveKeys, key) && key != "timeout":
+	case isOnlyOfProve(key):
 		return "under [prove]"
 	}
 	return ""
+}
+
+// isOnlyOfProve reports whether a key belongs to [prove] and to no other table.
+func isOnlyOfProve(key string) bool {
+	return slices.Contains(proveKeys, key) && key != "timeout" && key != "expect"
 }
 
 // where describes for a message where a path of the document is.
@@ -300,7 +306,7 @@ func (t table) notADirective(name string) {
 		fix = "write " + old
 	case foreign(name):
 		id, message, fix = IDNotSandboxing, "is no sandboxing directive", "set it in a drop-in of your own"
-	case slices.Contains(topKeys, name) || slices.Contains(proveKeys, name) && name != "timeout":
+	case slices.Contains(topKeys, name) || isOnlyOfProve(name):
 		id, message = IDMisplacedKey, "does not belong here but "+homeOf(name)
 	case near != "":
 		fix = "write " + near
@@ -358,6 +364,7 @@ func (o *own) readProve(t table) {
 		Restart:      t.bool("restart", d.Restart),
 		Setup:        t.texts("setup"),
 		LikeBaseline: t.bool("like_baseline", d.LikeBaseline),
+		Expect:       t.expected("expect"),
 		State:        t.choice("state", states, d.State),
 		Exposure:     t.score("exposure"),
 
@@ -367,4 +374,18 @@ func (o *own) readProve(t table) {
 	for key := range t.values {
 		o.prove[key] = true
 	}
+}
+
+// expected reads the differences from the baseline that are meant.
+func (t table) expected(key string) []string {
+	list := t.texts(key)
+	for i, text := range list {
+		_, err := path.Match(text, "")
+		if text == "" || strings.HasPrefix(text, "/") && (err != nil || path.Clean(text) != text || text == "/") {
+			t.report(IDBadText, tomlpos.Element(tomlpos.Child(t.path, key), i),
+				"write a path without . and .., in which * and ? may stand for a part of one name, or a part of a line",
+				"[prove] %s: %q is neither a pattern of a path nor a part of a line of the log", key, text)
+		}
+	}
+	return list
 }

@@ -45,6 +45,7 @@ type Prove struct {
 	Restart      bool          // stop and start it again, then check again
 	Setup        []string      // shell command lines for /bin/sh -c, run by root in the place before the first trial
 	LikeBaseline bool          // compare each hardened trial with the baseline
+	Expect       []string      // the differences from it that are meant: patterns of paths, and parts of log lines
 	State        string        // [StateKeep] or [StateRestore]: what becomes of the service's data directories
 	Exposure     float64       // the most that the hardened service may have; 0 sets no limit
 

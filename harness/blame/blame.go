@@ -6,6 +6,7 @@
 package blame
 
 import (
+	"temper/harness/observe"
 	"temper/harness/witness"
 	"temper/internal/verdict"
 )
@@ -16,6 +17,8 @@ type Seen struct {
 	Exit    string           // systemd's name of the exit status, such as "NAMESPACE"; empty if the service chose it
 	Failure verdict.Evidence // the first failure
 	Log     []string         // what the service logged
+
+	Differences []observe.Difference // from the launches without hardening
 }
 
 // A symptom is a sign that something was refused, with the restrictions that may have caused it, the likeliest first.
@@ -25,13 +28,16 @@ type symptom struct {
 }
 
 // Causes proposes steps down that the evidence of a failed launch suggests. It reads what the kernel refused; if that
-// explains nothing, what systemd failed to set up; and if that explains nothing either, the paths in the log. It
-// proposes nothing if there is no explanation.
+// explains nothing, what systemd failed to set up; then what differs from the launches without hardening; and last the
+// paths in the log. It proposes nothing if there is no explanation.
 func (s Service) Causes(seen Seen, plan []Applied) []Proposal {
 	if found := s.proposals(deniedSymptoms(seen.Refused), plan); len(found) > 0 {
 		return found
 	}
 	if found := s.setupProposals(seen, plan); len(found) > 0 {
+		return found
+	}
+	if found := s.proposals(differenceSymptoms(seen.Differences), plan); len(found) > 0 {
 		return found
 	}
 	return s.proposals(s.loggedSymptoms(seen.Log), plan)

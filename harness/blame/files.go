@@ -104,6 +104,9 @@ var kernelFiles = regexp.MustCompile(`^/(proc|sys|dev)/`)
 // makes the file. If the path did not exist before the first launch, it is the nearest directory that did: after a boot
 // the service must create the rest again. It is empty instead of "/", since that exception would leave no protection.
 func (s Service) writable(file string) string {
+	if own := "/sys/fs/cgroup" + s.input.Unit.ControlGroup(); host.Below(own, file) {
+		return own // systemd makes it before the service starts
+	}
 	dir := path.Dir(file)
 	info, err := s.files.Root().Stat(path.Join("/", s.root, file))
 	switch there := err == nil && (kernelFiles.MatchString(file) || s.existedAtStart(file)); {

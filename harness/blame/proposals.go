@@ -46,7 +46,7 @@ func (s Service) proposals(symptoms []symptom, plan []Applied) []Proposal {
 // have some, else a step to a weaker value.
 func (s Service) proposal(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
 	p := Proposal{Directive: a.Directive, Evidence: why}
-	if r.Kind == refusal.PathReadOnly || r.Kind == refusal.PathHidden {
+	if slices.Contains([]refusal.Kind{refusal.PathReadOnly, refusal.PathHidden, refusal.MountHidden}, r.Kind) {
 		p.Refused = r
 	}
 	if d, names := s.exception(a, r); len(names) > 0 {

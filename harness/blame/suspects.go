@@ -47,6 +47,9 @@ func StartsUnprivileged(u *unit.Unit) bool {
 
 // Refuses reports whether a directive with the assignments lines can cause a restriction.
 func Refuses(d *directive.Directive, lines []string, r witness.Restriction, version int) bool {
+	if r.Kind == refusal.MountHidden {
+		return mounts(d) || len(d.PathsOf(lines)) > 0 // each gives the service mounts of its own
+	}
 	if !slices.Contains(d.Refuses, r.Kind) {
 		return false
 	}

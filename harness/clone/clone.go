@@ -111,7 +111,8 @@ func (c Clone) SocketNames(stem string) []string {
 }
 
 // Files returns the files of the clone, by their names below [Dir]. They contain the text of the unit and its sockets
-// in the order in which systemd reads it, with the names of the original expanded, and temper's drop-in.
+// in the order in which systemd reads it, with the names of the original expanded, and temper's drop-in. In both, paths
+// that are named after the running unit are named after the clone.
 func (c Clone) Files(stem, dropin string) map[string]string {
 	service := c.Service(stem)
 	early, late := c.text(c.Unit, "Service")
@@ -126,11 +127,11 @@ func (c Clone) Files(stem, dropin string) map[string]string {
 		late = append(late, slice)
 	}
 	files := map[string]string{
-		service + ".d/" + EarlyDropin: unit.Text(early),
-		service + ".d/" + LateDropin:  unit.Text(late),
+		service + ".d/" + EarlyDropin: c.inOwnPaths(unit.Text(early), stem),
+		service + ".d/" + LateDropin:  c.inOwnPaths(unit.Text(late), stem),
 	}
 	if dropin != "" {
-		files[service+".d/"+generator.Dropin] = dropin
+		files[service+".d/"+generator.Dropin] = c.inOwnPaths(dropin, stem)
 	}
 	if c.ForEachConnection() {
 		files[service] = "# The template of a trial; its text is in the drop-ins.\n"

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,41 +18,62 @@ type Baselines []Launch
 
 // Missing says, sorted, what a hardened service lacks in a phase and every launch without hardening had. For a service
 // that systemd restarts also without hardening it returns nothing, since a snapshot of it means little.
-func (b Baselines) Missing(phase string, s Snapshot) []string {
+func (b Baselines) Missing(phase string, s Snapshot) []Difference {
 	if b.isRestarted() {
 		return nil
 	}
-	var missing []string
+	var missing []Difference
+	add := func(format string, args ...any) {
+		missing = append(missing, Difference{Text: fmt.Sprintf(format, args...)})
+	}
 	for _, socket := range b.Sockets(phase) {
 		if !s.Sockets[socket] {
-			missing = append(missing, fmt.Sprintf("does not listen on %s, as it does without hardening", socket))
+			add("does not listen on %s, as it does without hardening", socket)
 		}
 	}
 	for _, process := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.Processes }) {
 		if !s.Processes[process] {
-			missing = append(missing, fmt.Sprintf("does not run %s, as it does without hardening", process))
+			add("does not run %s, as it does without hardening", process)
 		}
 	}
 	for _, name := range b.inAll(phase, Snapshot.lineage) {
 		process, _, _ := strings.Cut(name, " of ")
 		want := b.requiredAges(phase, name)
-		text := ""
 		switch stay := countStaying(s.Ages[name], want); {
 		case stay == len(want) || !s.Processes[process]:
 			continue
 		case stay == 0:
-			text = fmt.Sprintf("does not keep %s running, as it does without hardening", name)
+			add("does not keep %s running, as it does without hardening", name)
 		default:
-			text = fmt.Sprintf("keeps only %d %s running, without hardening %d", stay, name, len(want))
+			add("keeps only %d %s running, without hardening %d", stay, name, len(want))
 		}
-		missing = append(missing, text)
 	}
 	for _, state := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.States }) {
 		if !s.States[state] {
-			missing = append(missing, fmt.Sprintf("is %s, without hardening %s", join(s.States), state))
+			add("is %s, without hardening %s", join(s.States), state)
 		}
 	}
-	return missing
+	return append(missing, b.compareMounts(phase, s)...)
+}
+
+// compareMounts compares what the service has mounted and unmounted for everybody.
+func (b Baselines) compareMounts(phase string, s Snapshot) []Difference {
+	var list []Difference
+	add := func(mount, format string) {
+		_, at, _ := strings.Cut(mount, " at ")
+		list = append(list, Difference{Kind: Mounted, Text: fmt.Sprintf(format, mount), Path: at})
+	}
+	for _, mount := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.Mounted }) {
+		if !s.Mounted[mount] {
+			add(mount, "does not mount %s where others see it, as it does without hardening")
+		}
+	}
+	for _, mount := range b.inAll(phase, func(s Snapshot) map[string]bool { return s.Unmounted }) {
+		if !s.Unmounted[mount] {
+			add(mount, "does not unmount %s where others see it, as it does without hardening")
+		}
+	}
+	return list
 }
 
 // Sockets lists the sockets on which every launch listened in a phase, sorted.
@@ -138,36 +160,109 @@ func (b Baselines) inAll(phase string, what func(Snapshot) map[string]bool) []st
 	return slices.Sorted(maps.Keys(all))
 }
 
-// NewError is the beginning of a difference that is an error in the log which no launch without hardening has.
-const NewError = "logs an error that it does not log without hardening: "
-
-// Differences says, sorted, how a hardened launch differs from all launches without hardening.
-func (b Baselines) Differences(l Launch) []string {
+// Differences says how a hardened launch differs from all launches without hardening, each difference once. It leaves
+// out what the profile of the launch means.
+func (b Baselines) Differences(l Launch) []Difference {
 	if len(b) == 0 {
 		return nil
 	}
-	var list []string
+	var list []Difference
 	for _, phase := range slices.Sorted(maps.Keys(l.Phases)) {
-		for _, text := range b.Missing(phase, l.Phases[phase]) {
-			list = append(list, phase+": "+text)
+		for _, d := range b.Missing(phase, l.Phases[phase]) {
+			d.Text = phase + ": " + d.Text
+			list = append(list, d)
 		}
+	}
+	list = append(list, b.compareEnds(l)...)
+	for _, phase := range slices.Sorted(maps.Keys(l.Files)) {
+		for _, d := range b.CompareFiles(phase, l.Files[phase]) {
+			if !slices.Contains(list, d) {
+				list = append(list, d)
+			}
+		}
+	}
+	list = append(list, b.compareAnswers(l)...)
+	list = append(list, b.compareLines(l)...)
+	return slices.DeleteFunc(list, func(d Difference) bool { return d.isMeant(l.Expected) })
+}
+
+// compareEnds compares how commands ended, and how often the service was restarted.
+func (b Baselines) compareEnds(l Launch) []Difference {
+	var list []Difference
+	add := func(format string, args ...any) {
+		list = append(list, Difference{Text: fmt.Sprintf(format, args...)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Ends)) {
 		end := l.Ends[name]
 		if want := b.ends(name); len(want) > 0 && end != endedWell && !slices.Contains(want, end) {
-			usual := strings.Join(want, " or ")
-			list = append(list, fmt.Sprintf("%s ended with %s, without hardening with %s", name, end, usual))
-		}
-	}
-	for _, text := range slices.Sorted(maps.Keys(l.Errors)) {
-		if !slices.ContainsFunc(b, func(b Launch) bool { return b.Errors[text] != "" }) {
-			list = append(list, NewError+l.Errors[text])
+			add("%s ended with %s, without hardening with %s", name, end, strings.Join(want, " or "))
 		}
 	}
 	if l.Restarts > 0 && !slices.ContainsFunc(b, func(b Launch) bool { return b.Restarts > 0 }) {
-		list = append(list, fmt.Sprintf("was restarted %d times, without hardening never", l.Restarts))
+		add("was restarted %d times, without hardening never", l.Restarts)
 	}
 	return list
+}
+
+// compareAnswers says what is answered to probes otherwise than in all launches without hardening.
+func (b Baselines) compareAnswers(l Launch) []Difference {
+	var list []Difference
+	for _, name := range slices.Sorted(maps.Keys(b[0].Answers)) {
+		facts := b.facts(name)
+		now, asked := l.Answers[name]
+		if !asked {
+			continue // it does not listen, which is told already
+		}
+		for _, about := range slices.Sorted(maps.Keys(facts)) {
+			if now[about] != facts[about] {
+				text := fmt.Sprintf("%s answers a client, asked for %s: %s; without hardening: %s",
+					name, about, cmp.Or(now[about], "nothing"), facts[about])
+				list = append(list, Difference{Kind: Answered, Text: text})
+			}
+		}
+	}
+	return list
+}
+
+// facts are what all launches answered alike to a probe.
+func (b Baselines) facts(name string) Facts {
+	all := maps.Clone(b[0].Answers[name])
+	for _, l := range b[1:] {
+		maps.DeleteFunc(all, func(about, fact string) bool { return l.Answers[name][about] != fact })
+	}
+	return all
+}
+
+// Greeting lists the sockets that greeted a client in a launch without hardening, or did anything else but wait.
+func (b Baselines) Greeting() []string {
+	var names []string
+	for _, l := range b {
+		for name, facts := range l.Answers {
+			if facts["a greeting"] != "none" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// compareLines lists what is logged and no launch without hardening logs, errors first.
+func (b Baselines) compareLines(l Launch) []Difference {
+	var failures, others []Difference
+	for _, key := range slices.Sorted(maps.Keys(l.Lines)) {
+		line := l.Lines[key]
+		isKnown := func(b Launch) bool { _, known := b.Lines[key]; return known }
+		switch {
+		case slices.ContainsFunc(b, isKnown):
+		case line.IsError:
+			text := "logs an error that it does not log without hardening: " + line.Text
+			failures = append(failures, Difference{Kind: Logged, Text: text, Line: line.Text})
+		default:
+			text := "logs what it does not log without hardening: " + line.Text
+			others = append(others, Difference{Kind: NewLine, Text: text, Line: line.Text})
+		}
+	}
+	return append(failures, others...)
 }
 
 // ends lists how a command ended without hardening.

@@ -50,11 +50,19 @@ func TestBaselinesMissing(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, whileRunning(tc.base).Missing("running", tc.got)); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(whileRunning(tc.base).Missing("running", tc.got))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+func texts(differences []Difference) []string {
+	var list []string
+	for _, d := range differences {
+		list = append(list, d.Text)
+	}
+	return list
 }
 
 // whileRunning returns launches without hardening with one snapshot each.
@@ -78,7 +86,7 @@ func TestBaselinesAges(t *testing.T) {
 		500 * time.Millisecond: nil,
 		300 * time.Millisecond: {"does not keep nginx of nginx running, as it does without hardening"},
 	} {
-		if diff := cmp.Diff(want, base.Missing("running", aged(time.Second, child))); diff != "" {
+		if diff := cmp.Diff(want, texts(base.Missing("running", aged(time.Second, child)))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", child, diff)
 		}
 	}
@@ -120,7 +128,7 @@ func TestBaselinesNumbers(t *testing.T) {
 		{"not in one baseline", []Snapshot{four, workers()}, workers(), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, whileRunning(tc.base).Missing("running", tc.got)); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(whileRunning(tc.base).Missing("running", tc.got))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -145,7 +153,9 @@ func TestBaselinesDifferences(t *testing.T) {
 	of := func(s systemd.Service, messages ...string) Launch {
 		l := NewLaunch()
 		l.AddEnds(s)
-		l.AddErrors(messages...)
+		for _, m := range messages {
+			l.AddLine(m, false)
+		}
 		return l
 	}
 	stopped, reset := systemd.Service{
@@ -201,7 +211,7 @@ func TestBaselinesDifferences(t *testing.T) {
 		{"nothing to compare with", nil, of(broken, "denied"), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, tc.base.Differences(tc.got)); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(tc.base.Differences(tc.got))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

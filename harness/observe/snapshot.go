@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"temper/harness/proc"
@@ -22,10 +23,13 @@ type Unit struct {
 
 // A Snapshot is what a running service looks like at one moment.
 type Snapshot struct {
-	Sockets   map[string]bool // where others reach it: "tcp 0.0.0.0:80", "unix /run/x.sock"
-	Processes map[string]bool // names, as the kernel has them in comm
-	States    map[string]bool // of its units
-	Busy      bool            // a process of the service runs, or waits for a processor
+	Sockets   map[string]bool   // where others reach it: "tcp 0.0.0.0:80", "unix /run/x.sock"
+	Addresses map[string]string // of the sockets that everybody in the place can reach, by their names in Sockets
+	Processes map[string]bool   // names, as the kernel has them in comm
+	States    map[string]bool   // of its units
+	Mounted   map[string]bool   // what it has mounted for everybody: "tmpfs at /mnt"
+	Unmounted map[string]bool   // what it has unmounted for everybody
+	Busy      bool              // a process of the service runs, or waits for a processor
 	// Ages are the ages of the processes, the oldest first, by name and parent: "worker of master".
 	Ages map[string][]time.Duration
 	At   time.Time // when reading began: on a busy machine it takes a while
@@ -33,8 +37,9 @@ type Snapshot struct {
 
 func newSnapshot() Snapshot {
 	return Snapshot{
-		Sockets: map[string]bool{}, Processes: map[string]bool{}, States: map[string]bool{},
-		Ages: map[string][]time.Duration{}, At: time.Now(),
+		Sockets: map[string]bool{}, Addresses: map[string]string{}, Processes: map[string]bool{},
+		States: map[string]bool{},
+		Ages:   map[string][]time.Duration{}, At: time.Now(),
 	}
 }
 
@@ -68,8 +73,12 @@ func (o Observer) add(s *Snapshot, names *socketNames, p proc.Process) {
 	}
 	s.Ages[name] = append(s.Ages[name], stat.Age)
 	for _, socket := range p.Sockets() {
-		for _, where := range names.of(p, socket) {
+		list := names.of(p, socket)
+		for _, where := range list {
 			s.Sockets[where] = true
+		}
+		if address, isPrivate, ok := names.find(p, socket); ok && !isPrivate && !strings.HasSuffix(list[0], hidden) {
+			s.Addresses[list[0]] = address
 		}
 	}
 }
@@ -83,8 +92,11 @@ func (s Snapshot) Common(other Snapshot) Snapshot {
 		}
 	}
 	return Snapshot{
-		Sockets: intersection(s.Sockets, other.Sockets), Processes: intersection(s.Processes, other.Processes),
-		States: s.States, Busy: s.Busy, Ages: ages, At: s.At,
+		Sockets: intersection(s.Sockets, other.Sockets), Addresses: s.Addresses,
+		Processes: intersection(s.Processes, other.Processes),
+		States:    s.States, Busy: s.Busy,
+		Mounted: intersection(s.Mounted, other.Mounted), Unmounted: intersection(s.Unmounted, other.Unmounted),
+		Ages: ages, At: s.At,
 	}
 }
 
@@ -92,7 +104,13 @@ func (s Snapshot) Common(other Snapshot) Snapshot {
 func (s Snapshot) Equal(other Snapshot) bool {
 	sameNumber := func(a, b []time.Duration) bool { return len(a) == len(b) }
 	return maps.Equal(s.Sockets, other.Sockets) && maps.Equal(s.Processes, other.Processes) &&
-		maps.Equal(s.States, other.States) && maps.EqualFunc(s.Ages, other.Ages, sameNumber)
+		maps.Equal(s.States, other.States) && maps.Equal(s.Mounted, other.Mounted) &&
+		maps.Equal(s.Unmounted, other.Unmounted) && maps.EqualFunc(s.Ages, other.Ages, sameNumber)
+}
+
+// AddMounts adds what was mounted and unmounted since a time, by the lists of all mounts then and now.
+func (s *Snapshot) AddMounts(before, now map[string]bool) {
+	s.Mounted, s.Unmounted = minus(now, before), minus(before, now)
 }
 
 // lineage is the set of names of processes with their parents.
@@ -112,4 +130,14 @@ func intersection(a, b map[string]bool) map[string]bool {
 		}
 	}
 	return in
+}
+
+func minus(a, b map[string]bool) map[string]bool {
+	rest := map[string]bool{}
+	for k := range a {
+		if !b[k] {
+			rest[k] = true
+		}
+	}
+	return rest
 }

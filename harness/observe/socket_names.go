@@ -65,7 +65,7 @@ func (n *socketNames) of(p proc.Process, socket string) []string {
 	kind, file, _ := strings.Cut(name, " ")
 	common := kind + " " + withoutNumbers(file)
 	if !n.visible(p, file) {
-		return []string{n.count(common+", where only it can see", name)}
+		return []string{n.count(common+hidden, name)}
 	}
 	list := []string{n.count(common, name)}
 	if who := n.clients(file); who != "" {
@@ -73,6 +73,9 @@ func (n *socketNames) of(p proc.Process, socket string) []string {
 	}
 	return list
 }
+
+// hidden ends the name of a socket that others cannot see.
+const hidden = ", where only it can see"
 
 // find returns the address of a socket that waits for clients, and whether it is in a private network namespace of the
 // process.

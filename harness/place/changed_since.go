@@ -52,6 +52,30 @@ func (p *Place) ChangedSince(since time.Time) ([]string, error) {
 	return list, nil
 }
 
+// eachChanged calls f for every path at which the place may differ from the copied machine, also for one that was
+// removed, and for everything in the directories that are empty after a boot. It leaves out the files of systemd
+// itself.
+func (p *Place) eachChanged(f func(name string)) error {
+	copied := p.box.fileSystems()
+	for i, at := range copied {
+		written := host.At(fmt.Sprintf("/proc/%d/root", p.box.PID()))
+		err := eachBelow(written, overlay.Upper(nspawn.Scratch(i)), at, func(name string, _ fs.DirEntry) {
+			if owningFileSystem(copied, name) == at { // else another file system is mounted over it
+				f(name)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, at := range volatileDirectories {
+		if err := eachBelow(p.root, at, at, func(name string, _ fs.DirEntry) { f(name) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fileSystems are the file systems that a container is a copy of; none for the host.
 func (c *container) fileSystems() []string {
 	if c == nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"temper/harness/place/kernelstate"
@@ -30,6 +31,22 @@ func (p *Place) KernelState() (map[string]string, error) {
 		}
 	}
 	return state, err
+}
+
+// Mounts lists what is mounted for everybody in the place, without what systemd mounts and unmounts as units come and
+// go: file system and path, as in "tmpfs at /mnt".
+func (p *Place) Mounts() (map[string]bool, error) {
+	list, err := mountinfo.PidMountInfo(p.leader)
+	if err != nil {
+		return nil, fmt.Errorf("read the mounts of the place: %w", err)
+	}
+	mounts := map[string]bool{}
+	for _, m := range list {
+		if !mountedBySystemd(m.Mountpoint) {
+			mounts[m.FSType+" at "+m.Mountpoint] = true
+		}
+	}
+	return mounts, nil
 }
 
 // Inside calls f on a thread in the namespaces of the place for network, host name and System V IPC. There, files of

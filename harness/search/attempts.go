@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"temper/generator"
 	"temper/harness/observe"
@@ -53,7 +54,17 @@ func (a *attempts) baseline(ctx context.Context) error {
 	case again.OK:
 		return fmt.Errorf("baseline: %w", flaky(r.Failures))
 	}
-	return fmt.Errorf("%w: %s", ErrBroken, summary(r.Failures))
+	return fmt.Errorf("%w: %s", ErrBroken, reason(r))
+}
+
+// reason says why a service fails: in its own words as far as it has logged any.
+func reason(r trial.Result) string {
+	const lines = 3
+	said := r.Log[max(0, len(r.Log)-lines):]
+	if len(said) == 0 {
+		return summary(r.Failures)
+	}
+	return fmt.Sprintf("%s (%s)", strings.Join(said, "; "), summary(r.Failures))
 }
 
 // try launches the service under a plan, unless its drop-in was tried before.
@@ -117,10 +128,12 @@ func (a *attempts) giveMoreTime(ctx context.Context, plan generator.Plan, failed
 }
 
 // mayRepeatBaseline reports whether another launch without hardening could show that the failed launch is no failure.
-// It allows one more such launch, and three if the launch differs only in the errors of its log: the journal can lose
-// messages of processes that end at once.
+// It allows one more such launch; two if the launch differs only in what often wavers, since two contents may be alike
+// by chance; and three if it differs only in the errors of its log: the journal can lose messages of processes that end
+// at once.
 func (a *attempts) mayRepeatBaseline(r trial.Result) bool {
-	return r.OnlyDiffers() && (a.repeated == 0 || a.repeated < 3 && r.OnlyLogsDiffer())
+	return r.OnlyDiffers() &&
+		(a.repeated == 0 || a.repeated < 2 && r.MayWaver() || a.repeated < 3 && r.OnlyLogsDiffer())
 }
 
 // repeatBaseline launches the service without hardening once more, and compares all results again: no directive is to

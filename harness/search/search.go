@@ -203,7 +203,8 @@ func (s *search) descend(ctx context.Context) error {
 		if err != nil || r.OK {
 			return err
 		}
-		if s.applyEvidence(r) {
+		wavers := s.attempts.repeated == 0 && r.MayWaver() // then one more launch is cheaper than what evidence blames
+		if !wavers && s.applyEvidence(r) {
 			continue
 		}
 		if again, err := s.attempts.giveMoreTime(ctx, s.plan(len(s.candidates)), r); again || err != nil {
@@ -268,6 +269,8 @@ func (s *search) evidenceOf(r trial.Result) blame.Seen {
 		Refused: s.service.NewRefusals(r.Refused, refusals(s.trier.Baselines())...),
 		Exit:    trial.ExitName(r.Status),
 		Log:     r.Log,
+
+		Differences: r.Differences,
 	}
 	if len(r.Failures) > 0 {
 		seen.Failure = r.Failures[0]

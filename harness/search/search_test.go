@@ -380,9 +380,9 @@ func TestRunVaryingBaseline(t *testing.T) {
 			r.Seen = observe.NewLaunch()
 			switch n := f.launches - 1; {
 			case n < len(tt.errors) && tt.errors[n] != "":
-				r.Seen.AddErrors(tt.errors[n])
+				r.Seen.AddLine(tt.errors[n], true)
 			case tt.errors == nil && has(p, "LockPersonality"):
-				r.Seen.AddErrors("personality: Operation not permitted")
+				r.Seen.AddLine("personality: Operation not permitted", false)
 			}
 		}
 		found, err := f.prove(in)
@@ -399,7 +399,7 @@ func TestRunBaselineLater(t *testing.T) {
 	f.show = func(r *trial.Result, p generator.Plan) {
 		r.Seen = observe.NewLaunch()
 		if r.Dropin != "" {
-			r.Seen.AddErrors("lost")
+			r.Seen.AddLine("lost", true)
 		}
 	}
 	if _, err := f.prove(input(profile(set("LockPersonality", "yes")))); !errors.Is(err, ErrFlaky) ||

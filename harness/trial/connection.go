@@ -2,11 +2,15 @@ package trial
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"temper/harness/observe"
+	"temper/harness/probe"
+	"temper/harness/proc"
 	"temper/internal/systemd"
 )
 
@@ -69,20 +73,63 @@ func listens(socket systemd.Properties) (network, address string) {
 			return "unixpacket", address
 		case kind == "Stream":
 			if a, err := netip.ParseAddrPort(address); err == nil {
-				return "tcp", reachable(a).String()
+				return "tcp", probe.Reachable(a).String()
 			}
 		}
 	}
 	return "", ""
 }
 
-// reachable returns the loopback address if a socket is bound to the unspecified address.
-func reachable(a netip.AddrPort) netip.AddrPort {
-	switch a.Addr() {
-	case netip.IPv4Unspecified():
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
-	case netip.IPv6Unspecified():
-		return netip.AddrPortFrom(netip.IPv6Loopback(), a.Port())
+// probe asks the service what any client would ask it, once it has passed its checks. Nothing is asked on the host,
+// where the clients are real.
+func (l *launch) probe(ctx context.Context) error {
+	if l.NoProbes || !l.Profile.Prove.LikeBaseline || l.Place.Kind() == "host" {
+		return nil
 	}
-	return a
+	before, err := l.now(ctx)
+	if err != nil {
+		return err
+	}
+	answers := probe.Sockets(ctx, l.Place, l.result.Seen.Phases["running"].Addresses, l.Baselines.Greeting())
+	for _, name := range l.busNames(ctx, before) {
+		answers["the bus name "+name] = probe.BusName(ctx, l.Place.Bus(), name)
+	}
+	l.result.Seen.Answers = map[string]observe.Facts{}
+	for _, name := range slices.Sorted(maps.Keys(answers)) {
+		l.result.Seen.Answers[name] = answers[name].Facts
+		if work := answers[name].Work; work != "" {
+			l.result.Seen.Served = append(l.result.Seen.Served, work+" from "+name)
+		}
+	}
+	after, err := l.now(ctx)
+	active := func(a, b systemd.Service) bool { return a.Active == b.Active && !failed(b) }
+	if err == nil && l.result.Dropin == "" && !slices.EqualFunc(before, after, active) {
+		l.result.EndedByProbe = true
+		return l.fail("probe", "ends when a client has asked it")
+	}
+	return err
+}
+
+// busNames lists the names that the processes of the service have on the system bus.
+func (l *launch) busNames(ctx context.Context, states []systemd.Service) []string {
+	var processes []int
+	for _, s := range states {
+		processes = append(processes, Processes(l.Place, s)...)
+	}
+	bus := l.Place.Bus().BusObject()
+	var names, own []string
+	if bus.CallWithContext(ctx, "org.freedesktop.DBus.ListNames", 0).Store(&names) != nil {
+		return nil
+	}
+	for _, name := range names {
+		var pid uint32
+		if strings.HasPrefix(name, ":") || bus.CallWithContext(
+			ctx, "org.freedesktop.DBus.GetConnectionUnixProcessID", 0, name).Store(&pid) != nil {
+			continue
+		}
+		if proc.Machine.Find(processes, l.Place.Leader(), int(pid)) != 0 {
+			own = append(own, name)
+		}
+	}
+	return own
 }

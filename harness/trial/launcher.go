@@ -12,6 +12,7 @@ import (
 	"temper/generator"
 	"temper/harness/clone"
 	"temper/harness/confine"
+	"temper/harness/filechanges"
 	"temper/harness/observe"
 	"temper/harness/place"
 	"temper/harness/witness"
@@ -37,6 +38,7 @@ type Request struct {
 	Unhardened confine.Confinement // what a launch without hardening showed; the zero value if that is not known
 	Witness    bool                // record what the kernel refuses to the service
 	StartAgain bool                // start the service once more after its stop
+	NoProbes   bool                // ask the service nothing but what its checks ask
 	Lasting    Lasting
 	Skip       []CheckRun // checks that are not run, since they showed nothing without hardening
 }
@@ -61,13 +63,19 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 		begin: time.Now(), states: newStates(s.Place.Manager()), users: map[uint32]bool{},
 		result: Result{Dropin: r.Plan.Text(), Seen: observe.NewLaunch()}, slice: s.slice(stem),
 	}
+	l.result.Seen.Expected = s.Profile.Prove.Expect
+	var err error
+	if l.mounts, err = s.Place.Mounts(); err != nil {
+		return l.result, err
+	}
+	l.files = filechanges.NewRecorder(s.Place)
 	files := s.Clone.Files(stem, l.result.Dropin)
 	defer l.removeUnits(ctx, slices.Sorted(maps.Keys(files)))
 	if err := clone.Write(s.Place, files); err != nil {
 		return l.result, err
 	}
 	stop := l.startWitness(ctx)
-	err := l.runPhases(ctx)
+	err = l.runPhases(ctx)
 	l.result.Refused, l.result.NoWitness = stop()
 	if err == nil {
 		err = l.readLog(ctx)
@@ -75,11 +83,11 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	if err == nil && s.originalStarted(ctx, l.begin) {
 		err = ErrOriginalStarted
 	}
-	l.result.rename(stem, unit.Prefix(s.Clone.Unit.ID))
+	l.result.rename(s.Clone.Names(stem))
 	if err != nil {
 		return l.result, fmt.Errorf("trial of %s: %w", s.Clone.Unit.Name, err)
 	}
-	l.result.OK = len(l.result.Failures) == 0
+	l.result.OK, l.result.Work = len(l.result.Failures) == 0, l.result.Seen.Work()
 	l.result.OutOfTime = !l.result.OK && l.outOfTime == len(l.result.Failures)
 	l.result.Took = time.Since(l.begin)
 	return l.result, ctx.Err()
@@ -122,8 +130,8 @@ func (l *launch) readLog(ctx context.Context) error {
 		if m.own {
 			l.result.Log = append(l.result.Log, m.text)
 		}
-		if m.priority <= journal.Error {
-			l.result.Seen.AddErrors(m.text)
+		if urgent := m.priority <= journal.Error; m.own || urgent {
+			l.result.Seen.AddLine(m.text, urgent)
 		}
 	}
 	if !unit.IsTemplate(l.name) {

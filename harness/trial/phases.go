@@ -12,6 +12,7 @@ import (
 	"temper/harness/attach"
 	"temper/harness/clone"
 	"temper/harness/confine"
+	"temper/harness/filechanges"
 	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -29,10 +30,12 @@ type launch struct {
 	begin       time.Time
 	states      states
 	result      Result
-	clients     []net.Conn      // connections that keep an instance running, of a service with an instance for each
-	environment []string        // of the service, for the commands of checks
-	users       map[uint32]bool // as whom its processes were seen to run, by their ids on this machine
-	outOfTime   int             // number of failures that are only a limit of time
+	mounts      map[string]bool       // of the place before the launch
+	files       *filechanges.Recorder // of what the launch makes, changes and removes
+	clients     []net.Conn            // connections, each of which keeps an instance running
+	environment []string              // of the service, for the commands of checks
+	users       map[uint32]bool       // as whom its processes were seen to run, by their ids on this machine
+	outOfTime   int                   // number of failures that are only a limit of time
 }
 
 // errOver ends a launch that has failed: later phases would show nothing new.
@@ -186,7 +189,10 @@ func (l *launch) running(ctx context.Context) error {
 	if err := l.recordSnapshot(ctx, "running"); err != nil {
 		return err
 	}
-	return l.readConfinement(ctx)
+	if err := l.readConfinement(ctx); err != nil {
+		return err
+	}
+	return l.probe(ctx)
 }
 
 // readConfinement records which directives of the plan hold, since a directive without effect is not proven, and the
@@ -328,7 +334,7 @@ func (l *launch) stop(ctx context.Context) error {
 		}
 	}
 	if unit.IsTemplate(l.name) {
-		return l.check(ctx, "stopped")
+		return l.stopped(ctx)
 	}
 	began := time.Now()
 	result, err := l.Place.Manager().StopUnit(job, l.name)
@@ -339,7 +345,15 @@ func (l *launch) stop(ctx context.Context) error {
 	if err := l.alive(ctx, "stop"); err != nil {
 		return err
 	}
-	return l.check(ctx, "stopped")
+	return l.stopped(ctx)
+}
+
+// stopped checks what is left after the stop.
+func (l *launch) stopped(ctx context.Context) error {
+	if err := l.check(ctx, "stopped"); err != nil {
+		return err
+	}
+	return l.recordFiles(ctx, "stopped")
 }
 
 // secondStart starts the service once more, since it now finds the files that its first start has made. It does nothing

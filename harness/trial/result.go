@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"temper/harness/check"
+	"temper/harness/clone"
 	"temper/harness/confine"
 	"temper/harness/observe"
 	"temper/harness/witness"
@@ -37,6 +38,9 @@ type Result struct {
 	Watchdog  time.Duration // how long systemd waits for a sign of life of the service; 0 if it does not
 	Made      []string      // what the launch made permanently, if each further trial therefore gets its own place
 	Seen      observe.Launch
+
+	Differences  []observe.Difference // from the baselines; see [Result.Compare]
+	EndedByProbe bool                 // it is a baseline whose service ended since a probe had asked it
 }
 
 // differs is the kind of evidence for a difference from the baseline.
@@ -45,20 +49,33 @@ const differs = "baseline"
 func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
 
 // Compare compares a hardened launch with launches without hardening, unless it has failed otherwise: each difference
-// is a failure of the result. It can be called again with more launches.
+// is a failure of the result, or a warning if it is only advisory. It can be called again with more launches.
 func (r Result) Compare(with observe.Baselines) Result {
 	if r.Dropin == "" {
 		return r
 	}
 	r.Failures = slices.DeleteFunc(slices.Clone(r.Failures), isDifference)
+	r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), isDifference)
+	r.Differences = nil
 	if len(r.Failures) == 0 {
-		for _, text := range with.Differences(r.Seen) {
-			r.Failures = append(r.Failures, verdict.Evidence{Kind: differs, Text: text})
+		r.Differences = with.Differences(r.Seen)
+	}
+	advisories := 0
+	for _, d := range r.Differences {
+		switch e := (verdict.Evidence{Kind: differs, Text: d.Text}); {
+		case !d.IsAdvisory():
+			r.Failures = append(r.Failures, e)
+		case advisories < maxAdvisories:
+			r.Warnings = append(r.Warnings, e)
+			advisories++
 		}
 	}
 	r.OK = len(r.Failures) == 0
 	return r
 }
+
+// maxAdvisories is how many advisory differences are told of one launch.
+const maxAdvisories = 10
 
 // OnlyDiffers reports whether nothing failed but the comparison with the baseline.
 func (r Result) OnlyDiffers() bool {
@@ -67,8 +84,16 @@ func (r Result) OnlyDiffers() bool {
 
 // OnlyLogsDiffer reports whether nothing failed but the comparison of logged errors with the baseline.
 func (r Result) OnlyLogsDiffer() bool {
-	isLog := func(e verdict.Evidence) bool { return strings.HasPrefix(e.Text, observe.NewError) }
-	return r.OnlyDiffers() && !slices.ContainsFunc(r.Failures, func(e verdict.Evidence) bool { return !isLog(e) })
+	return r.OnlyDiffers() && r.onlyDiffer(func(d observe.Difference) bool { return d.Kind == observe.Logged })
+}
+
+// MayWaver reports whether nothing failed but the comparison with the baseline, in what often differs between two
+// launches without hardening as well.
+func (r Result) MayWaver() bool { return r.OnlyDiffers() && r.onlyDiffer(observe.Difference.MayWaver) }
+
+// onlyDiffer reports whether all differences that make the launch fail are of a sort.
+func (r Result) onlyDiffer(is func(observe.Difference) bool) bool {
+	return !slices.ContainsFunc(r.Differences, func(d observe.Difference) bool { return !d.IsAdvisory() && !is(d) })
 }
 
 // checkFailed is the kind of evidence for a failed check.
@@ -116,14 +141,26 @@ func (r Result) Evidence() []verdict.Evidence {
 	return list
 }
 
-// Record is the log of the launch in the form that is stored.
-func (r Result) Record(number int) verdict.Trial {
+// Record is the log of the launch in the form that is stored. What the kernel refused to a baseline as well is only
+// counted.
+func (r Result) Record(number int, baselines ...witness.Record) verdict.Trial {
 	log := verdict.Trial{
 		Number: number, Dropin: r.Dropin, OK: r.OK, Failures: r.Failures, Warnings: r.Warnings, Log: r.Log,
 		Seconds: float64(r.Took.Milliseconds()) / 1000,
 	}
-	for _, d := range r.Refused.Denials {
-		log.Refused = append(log.Refused, d.String())
+	refused := r.Refused
+	if r.Dropin != "" {
+		for _, b := range baselines {
+			refused = refused.Minus(b)
+		}
+	}
+	for _, d := range refused.Denials {
+		if text := d.String(); !slices.Contains(log.Refused, text) {
+			log.Refused = append(log.Refused, text)
+		}
+	}
+	if as := len(r.Refused.Denials) - len(refused.Denials); as > 0 {
+		log.Refused = append(log.Refused, fmt.Sprintf("%d more, as without hardening", as))
 	}
 	for _, e := range r.Unwitnessed() {
 		log.Refused = append(log.Refused, e.Text)
@@ -140,11 +177,14 @@ func (r Result) Unwitnessed() []verdict.Evidence {
 	return []verdict.Evidence{{Kind: "unseen", Text: text}}
 }
 
-// rename replaces the name of the trial by that of the service in paths and messages: each launch has another name, and
-// at boot there is none.
-func (r *Result) rename(trial, service string) {
-	r.Refused = r.Refused.Renamed(trial, service)
-	for i, line := range r.Log {
-		r.Log[i] = strings.ReplaceAll(line, trial, service)
+// rename replaces the names of the clone by those of the service in paths and messages: each launch has other names,
+// and at boot there are none.
+func (r *Result) rename(names []clone.Renaming) {
+	for _, n := range names {
+		r.Refused = r.Refused.Renamed(n.Clone, n.Unit)
+		for i, line := range r.Log {
+			r.Log[i] = strings.ReplaceAll(line, n.Clone, n.Unit)
+		}
+		r.Seen.Rename(n.Clone, n.Unit)
 	}
 }

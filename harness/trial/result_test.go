@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"temper/harness/clone"
 	"temper/harness/observe"
 	"temper/harness/witness"
 	"temper/internal/systemd"
@@ -31,7 +32,9 @@ func TestUnwitnessed(t *testing.T) {
 func TestCompare(t *testing.T) {
 	launch := func(messages ...string) observe.Launch {
 		l := observe.NewLaunch()
-		l.AddErrors(messages...)
+		for _, m := range messages {
+			l.AddLine(m, true)
+		}
 		return l
 	}
 	quiet, loud := observe.Baselines{launch()}, observe.Baselines{launch(), launch("denied")}
@@ -73,7 +76,7 @@ func TestEvidence(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c", "last"}, got); diff != "" {
 		t.Error(diff)
 	}
-	r.rename("last", "service")
+	r.rename([]clone.Renaming{{Clone: "last", Unit: "service"}})
 	if !slices.Equal(r.Log, []string{"first", "service"}) {
 		t.Errorf("the log of a service by its own name: %q", r.Log)
 	}

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"temper/harness/observe"
@@ -23,7 +24,10 @@ func (l *launch) observe(ctx context.Context) (observe.Snapshot, error) {
 			}
 		}
 	}
-	return observe.Observer{Proc: proc.Machine, Place: l.Place}.Take(units...), nil
+	s := observe.Observer{Proc: proc.Machine, Place: l.Place}.Take(units...)
+	mounts, err := l.Place.Mounts()
+	s.AddMounts(l.mounts, mounts)
+	return s, err
 }
 
 // waitUntilIdle waits until the service is idle before the first check, and records its processes: the service may
@@ -66,7 +70,7 @@ func (l *launch) recordSnapshot(ctx context.Context, phase string) error {
 		}
 		// A service that lacks nothing but is busy may be about to fail.
 		if took >= least && (!o.Busy && !misses || took > most) {
-			return nil
+			return l.recordFiles(ctx, phase)
 		}
 		if err := l.alive(ctx, phase); err != nil {
 			return err
@@ -97,4 +101,28 @@ func (l *launch) steady(ctx context.Context, o observe.Snapshot) (observe.Snapsh
 // isMissing reports whether the service lacks something that it has without hardening.
 func (l *launch) isMissing(phase string, o observe.Snapshot) bool {
 	return l.Profile.Prove.LikeBaseline && len(l.Baselines.Missing(phase, o)) > 0
+}
+
+// recordFiles records what the launch has made, changed and removed so far. A hardened launch has some time to make
+// what all launches without hardening made.
+func (l *launch) recordFiles(ctx context.Context, phase string) error {
+	if !l.Profile.Prove.LikeBaseline {
+		return nil
+	}
+	for begin := time.Now(); ; {
+		l.result.Seen.Files[phase] = l.files.Changes(l.Baselines.Paths(phase))
+		if !l.lacksFiles(phase) || time.Since(begin) > 2*observe.Patience {
+			return nil
+		}
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// lacksFiles reports whether the service may still be about to make a file in a phase.
+func (l *launch) lacksFiles(phase string) bool {
+	isMissing := func(d observe.Difference) bool { return d.Kind == observe.FileMissing }
+	return l.result.Dropin != "" && phase != "stopped" &&
+		slices.ContainsFunc(l.Baselines.CompareFiles(phase, l.result.Seen.Files[phase]), isMissing)
 }

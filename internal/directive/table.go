@@ -415,6 +415,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "UMask", kind: umask{}, Man: manExec,
+		Refuses: []refusal.Kind{refusal.FileMode},
 		Unseen:  "a process sets its own",
 		Forbids: "create files that others can read or write", Breaks: "files and sockets shared with other users",
 	},

@@ -19,6 +19,9 @@ func (p Printer) Trials(unit string, trials []verdict.Trial) {
 		} else {
 			fmt.Fprint(p.Out, t.Dropin)
 		}
+		for _, l := range t.Log {
+			fmt.Fprintf(p.Out, "log: %s\n", l)
+		}
 		for _, e := range t.Failures {
 			fmt.Fprintf(p.Out, "failed: %s: %s\n", e.Kind, e.Text)
 		}
@@ -27,9 +30,6 @@ func (p Printer) Trials(unit string, trials []verdict.Trial) {
 		}
 		for _, r := range t.Refused {
 			fmt.Fprintf(p.Out, "refused: %s\n", r)
-		}
-		for _, l := range t.Log {
-			fmt.Fprintf(p.Out, "log: %s\n", l)
 		}
 		fmt.Fprintln(p.Out)
 	}

@@ -14,6 +14,8 @@ const (
 	PathHidden   Kind = "path-hidden"   // a path that is not there or cannot be entered
 	PathNoExec   Kind = "path-noexec"   // a path that cannot be executed
 	FileSystem   Kind = "file-system"   // a path on a kind of file system that may not be opened
+	MountHidden  Kind = "mount-hidden"  // where something was mounted that nobody else sees
+	FileMode     Kind = "file-mode"     // a file that others can no longer use
 	MountPoint   Kind = "mount-point"   // a path that has become a mount point, or lies across one
 	Device       Kind = "device"        // path of a device node
 	Family       Kind = "family"        // "AF_INET6"

@@ -1,6 +1,9 @@
 package unit
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // maxName is the length that a unit name must stay below (UNIT_NAME_MAX in systemd).
 const maxName = 256
@@ -128,4 +131,31 @@ func allIn(s string, at bool) bool {
 
 func inName(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(`:-_.\`, c) >= 0
+}
+
+// ControlGroup is the path of the control group of a service below the root of the hierarchy, as in
+// "/system.slice/web.service".
+func (u *Unit) ControlGroup() string {
+	slice, _ := u.Last("Service", "Slice")
+	name, err := u.Expand(slice.Value)
+	switch {
+	case err == nil && strings.HasSuffix(name, ".slice"):
+	case Instance(u.ID) != "":
+		name = "system-" + Escape(Prefix(u.ID)) + ".slice"
+	default:
+		name = "system.slice"
+	}
+	return path.Join("/", sliceDirectory(name), u.ID)
+}
+
+// sliceDirectory is the directory of a slice: a dash in its name separates it from the slice that it is in;
+// systemd.slice(5).
+func sliceDirectory(name string) string {
+	dir, words := "", strings.Split(strings.TrimSuffix(name, ".slice"), "-")
+	for i := range words {
+		if parent := strings.Join(words[:i+1], "-"); parent != "" && parent != "-" {
+			dir = path.Join(dir, parent+".slice")
+		}
+	}
+	return dir
 }

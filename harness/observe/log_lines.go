@@ -1,0 +1,51 @@
+package observe
+
+import (
+	"regexp"
+	"strings"
+	"syscall"
+)
+
+// A Line is a message that a service logged.
+type Line struct {
+	Text    string
+	IsError bool // by its priority, or by its words
+}
+
+// AddLine adds a message of the log. Whether it has the priority of an error does not decide alone: what a daemon
+// prints to stderr has the priority info.
+func (l *Launch) AddLine(text string, urgent bool) {
+	l.Lines[alike(text)] = Line{text, urgent || speaksOfError(text)}
+}
+
+// calendar matches the names of days and months in the time at which a line was written.
+var calendar = regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b`)
+
+// signed matches a number with its sign, and what fills its column.
+var signed = regexp.MustCompile(`[ \t]+[-+]?([0-9])`)
+
+// alike makes lines alike that differ only in what changes from launch to launch.
+func alike(text string) string {
+	return calendar.ReplaceAllString(withoutNumbers(signed.ReplaceAllString(text, " $1")), "N")
+}
+
+// speaksOfError reports whether a line speaks of an error, in the words of strerror(3) or of failing.
+func speaksOfError(text string) bool {
+	return failing.MatchString(text) || errorTexts.MatchString(text)
+}
+
+var failing = regexp.MustCompile(`(?i)\b(fail(s|ed|ing|ures?)?|errors?|cannot|can't|can not|could ?n[o']t|unable|` +
+	`denied|refused|forbidden|not (allowed|supported|permitted|found)|no such|fatal|panic|abort(s|ed|ing)?|` +
+	`crash(es|ed|ing)?|exceptions?|traceback|giving up)\b`)
+
+// errorTexts matches what strerror(3) says of any error of Linux.
+var errorTexts = func() *regexp.Regexp {
+	const most = 133 // EHWPOISON
+	var texts []string
+	for n := syscall.Errno(1); n <= most; n++ {
+		if text := n.Error(); !strings.HasPrefix(text, "errno ") {
+			texts = append(texts, regexp.QuoteMeta(text))
+		}
+	}
+	return regexp.MustCompile(`(?i)\b(` + strings.Join(texts, "|") + `)\b`)
+}()
