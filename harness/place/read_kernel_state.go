@@ -1,6 +1,7 @@
 package place
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -36,7 +37,11 @@ func (p *Place) KernelState() (map[string]string, error) {
 // Mounts lists what is mounted for everybody in the place, without what systemd mounts and unmounts as units come and
 // go: file system and path, as in "tmpfs at /mnt".
 func (p *Place) Mounts() (map[string]bool, error) {
-	list, err := mountinfo.PidMountInfo(p.leader)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
+	if err != nil {
+		return nil, fmt.Errorf("read the mounts of the place: %w", err)
+	}
+	list, err := mountinfo.GetMountsFromReader(bytes.NewReader(text), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the mounts of the place: %w", err)
 	}
