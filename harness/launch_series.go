@@ -38,6 +38,7 @@ type series struct {
 	launches    int                 // number of launches so far
 	patience    search.Patience     // of the next launch
 	baselines   []trial.Result      // launches without hardening that passed; hardened ones are compared with them
+	failed      []observe.Launch    // without hardening
 	unhardened  confine.Confinement // of a launch without hardening; the zero value until there is one
 	placeFault  string              // why the place may have caused a failure; empty if there is no sign
 	setAside    []usage.SetAside    // checks that fail alike without hardening
@@ -153,8 +154,8 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	if result.Dropin == "" && s.unhardened.Mounts == nil {
 		s.unhardened = result.Confinement
 	}
-	if result.Dropin == "" && result.OK {
-		s.baselines = append(s.baselines, result)
+	if result.Dropin == "" {
+		s.addBaseline(result)
 	}
 	if s.profile.Prove.LikeBaseline {
 		result = result.Compare(s.observedBaselines())
@@ -178,6 +179,19 @@ func (s *series) noteWitness(missing error) error {
 		s.noWitness = missing
 	}
 	return nil
+}
+
+// addBaseline adds a launch without hardening to the baselines, if it passed. What one that failed has logged, a
+// hardened launch may log too.
+func (s *series) addBaseline(r trial.Result) {
+	if !r.OK {
+		s.failed = append(s.failed, r.Seen)
+		return
+	}
+	for _, f := range s.failed {
+		r.Seen.AddLinesOf(f)
+	}
+	s.baselines = append(s.baselines, r)
 }
 
 // Root is the file tree of the current place.

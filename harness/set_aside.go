@@ -62,8 +62,8 @@ func (s *series) mayFailAlike(r trial.Result) bool {
 	return r.Dropin == "" && r.OnlyChecksFailed() && len(r.Limits) == 0 && len(s.baselines) == 0
 }
 
-// setAsideChecks sets aside the checks that failed alike in two launches, and returns the second as the baseline that
-// it is without them. The error wraps [search.ErrFlaky] if others failed, and [search.ErrBroken] if the place may be at
+// setAsideChecks sets aside the checks that failed alike in two launches. Without these checks both are baselines; it
+// returns the second. The error wraps [search.ErrFlaky] if others failed, and [search.ErrBroken] if the place may be at
 // fault and no check is left to decide.
 func (s *series) setAsideChecks(first, second trial.Result) (trial.Result, error) {
 	failed := second.FailedChecks()
@@ -88,7 +88,7 @@ func (s *series) setAsideChecks(first, second trial.Result) (trial.Result, error
 	}
 	s.placeFault = "" // what is left decides
 	second = second.WithoutFailures()
-	s.baselines = append(s.baselines, second)
+	s.baselines = append(s.baselines, first.WithoutFailures(), second)
 	return second, nil
 }
 

@@ -11,12 +11,12 @@ import (
 
 // An audience tells who else than its owner can reach a file.
 type audience struct {
-	place       *place.Place
+	place       Files
 	directories map[string]place.FileState
 	members     map[uint32]map[uint32]bool // the users of each group
 }
 
-func newAudience(where *place.Place) *audience {
+func newAudience(where Files) *audience {
 	a := &audience{where, map[string]place.FileState{}, map[uint32]map[uint32]bool{}}
 	ids := map[string]uint32{}
 	for _, f := range a.lines("/etc/passwd", 4) { // passwd(5)

@@ -17,9 +17,17 @@ import (
 	"temper/internal/host"
 )
 
+// Files are those of a place; see [place.Place].
+type Files interface {
+	Root() host.Root
+	FileStates() (map[string]place.FileState, error)
+	FileState(name string) place.FileState
+	CopiedFileState(name string) place.FileState
+}
+
 // A Recorder finds out what a launch has made, changed and removed.
 type Recorder struct {
-	place  *place.Place
+	place  Files
 	before map[string]place.FileState // what was there before the launch; nil on the host, which is not compared
 	hashes map[hashedFile]string      // of the files that were read
 	left   int64                      // how many bytes may still be read
@@ -41,7 +49,7 @@ const (
 
 // NewRecorder returns what finds out the changes from now on. Where the files of the place cannot be listed, since a
 // service has made too many, it finds none.
-func NewRecorder(where *place.Place) *Recorder {
+func NewRecorder(where Files) *Recorder {
 	before, _ := where.FileStates()
 	return &Recorder{place: where, before: before, hashes: map[hashedFile]string{}, left: maxContents}
 }

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ type Difference struct {
 	Text string
 	Path string // of the file or the mount that differs; empty for other kinds
 	Line string // that is logged; empty for other kinds
+
+	Wavers bool // two launches of the same text disagree about it
 }
 
 // A Kind says what differs.
@@ -31,10 +34,26 @@ const (
 )
 
 // IsAdvisory reports whether the difference is told, and does not make the launch fail.
-func (d Difference) IsAdvisory() bool { return d.Kind == NewLine }
+func (d Difference) IsAdvisory() bool { return d.Kind == NewLine || d.Wavers }
 
-// MayWaver reports whether such a difference is often there between two launches without hardening as well.
-func (d Difference) MayWaver() bool { return d.Kind == FileContent }
+// MayWaver reports whether such a difference is often there between two launches without hardening as well: what
+// processes do at the same time comes out in one order or another.
+func (d Difference) MayWaver() bool {
+	return slices.Contains([]Kind{Logged, FileMissing, FileContent, FileChanged, Answered}, d.Kind)
+}
+
+// Same reports whether two differences are about the same line, file or answer.
+func (d Difference) Same(other Difference) bool {
+	return d.Kind == other.Kind && d.about() == other.about()
+}
+
+// about is what the difference is about, without what changes from launch to launch.
+func (d Difference) about() string {
+	if d.Line != "" {
+		return alike(d.Line)
+	}
+	return withoutNumbers(cmp.Or(d.Path, d.Text))
+}
 
 // isMeant reports whether a profile says that the difference is meant: by a pattern of a path that matches the file or
 // a directory above it, or by a part of the line that is logged.

@@ -15,7 +15,16 @@ type Line struct {
 // AddLine adds a message of the log. Whether it has the priority of an error does not decide alone: what a daemon
 // prints to stderr has the priority info.
 func (l *Launch) AddLine(text string, urgent bool) {
-	l.Lines[alike(text)] = Line{text, urgent || speaksOfError(text)}
+	l.Lines[alike(text)] = Line{text, (urgent || speaksOfError(text)) && !coincidences.MatchString(text)}
+}
+
+// AddLinesOf adds the messages of another launch that this one has not logged.
+func (l *Launch) AddLinesOf(other Launch) {
+	for key, line := range other.Lines {
+		if _, known := l.Lines[key]; !known {
+			l.Lines[key] = line
+		}
+	}
 }
 
 // calendar matches the names of days and months in the time at which a line was written.
@@ -41,11 +50,27 @@ var failing = regexp.MustCompile(`(?i)\b(fail(s|ed|ing|ures?)?|errors?|cannot|ca
 // errorTexts matches what strerror(3) says of any error of Linux.
 var errorTexts = func() *regexp.Regexp {
 	const most = 133 // EHWPOISON
-	var texts []string
+	var errors []syscall.Errno
 	for n := syscall.Errno(1); n <= most; n++ {
+		errors = append(errors, n)
+	}
+	return textsOf(errors...)
+}()
+
+// coincidences matches the errors that no sandbox returns, but another process that does something at the same time,
+// such as a worker that ends just then, or one that was first to have a port. They come and go from launch to launch.
+var coincidences = textsOf(
+	syscall.EADDRINUSE, syscall.EPIPE, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN,
+	syscall.ECHILD, syscall.EALREADY, syscall.EINPROGRESS, syscall.ESHUTDOWN, syscall.ETXTBSY, syscall.EDEADLK,
+)
+
+// textsOf matches what strerror(3) says of some errors.
+func textsOf(errors ...syscall.Errno) *regexp.Regexp {
+	var texts []string
+	for _, n := range errors {
 		if text := n.Error(); !strings.HasPrefix(text, "errno ") {
 			texts = append(texts, regexp.QuoteMeta(text))
 		}
 	}
 	return regexp.MustCompile(`(?i)\b(` + strings.Join(texts, "|") + `)\b`)
-}()
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/observe"
 	"temper/harness/trial"
 	"temper/internal/verdict"
@@ -16,19 +17,24 @@ import (
 // its failure becomes the reason of a demotion.
 type attempts struct {
 	trier     Trier
+	service   blame.Service
 	compare   bool                    // launches are compared with those without hardening
 	results   map[string]trial.Result // by drop-in
 	confirmed map[string]bool         // drop-ins that confirm has launched, or that have failed twice
 	patience  Patience                // of the next launches
-	repeated  int                     // number of additional launches of the baseline
+	seen      []observe.Difference    // differences that a launch was made again for, and that it showed again
+	wavering  []observe.Difference    // those about which two launches of the same drop-in disagree
 }
 
-func newAttempts(in generator.Input, trier Trier) *attempts {
+func newAttempts(in generator.Input, service blame.Service, trier Trier) *attempts {
 	return &attempts{
-		trier: trier, compare: in.Profile.Prove.LikeBaseline, results: map[string]trial.Result{},
-		confirmed: map[string]bool{},
+		trier: trier, service: service, compare: in.Profile.Prove.LikeBaseline,
+		results: map[string]trial.Result{}, confirmed: map[string]bool{},
 	}
 }
+
+// repeated is the number of additional launches of the baseline.
+func (a *attempts) repeated() int { return len(a.trier.Baselines()) - 1 }
 
 // set stores the result for a drop-in.
 func (a *attempts) set(r trial.Result) { a.results[r.Dropin] = r }
@@ -73,10 +79,71 @@ func (a *attempts) try(ctx context.Context, plan generator.Plan) (trial.Result, 
 		return r, nil
 	}
 	r, err := a.trier.Try(ctx, plan, a.patience)
-	if err == nil {
-		a.set(r)
+	if err != nil {
+		return r, err
 	}
-	return r, err
+	a.set(a.judge(r))
+	return a.confirmDifferences(ctx, plan)
+}
+
+// confirmDifferences makes sure that what differs is no coincidence, where no refusal of the kernel explains it: no
+// second launch without hardening shows it either, and a second launch under the same plan shows it again, unless
+// another launch has.
+func (a *attempts) confirmDifferences(ctx context.Context, plan generator.Plan) (trial.Result, error) {
+	text := plan.Text()
+	if a.mayWaver(a.results[text]) && a.repeated() == 0 {
+		if err := a.repeatBaseline(ctx); err != nil {
+			return a.results[text], err
+		}
+	}
+	first := a.results[text]
+	if !a.mayWaver(first) || a.areSeen(first) {
+		return first, nil
+	}
+	second, err := a.trier.Try(ctx, plan, a.patience)
+	if err != nil {
+		return second, err
+	}
+	second = a.judge(second)
+	a.noteWavering(first, second)
+	a.set(a.judge(second))
+	a.seen = slices.Concat(a.seen, a.results[text].Decisive())
+	a.confirmed[text] = !a.results[text].OK
+	return a.results[text], nil
+}
+
+// mayWaver reports whether a launch failed only since it differs from the baselines, in what may be a coincidence: it
+// often wavers, and no refusal of the kernel explains it.
+func (a *attempts) mayWaver(r trial.Result) bool {
+	if !r.MayWaver() {
+		return false
+	}
+	refused := a.service.NewRefusals(r.Refused, refusals(a.trier.Baselines())...)
+	explained := func(d observe.Difference) bool { return blame.Explains(refused, d) }
+	return !slices.ContainsFunc(r.Decisive(), explained)
+}
+
+// areSeen reports whether launches have shown the differences of another one twice.
+func (a *attempts) areSeen(r trial.Result) bool {
+	isNew := func(d observe.Difference) bool { return !slices.ContainsFunc(a.seen, d.Same) }
+	return !slices.ContainsFunc(r.Decisive(), isNew)
+}
+
+// noteWavering notes the differences about which two launches of the same drop-in disagree, if both passed apart from
+// differences, and judges all results again.
+func (a *attempts) noteWavering(first, second trial.Result) {
+	compared := func(r trial.Result) bool { return r.OK || r.OnlyDiffers() }
+	if !compared(first) || !compared(second) {
+		return
+	}
+	for _, pair := range [][2]trial.Result{{first, second}, {second, first}} {
+		for _, d := range pair[0].Decisive() {
+			if d.MayWaver() && !slices.ContainsFunc(pair[1].Decisive(), d.Same) {
+				a.wavering = append(a.wavering, d)
+			}
+		}
+	}
+	a.judgeAll()
 }
 
 // confirm tries a plan whose failure would be the reason of a demotion. A plan that has failed before is launched
@@ -94,8 +161,13 @@ func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Resu
 	delete(a.results, text)
 	a.patience = Longer
 	r, err := a.try(ctx, plan)
-	for err == nil && (a.mayRepeatBaseline(r) || a.mayRepeatBaseline(before)) &&
-		(tried && before.OK != r.OK || !tried && a.repeated == 0) {
+	if err != nil {
+		return r, err
+	}
+	if tried {
+		r, before = a.judgeTogether(r, before)
+	}
+	for err == nil && (a.mayRepeatBaseline(r) || a.mayRepeatBaseline(before)) && a.isUnclear(r, before, tried) {
 		err = a.repeatBaseline(ctx)
 		r, before = a.results[text], a.judge(before)
 	}
@@ -103,6 +175,21 @@ func (a *attempts) confirm(ctx context.Context, plan generator.Plan) (trial.Resu
 		err = flaky(slices.Concat(before.Failures, r.Failures))
 	}
 	return r, err
+}
+
+// isUnclear reports whether a launch, and the one before it if there was one, do not say yet whether the plan passes.
+func (a *attempts) isUnclear(r, before trial.Result, tried bool) bool {
+	if tried {
+		return before.OK != r.OK
+	}
+	return a.repeated() == 0
+}
+
+// judgeTogether judges two launches under one plan, the later one first: what they disagree about may waver.
+func (a *attempts) judgeTogether(r, before trial.Result) (trial.Result, trial.Result) {
+	a.noteWavering(a.judge(before), r)
+	a.set(a.judge(r))
+	return a.results[r.Dropin], a.judge(before)
 }
 
 // unlessRefusedTwice is confirm for a plan whose failure repeats that of another one: it launches the plan again only
@@ -133,14 +220,13 @@ func (a *attempts) giveMoreTime(ctx context.Context, plan generator.Plan, failed
 // at once.
 func (a *attempts) mayRepeatBaseline(r trial.Result) bool {
 	return r.OnlyDiffers() &&
-		(a.repeated == 0 || a.repeated < 2 && r.MayWaver() || a.repeated < 3 && r.OnlyLogsDiffer())
+		(a.repeated() == 0 || a.repeated() < 2 && r.MayWaver() || a.repeated() < 3 && r.OnlyLogsDiffer())
 }
 
 // repeatBaseline launches the service without hardening once more, and compares all results again: no directive is to
 // blame for what differs between two such launches. The search calls it only when no evidence names a culprit, since
 // stepping a culprit down and putting it back also shows whether a difference matters.
 func (a *attempts) repeatBaseline(ctx context.Context) error {
-	a.repeated++
 	r, err := a.trier.Try(ctx, generator.Plan{}, a.patience)
 	if err == nil && !r.OK {
 		err = fmt.Errorf("baseline: %w", flaky(r.Failures))
@@ -148,10 +234,14 @@ func (a *attempts) repeatBaseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.judgeAll()
+	return nil
+}
+
+func (a *attempts) judgeAll() {
 	for text, r := range a.results {
 		a.results[text] = a.judge(r)
 	}
-	return nil
 }
 
 // judge compares a result with all launches without hardening that have passed so far.
@@ -159,7 +249,7 @@ func (a *attempts) judge(r trial.Result) trial.Result {
 	if !a.compare {
 		return r
 	}
-	return r.Compare(observed(a.trier.Baselines()))
+	return r.Compare(observed(a.trier.Baselines()), a.wavering...)
 }
 
 // observed returns what was observed in launches.

@@ -94,8 +94,9 @@ type blamed struct {
 }
 
 func newSearch(in generator.Input, files blame.Files, used []needs.Need, trier Trier) *search {
+	service := blame.NewService(in, files)
 	s := &search{
-		input: in, service: blame.NewService(in, files), trier: trier, attempts: newAttempts(in, trier),
+		input: in, service: service, trier: trier, attempts: newAttempts(in, service, trier),
 		candidates: candidates(in), leftOut: map[string]string{}, used: used,
 	}
 	saved := savings(in)
@@ -203,8 +204,7 @@ func (s *search) descend(ctx context.Context) error {
 		if err != nil || r.OK {
 			return err
 		}
-		wavers := s.attempts.repeated == 0 && r.MayWaver() // then one more launch is cheaper than what evidence blames
-		if !wavers && s.applyEvidence(r) {
+		if s.applyEvidence(r) {
 			continue
 		}
 		if again, err := s.attempts.giveMoreTime(ctx, s.plan(len(s.candidates)), r); again || err != nil {

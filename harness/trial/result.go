@@ -49,8 +49,9 @@ const differs = "baseline"
 func isDifference(e verdict.Evidence) bool { return e.Kind == differs }
 
 // Compare compares a hardened launch with launches without hardening, unless it has failed otherwise: each difference
-// is a failure of the result, or a warning if it is only advisory. It can be called again with more launches.
-func (r Result) Compare(with observe.Baselines) Result {
+// is a failure of the result, or a warning if it is only advisory, or known to waver. It can be called again with more
+// launches.
+func (r Result) Compare(with observe.Baselines, wavering ...observe.Difference) Result {
 	if r.Dropin == "" {
 		return r
 	}
@@ -59,6 +60,9 @@ func (r Result) Compare(with observe.Baselines) Result {
 	r.Differences = nil
 	if len(r.Failures) == 0 {
 		r.Differences = with.Differences(r.Seen)
+	}
+	for i, d := range r.Differences {
+		r.Differences[i].Wavers = slices.ContainsFunc(wavering, d.Same)
 	}
 	advisories := 0
 	for _, d := range r.Differences {
@@ -91,9 +95,14 @@ func (r Result) OnlyLogsDiffer() bool {
 // launches without hardening as well.
 func (r Result) MayWaver() bool { return r.OnlyDiffers() && r.onlyDiffer(observe.Difference.MayWaver) }
 
+// Decisive are the differences that make the launch fail.
+func (r Result) Decisive() []observe.Difference {
+	return slices.DeleteFunc(slices.Clone(r.Differences), observe.Difference.IsAdvisory)
+}
+
 // onlyDiffer reports whether all differences that make the launch fail are of a sort.
 func (r Result) onlyDiffer(is func(observe.Difference) bool) bool {
-	return !slices.ContainsFunc(r.Differences, func(d observe.Difference) bool { return !d.IsAdvisory() && !is(d) })
+	return !slices.ContainsFunc(r.Decisive(), func(d observe.Difference) bool { return !is(d) })
 }
 
 // checkFailed is the kind of evidence for a failed check.
