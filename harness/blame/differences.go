@@ -15,12 +15,13 @@ import (
 )
 
 // Explains reports whether a refusal tells why a launch differs from those without hardening: it has the error that is
-// logged, or is about the file that differs.
+// logged, or is about the file that differs. None tells why a file has another content.
 func Explains(refused witness.Record, d observe.Difference) bool {
 	return slices.ContainsFunc(refused.Denials, func(r witness.Denial) bool {
 		logged := d.Line != "" && strings.Contains(strings.ToLower(d.Line), errorText(r.Errno))
 		about := func(name string) bool {
-			return d.Path != "" && name != "" && (host.Below(name, d.Path) || host.Below(d.Path, name))
+			near := host.Below(name, d.Path) || host.Below(d.Path, name)
+			return d.Path != "" && d.Kind != observe.FileContent && name != "" && near
 		}
 		return logged || about(r.Path) || about(r.To)
 	})

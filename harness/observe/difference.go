@@ -22,15 +22,16 @@ type Kind int
 
 // The kinds of differences.
 const (
-	Running     Kind = iota // sockets, processes, states, and how commands ended
-	Logged                  // an error in the log
-	NewLine                 // another line in the log; no reason to fail
-	Mounted                 // a mount that others do not see
-	FileMissing             // a file that is not there
-	FileMode                // the mode of a file
-	FileContent             // what is in a file
-	FileChanged             // kind or owner of a file, or that it is still there
-	Answered                // the answer to a probe
+	Running       Kind = iota // sockets, processes, states, and how commands ended
+	Logged                    // an error in the log
+	NewLine                   // another line in the log; no reason to fail
+	Mounted                   // a mount that others do not see
+	FileMissing               // a file that is not there
+	FileMode                  // the mode of a file
+	FileUnwritten             // a file that is not written
+	FileContent               // what is in a file
+	FileChanged               // kind or owner of a file, or that it is still there
+	Answered                  // the answer to a probe
 )
 
 // IsAdvisory reports whether the difference is told, and does not make the launch fail.
@@ -39,7 +40,8 @@ func (d Difference) IsAdvisory() bool { return d.Kind == NewLine || d.Wavers }
 // MayWaver reports whether such a difference is often there between two launches without hardening as well: what
 // processes do at the same time comes out in one order or another.
 func (d Difference) MayWaver() bool {
-	return slices.Contains([]Kind{Logged, FileMissing, FileContent, FileChanged, Answered}, d.Kind)
+	return slices.Contains(
+		[]Kind{Logged, Mounted, FileMissing, FileUnwritten, FileContent, FileChanged, Answered}, d.Kind)
 }
 
 // Same reports whether two differences are about the same line, file or answer.

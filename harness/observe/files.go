@@ -133,7 +133,7 @@ func (c fileComparison) differences() []Difference {
 	case gone(c.now):
 		return c.differs(FileMissing, "does not make %s, as it does without hardening", c.name)
 	case c.now.Kept && c.now.Kind == "file" && c.all(func(f File) bool { return !f.Kept }):
-		return c.differs(FileContent, "does not change %s, as it does without hardening", c.name)
+		return c.differs(FileUnwritten, "does not change %s, as it does without hardening", c.name)
 	}
 	return slices.Concat(c.attributes(), c.content())
 }
@@ -185,7 +185,7 @@ func (c fileComparison) content() []Difference {
 	case now.Kind != "file" && now.Kind != "link" || now.Kind != had.Kind:
 		return nil
 	case now.Size == 0 && least > 0:
-		return c.differs(FileContent, "leaves %s empty, which has content without hardening", c.name)
+		return c.differs(FileUnwritten, "leaves %s empty, which has content without hardening", c.name)
 	case now.Size > 0 && most == 0:
 		return c.differs(FileContent, "writes to %s, which stays empty without hardening", c.name)
 	case now.Size < least/muchSmaller:
