@@ -38,7 +38,8 @@ func TestRunCoincidence(t *testing.T) {
 		{
 			"an error that a refusal explains", locked, logs,
 			[]witness.Denial{{Process: "x", Syscall: "personality", Errno: "EPERM", Filtered: true}},
-			map[string]string{"LockPersonality": "off"}, 4,
+			map[string]string{"LockPersonality": "off"},
+			4,
 		},
 	} {
 		f := &fake{breaks: func(generator.Plan) bool { return false }}
