@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -33,8 +34,12 @@ func clock(t *talk) {
 	question := make([]byte, size)
 	question[0] = version4 | client
 	answer := t.dialog("the answer", string(question), func(a []byte) bool { return len(a) >= size })
-	if len(answer) >= size {
-		t.answer.Facts["the answer"] = fmt.Sprint("the time: ", answer[0]&7 == server)
+	if len(answer) < size {
+		return
+	}
+	isTime := answer[0]&7 == server
+	t.answer.Facts["the answer"] = fmt.Sprint("the time: ", isTime)
+	if isTime {
 		t.answer.Work = "the time"
 	}
 }
@@ -43,8 +48,15 @@ func clock(t *talk) {
 func description(t *talk) {
 	const get = "\x30\x26\x02\x01\x01\x04\x06public\xa0\x19\x02\x01\x01\x02\x01\x00\x02\x01\x00\x30\x0e\x30\x0c" +
 		"\x06\x08\x2b\x06\x01\x02\x01\x01\x01\x00\x05\x00"
-	if answer := t.dialog("the answer", get, isBytes); len(answer) > 0 {
-		t.answer.Facts["the answer"] = "a description"
+	// The name of what is asked for, before a text; another kind of value says that there is none.
+	const described = "\x06\x08\x2b\x06\x01\x02\x01\x01\x01\x00\x04"
+	answer := t.dialog("the answer", get, isBytes)
+	if len(answer) == 0 {
+		return
+	}
+	isText := bytes.Contains(answer, []byte(described))
+	t.answer.Facts["the answer"] = fmt.Sprint("a description: ", isText)
+	if isText {
 		t.answer.Work = "a description of the system"
 	}
 }

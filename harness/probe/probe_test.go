@@ -56,6 +56,16 @@ func says(greeting string, dialog ...string) func(net.Conn) {
 	}
 }
 
+// answers reads a question of a size and gives one answer.
+func answers(size int, answer []byte) func(net.Conn) {
+	return func(conn net.Conn) {
+		if readAll(conn, make([]byte, size)) {
+			_, _ = conn.Write(answer)
+		}
+		_, _ = io.Copy(io.Discard, conn)
+	}
+}
+
 func readAll(conn net.Conn, question []byte) bool {
 	_, err := io.ReadFull(conn, question)
 	return err == nil
@@ -117,6 +127,50 @@ func TestSockets(t *testing.T) {
 				}
 			},
 			accepted("the protocol", "LDAP", "the answer", "an entry: true"),
+		},
+		"NTP": {
+			"udp 127.0.0.1:123", answers(48, append([]byte{4<<3 | 4, 2}, make([]byte, 46)...)),
+			worked(accepted("the protocol", "NTP", "the answer", "the time: true"), "the time"),
+		},
+		"NTP by one who does not serve": {
+			"udp 127.0.0.1:123", answers(48, append([]byte{4<<3 | 3, 2}, make([]byte, 46)...)),
+			accepted("the protocol", "NTP", "the answer", "the time: false"),
+		},
+		"SNMP": {
+			"udp 127.0.0.1:161",
+			answers(40, []byte("\x30\x29\x02\x01\x01\x04\x06public\xa2\x1c\x02\x01\x01\x02\x01\x00\x02\x01\x00"+
+				"\x30\x11\x30\x0f\x06\x08\x2b\x06\x01\x02\x01\x01\x01\x00\x04\x03x86")),
+			worked(
+				accepted("the protocol", "SNMP", "the answer", "a description: true"),
+				"a description of the system",
+			),
+		},
+		"SNMP without a description": {
+			"udp 127.0.0.1:161",
+			answers(40, []byte("\x30\x26\x02\x01\x01\x04\x06public\xa2\x19\x02\x01\x01\x02\x01\x00\x02\x01\x00"+
+				"\x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\x00\x80\x00")),
+			accepted("the protocol", "SNMP", "the answer", "a description: false"),
+		},
+		"MQTT": {
+			"tcp 127.0.0.1:1883",
+			says("", "\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00", "\x20\x02\x00\x00", "\xe0\x00", ""),
+			accepted("the protocol", "MQTT", "the answer", "20020000"),
+		},
+		"AMQP": {
+			"tcp 127.0.0.1:5672", says("", "AMQP\x00\x00\x09\x01", "\x01\x00\x00\x00\x00\x01\xdb"),
+			accepted("the protocol", "AMQP", "the answer", "01"),
+		},
+		"PostgreSQL": {
+			"tcp 127.0.0.1:5432", says("", "\x00\x00\x00\x08\x04\xd2\x16\x2f", "S"),
+			accepted("the protocol", "PostgreSQL", "the answer", "S"),
+		},
+		"MySQL": {
+			"tcp 127.0.0.1:3306", says("\x4a\x00\x00\x00\x0a11.8.9-MariaDB\x00"),
+			accepted("the protocol", "MySQL", "a greeting", "not text"),
+		},
+		"memcached": {
+			"tcp 127.0.0.1:11211", says("", "version\r\n", "VERSION 1.6.38\r\n"),
+			accepted("the protocol", "memcached", "the answer", "VERSION N.N.N"),
 		},
 		"what speaks first": {
 			"unix /run/x", says("hello 17\n"), accepted("a greeting", "hello N"),
