@@ -81,8 +81,6 @@ func TestSystemdLife(t *testing.T) {
 			renews(b)
 			b.run("rm /usr/lib/temper/verdicts/greeter.service.json && dpkg --install --force-downgrade " +
 				"/srv/greeter_1_all.deb")
-			// The profile of nginx plants a site where, as here, all is thrown away.
-			b.run("rm -r /home/temper-check /etc/nginx/conf.d/temper-check.conf")
 			purge(b, was, "/var/lib/greeter", "/var/lib/systemd/deb-systemd-helper-enabled/greeter.service.dsh-also")
 		})
 	}
