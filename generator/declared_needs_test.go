@@ -57,3 +57,54 @@ func TestDeclaredNeeds(t *testing.T) {
 		})
 	}
 }
+
+// TestDeclaredNeedsOfOthers: a directive that would take what the vendor grants by another one gets a weaker value, or
+// is left out, unless the profile names the unit. What the grant itself excepts stays.
+func TestDeclaredNeedsOfOthers(t *testing.T) {
+	p := &profiles.Profile{Name: "any", Service: []profiles.Setting{
+		{Name: "PrivateDevices", Values: []string{"yes"}},
+		{Name: "ProtectKernelModules", Values: []string{"yes"}},
+		{Name: "ProtectHome", Values: []string{"yes"}},
+		{Name: "ProtectSystem", Values: []string{"strict"}},
+		{Name: "PrivateUsers", Values: []string{"yes"}},
+		{Name: "DevicePolicy", Values: []string{"closed"}},
+	}}
+	for _, tt := range []struct{ directive, value, takers string }{
+		{"DeviceAllow", "/dev/fuse rw", "PrivateDevices"},
+		{"DeviceAllow", "/dev/null rw", ""},
+		{"CapabilityBoundingSet", "CAP_SYS_MODULE", "ProtectKernelModules PrivateUsers"},
+		{"CapabilityBoundingSet", "CAP_CHOWN", "PrivateUsers"},
+		{"CapabilityBoundingSet", "~CAP_CHOWN", ""},
+		{"ReadWritePaths", "/home/x", "ProtectHome to read-only"},
+		{"ReadWritePaths", "/var/lib/x", ""},
+		{"SupplementaryGroups", "video", "PrivateUsers"},
+	} {
+		for _, named := range []bool{false, true} {
+			u := &unit.Unit{Name: "x.service", ID: "x.service", Assignments: []unit.Assignment{
+				{Section: "Service", Name: tt.directive, Value: tt.value},
+			}}
+			plan := generator.NewPlan(generator.Input{Unit: u, Profile: p, Named: named, Version: 257})
+			lines := map[string]string{}
+			for _, a := range plan.Applied() {
+				lines[a.Directive] = a.Value
+			}
+			var takers []string
+			for _, s := range p.Service {
+				switch got := lines[s.Name]; got {
+				case s.Values[0]:
+				case "":
+					takers = append(takers, s.Name)
+				default:
+					takers = append(takers, s.Name+" to "+got)
+				}
+			}
+			want := tt.takers
+			if named {
+				want = ""
+			}
+			if got := strings.Join(takers, " "); got != want {
+				t.Errorf("%s=%s, named %v: weakened %q, want %q", tt.directive, tt.value, named, got, want)
+			}
+		}
+	}
+}

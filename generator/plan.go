@@ -77,9 +77,9 @@ func NewPlan(in Input) Plan {
 	if in.Tried != nil {
 		all = plan.onlyTried(all, in)
 	}
-	var needs []string
+	var needs []directive.Need
 	if !in.Named {
-		needs = declaredNeeds(own, in.Version)
+		needs = Needs(own, in.Version)
 	}
 	plan.Items = make([]Item, 0, len(all))
 	for _, want := range all {
@@ -93,6 +93,13 @@ func NewPlan(in Input) Plan {
 		}
 		kept := refused(want.Directive, want.Lines, needs, in.Version)
 		want.Lines = want.Directive.Allow(want.Lines, kept, in.Version)
+		spared, taken := sparing(want.Directive, want.Lines, needs, in.Version)
+		if want.Lines = spared; spared == nil {
+			plan.leaveOut(want, "takes what the vendor's unit grants by name, which only a profile that names the unit "+
+				"does: "+strings.Join(taken, ", "))
+			continue
+		}
+		kept = append(kept, taken...)
 		merged := want.Directive.Merge(c, want.Lines)
 		vendor := assignments(own, want.Directive.Is)
 		switch {
@@ -113,38 +120,6 @@ func NewPlan(in Input) Plan {
 		plan.Items = append(plan.Items, want)
 	}
 	return plan
-}
-
-// declaredNeeds lists what the unit grants the service by name: somebody who knows it has said that it needs that.
-func declaredNeeds(u *unit.Unit, version int) []string {
-	var needs []string
-	for _, d := range directive.All() {
-		var lines []string
-		for _, a := range assignments(u, d.Is) {
-			if lines = append(lines, a.Value); a.Value == "" {
-				lines = nil
-			}
-		}
-		if d.Declares && len(lines) > 0 {
-			needs = append(needs, d.Declared(lines, version)...)
-		}
-	}
-	return needs
-}
-
-// refused returns the needs that a directive would refuse and can allow one by one.
-func refused(d *directive.Directive, lines, needs []string, version int) []string {
-	if len(needs) == 0 || !d.HasExceptions() {
-		return nil
-	}
-	exceptions := d.Exceptions(lines, version)
-	var list []string
-	for _, name := range needs {
-		if slices.Contains(exceptions, name) && !slices.Contains(list, name) {
-			list = append(list, name)
-		}
-	}
-	return list
 }
 
 func (p *Plan) leaveOut(i Item, reason string) {

@@ -54,6 +54,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 // use says how much of the service the trials used.
 func (r *run) use(found search.Outcome) *verdict.Use {
 	use := usage.Launches{
+		Unit: r.input.Unit, Version: r.input.Version,
 		Checks: r.input.Profile.Checks, Baselines: r.series.baselines, Hardened: found.Result,
 		SetAside: r.series.setAside,
 		Made:     func(name string) bool { return !r.series.ExistedAtStart(name) },

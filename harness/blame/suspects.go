@@ -1,13 +1,11 @@
 package blame
 
 import (
-	"path"
 	"slices"
 
 	"temper/harness/clone"
 	"temper/harness/witness"
 	"temper/internal/directive"
-	"temper/internal/host"
 	"temper/internal/refusal"
 	"temper/internal/unit"
 )
@@ -50,43 +48,7 @@ func Refuses(d *directive.Directive, lines []string, r witness.Restriction, vers
 	if r.Kind == refusal.MountHidden {
 		return mounts(d) || len(d.PathsOf(lines)) > 0 // each gives the service mounts of its own
 	}
-	if !slices.Contains(d.Refuses, r.Kind) {
-		return false
-	}
-	switch r.Kind {
-	case refusal.PathReadOnly:
-		return affects(d, lines, r.Subject, directive.ReadOnly)
-	case refusal.PathHidden:
-		return affects(d, lines, r.Subject, directive.Hidden)
-	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace, refusal.Architecture:
-		return refusesName(d, lines, r.Subject, version)
-	}
-	return true
-}
-
-// affects reports whether a directive changes a path in the way of mode. A relative path can be anywhere.
-func affects(d *directive.Directive, lines []string, file string, mode directive.PathMode) bool {
-	if !path.IsAbs(file) {
-		return true
-	}
-	return slices.ContainsFunc(d.PathsOf(lines), func(e directive.PathEffect) bool {
-		return e.Mode == mode && host.Below(e.Path, file)
-	})
-}
-
-// refusesName reports whether a directive refuses a name, by itself or by a directive that it implies.
-func refusesName(d *directive.Directive, lines []string, name string, version int) bool {
-	if refused := d.Exceptions(lines, version); len(refused) > 0 {
-		return slices.Contains(refused, name) || name == "any"
-	}
-	for _, e := range d.Implies {
-		implied, ok := directive.Lookup(e.Directive)
-		if ok && slices.Contains(implied.Exceptions([]string{e.Value}, version), name) {
-			return true
-		}
-	}
-	// A directive without names refuses all of them, as a user namespace does with every capability.
-	return len(d.Implies) == 0 && !d.HasExceptions()
+	return d.CanRefuse(r.Kind, r.Subject, lines, version)
 }
 
 // A Finding says which directives of a plan refuse a call, and how.

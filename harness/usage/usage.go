@@ -7,12 +7,15 @@ import (
 	"slices"
 
 	"temper/harness/trial"
+	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
 
 // Launches are what a proof has seen of the checks of a profile.
 type Launches struct {
+	Unit      *unit.Unit // as its vendor wrote it
+	Version   int        // of systemd
 	Checks    []profiles.Check
 	Baselines []trial.Result         // the launches without hardening that passed
 	Hardened  trial.Result           // the launch with the drop-in of the verdict
@@ -26,11 +29,12 @@ type SetAside struct {
 	Reason string
 }
 
-// Use says what became of each check in the hardened launch, and what else shows that the service did its work.
+// Use says what became of each check in the hardened launch, what else shows that the service did its work, and which
+// grants of the vendor it made use of.
 func (l Launches) Use() verdict.Use {
 	use := verdict.Use{
 		Checks: []verdict.Check{}, Phases: []string{}, Work: append([]string{}, l.Hardened.Work...),
-		Grants: []verdict.Grant{},
+		Grants: l.grants(),
 	}
 	for _, c := range l.Checks {
 		use.Checks = append(use.Checks, l.check(c))

@@ -29,9 +29,9 @@ type Directive struct {
 	Default string   // of an ordered directive: the value when nothing is assigned; "" = the weakest
 	With    string   // the directive without which this one does nothing, such as the list of its exceptions
 	Implies []Effect // what systemd adds to a unit that sets it to its strongest value
-	// Declares says that what the vendor's unit lists here by name is a need of the service: only a profile that names
-	// the unit takes it away.
-	Declares bool
+	// Declares are the ways in which a sandbox refuses what the vendor's unit lists here by name: the service needs it,
+	// and only a profile that names the unit takes it away.
+	Declares []refusal.Kind
 	Filters  bool     // systemd implements it with a system call filter; see [Directive.Brings]
 	Widens   []Effect // what it allows: a unit that does not allow this does not get the directive
 	Clashes  []Clash  // assignments with which systemd does not load it: a unit that has one does not get the directive

@@ -1,9 +1,11 @@
 package directive
 
 import (
+	"path"
 	"slices"
 	"strings"
 
+	"temper/internal/host"
 	"temper/internal/refusal"
 )
 
@@ -68,16 +70,6 @@ func (d *Directive) Grants(want []string, version int) []string {
 	return nil
 }
 
-// Declared returns what assignments of the vendor's unit name as a need of the service. A list of what is refused names
-// none.
-func (d *Directive) Declared(lines []string, version int) []string {
-	isDenied := func(line string) bool { return strings.HasPrefix(line, "~") }
-	if !d.Declares || slices.ContainsFunc(lines, isDenied) {
-		return nil
-	}
-	return d.Grants(lines, version)
-}
-
 // Without returns the assignments want without names, which are some of its [Directive.Grants]. The result forbids at
 // least as much; nil is no assignment at all.
 func (d *Directive) Without(want, names []string, version int) []string {
@@ -117,4 +109,114 @@ func keepWords(lines, words []string, split func(line string) []string) []string
 		}
 	}
 	return kept
+}
+
+// A Need is something that the vendor's unit grants the service by name: somebody who knows it has said that it needs
+// that.
+type Need struct {
+	Directive string         // that grants it
+	Name      string         // as the directive names it: "CAP_CHOWN", "/dev/rtc r"
+	Subject   string         // what a sandbox would refuse: "CAP_CHOWN", "/dev/rtc"
+	kinds     []refusal.Kind // the ways in which a sandbox refuses it
+}
+
+// RefusedAs reports whether a sandbox refuses the need in one way.
+func (n Need) RefusedAs(kind refusal.Kind) bool { return slices.Contains(n.kinds, kind) }
+
+// groups is the directive that grants groups. It restricts nothing, so it has no row in the table.
+const groups = "SupplementaryGroups"
+
+// pseudoDevices are the devices that every sandbox leaves; PrivateDevices= in systemd.exec(5).
+var pseudoDevices = []string{
+	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "char-pts",
+	"/dev/pts",
+}
+
+// Declaring are the names of the directives by which a unit names its needs.
+func Declaring() []string {
+	names := []string{groups}
+	for _, d := range All() {
+		if len(d.Declares) > 0 {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// Needs returns what the assignments of one of the [Declaring] directives name as needs. A list of what is refused
+// names none.
+func Needs(name string, lines []string, version int) []Need {
+	var needs []Need
+	if name == groups {
+		for _, group := range strings.Fields(strings.Join(lines, " ")) {
+			needs = append(needs, Need{groups, group, group, []refusal.Kind{refusal.UserMapping}})
+		}
+		return needs
+	}
+	isDenied := func(line string) bool { return strings.HasPrefix(line, "~") }
+	d, known := Lookup(name)
+	if !known || slices.ContainsFunc(lines, isDenied) {
+		return nil
+	}
+	for _, granted := range d.Grants(lines, version) {
+		subject, _, _ := strings.Cut(granted, " ")
+		if slices.Contains(d.Declares, refusal.PathReadOnly) {
+			subject = granted // a path may have blanks in it
+		}
+		if !slices.Contains(pseudoDevices, subject) {
+			needs = append(needs, Need{name, granted, subject, d.Declares})
+		}
+	}
+	return needs
+}
+
+// Takes reports whether the directive with the assignments lines takes a need away. What grants the need may also be
+// the exception from the directive, which then takes nothing.
+func (d *Directive) Takes(n Need, lines []string, version int) bool {
+	grants, _ := Lookup(n.Directive)
+	return slices.ContainsFunc(n.kinds, func(kind refusal.Kind) bool {
+		lifted := grants != nil && (grants.With == d.Name || grants.Lifts == kind)
+		return !lifted && d.CanRefuse(kind, n.Subject, lines, version)
+	})
+}
+
+// CanRefuse reports whether the directive with the assignments lines can refuse a subject in one way.
+func (d *Directive) CanRefuse(kind refusal.Kind, subject string, lines []string, version int) bool {
+	if !slices.Contains(d.Refuses, kind) {
+		return false
+	}
+	switch kind {
+	case refusal.PathReadOnly:
+		return d.affects(lines, subject, ReadOnly)
+	case refusal.PathHidden:
+		return d.affects(lines, subject, Hidden)
+	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace, refusal.Architecture:
+		return d.refusesName(lines, subject, version)
+	}
+	return true
+}
+
+// affects reports whether the directive changes a path in the way of mode. A relative path can be anywhere.
+func (d *Directive) affects(lines []string, file string, mode PathMode) bool {
+	if !path.IsAbs(file) {
+		return true
+	}
+	return slices.ContainsFunc(d.PathsOf(lines), func(e PathEffect) bool {
+		return e.Mode == mode && host.Below(e.Path, file)
+	})
+}
+
+// refusesName reports whether the directive refuses a name, by itself or by a directive that it implies.
+func (d *Directive) refusesName(lines []string, name string, version int) bool {
+	if refused := d.Exceptions(lines, version); len(refused) > 0 {
+		return slices.Contains(refused, name) || name == "any"
+	}
+	for _, e := range d.Implies {
+		implied, ok := Lookup(e.Directive)
+		if ok && slices.Contains(implied.Exceptions([]string{e.Value}, version), name) {
+			return true
+		}
+	}
+	// A directive without names refuses all of them, as a user namespace does with every capability.
+	return len(d.Implies) == 0 && !d.HasExceptions()
 }

@@ -28,6 +28,7 @@ func (p Printer) verdict(v verdict.Verdict) {
 		p.applied(v.Applied)
 	}
 	p.unchecked(v)
+	p.unusedGrants(v)
 	for _, d := range v.Demotions {
 		p.demotion(d)
 	}
@@ -76,6 +77,19 @@ func (p Printer) unchecked(v verdict.Verdict) {
 		}
 		p.line(2, "check %q %s%s", c.Name, what, after(": ", c.Reason))
 	}
+}
+
+// unusedGrants prints how much of what the vendor's unit grants by name trials made use of, and of what not.
+func (p Printer) unusedGrants(v verdict.Verdict) {
+	if v.Use == nil || len(v.Use.Unused()) == 0 {
+		return
+	}
+	var list []string
+	for _, g := range v.Use.Unused() {
+		list = append(list, fmt.Sprintf("%s (%s=)", g.Name, g.Directive))
+	}
+	p.line(2, "trials made use of %d of the %d things that the vendor's unit grants by name, and were not seen to use %s",
+		len(v.Use.Grants)-len(list), len(v.Use.Grants), strings.Join(list, ", "))
 }
 
 // after returns text after a mark; nothing if there is no text.

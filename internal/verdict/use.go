@@ -45,6 +45,11 @@ func (u Use) Used() bool {
 	return len(u.Work) > 0 || slices.ContainsFunc(u.Checks, uses)
 }
 
+// Unused lists what the vendor's unit grants by name and no trial was seen to make use of.
+func (u Use) Unused() []Grant {
+	return slices.DeleteFunc(slices.Clone(u.Grants), func(g Grant) bool { return g.Used })
+}
+
 // Ran counts the checks that ran.
 func (u Use) Ran() int {
 	n := 0
