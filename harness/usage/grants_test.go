@@ -27,11 +27,14 @@ func TestGrants(t *testing.T) {
 	}
 	u := &unit.Unit{}
 	for _, pair := range [][2]string{
-		{"AmbientCapabilities", "CAP_KILL"}, {"AmbientCapabilities", ""}, {"AmbientCapabilities", "CAP_NET_ADMIN"},
+		{"AmbientCapabilities", "CAP_KILL"},
+		{"AmbientCapabilities", ""},
+		{"AmbientCapabilities", "CAP_NET_ADMIN"},
 		{"CapabilityBoundingSet", "~CAP_SYS_ADMIN"},
 		{"RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"},
 		{"ReadWritePaths", "-/srv/a /srv/b /var/run/c"},
-		{"DeviceAllow", "/dev/null rw"}, {"DeviceAllow", "/dev/rtc r"},
+		{"DeviceAllow", "/dev/null rw"},
+		{"DeviceAllow", "/dev/rtc r"},
 		{"SupplementaryGroups", "video audio"},
 	} {
 		u.Assignments = append(u.Assignments, unit.Assignment{Section: "Service", Name: pair[0], Value: pair[1]})
