@@ -19,8 +19,8 @@ var applied = []struct {
 }{
 	{
 		"it takes effect", "ExecStart=/bin/sleep infinity",
-		"profile PrivateTmp; state restart-needed; ! has PrivateTmp; temper apply $u; state hardened; loaded; clean; " +
-			"was=$(pid); temper apply $u | grep already; test $was = $(pid)",
+		"profile PrivateTmp; state restart-needed; systemctl daemon-reload; state restart-needed; ! has PrivateTmp; " +
+			"temper apply $u; state hardened; loaded; clean; was=$(pid); temper apply $u | grep already; test $was = $(pid)",
 	},
 	{
 		"it does not come up hardened", "ExecStart=/bin/sh -c 'test -e /tmp/needed || exit 7; exec sleep infinity'",

@@ -149,7 +149,7 @@ func (t traces) shows(item generator.Item) (holds bool, why string) {
 	holds = seen && why == ""
 	paths := item.Directive.PathsOf(item.Lines)
 	for _, e := range paths {
-		there, reason := t.process.open(e)
+		there, reason := t.open(e)
 		seen, holds, why = seen || there, holds || there && reason == "", cmp.Or(why, reason)
 	}
 	return holds || !seen && len(paths) > 0, why // paths that do not exist are closed

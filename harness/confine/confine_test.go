@@ -159,6 +159,18 @@ func TestRead(t *testing.T) {
 			process: tree(t, map[string]string{"/srv/x": ""}), want: "/srv/x is not hidden",
 		},
 		{
+			name: "what everybody has", directive: "PrivateTmp",
+			process: tree(t, map[string]string{"/tmp/x": "", "/var/tmp/x": ""}),
+			kernel:  fakeKernel{outside: rootMount + "2 1 0:2 / /tmp rw - tmpfs tmpfs rw\n"},
+			leader:  mount("2 1 0:2 / /tmp rw - tmpfs tmpfs rw\n"), want: "/tmp is not hidden",
+		},
+		{
+			name: "a directory of what everybody has", directive: "PrivateTmp",
+			process: tree(t, map[string]string{"/tmp/x": ""}),
+			kernel:  fakeKernel{outside: rootMount + "2 1 0:2 /mine /tmp rw - tmpfs tmpfs rw\n"},
+			leader:  mount("2 1 0:2 / /tmp rw - tmpfs tmpfs rw\n"), want: "holds",
+		},
+		{
 			name: "a path that is not there", directive: "InaccessiblePaths", value: "/srv/x", process: tree(t, nil),
 			want: "holds",
 		},

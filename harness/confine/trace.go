@@ -147,16 +147,17 @@ func (s state) filtered(leader state) (seen bool, why string) {
 	return true, ""
 }
 
-// open says in which way a path is still open to a process, and whether the path exists.
-func (s state) open(e directive.PathEffect) (there bool, why string) {
-	root := host.At(s.Root())
+// open says in which way a path is still open to the process, and whether the path exists.
+func (t traces) open(e directive.PathEffect) (there bool, why string) {
+	root := host.At(t.process.Root())
 	path, err := root.Real(e.Path) // systemd hides what a link leads to
 	if _, err2 := root.Lstat(path); err != nil || err2 != nil {
 		return false, ""
 	}
-	m := proc.Covering(s.mounts, path)
+	m, theirs := proc.Covering(t.process.mounts, path), proc.Covering(t.leader.mounts, path)
+	same := m.Device == theirs.Device && m.Root == theirs.Root // as where /tmp is a file system for everybody
 	switch {
-	case e.Mode == directive.Hidden && m.Point != path:
+	case e.Mode == directive.Hidden && (m.Point != path || same):
 		return true, path + " is not hidden"
 	case e.Mode == directive.ReadOnly && !slices.Contains(m.Options, "ro"):
 		return true, path + " is writable"
