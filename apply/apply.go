@@ -62,7 +62,7 @@ type job struct {
 	gen      *generator.Generator
 	decision generator.Decision
 	service  inforce.Service
-	before   string // the drop-in with which its process runs for certain, without what the guard adds; "" if none
+	before   string // the drop-in with which its process runs, without what the guard adds; "" if none
 	result   Result
 }
 
@@ -210,19 +210,21 @@ func (j *job) check(ctx context.Context, live []profiles.Check, good []string) e
 	return hasFailed(before, now)
 }
 
-// goBack gives the unit what it ran with before. The verdict comes first: whoever starts the unit then, the guard or a
-// boot, gives it that too.
+// goBack gives the unit what it ran with before, and where it does not start with that either, what it has without
+// temper. The verdict comes first: whoever starts the unit then, the guard or a boot, gives it that too.
 func (j *job) goBack(ctx context.Context, failure error) (Result, error) {
 	was, had := j.stored()
-	if err := j.gen.Store.Put(j.failed(failure)); err != nil {
-		return j.end(Down, failure.Error()), fmt.Errorf("it fails, and what it had cannot be given back: %w", err)
-	}
-	err := harness.Reload(ctx, j.place)
-	if err == nil {
-		err = j.restart(ctx)
-	}
-	if err == nil {
-		return j.end(WentBack, failure.Error()), nil
+	var err error
+	for _, before := range slices.Compact([]string{j.before, ""}) {
+		if err := j.gen.Store.Put(j.failed(before, failure)); err != nil {
+			return j.end(Down, failure.Error()), fmt.Errorf("it fails, and what it had cannot be given back: %w", err)
+		}
+		if err = harness.Reload(ctx, j.place); err == nil {
+			err = j.restart(ctx)
+		}
+		if err == nil {
+			return j.end(WentBack, failure.Error()), nil
+		}
 	}
 	reason := fmt.Sprintf("%v; as it ran before it does not start either (%v), so its hardening is not to blame and stays",
 		failure, err)
@@ -240,9 +242,9 @@ func (j *job) stored() (verdict.Verdict, bool) {
 	return v, err == nil
 }
 
-// failed is the verdict after the unit has failed: what it ran with before stays proven; where that was nothing, the
-// verdict is broken, and nothing is applied until a person has the unit proven.
-func (j *job) failed(failure error) verdict.Verdict {
+// failed is the verdict after the unit has failed: the drop-in that it ran with before stays proven; where that is "",
+// the verdict is broken, and nothing is applied until a person has the unit proven.
+func (j *job) failed(before string, failure error) verdict.Verdict {
 	v := j.service.Verdict
 	v.Unit = j.decision.Unit
 	reason := "it failed when temper apply restarted it: " + failure.Error()
@@ -256,11 +258,11 @@ func (j *job) failed(failure error) verdict.Verdict {
 		}
 	}
 	v.Systemd = j.gen.Version
-	if j.before == "" {
+	if before == "" {
 		v.Result, v.Reason, v.LastAttempt = verdict.Broken, reason, nil
 		return v
 	}
-	v.Result, v.Dropin, v.Applied = verdict.Proven, j.before, runningunit.Assignments(j.before)
+	v.Result, v.Dropin, v.Applied = verdict.Proven, before, runningunit.Assignments(before)
 	v.LastAttempt = &verdict.Attempt{Result: verdict.Broken, Reason: reason, Fingerprint: v.Fingerprint}
 	return v
 }

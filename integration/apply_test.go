@@ -43,7 +43,8 @@ var applied = []struct {
 		"it goes back to the hardening that it had",
 		"ExecStart=/bin/sh -c 'test -e /tmp/needed || exit 7; exec sleep infinity'",
 		"profile NoNewPrivileges; temper apply $u; hardened; profile NoNewPrivileges PrivateTmp; state restart-needed; " +
-			"exits 1 temper apply $u; up; hardened; clean; systemctl daemon-reload; systemctl restart $u; up; hardened",
+			"systemctl daemon-reload; state restart-needed; exits 1 temper apply $u; up; hardened; clean; " +
+			"systemctl daemon-reload; systemctl restart $u; up; hardened",
 	},
 	{
 		"its own files keep it from starting",

@@ -67,3 +67,14 @@ func TestPlanOf(t *testing.T) {
 		t.Errorf("%s: %s", plan.Unit, diff)
 	}
 }
+
+// TestOnly: the lines of other directives go, all of a list stay.
+func TestOnly(t *testing.T) {
+	const text = "# Written by temper.\n[Unit]\n\n[Service]\n# PrivateTmp=no would do\nPrivateTmp=yes\n" +
+		"SystemCallFilter=@system-service\nSystemCallFilter=~@mount\nUMask=0077\n"
+	const want = "# Written by temper.\n[Unit]\n\n[Service]\n# PrivateTmp=no would do\n" +
+		"SystemCallFilter=@system-service\nSystemCallFilter=~@mount\n"
+	if diff := cmp.Diff(want, only(text, []string{"SystemCallFilter"})); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -12,9 +12,9 @@ import (
 	"temper/internal/verdict"
 )
 
-// RunsWith returns the drop-in of temper with which the main process of a service of this machine runs for certain: the
-// one that systemd has loaded, without what the guard adds, where everything that can be seen of it holds. It is empty
-// if there is none.
+// RunsWith returns the drop-in of temper with which the main process of a service of this machine runs: the one that
+// systemd has loaded, without what the guard adds. Where something of it is seen not to hold, because systemd has read it
+// after the process was started, what is seen to hold is left of it. It is empty if there is none.
 func RunsWith(where *place.Place, s systemd.Service) (string, error) {
 	text, _ := Machine{Place: where}.loaded(systemd.Get[[]string](s.Properties, "DropInPaths"))
 	text = generator.WithoutGuard(text)
@@ -24,10 +24,25 @@ func RunsWith(where *place.Place, s systemd.Service) (string, error) {
 		return "", nil
 	}
 	seen, err := confine.Read(subject, plan)
-	if err != nil || len(seen.Holds) == 0 || len(seen.NoEffect) > 0 {
+	if err != nil || len(seen.Holds) == 0 {
 		return "", err
 	}
+	if len(seen.NoEffect) > 0 {
+		text = only(text, seen.Holds)
+	}
 	return text, nil
+}
+
+// only leaves the assignments of some directives in a drop-in that the generator wrote.
+func only(text string, directives []string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		name, _, isAssignment := strings.Cut(line, "=")
+		if !isAssignment || strings.HasPrefix(line, "#") || slices.Contains(directives, name) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // InForce returns the assignments of the drop-in of temper that systemd has loaded for a service of this machine that
