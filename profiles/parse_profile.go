@@ -362,18 +362,31 @@ func (o *own) readProve(t table) {
 		Timeout:      t.duration("timeout", 100*time.Millisecond, d.Timeout),
 		Reload:       t.bool("reload", d.Reload),
 		Restart:      t.bool("restart", d.Restart),
-		Setup:        t.texts("setup"),
+		Setup:        t.setup("setup"),
 		LikeBaseline: t.bool("like_baseline", d.LikeBaseline),
 		Expect:       t.expected("expect"),
 		State:        t.choice("state", states, d.State),
 		Exposure:     t.score("exposure"),
 
-		ContainerSetup: t.texts("container_setup"),
+		ContainerSetup: t.setup("container_setup"),
 	}
 	o.prove = make(map[string]bool, len(t.values))
 	for key := range t.values {
 		o.prove[key] = true
 	}
+}
+
+// setup reads commands that run before the service does: no placeholder stands for where it listens yet.
+func (t table) setup(key string) []string {
+	list := t.texts(key)
+	for i, text := range list {
+		if at := placeholder.FindString(strings.ReplaceAll(text, "${", "$")); at != "" {
+			t.report(IDBadText, tomlpos.Element(tomlpos.Child(t.path, key), i),
+				"write the address, or move the command into a check, which runs while the service listens",
+				"[prove] %s: %s stands for nothing before the service listens", key, at)
+		}
+	}
+	return list
 }
 
 // expected reads the differences from the baseline that are meant.

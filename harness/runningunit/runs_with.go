@@ -13,8 +13,8 @@ import (
 )
 
 // RunsWith returns the drop-in of temper with which the main process of a service of this machine runs: the one that
-// systemd has loaded, without what the guard adds. Where something of it is seen not to hold, because systemd has read it
-// after the process was started, what is seen to hold is left of it. It is empty if there is none.
+// systemd has loaded, without what the guard adds. Where something of it is seen not to hold, because systemd has read
+// it after the process was started, what is seen to hold is left of it. It is empty if there is none.
 func RunsWith(where *place.Place, s systemd.Service) (string, error) {
 	text, _ := Machine{Place: where}.loaded(systemd.Get[[]string](s.Properties, "DropInPaths"))
 	text = generator.WithoutGuard(text)
