@@ -13,7 +13,8 @@ const (
 	NoPrivilege     = "privilege" // that no service has in a place
 	NoNetwork       = "network"
 	NoOtherService  = "another service"
-	NoCause         = "unknown" // perhaps the place is at fault
+	NoProgram       = "program or library" // of a package that its own only recommends, or forgot
+	NoCause         = "unknown"            // perhaps the place is at fault
 )
 
 // causes are looked for in what the service said, in this order.
@@ -21,8 +22,10 @@ var causes = []struct {
 	cause string
 	words *regexp.Regexp
 }{
+	{NoProgram, regexp.MustCompile(`(?i)unable to locate executable|203/EXEC|in @INC|ModuleNotFoundError|No module named|` +
+		`error while loading shared libraries|(^|\s)\S+: (command )?not found$|executable file not found`)},
 	{NoKernelModule, regexp.MustCompile(`CONFIG_[A-Z0-9]+_|(?i:modprobe|kernel module|/lib/modules|module .* not found|not supported by.*kernel)`)},
-	{NoHardware, regexp.MustCompile(`(?i)no (such )?device|/dev/|hardware|no .*(adapter|controller|sensor|printer|card|modem)s? `)},
+	{NoHardware, regexp.MustCompile(`(?i)no (such )?device|\bdevices?\b|/dev/|hardware|no .*(adapter|controller|sensor|printer|card|modem)s? `)},
 	{NoPrivilege, regexp.MustCompile(`(?i)operation not permitted|permission denied|not privileged|oom_score|memlock|netlink`)},
 	{NoOtherService, regexp.MustCompile(`(?i)d-?bus|can.?t connect to|connection refused|(mysql|postgres|redis|ldap).*(fail|refused|connect)`)},
 	{NoNetwork, regexp.MustCompile(`(?i)interface|resolve|unreachable|no route|name resolution|cannot assign requested address`)},

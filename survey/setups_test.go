@@ -34,10 +34,14 @@ func TestCauseOf(t *testing.T) {
 		"modprobe: FATAL: Module ipmi_si not found in directory /lib/modules/6.18.44":  NoKernelModule,
 		"The following options are missing in the kernel: CONFIG_CRYPTO_USER_API_HASH": NoKernelModule,
 		"No such device": NoHardware,
-		"socket(AF_NETLINK): Operation not permitted":              NoPrivilege,
-		"could not connect to database: mysql: connection refused": NoOtherService,
-		"interface eth0 does not exist":                            NoNetwork,
-		"exited with status 3":                                     NoCause,
+		"socket(AF_NETLINK): Operation not permitted":                                              NoPrivilege,
+		"axfrdns.service: Unable to locate executable '/usr/bin/chpst': No such file or directory": NoProgram,
+		"Can't locate NetSNMP/OID.pm in @INC (you may need to install the NetSNMP::OID module)":    NoProgram,
+		"/usr/sbin/backup: line 7: psql: command not found":                                        NoProgram,
+		"Failed to instantiate device.":                                                            NoHardware,
+		"could not connect to database: mysql: connection refused":                                 NoOtherService,
+		"interface eth0 does not exist":                                                            NoNetwork,
+		"exited with status 3":                                                                     NoCause,
 	} {
 		if got := causeOf("it does not run: exit status 1", []string{said}); got != want {
 			t.Errorf("%q is for lack of %s, want %s", said, got, want)
