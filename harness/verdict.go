@@ -39,6 +39,7 @@ func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 		v.Applied, v.Dropin = append(v.Applied, found.Plan.Applied()...), found.Plan.Text()
 		v.Demotions = append(v.Demotions, nameSecrets(found.Demotions, r.input.Secrets)...)
 		v.LeftOut = append(v.LeftOut, found.Plan.LeftOut...)
+		v.Bypassed = bypassed(found.Result)
 		v.Advisories = append(v.Advisories, r.advisories(found)...)
 	}
 	if v.Works() && r.Tighten {

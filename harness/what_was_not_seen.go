@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -50,6 +51,15 @@ func notSeenToHold(plan generator.Plan, t trial.Result) []verdict.Evidence {
 		}
 		why := cmp.Or(t.Partly[i.Directive.Name], i.Directive.Unseen, "no process of the service could be asked")
 		list = append(list, notSeen("that %s= holds was not seen: %s", i.Directive.Name, why))
+	}
+	return list
+}
+
+// bypassed lists the applied directives that are in force and do not bind the service.
+func bypassed(t trial.Result) []verdict.LeftOut {
+	var list []verdict.LeftOut
+	for _, name := range slices.Sorted(maps.Keys(t.Bypassed)) {
+		list = append(list, verdict.LeftOut{Directive: name, Reason: t.Bypassed[name]})
 	}
 	return list
 }

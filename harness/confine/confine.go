@@ -36,6 +36,7 @@ type Confinement struct {
 	NoEffect map[string]string // those that were seen not to hold at all, and what was seen instead
 	Partly   map[string]string // those that were seen to hold only in part, and what was seen of the other part
 	Weakens  map[string]string // those that give back what is closed without hardening, and what that is
+	Bypassed map[string]string // those that hold, in full or in part, and do not bind the process, and why
 	Mounts   []proc.Mount      // of the process
 	// OwnMounts says that the process has another mount namespace than PID 1.
 	OwnMounts bool
@@ -78,7 +79,8 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 	t := traces{Subject: s, process: process, leader: leader}
 	t.programs = programs(k, s.Cgroups)
 	c := Confinement{
-		NoEffect: map[string]string{}, Partly: map[string]string{}, Weakens: t.weakens(plan), Mounts: process.mounts,
+		NoEffect: map[string]string{}, Partly: map[string]string{}, Bypassed: map[string]string{},
+		Weakens: t.weakens(plan), Mounts: process.mounts,
 		OwnMounts: !process.SameNamespace(leader.Process, "mnt"),
 	}
 	for _, item := range plan.Items {
@@ -90,6 +92,10 @@ func read(dir proc.Dir, k kernel, s Subject, plan generator.Plan) (Confinement, 
 			c.Partly[name] = why
 		case why != "":
 			c.NoEffect[name] = why
+			continue
+		}
+		if why := t.bypass(item); why != "" {
+			c.Bypassed[name] = why
 		}
 	}
 	if main.Program() == "" { // it ended meanwhile, and what could not be read may hold

@@ -225,6 +225,87 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestBypass: what does not bind the process is told by its groups, its capabilities and the filter of its unit. In an
+// untrusted place PID 1 and its group have other numbers.
+func TestBypass(t *testing.T) {
+	const outsider = "Gid:\t9\t9\t9\t9\n"
+	const root, admin = "CapPrm:\t000001ffffffffff\n", "CapPrm:\t0000000000200000\n"
+	filter := func(allows bool, calls ...string) any { return []any{allows, calls} }
+	for _, tc := range []struct {
+		name, directive, value, status string
+		filter                         any
+		user                           string // its user namespace, if it has its own
+		around                         bool
+	}{
+		{
+			name: "a supplementary group", directive: "ProtectProc", value: "invisible", around: true,
+			status: outsider + "Groups:\t7 524288\n",
+		},
+		{
+			name: "the first group", directive: "ProtectProc", value: "noaccess", around: true,
+			status: "Gid:\t524288\t524288\t524288\t524288\n",
+		},
+		{
+			name: "group 0 of the machine", directive: "ProtectProc", value: "invisible",
+			status: outsider + "Groups:\t0\n",
+		},
+		{
+			name: "a value that binds all groups", directive: "ProtectProc", value: "ptraceable",
+			status: outsider + "Groups:\t524288\n",
+		},
+		{
+			name: "all capabilities", directive: "ProtectProc", value: "ptraceable", around: true,
+			status: outsider + root,
+		},
+		{
+			name: "its own capabilities", directive: "ProtectProc", value: "ptraceable", status: outsider + root,
+			user: "-> user:[9]",
+		},
+		{
+			name: "no filter", directive: "ProtectProc", value: "ptraceable", around: true, status: outsider + admin,
+			filter: filter(false),
+		},
+		{
+			name: "not a call of several", directive: "ProtectProc", value: "ptraceable", status: outsider + admin,
+			filter: filter(false, "mount", "umount2", "move_mount", "mount_setattr"),
+		},
+		{
+			name: "a call of several", directive: "ProtectProc", value: "ptraceable", around: true,
+			status: outsider + admin, filter: filter(true, "read", "umount2"),
+		},
+		{
+			name: "other calls", directive: "ProtectProc", value: "ptraceable", status: outsider + admin,
+			filter: filter(true, "read"),
+		},
+		{
+			name: "a directive that has no way around", directive: "NoNewPrivileges", value: "yes",
+			status: root + "NoNewPrivs:\t1\n",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			process := proctest.Process{
+				"status":    "Name:\tp\nNSpid:\t7\n" + tc.status,
+				"mountinfo": rootMount + "2 1 0:7 / /proc rw - proc proc rw,hidepid=" + tc.value + "\n",
+				"ns/user":   cmp.Or(tc.user, "-> user:[1]"),
+			}
+			leader := proctest.Process{
+				"status": "Name:\tsystemd\nGid:\t524288\t524288\t524288\t524288\n", "mountinfo": rootMount,
+				"ns/user": "-> user:[1]",
+			}
+			d, _ := directive.Lookup(tc.directive)
+			plan := generator.Plan{Items: []generator.Item{{Directive: d, Lines: []string{tc.value}}}}
+			s := Subject{PID: 7, Leader: 1, Version: 257, Property: func(string) any { return tc.filter }}
+			got, err := read(proctest.Dir(t, map[int]proctest.Process{1: leader, 7: process}), fakeKernel{}, s, plan)
+			if err != nil || !slices.Contains(got.Holds, tc.directive) {
+				t.Fatalf("%v, %+v", err, got)
+			}
+			if around := got.Bypassed[tc.directive] != ""; around != tc.around {
+				t.Errorf("%t: %v", around, got.Bypassed)
+			}
+		})
+	}
+}
+
 // tree makes a process whose root directory has these files.
 func tree(t *testing.T, files map[string]string) proctest.Process {
 	t.Helper()

@@ -46,12 +46,14 @@ type Directive struct {
 	Try     Try          // of a list of exceptions: those to try before the directive itself is given up
 	Trace   Trace        // where one can see that it is in force, apart from Paths
 	Unseen  string       // why one cannot see that it is in force
-	Late    bool         // it needs default dependencies, since it orders the unit after the setup of temporary files
-	Man     string       // the man page that documents it
-	Forbids string       // one line for people: what a service can no longer do
-	Breaks  string       // one line for people: what usually breaks
-	kind    kind
-	order   int
+	// Bypasses are what a process can have so that the directive, though it is in force, does not bind it.
+	Bypasses []Bypass
+	Late     bool   // it needs default dependencies, since it orders the unit after the setup of temporary files
+	Man      string // the man page that documents it
+	Forbids  string // one line for people: what a service can no longer do
+	Breaks   string // one line for people: what usually breaks
+	kind     kind
+	order    int
 }
 
 // A Value is one value of an ordered directive.
@@ -84,6 +86,26 @@ type Try struct {
 	Names   []string // these names
 	Sockets bool     // the sockets on which the service listens without hardening
 	Home    bool     // the working directory of the service
+}
+
+// A Bypass is a way around a directive that is in force, for a process that has all of what the fields name.
+type Bypass struct {
+	Capability string   // "" = it needs none
+	RootGroup  bool     // it is in group 0
+	Calls      []string // it may make one of these system calls; none = it needs none
+	Upto       string   // the strongest value around which it leads; "" = every value
+	Why        string   // for people: what makes it a way around the directive
+}
+
+// BypassesOf lists the ways around the directive when it is set to lines.
+func (d *Directive) BypassesOf(lines []string, version int) []Bypass {
+	return slices.DeleteFunc(slices.Clone(d.Bypasses), func(b Bypass) bool {
+		if b.Upto == "" {
+			return false
+		}
+		set, _ := d.Read(lines, version)
+		return set.Rank > d.rank(b.Upto)
+	})
 }
 
 // A PathEffect is what a value of a directive, and every stronger one, does to a path.

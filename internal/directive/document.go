@@ -78,6 +78,13 @@ func (d *Directive) facts() []string {
 	if d.Late {
 		add("left out where the unit has DefaultDependencies=no")
 	}
+	for _, b := range d.Bypasses {
+		upto := ""
+		if b.Upto != "" {
+			upto = " (up to " + b.Upto + ")"
+		}
+		add("does not bind a service%s where %s", upto, b.Why)
+	}
 	if d.Breaks != "" {
 		add("usually breaks: %s", d.Breaks)
 	}

@@ -33,6 +33,13 @@ func onlyWith(value string, mounts []Mount) []Mount {
 	return mounts
 }
 
+// mountAgain is the way around all that systemd closes by mounts alone: seen with systemd 257, and not for a process in
+// a user namespace of its own.
+var mountAgain = Bypass{
+	Capability: "CAP_SYS_ADMIN", Calls: []string{"mount", "umount2", "move_mount", "mount_setattr"},
+	Why: "it can mount again what this closes, with CAP_SYS_ADMIN and the system calls of @mount",
+}
+
 // unitOnly are directives that the merge reads in units and that no profile can set; see testdata/directives.tsv.
 var unitOnly = []unitDirective{
 	{name: "RootDirectory", root: true, plus: true, mounts: apiMounts, unless: "MountAPIVFS"},
@@ -80,6 +87,7 @@ var table = []*Directive{
 			{Path: "/root", Value: "strict", Writable: true, Executable: true},
 			{Path: "/run/user", Value: "strict", Writable: true, Executable: true},
 		},
+		Bypasses: []Bypass{mountAgain},
 		Forbids: "write to the operating system; with strict, to anything but /dev, /proc, /sys, ReadWritePaths= " +
 			"and, beside the directives that say so, /run",
 		Breaks: "services that write outside their own directories, above all logs, pid files and /etc",
@@ -95,26 +103,30 @@ var table = []*Directive{
 	},
 	{
 		Name: "ReadOnlyPaths", Aliases: []string{"ReadOnlyDirectories"}, Since: 231, kind: closedPathList{ReadOnly},
-		Man:     manExec,
-		Refuses: []refusal.Kind{refusal.PathReadOnly},
-		Forbids: "write below these paths", Breaks: "services that write there",
+		Man:      manExec,
+		Refuses:  []refusal.Kind{refusal.PathReadOnly},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "write below these paths", Breaks: "services that write there",
 	},
 	{
 		Name: "InaccessiblePaths", Aliases: []string{"InaccessibleDirectories"}, Since: 231,
-		kind:    closedPathList{Hidden},
-		Man:     manExec,
-		Refuses: []refusal.Kind{refusal.PathHidden},
-		Forbids: "see anything below these paths", Breaks: "services that read there",
+		kind:     closedPathList{Hidden},
+		Man:      manExec,
+		Refuses:  []refusal.Kind{refusal.PathHidden},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "see anything below these paths", Breaks: "services that read there",
 	},
 	{
 		Name: "TemporaryFileSystem", Since: 238, kind: coverPathList{}, Man: manExec,
-		Forbids: "see what is below these paths: each is an empty file system of its own",
-		Breaks:  "services that read there",
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "see what is below these paths: each is an empty file system of its own",
+		Breaks:   "services that read there",
 	},
 	{
 		Name: "NoExecPaths", Since: 248, kind: closedPathList{NoExec}, Man: manExec,
-		Refuses: []refusal.Kind{refusal.PathNoExec},
-		Forbids: "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
+		Refuses:  []refusal.Kind{refusal.PathNoExec},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "execute files below these paths", Breaks: "helpers, interpreters and libraries that live there",
 	},
 	{
 		Name: "ExecPaths", Since: 248, kind: openPathList{}, With: "NoExecPaths", Man: manExec,
@@ -137,9 +149,10 @@ var table = []*Directive{
 			{Path: "/root", Mode: Hidden, Value: "tmpfs"},
 			{Path: "/run/user", Mode: Hidden, Value: "tmpfs"},
 		},
-		Covers:  "tmpfs",
-		Refuses: []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden},
-		Forbids: "see /home, /root and /run/user", Breaks: "services with data or configuration in a home directory",
+		Covers:   "tmpfs",
+		Refuses:  []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "see /home, /root and /run/user", Breaks: "services with data or configuration in a home directory",
 	},
 	{
 		Name: "PrivateTmp", kind: ordered{}, Man: manExec, Late: true,
@@ -152,9 +165,10 @@ var table = []*Directive{
 			{Path: "/tmp", Writable: true, Executable: true},
 			{Path: "/var/tmp", Writable: true, Executable: true},
 		},
-		Refuses: []refusal.Kind{refusal.PathHidden, refusal.MountPoint},
-		Forbids: "see the files and sockets of others in /tmp and /var/tmp",
-		Breaks:  "sockets and caches shared through /tmp",
+		Refuses:  []refusal.Kind{refusal.PathHidden, refusal.MountPoint},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "see the files and sockets of others in /tmp and /var/tmp",
+		Breaks:   "sockets and caches shared through /tmp",
 	},
 	{
 		Name: "PrivateMounts", Since: 239, kind: ordered{}, Values: boolean, Man: manExec,
@@ -171,15 +185,24 @@ var table = []*Directive{
 		},
 		Trace:   Trace{Kind: MountOption, Name: "/proc", Value: "hidepid="},
 		Refuses: []refusal.Kind{refusal.ProcessHidden},
+		Bypasses: []Bypass{
+			{
+				RootGroup: true, Upto: "invisible",
+				Why: "it is in group 0, from which only the value ptraceable hides a process",
+			},
+			{Capability: "CAP_SYS_PTRACE", Why: "it sees every process, with CAP_SYS_PTRACE"},
+			mountAgain,
+		},
 		Forbids: "see the processes of other users in /proc",
 		Breaks:  "monitoring, and services that look for other processes",
 	},
 	{
 		Name: "ProcSubset", Since: 247, kind: ordered{}, Man: manExec, Mounts: apiMounts,
-		Values:  []Value{{Name: "all"}, {Name: "pid", Rank: 1}},
-		Paths:   []PathEffect{{Path: "/proc/sys", Mode: Hidden, Value: "pid"}},
-		Refuses: []refusal.Kind{refusal.ProcHidden},
-		Forbids: "see anything in /proc but processes", Breaks: "readers of /proc/cpuinfo, /proc/meminfo, /proc/sys",
+		Values:   []Value{{Name: "all"}, {Name: "pid", Rank: 1}},
+		Paths:    []PathEffect{{Path: "/proc/sys", Mode: Hidden, Value: "pid"}},
+		Refuses:  []refusal.Kind{refusal.ProcHidden},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "see anything in /proc but processes", Breaks: "readers of /proc/cpuinfo, /proc/meminfo, /proc/sys",
 	},
 	{
 		Name: "ProtectControlGroups", Since: 232, kind: ordered{}, Man: manExec, Mounts: apiMounts,
@@ -189,9 +212,10 @@ var table = []*Directive{
 			{Name: "private", Since: 257, Rank: 1},
 			{Name: "strict", Since: 257, Rank: 2},
 		},
-		Paths:   []PathEffect{{Path: "/sys/fs/cgroup", Mode: ReadOnly, Value: "yes"}},
-		Refuses: []refusal.Kind{refusal.PathReadOnly},
-		Forbids: "write to the control group tree", Breaks: "container managers",
+		Paths:    []PathEffect{{Path: "/sys/fs/cgroup", Mode: ReadOnly, Value: "yes"}},
+		Refuses:  []refusal.Kind{refusal.PathReadOnly},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "write to the control group tree", Breaks: "container managers",
 	},
 	{
 		Name: "ProtectKernelTunables", Since: 232, kind: ordered{}, Values: boolean, Man: manExec, Mounts: apiMounts,
@@ -215,8 +239,9 @@ var table = []*Directive{
 			{Path: "/proc/kallsyms", Mode: Hidden, Value: "yes"},
 			{Path: "/proc/kcore", Mode: Hidden, Value: "yes"},
 		},
-		Refuses: []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden},
-		Forbids: "change kernel variables in /proc and /sys", Breaks: "network and power managers",
+		Refuses:  []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden},
+		Bypasses: []Bypass{mountAgain},
+		Forbids:  "change kernel variables in /proc and /sys", Breaks: "network and power managers",
 	},
 	{
 		Name: "ProtectKernelModules", Since: 232, kind: ordered{}, Values: boolean, Man: manExec,

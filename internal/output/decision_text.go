@@ -6,6 +6,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/inforce"
+	"temper/internal/verdict"
 )
 
 func score(e float64) string { return fmt.Sprintf("%.1f", e) }
@@ -36,11 +37,20 @@ func (p Printer) Decision(d generator.Decision, s inforce.Service) error {
 			p.demotion(demotion)
 		}
 	}
-	var leftOut [][]string
-	for _, l := range s.LeftOut {
-		leftOut = append(leftOut, []string{l.Directive + "=", l.Reason})
+	if d.Hardens() {
+		if err := p.section("\nIn force, but does not bind it:", reasons(s.Bypassed)); err != nil {
+			return err
+		}
 	}
-	return p.section("\nLeft out:", leftOut)
+	return p.section("\nLeft out:", reasons(s.LeftOut))
+}
+
+// reasons lists directives with what is said of each.
+func reasons(list []verdict.LeftOut) (rows [][]string) {
+	for _, l := range list {
+		rows = append(rows, []string{l.Directive + "=", l.Reason})
+	}
+	return rows
 }
 
 // lastAttempt prints what has become of the last attempt to prove a unit, where that proved nothing.

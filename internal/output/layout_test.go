@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"temper/generator"
 	"temper/internal/inforce"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 func services() []inforce.Service {
@@ -103,6 +105,29 @@ func TestWrap(t *testing.T) {
 	} {
 		if got := wrap(tt.begin, tt.text, tt.width); got != tt.want {
 			t.Errorf("wrap(%q, %q, %d) = %q, want %q", tt.begin, tt.text, tt.width, got, tt.want)
+		}
+	}
+}
+
+// TestBypassed: prove and show tell what is in force and does not bind the service.
+func TestBypassed(t *testing.T) {
+	var out bytes.Buffer
+	p := Printer{Out: &out, Format: "text"}
+	v := verdict.Verdict{
+		Unit: "a.service", Result: verdict.Proven,
+		Bypassed: []verdict.LeftOut{{Directive: "ProtectProc", Reason: "why"}},
+	}
+	p.verdict(v)
+	d := generator.Decision{Unit: "a.service", Profile: &profiles.Profile{}, Text: "[Service]\nProtectProc=invisible\n"}
+	if err := p.Decision(d, inforce.Service{Verdict: v, State: inforce.Hardened}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"in force, but does not bind the service: ProtectProc=: why\n",
+		"In force, but does not bind it:\n  ProtectProc=  why\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
 		}
 	}
 }

@@ -32,6 +32,9 @@ func (p Printer) verdict(v verdict.Verdict) {
 	for _, d := range v.Demotions {
 		p.demotion(d)
 	}
+	for _, b := range v.Bypassed {
+		p.line(2, "in force, but does not bind the service: %s=: %s", b.Directive, b.Reason)
+	}
 	for _, e := range alike(v.Advisories) {
 		p.line(2, "advisory: %s: %s", e.Kind, e.Text)
 	}

@@ -35,6 +35,7 @@ type Verdict struct {
 	Applied     []Applied   `json:"applied"`
 	Demotions   []Demotion  `json:"demotions"`
 	LeftOut     []LeftOut   `json:"left_out"`
+	Bypassed    []LeftOut   `json:"bypassed,omitempty"` // what is in force and does not bind the service, and why
 	Advisories  []Evidence  `json:"advisories"`
 	Loose       []Loose     `json:"loose,omitempty"` // only if the user asked for it
 	Use         *Use        `json:"use,omitempty"`   // how much of the service was used; nil in a verdict of 0.1.0
@@ -77,7 +78,7 @@ type Applied struct {
 	Value     string `json:"value"`
 }
 
-// LeftOut is a directive that the profile sets and the drop-in does not.
+// LeftOut is a directive that the profile sets and the drop-in does not, or that does not bind the service, and why.
 type LeftOut struct {
 	Directive string `json:"directive"`
 	Reason    string `json:"reason"`
