@@ -84,11 +84,21 @@ const (
 	unitBytes      = 24
 )
 
+// A slot of the cache. A cgroup has the slot of the last bits of its id, which the kernel counts up: that needs no hash
+// and no lock. Each processor has slots of its own, and runs these programs one after the other.
+const (
+	slotCgroup     = 0  // uint64
+	slotGeneration = 8  // uint64
+	slotUnit       = 16 // uint64, 0 if the cgroup belongs to none
+	slotBytes      = 24
+	slots          = 1024
+)
+
 // monitorTables are the file descriptors of the maps of a monitor.
 type monitorTables struct {
 	tables
 	Units      int // what is followed, by cgroup id
-	Cache      int // the unit of each cgroup that has called, and the generation in which that was true
+	Cache      int // the unit of cgroups that have called, and the generation in which that was true
 	Rates      int // refusals of one unit with one error in one second
 	Generation int // one number, which changes with Units
 }
@@ -99,7 +109,7 @@ func (m *Monitor) makeMaps(l layout) (monitorTables, *ebpf.Map, error) {
 		{Name: "temper_ring", Type: ebpf.RingBuf, MaxEntries: monitorRing},
 		{Name: "temper_dropped", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1},
 		{Name: "temper_units", Type: ebpf.Hash, KeySize: 8, ValueSize: unitBytes, MaxEntries: maxUnits},
-		{Name: "temper_cache", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 16, MaxEntries: 4096},
+		{Name: "temper_cache", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: slotBytes, MaxEntries: slots},
 		{Name: "temper_rates", Type: ebpf.LRUHash, KeySize: 16, ValueSize: 16, MaxEntries: 2048},
 		{Name: "temper_changes", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1},
 	}
@@ -213,8 +223,7 @@ const (
 	varRate       = -304
 )
 
-// monitorProgram is for the raw tracepoint sys_exit: R6 context, R7 result, R8 struct pt_regs, R9 what is wanted of the
-// call.
+// monitorProgram is for the raw tracepoint sys_exit: R7 result, R8 struct pt_regs, R9 what is wanted of the call.
 func monitorProgram(l layout, m monitorTables) *ebpf.ProgramSpec {
 	code := asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R1, 8, asm.DWord),
@@ -253,22 +262,26 @@ func anyWants() asm.Instructions {
 
 // followedUnit leaves unless the task is in a cgroup that is followed, or below one, and notes the id of the nearest.
 // Which one that is is looked up only once for each cgroup until the units change: the generation is read before
-// the search, so that an answer from before a change is never taken for one from after it.
+// the search, so that an answer from before a change is never taken for one from after it. It uses R6.
 func followedUnit(m monitorTables) asm.Instructions {
 	code := asm.Instructions{
 		asm.FnGetCurrentCgroupId.Call(),
 		asm.StoreMem(asm.RFP, varCgroup, asm.R0, asm.DWord),
+		asm.And.Imm(asm.R0, slots-1),
+		asm.StoreMem(asm.RFP, varIndex, asm.R0, asm.Word),
 		asm.LoadMapValue(asm.R1, m.Generation, 0),
 		asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord),
 		asm.StoreMem(asm.RFP, varGeneration, asm.R1, asm.DWord),
 	}
-	code = append(code, lookup(m.Cache, varCgroup)...)
+	code = append(code, lookup(m.Cache, varIndex)...)
 	code = append(code,
-		asm.JEq.Imm(asm.R0, 0, "search"),
-		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
-		asm.LoadMem(asm.R2, asm.RFP, varGeneration, asm.DWord),
-		asm.JNE.Reg(asm.R1, asm.R2, "search"),
-		asm.LoadMem(asm.R1, asm.R0, 8, asm.DWord),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.Mov.Reg(asm.R6, asm.R0),
+	)
+	code = append(code, differs(slotCgroup, varCgroup, "search")...)
+	code = append(code, differs(slotGeneration, varGeneration, "search")...)
+	code = append(code,
+		asm.LoadMem(asm.R1, asm.R6, slotUnit, asm.DWord),
 		asm.JEq.Imm(asm.R1, 0, "out"),
 		asm.StoreMem(asm.RFP, varUnit, asm.R1, asm.DWord),
 		asm.Ja.Label("found"),
@@ -291,12 +304,26 @@ func followedUnit(m monitorTables) asm.Instructions {
 		)
 	}
 	code = append(code, asm.Mov.Imm(asm.R0, 0).WithSymbol("searched"))
-	code = append(code, store(m.Cache, varCgroup, varGeneration)...)
+	for _, f := range [][2]int16{{slotCgroup, varCgroup}, {slotGeneration, varGeneration}, {slotUnit, varUnit}} {
+		code = append(code,
+			asm.LoadMem(asm.R1, asm.RFP, f[1], asm.DWord),
+			asm.StoreMem(asm.R6, f[0], asm.R1, asm.DWord),
+		)
+	}
 	return append(code,
 		asm.LoadMem(asm.R1, asm.RFP, varUnit, asm.DWord),
 		asm.JEq.Imm(asm.R1, 0, "out"),
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("found"),
 	)
+}
+
+// differs jumps if a field of the slot at R6 is another than a variable.
+func differs(field, variable int16, to string) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R1, asm.R6, field, asm.DWord),
+		asm.LoadMem(asm.R2, asm.RFP, variable, asm.DWord),
+		asm.JNE.Reg(asm.R1, asm.R2, to),
+	}
 }
 
 // unitWants leaves unless a directive of the unit's plan can cause the error in R7.
