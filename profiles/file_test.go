@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"temper/internal/host"
 	"temper/profiles"
 )
 
@@ -68,6 +69,43 @@ func TestLoadFile(t *testing.T) {
 		if diff := cmp.Diff(row.want, got); diff != "" || p != nil {
 			t.Errorf("%s: %v: -want +got\n%s", row.file, p, diff)
 		}
+	}
+}
+
+// TestLoadFileOfTheSet: a file of the search path extends the next ones of its name, however it is reached.
+func TestLoadFileOfTheSet(t *testing.T) {
+	root := t.TempDir()
+	for i, text := range []string{
+		"extends = ['web']\n[service]\nUMask = '0077'\n[prove]\nsetup = ['true']",
+		"extends = ['web']\n[service]\nUMask = '0022'\nPrivateTmp = true",
+		"units = ['web.service']\n[service]\nPrivateTmp = false\nProtectHome = true",
+	} {
+		write(t, filepath.Join(root, profiles.SearchPath[i], "web.toml"), text)
+	}
+	set, errs := profiles.Load(host.At(root), nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	want, _ := set.Get("web")
+	file := filepath.Join(root, profiles.SearchPath[0], "web.toml")
+	got, err := profiles.LoadFile(file, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mask, _ := want.Setting("UMask"); mask.Line() != `UMask = ["0077"]` || len(want.Service) != 3 {
+		t.Errorf("the set has %v", want.Service)
+	}
+	if got.Digest != want.Digest || len(got.Prove.Setup) != 1 {
+		t.Errorf("the digest is %s, want %s; setup is %q", got.Digest, want.Digest, got.Prove.Setup)
+	}
+	other := filepath.Join(t.TempDir(), "web.toml") // a new version of it
+	write(t, other, "extends = ['web']\n[service]\nUMask = '0007'")
+	got, err = profiles.LoadFile(other, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mask, _ := got.Setting("UMask"); mask.Line() != `UMask = ["0007"]` || len(got.Sources) != 4 {
+		t.Errorf("%s from %q", mask.Line(), got.Sources)
 	}
 }
 

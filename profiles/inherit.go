@@ -181,7 +181,8 @@ func (p *Prove) take(from Prove, set map[string]bool) {
 	p.Expect = union(p.Expect, from.Expect)
 }
 
-// sameDirectory finds what a file outside the search path extends: files in its directory, then the profiles of a set.
+// sameDirectory finds what a file that was named by its path extends: files in its directory, then the profiles of a
+// set. What extends its own name extends the next file of that name, as in the set.
 type sameDirectory struct {
 	dir   string
 	base  *Set
@@ -190,7 +191,7 @@ type sameDirectory struct {
 
 func (b *sameDirectory) find(from *own, name string) (*own, []string) {
 	o, ok := b.files[name]
-	if ok && o != from {
+	if ok && name != from.Name {
 		return o, nil
 	}
 	if !ok {
@@ -203,6 +204,9 @@ func (b *sameDirectory) find(from *own, name string) (*own, []string) {
 	}
 	if b.base == nil {
 		return nil, nil
+	}
+	if same := b.base.files[name]; o == from && same != nil && same.sum == from.sum {
+		from = same // the file is one of the set, or a copy of it
 	}
 	return b.base.find(from, name)
 }

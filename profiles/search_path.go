@@ -124,8 +124,10 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 // find is a [finder] over the files of the set. A profile that extends its own name extends the next file of that name.
 func (s *Set) find(from *own, name string) (*own, []string) {
 	o := s.files[name]
-	if o == from && o != nil {
-		o = o.behind
+	for file := o; file != nil; file = file.behind {
+		if file.Path == from.Path {
+			o = file.behind
+		}
 	}
 	if o == nil {
 		o = builtinBase(name)
