@@ -83,7 +83,7 @@ func (g *Generator) withUnusableProfiles() map[string]*verdict.Verdict {
 	kept := map[string]*verdict.Verdict{}
 	for _, name := range g.Store.Own().Units() {
 		v, err := g.Store.Own().Get(name) // Decisions tells of an error where the unit has a profile
-		if err != nil || v.Result != verdict.Proven || !slices.Contains(unusable, v.Profile) {
+		if err != nil || v.Result != verdict.Proven || v.Draft || !slices.Contains(unusable, v.Profile) {
 			continue
 		}
 		u, err := g.load(name)

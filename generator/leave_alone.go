@@ -23,7 +23,7 @@ func (g *Generator) leavesAlone(u *unit.Unit, d Decision) (by Rule, why string) 
 		return ByOffSwitch, g.Switches.Off
 	case g.Switches.skips(u.ID):
 		return ByOffSwitch, "temper.skip= on the kernel command line"
-	case isCritical(u.ID) && !d.Named && d.Profile != nil:
+	case isCritical(u.ID) && !d.Named && d.Profile != nil && !d.Profile.Draft: // a draft never applies
 		return ByBoot, "critical for the boot: only a profile that names it applies"
 	}
 	return "", ""

@@ -38,6 +38,7 @@ const (
 	ByExclude   Rule = "exclude"        // the setting
 	ByOffSwitch Rule = "off switch"     // of all units, or of this one
 	ByBoot      Rule = "critical"       // the boot needs it and no profile names it
+	ByDraft     Rule = "draft"          // a key of the profile, which a person has to take away
 	ByRevoked   Rule = "revoked"        // a person's word
 	ByApply     Rule = "apply"          // the setting, or a key of the profile: it is only started
 	ByProof     Rule = "proven"         // nothing has changed since
@@ -47,7 +48,7 @@ const (
 
 // Rules are all of them.
 var Rules = []Rule{
-	ByNoProfile, ByDropin, ByExclude, ByOffSwitch, ByBoot, ByRevoked, ByApply, ByProof, ByStale, ByUnproven,
+	ByNoProfile, ByDropin, ByExclude, ByOffSwitch, ByBoot, ByDraft, ByRevoked, ByApply, ByProof, ByStale, ByUnproven,
 }
 
 // Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then keeps what was
@@ -124,6 +125,10 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	input := g.Input(u, d.Profile, d.Named)
 	v, err := g.findVerdict(input)
 	d.Verdict = v
+	if d.Profile.Draft {
+		d.isDraft(input, explain)
+		return d, err
+	}
 	d.NeedsProof = (err == nil || v != nil) && needsProof(u, d)
 	if v != nil && v.Result == verdict.Revoked {
 		d.By, d.Why = ByRevoked, "revoked; nothing is applied before temper prove "+u.ID
@@ -170,6 +175,19 @@ func needsProof(u *unit.Unit, d Decision) bool {
 		return d.Verdict.Stale && !d.Verdict.Tried && !d.Verdict.Newer()
 	}
 	return u.Fragment != "" && !unit.IsTemplate(u.ID) && slices.Contains(d.Profile.Units, u.ID)
+}
+
+// isDraft decides about a unit whose profile is a draft. To explain that, it plans what would be applied.
+func (d *Decision) isDraft(in Input, explain bool) {
+	d.By = ByDraft
+	d.Why = fmt.Sprintf("%s; a draft: nothing is applied before draft = true is taken out of %s",
+		whyUnproven(d.Verdict), d.Profile.Path)
+	if d.Verdict != nil {
+		in.Demotions = d.Verdict.Demotions
+	}
+	if explain {
+		d.Plan = NewPlan(in)
+	}
 }
 
 // whyApplied says in words why a proof applies.

@@ -33,6 +33,10 @@ func TestWhatDecides(t *testing.T) {
 	must(t, err)
 	g, _ := loadWeb(t, root)
 	must(t, g.Store.Revoke("web.service"))
+	profile := filepath.Join(root, "usr/lib/temper/profiles.d/web.toml")
+	text, err := os.ReadFile(profile)
+	must(t, err)
+	must(t, os.WriteFile(profile, append([]byte("draft = true\n"), text...), 0o644))
 	for _, step := range []struct {
 		by   generator.Rule
 		next func()
@@ -41,6 +45,7 @@ func TestWhatDecides(t *testing.T) {
 		{generator.ByDropin, func() { must(t, os.Remove(link)) }},
 		{generator.ByExclude, func() { put(t, root, "etc/temper/temper.toml", "") }},
 		{generator.ByOffSwitch, func() { remove("etc/temper/disabled") }},
+		{generator.ByDraft, func() { must(t, os.WriteFile(profile, text, 0o644)) }},
 		{generator.ByRevoked, func() {
 			must(t, os.WriteFile(stored, proven, 0o600))
 			change(t, g.Store, func(v *verdict.Verdict) { v.Result = verdict.Started })

@@ -90,7 +90,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 		return nil, err
 	}
 	u = u.Without(generator.Dropin)
-	p, named := o.Profile, true
+	p, named := o.Profile, o.Profile != nil && !o.Profile.Draft
 	if p == nil {
 		p, named = o.Profiles.For(u)
 	}

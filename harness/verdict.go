@@ -16,8 +16,8 @@ import (
 func (r *run) verdict(ctx context.Context) (verdict.Verdict, error) {
 	found, err := search.Run(ctx, r.input, r.series, r.Used, r)
 	v := verdict.Verdict{
-		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Result: result(err), Place: r.Place.Kind(),
-		Systemd: r.input.Version,
+		Unit: r.input.Unit.ID, Profile: r.input.Profile.Name, Draft: r.input.Profile.Draft, Result: result(err),
+		Place: r.Place.Kind(), Systemd: r.input.Version,
 		Applied: []verdict.Applied{}, Demotions: []verdict.Demotion{}, LeftOut: []verdict.LeftOut{},
 		Advisories: []verdict.Evidence{}, Fingerprint: r.before,
 	}

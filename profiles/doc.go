@@ -20,6 +20,7 @@
 //	description = "nginx web server"
 //	units       = ["nginx.service"]        # names, templates (foo@.service) or globs; none: only to be extended
 //	extends     = ["base/network-daemon"]  # others to start from; later ones and this file replace what earlier ones set
+//	draft       = true                     # proven and shown, never applied; default false
 //	secrets     = ["/etc/letsencrypt"]     # absolute paths that other services need not see
 //	secrets_for = ["certbot.service"]      # units besides this profile's own that may see them
 //

@@ -54,7 +54,7 @@ func TestLoadFile(t *testing.T) {
 		want []string
 	}{
 		{"bad.toml", set, []string{
-			`bad.toml:2: unknown key "foo" at the top of a profile: there are description, units, extends, apply, secrets, secrets_for, service, prove, check`,
+			`bad.toml:2: unknown key "foo" at the top of a profile: there are description, units, extends, apply, draft, secrets, secrets_for, service, prove, check`,
 			`bad.toml:1: extends "base/heer", which does not exist: write "base/here"`,
 			`bad.toml:1: extends "ngin", which does not exist: write "nginx"`,
 		}},

@@ -117,6 +117,7 @@ func merge(order []*own) *Profile {
 	digest := sha256.New()
 	for _, o := range order {
 		digest.Write(o.sum[:])
+		p.Draft = p.Draft || o.Draft
 		p.Sources = append(p.Sources, o.Path)
 		p.Secrets = union(p.Secrets, o.Secrets)
 		p.SecretsFor = union(p.SecretsFor, o.SecretsFor)

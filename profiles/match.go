@@ -34,26 +34,31 @@ func (f fit) compare(g fit) int {
 
 // For returns the profile that applies to a unit, or nil. A profile that names the unit, by its main name or an alias,
 // comes before one that names its template, and that before a glob. A longer glob comes before a shorter one; then the
-// profile whose name sorts first wins. Last comes the base of [Set.WithFallback]. The result named says that the
+// profile whose name sorts first wins. Then comes the base of [Set.WithFallback]. The result named says that the
 // profile names the unit, an alias or the template.
+//
+// Last come drafts, each as if it did not name the unit: what applies goes on applying while a draft is there.
 func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	if s == nil {
 		return nil, false
 	}
 	names := namesOf(u)
-	p, named = s.about(u, names)
-	if p == nil && s.fallback != nil && unit.Type(u.ID) == "service" && s.Faulty(names) == "" {
-		p = s.fallback
+	if p, named = s.about(u, names, false); p != nil {
+		return p, named
 	}
-	return p, named
+	if s.fallback != nil && unit.Type(u.ID) == "service" && s.Faulty(names) == "" {
+		return s.fallback, false
+	}
+	p, _ = s.about(u, names, true)
+	return p, false
 }
 
-// about returns the profile that names or matches a unit of these names.
-func (s *Set) about(u *unit.Unit, names []string) (p *Profile, named bool) {
+// about returns the profile that names or matches a unit of these names, among the drafts or among all others.
+func (s *Set) about(u *unit.Unit, names []string, drafts bool) (p *Profile, named bool) {
 	var best fit
 	consider := func(q *Profile, f fit) {
 		c := f.compare(best)
-		if c > 0 || c == 0 && p != nil && q.Name < p.Name {
+		if q.Draft == drafts && (c > 0 || c == 0 && p != nil && q.Name < p.Name) {
 			p, best = q, f
 		}
 	}
@@ -232,9 +237,9 @@ type Secret struct {
 }
 
 // SecretsFor returns the secrets that a unit does not need to see, sorted by path: those of every profile that neither
-// matches one of these names nor has one in secrets_for. names are the unit's name and its aliases, and for an instance
-// also the template. A path is left out if the unit has a secret of its own at that path or below, which would be
-// hidden too.
+// matches one of these names nor has one in secrets_for. A draft hides nothing from others. names are the unit's name
+// and its aliases, and for an instance also the template. A path is left out if the unit has a secret of its own at
+// that path or below, which would be hidden too.
 func (s *Set) SecretsFor(names ...string) []Secret {
 	var others []Secret
 	var mine []string
@@ -243,6 +248,7 @@ func (s *Set) SecretsFor(names ...string) []Secret {
 		case len(p.Secrets) == 0 || len(p.Units) == 0: // no secrets, or a base, whose heirs have them
 		case fits(p.Units, names) || fits(p.SecretsFor, names):
 			mine = append(mine, p.Secrets...)
+		case p.Draft:
 		default:
 			for _, secret := range p.Secrets {
 				others = append(others, Secret{secret, p.Name})

@@ -26,7 +26,7 @@ const MaxSize = 64 << 10
 // The keys of each table, as messages list them.
 var (
 	topKeys = []string{
-		"description", "units", "extends", "apply", "secrets", "secrets_for", "service", "prove", "check",
+		"description", "units", "extends", "apply", "draft", "secrets", "secrets_for", "service", "prove", "check",
 	}
 	proveKeys = []string{
 		"settle", "timeout", "reload", "restart", "setup", "container_setup", "like_baseline", "expect",
@@ -142,6 +142,7 @@ func (o *own) read(t table) {
 	o.SecretsFor = t.each("secrets_for", unitPattern)
 	o.Secrets = t.each("secrets", absolute)
 	o.Apply = t.each("apply", applicable)
+	o.Draft = t.bool("draft", false)
 	o.Extends = t.each("extends", profileName)
 	for i, name := range o.Extends {
 		pos := t.pos(tomlpos.Element("extends", i))

@@ -22,6 +22,7 @@ type Profile struct {
 	Secrets     []string  // absolute paths, those of the bases first
 	SecretsFor  []string  // names and globs of units besides Units that may see Secrets
 	Apply       []string  // some of [Applicable], besides those of the settings: results that apply; not inherited
+	Draft       bool      // it is proven and shown, and never applied; a profile that extends a draft is one too
 	Service     []Setting // in order of first appearance, bases first; one for each directive
 	Prove       Prove
 	Checks      []Check  // those of the bases first
@@ -105,6 +106,7 @@ func parseHead(name, path string, data []byte) (o *own, ok bool) {
 	var head struct {
 		Units, Extends, Secrets []string
 		SecretsFor              []string `toml:"secrets_for"`
+		Draft                   bool
 	}
 	text, rest, _ := bytes.Cut(data, []byte("\n["))
 	if _, err := toml.Decode(strings.TrimPrefix(string(text), "\ufeff"), &head); err != nil {
@@ -113,7 +115,9 @@ func parseHead(name, path string, data []byte) (o *own, ok bool) {
 	if len(head.Units) == 0 || len(head.Secrets) > 0 || len(head.SecretsFor) > 0 || len(rest) == 0 {
 		return nil, false
 	}
-	o = &own{Profile: Profile{Name: name, Path: path, Units: head.Units, Extends: head.Extends}, unread: data}
+	o = &own{unread: data, Profile: Profile{
+		Name: name, Path: path, Units: head.Units, Extends: head.Extends, Draft: head.Draft,
+	}}
 	return o, true
 }
 

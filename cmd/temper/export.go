@@ -88,6 +88,10 @@ func (a *app) exportSource(name, state string) (export.Source, error) {
 	if err != nil {
 		return from, err
 	}
+	if from.Verdict.Draft {
+		return from, hint.With(fmt.Errorf("what was proven of %s is a draft", u.ID),
+			"take draft = true out of its profile, then sudo temper prove "+u.ID)
+	}
 	text, err := root.ReadFile(u.Fragment)
 	if err != nil {
 		return from, fmt.Errorf("read the unit file of %s: %w", u.ID, err)

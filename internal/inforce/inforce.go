@@ -26,6 +26,7 @@ const (
 	RestartNeeded State = "restart-needed" // its process started before what was decided, and runs without it
 	AtNextStart   State = "at-next-start"  // it does not run, and will be hardened when it starts
 	Broken        State = "broken"         // nothing is applied, since an attempt to prove it has failed
+	Draft         State = "draft"          // its profile is a draft, which is never applied
 	NotHardened   State = "not-hardened"   // nothing is applied, for another reason
 	NoProfile     State = "no-profile"     // no profile matches it
 )
@@ -82,6 +83,8 @@ func Of(d generator.Decision, v verdict.Verdict, r *Running) Service {
 	case r != nil && r.Main && len(r.Holds) > 0 && len(r.Missing) == 0 && len(d.Plan.Items) > 1:
 		s.State = RestartNeeded
 		s.Why += "; its process still runs with what was applied before"
+	case d.By == generator.ByDraft:
+		s.State = Draft
 	default:
 		s.notHardened(d)
 	}
@@ -157,7 +160,7 @@ func (s *Service) next() string {
 			return "sudo temper prove " + s.Unit
 		}
 		return "sudo temper show " + s.Unit
-	case NotHardened:
+	case NotHardened, Draft:
 		if s.Result == "" || s.Stale || s.Result == verdict.Revoked {
 			return "sudo temper prove " + s.Unit
 		}

@@ -1,6 +1,7 @@
 package inforce_test
 
 import (
+	"strings"
 	"testing"
 
 	"temper/generator"
@@ -99,11 +100,23 @@ func TestOf(t *testing.T) {
 			"broken", "", &verdict.Verdict{Result: verdict.BrokenBaseline, Reason: "it fails"},
 			running(inforce.Running{}), inforce.Broken, "broken-baseline: it fails", "sudo temper show a.service",
 		},
+		{"a draft", "", proven, running(inforce.Running{Missing: lacks}), inforce.Draft, "w", ""},
+		{
+			"a draft, never proven", "", nil, running(inforce.Running{}), inforce.Draft, "w",
+			"sudo temper prove a.service",
+		},
+		{
+			"it became a draft, and is still in force", "", proven, running(inforce.Running{Loaded: text}),
+			inforce.RestartNeeded, "w; systemd has not read that yet", "sudo temper apply a.service",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := generator.Decision{
 				Unit: "a.service", Profile: &profiles.Profile{Name: "a"}, Plan: plan(), Text: tt.text, Why: "w",
 				Verdict: tt.verdict,
+			}
+			if strings.Contains(tt.name, "draft") {
+				d.By = generator.ByDraft
 			}
 			var v verdict.Verdict
 			if tt.verdict != nil {

@@ -16,6 +16,7 @@ var groups = map[inforce.State]struct{ count, one, heading string }{
 	inforce.Hardened:      {"hardened", "hardened", "Hardened:"},
 	inforce.RestartNeeded: {"need a restart", "needs a restart", "Need a restart (sudo temper apply):"},
 	inforce.Broken:        {"broken", "broken", "Broken, nothing is applied (temper show UNIT):"},
+	inforce.Draft:         {"drafts", "draft", "Drafts, not applied (temper show UNIT):"},
 	inforce.NotHardened:   {"not hardened", "not hardened", "Not hardened (sudo temper prove UNIT):"},
 	inforce.AtNextStart: {
 		"hardened when they start", "hardened when it starts", "Do not run, hardened when they start:",
@@ -25,7 +26,8 @@ var groups = map[inforce.State]struct{ count, one, heading string }{
 
 // order is the order of the groups.
 var order = []inforce.State{
-	inforce.Hardened, inforce.RestartNeeded, inforce.Broken, inforce.NotHardened, inforce.AtNextStart,
+	inforce.Hardened, inforce.RestartNeeded, inforce.Broken, inforce.Draft, inforce.NotHardened,
+	inforce.AtNextStart,
 	inforce.NoProfile,
 }
 
@@ -174,7 +176,7 @@ func withProfile(services []inforce.Service) []inforce.Service {
 // statusText says why a service stands as it does.
 func statusText(s inforce.Service) string {
 	switch {
-	case s.State == inforce.Broken:
+	case s.State == inforce.Broken, s.State == inforce.Draft:
 		return s.Why
 	case s.Stale:
 		return s.Result + ", stale: " + s.Why

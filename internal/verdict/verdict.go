@@ -27,7 +27,8 @@ type Verdict struct {
 	Schema      int         `json:"schema"` // the format in which it was stored
 	Unit        string      `json:"unit"`
 	Profile     string      `json:"profile"`
-	Result      string      `json:"verdict"` // one of the constants above
+	Draft       bool        `json:"draft,omitempty"` // the profile was a draft, of which nothing was applied
+	Result      string      `json:"verdict"`         // one of the constants above
 	Reason      string      `json:"reason,omitempty"`
 	Place       string      `json:"place"`   // "container" or "host"
 	Systemd     int         `json:"systemd"` // major version in the place
