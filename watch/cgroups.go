@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,17 +12,34 @@ import (
 
 // cgroups is the tree of cgroups in which systemd runs services.
 type cgroups struct {
-	dir     string
+	dir     string // the mount point of cgroup2
+	starts  string // the directory with a link for each unit that runs, to the id of its start
 	changes *fsnotify.Watcher
 }
 
-// openCgroups begins to follow which cgroups appear and go below dir, the mount point of cgroup2.
-func openCgroups(dir string) (*cgroups, error) {
+// startLink is the beginning of the names of the links in the directory of starts. systemd makes one before it executes
+// the unit's first program.
+const startLink = "invocation:"
+
+// openCgroups begins to follow which cgroups appear and go, and which units start.
+func openCgroups(dir, starts string) (*cgroups, error) {
 	changes, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, err
 	}
-	return &cgroups{dir: dir, changes: changes}, nil
+	if starts != "" {
+		if err := changes.Add(starts); err != nil {
+			return nil, errors.Join(err, changes.Close())
+		}
+	}
+	return &cgroups{dir: dir, starts: starts, changes: changes}, nil
+}
+
+// start tells one start of a unit from the next one, for which systemd may keep the cgroup: it does where processes
+// have stayed in it. It is empty where that is not known.
+func (c *cgroups) start(unit string) string {
+	id, _ := os.Readlink(filepath.Join(c.starts, startLink+unit))
+	return id
 }
 
 // services returns the cgroup id of each service that runs. It looks into slices alone: what is below a service belongs
@@ -54,5 +72,10 @@ func (c *cgroups) collect(dir string, found map[string]uint64) {
 	}
 }
 
-// isChange reports whether a cgroup has appeared or gone.
-func isChange(e fsnotify.Event) bool { return e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) }
+// isChange reports whether a cgroup has appeared or gone, or a unit has started.
+func (c *cgroups) isChange(e fsnotify.Event) bool {
+	if filepath.Dir(e.Name) == c.starts && !strings.HasPrefix(filepath.Base(e.Name), startLink) {
+		return false
+	}
+	return e.Has(fsnotify.Create) || e.Has(fsnotify.Remove)
+}

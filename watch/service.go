@@ -13,6 +13,7 @@ import (
 type service struct {
 	unit       string
 	cgroup     uint64
+	start      string // which start of the unit it is; "" if that is not known
 	plan       Plan
 	known      map[string]bool                // keys of what its log has, and of pending
 	pending    map[string]*refusallog.Refusal // what its log does not have yet
@@ -27,9 +28,9 @@ type service struct {
 // maxReports is how many new refusals of a unit are reported one by one between two flushes.
 const maxReports = 20
 
-func newService(name string, cgroup uint64, plan Plan, log refusallog.Log) *service {
+func newService(name string, cgroup uint64, start string, plan Plan, log refusallog.Log) *service {
 	s := &service{
-		unit: name, cgroup: cgroup, plan: plan,
+		unit: name, cgroup: cgroup, start: start, plan: plan,
 		known: map[string]bool{}, pending: map[string]*refusallog.Refusal{},
 	}
 	for _, r := range log.Refusals {

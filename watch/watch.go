@@ -6,6 +6,7 @@
 //
 // Limits: it sees system calls as they end, and not whether a filter or the kernel refused them; what a filter answers
 // for the unit's own sake is taken for the plan's if the plan refuses the same. It does not see what io_uring does.
+// What a process does that has stayed from an earlier start is taken for the present start's.
 package watch
 
 import (
@@ -35,6 +36,7 @@ type Reporter interface {
 // Options say what is watched and where it is kept.
 type Options struct {
 	Cgroups  string   // the mount point of cgroup2
+	Starts   string   // where systemd notes each start of a unit: /run/systemd/units; "" is not known
 	Units    []string // only these; nil is every hardened service
 	Plans    Plans
 	Reporter Reporter
@@ -53,11 +55,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	tree, err := openCgroups(o.Cgroups)
+	tree, err := openCgroups(o.Cgroups, o.Starts)
 	if err != nil {
 		return errors.Join(err, monitor.Close())
 	}
-	w := &watcher{Options: o, monitor: monitor, tree: tree, services: map[uint64]*service{}}
+	w := &watcher{
+		Options: o, monitor: monitor, tree: tree, services: map[uint64]*service{}, unwatched: map[string]string{},
+	}
 	read := make(chan error, 1)
 	go func() { read <- w.read() }()
 	w.scan(ctx, true)
@@ -75,8 +79,9 @@ type watcher struct {
 	tree    *cgroups
 	lost    uint64 // refusals for which the buffer had no room, when last read
 
-	mu       sync.Mutex
-	services map[uint64]*service // by cgroup id
+	mu        sync.Mutex
+	services  map[uint64]*service // by cgroup id
+	unwatched map[string]string   // units that cannot be watched, and why
 }
 
 // follow follows units and writes logs until ctx or the reading ends.
@@ -90,7 +95,7 @@ func (w *watcher) follow(ctx context.Context, read <-chan error) error {
 		case err := <-read:
 			return errors.Join(err, w.monitor.Close())
 		case e := <-w.tree.changes.Events:
-			if isChange(e) {
+			if w.tree.isChange(e) {
 				w.scan(ctx, false)
 			}
 		case err := <-w.tree.changes.Errors: // too many at once: the list is read again
@@ -120,24 +125,38 @@ func (w *watcher) scan(ctx context.Context, running bool) {
 	there := map[uint64]bool{}
 	for name, id := range found {
 		there[id] = true
-		if w.services[id] != nil || !w.wanted(name) {
+		start := w.tree.start(name)
+		if s := w.services[id]; s != nil {
+			if s.ended || start == "" || s.start == start { // without a start it is stopping
+				continue
+			}
+			w.end(s)
+		}
+		if !w.wanted(name) {
 			continue
 		}
-		if err := w.begin(ctx, name, id, running); err != nil {
+		err := w.begin(ctx, name, id, start, running)
+		if err != nil && w.unwatched[name] != err.Error() { // it is tried again each time
 			w.note(name, "is not watched: "+err.Error())
+			w.unwatched[name] = err.Error()
 		}
 	}
 	for id, s := range w.services {
 		if !there[id] && !s.ended {
-			s.ended = true // its last refusals may be unread yet: the next flush but one lets it go
-			w.countSuppressed(s)
-			_ = w.monitor.Forget(id) // a cgroup that is gone makes no calls
+			w.end(s)
 		}
 	}
 }
 
+// end no longer follows a service. Its last refusals may be unread yet: the next flush but one lets it go.
+func (w *watcher) end(s *service) {
+	s.ended = true
+	w.countSuppressed(s)
+	_ = w.monitor.Forget(s.cgroup) // a cgroup that is gone makes no calls
+}
+
 // begin follows a service. The kernel reports from the first moment, and what it reports waits for the plan.
-func (w *watcher) begin(ctx context.Context, name string, id uint64, running bool) error {
+func (w *watcher) begin(ctx context.Context, name string, id uint64, start string, running bool) error {
 	if !running {
 		if err := w.monitor.Follow(id, witness.AllErrnos()); err != nil {
 			return err
@@ -163,7 +182,7 @@ func (w *watcher) begin(ctx context.Context, name string, id uint64, running boo
 			w.note(name, "its log: "+err.Error())
 		}
 	}
-	w.services[id] = newService(name, id, plan, log)
+	w.services[id] = newService(name, id, start, plan, log)
 	return w.monitor.Follow(id, witness.Errnos(plan.service.RefusedKinds(plan.applied)))
 }
 

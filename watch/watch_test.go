@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"temper/harness/place"
 	"temper/internal/hint"
@@ -111,6 +112,14 @@ ExecStart=/usr/local/bin/trap try:write=/srv/trap try:wx try:socket=17 try:unsha
 	`try:setuidbit=/run try:personality try:read=/root/.profile try:mlock try:read=/srv/other/.keep try:low-port=80 try:chown=/run
 `
 
+// keptText is a service whose cgroup stays when it is restarted, and that does at a reload what hardening refuses.
+const keptText = `[Service]
+Type=notify-reload
+ExecStart=/usr/local/bin/trap notify reload:try:read=/root/.profile reload:try:write=/srv/trap
+ExecStartPost=/bin/sh -c "sleep infinity &"
+KillMode=process
+`
+
 // dropin is what refuses all of that.
 const dropin = `[Service]
 ProtectSystem=strict
@@ -128,54 +137,117 @@ InaccessiblePaths=/srv/other
 CapabilityBoundingSet=~CAP_CHOWN CAP_NET_BIND_SERVICE
 `
 
-// TestSystemdWatch: each kind of refusal of a hardened service is reported once, with its directive; what is refused
-// without hardening too is not, and neither is what a service without hardening is refused. A unit that starts again
-// under another plan is judged by that.
-func TestSystemdWatch(t *testing.T) {
-	const name, other = "web.service", "plain.service"
+// generated is where the generator of the test takes its drop-ins from.
+const generated = "/etc/generated/"
+
+// inPlace is a place in which the services of the tests are, and what its watch has reported.
+type inPlace struct {
+	*testing.T
+	*place.Place
+	*reports
+	log refusallog.Store
+}
+
+func newPlace(t *testing.T) inPlace {
+	t.Helper()
 	p, err := place.Container(t.Context(), place.Options{
 		Image: testroot.Path(t, "trixie"), Trusted: true, Files: []place.File{
 			{Name: "/usr/local/bin/trap", Data: trapProgram(t), Mode: 0o755},
 			{Name: "/srv/trap/.keep"},
 			{Name: "/srv/other/.keep"},
 			{Name: "/root/.profile"},
-			{Name: "/etc/systemd/system/" + name, Data: []byte(unitText)},
-			{Name: "/etc/systemd/system/" + name + ".d/own.conf", Data: []byte(dropin)},
-			{Name: "/etc/systemd/system/" + other, Data: []byte(unitText)},
+			{Name: "/etc/systemd/system/web.service", Data: []byte(unitText)},
+			{Name: "/etc/systemd/system/plain.service", Data: []byte(unitText)},
+			{Name: "/etc/systemd/system/kept.service", Data: []byte(keptText)},
+			{Name: generated + "web.service.d/50-temper.conf", Data: []byte(dropin)},
+			{Name: generated + "kept.service.d/50-temper.conf", Data: []byte("[Service]\nProtectHome=yes\n")},
+			{
+				Name: "/etc/systemd/system-generators/drop-ins", Mode: 0o755,
+				Data: []byte("#!/bin/sh\ncp -r " + generated + ". \"$1\"\n"),
+			},
 		},
 	})
 	if err != nil {
 		t.Fatalf("%v; hint: %s", err, hint.Of(err))
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	write := func(file, text string) {
-		t.Helper()
-		if err := p.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// systemd does not look there before a generator has run, so that it has the same from elsewhere.
-	const generated = "/run/systemd/generator/" + name + ".d/50-temper.conf"
-	write(generated, dropin)
-	write("/var/lib/temper/trials/"+name+".json", `[{"dropin": "", "refused": ["trap: mlock(): EPERM"]}]`)
-	got := newReports()
-	kept := refusallog.Store{Root: host.At(t.TempDir())}
-	stop := start(t, watch.Options{
-		Cgroups: p.Cgroup(), Plans: watch.Machine{Root: p.Root(), Files: p.Root(), Version: p.SystemdVersion()},
-		Reporter: got, Log: &kept,
 	})
-	startUnit := func(unit string) {
-		t.Helper()
-		if result, err := p.Manager().StartUnit(t.Context(), unit); err != nil || result != "done" {
-			t.Fatalf("start %s: %s, %v", unit, result, err)
+	return inPlace{t, p, newReports(), refusallog.Store{Root: host.At(t.TempDir())}}
+}
+
+func (p inPlace) write(file, text string) {
+	p.Helper()
+	if err := p.WriteFile(file, []byte(text), 0o644); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// job waits for a job of the manager.
+func (p inPlace) job(do func(ctx context.Context, unit string) (result string, err error), unit string) {
+	p.Helper()
+	if result, err := do(p.Context(), unit); err != nil || result != "done" {
+		p.Fatalf("%s: %s, %v", unit, result, err)
+	}
+}
+
+// restart starts a unit again under another plan.
+func (p inPlace) restart(unit, dropin string) {
+	p.Helper()
+	p.write(generated+unit+".d/50-temper.conf", dropin)
+	if err := p.Manager().Reload(p.Context()); err != nil {
+		p.Fatal(err)
+	}
+	p.job(p.Manager().RestartUnit, unit)
+}
+
+// cgroup is the id of the cgroup of a unit.
+func (p inPlace) cgroup(unit string) uint64 {
+	p.Helper()
+	var stat unix.Stat_t
+	if err := unix.Stat(p.Cgroup()+"/system.slice/"+unit, &stat); err != nil {
+		p.Fatal(err)
+	}
+	return stat.Ino
+}
+
+// TestSystemdWatch watches services of a real systemd.
+func TestSystemdWatch(t *testing.T) {
+	p := newPlace(t)
+	p.write("/var/lib/temper/trials/web.service.json", `[{"dropin": "", "refused": ["trap: mlock(): EPERM"]}]`)
+	p.job(p.Manager().StartUnit, "kept.service")
+	stop := start(t, watch.Options{
+		Cgroups: p.Place.Cgroup(), Starts: p.Root().Dir() + "/run/systemd/units",
+		Plans:    watch.Machine{Root: p.Root(), Files: p.Root(), Version: p.SystemdVersion(), Place: p.Place},
+		Reporter: p.reports, Log: &p.log,
+	})
+	p.watchesEachKind()
+	p.watchesWhatRuns()
+	stop()
+	log, err := p.log.Get("web.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]uint64{}
+	for _, r := range log.Refusals {
+		counts[fmt.Sprintf("%s %s", r.Restriction, r.Subject)] = r.Count
+	}
+	for key, count := range map[string]uint64{"path-hidden /root/.profile": 2, "realtime SCHED_FIFO": 1} {
+		if diff := cmp.Diff(count, counts[key]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s\nall: %v", key, diff, counts)
 		}
 	}
-	startUnit(other)
-	startUnit(name)
+}
+
+// watchesEachKind: each kind of refusal of a hardened service is reported once, with its directive; what is refused
+// without hardening too is not, and neither is what a service without hardening is refused. A unit that starts again
+// under another plan is judged by that.
+func (p inPlace) watchesEachKind() {
+	p.Helper()
+	p.job(p.Manager().StartUnit, "plain.service")
+	p.job(p.Manager().StartUnit, "web.service")
 	want := []string{
 		`web.service: ProtectSystem= refused "trap" to write "/srv/trap/trap.state"`,
 		`web.service: MemoryDenyWriteExecute= refused "trap" to make memory executable by mmap()`,
@@ -189,44 +261,34 @@ func TestSystemdWatch(t *testing.T) {
 		`web.service: InaccessiblePaths= refused "trap" to reach "/srv/other/.keep"`,
 		`web.service: CapabilityBoundingSet= refused "trap" to do what needs CAP_NET_BIND_SERVICE`,
 	}
-	lines := got.await(t, want...)
-	t.Logf("%s", strings.Join(lines, "\n"))
+	lines := p.await(p.T, want...)
 	for _, l := range lines {
-		if strings.Contains(l, other) || strings.Contains(l, "mlock") {
-			t.Errorf("reported %s", l)
+		if strings.Contains(l, "plain.service") || strings.Contains(l, "mlock") {
+			p.Errorf("reported %s", l)
 		}
 	}
-	// The next start is under another plan: what was refused before is only counted.
-	if _, err := p.Manager().StopUnit(t.Context(), name); err != nil {
-		t.Fatal(err)
-	}
-	const weaker = "[Service]\nReadOnlyPaths=/run\nProtectHome=yes\n"
-	write("/etc/systemd/system/"+name+".d/own.conf", weaker)
-	if err := p.Manager().Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	write(generated, weaker)
+	// What was refused before is only counted.
 	before := len(lines)
-	startUnit(name)
-	lines = got.await(t, `web.service: ReadOnlyPaths= refused "trap" to write "/run/trap.owner"`)
-	t.Logf("%s", strings.Join(lines[before:], "\n"))
+	p.restart("web.service", "[Service]\nReadOnlyPaths=/run\nProtectHome=yes\n")
+	lines = p.await(p.T, `web.service: ReadOnlyPaths= refused "trap" to write "/run/trap.owner"`)
 	for _, l := range lines[before:] {
 		if strings.Contains(l, "ProtectHome") {
-			t.Errorf("reported again: %s", l)
+			p.Errorf("reported again: %s", l)
 		}
 	}
-	stop()
-	log, err := kept.Get(name)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// watchesWhatRuns: a service that ran before the watch is judged by the plan under which it runs, and a new start by
+// the new plan, though it keeps the cgroup.
+func (p inPlace) watchesWhatRuns() {
+	p.Helper()
+	p.job(p.Manager().ReloadUnit, "kept.service")
+	p.await(p.T, `kept.service: ProtectHome= refused "trap" to reach "/root/.profile"`)
+	before := p.cgroup("kept.service")
+	p.restart("kept.service", "[Service]\nReadOnlyPaths=/srv\n")
+	if p.cgroup("kept.service") != before {
+		p.Fatal("it has another cgroup")
 	}
-	counts := map[string]uint64{}
-	for _, r := range log.Refusals {
-		counts[fmt.Sprintf("%s %s", r.Restriction, r.Subject)] = r.Count
-	}
-	for key, count := range map[string]uint64{"path-hidden /root/.profile": 2, "realtime SCHED_FIFO": 1} {
-		if diff := cmp.Diff(count, counts[key]); diff != "" {
-			t.Errorf("%s (-want +got):\n%s\nall: %v", key, diff, counts)
-		}
-	}
+	p.job(p.Manager().ReloadUnit, "kept.service")
+	p.await(p.T, `kept.service: ReadOnlyPaths= refused "trap" to write "/srv/trap/trap.state"`)
 }

@@ -88,6 +88,7 @@ func (a *app) runWatch(ctx context.Context, units []string) error {
 			return err
 		}
 		defer m.Place.Close()
+		o.Starts = "/run/systemd/units"
 	}
 	o.Plans = m
 	unlock, err := a.watchRecords(&o)
