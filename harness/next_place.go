@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"syscall"
 
+	"temper/harness/filechanges"
 	"temper/harness/place"
-	"temper/harness/proc"
 )
 
 // Made lists what a launch without hardening has made or removed permanently, such as a database or a key. If there is
@@ -41,25 +40,12 @@ func (s *series) Made(users map[uint32]bool) ([]string, error) {
 	return made, err
 }
 
-// withoutFilesOfOthers leaves out the files of users as whom other processes of the place run, and none of the service
-// ran. If the service was not seen, all files stay.
+// withoutFilesOfOthers leaves out the files of users as whom only other services of the place run.
 func (p readyPlace) withoutFilesOfOthers(names []string, own map[uint32]bool) []string {
-	if len(own) == 0 {
-		return names
-	}
-	others := map[uint32]bool{}
-	for _, pid := range proc.InCgroup(p.Cgroup()) {
-		if user, ok := proc.Machine.Process(pid).User(); ok && !own[user] && p.IDInside(user) != 0 {
-			others[user] = true
-		}
-	}
+	others := filechanges.OtherUsers(p.Place, own)
 	return slices.DeleteFunc(names, func(name string) bool {
-		info, err := p.Root().Lstat(name)
-		if err != nil {
-			return false // it was removed
-		}
-		owner, ok := info.Sys().(*syscall.Stat_t)
-		return ok && others[owner.Uid]
+		state := p.FileState(name)
+		return state.Exists && others[state.User]
 	})
 }
 

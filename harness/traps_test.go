@@ -156,13 +156,15 @@ func proveAll(t *testing.T, pattern string, trees []string, blind bool) {
 //     the outcome in a trusted place.
 //   - trusted says why the trap is proven only in a trusted place, and alone why in a place of its own.
 //   - since is the first version of systemd that has what the service needs; trees are the trees that have it.
+//   - launches is how many launches the proof may take.
 //   - unnamed says why the refusals of the kernel do not name exactly the culprit.
 type trap struct {
 	units, files map[string]string
 	profile      string
 	since        int
 	trees        []string // that have what it needs; nil = all
-	counted      bool     // the number of launches is limited
+	counted      bool     // the number of launches is limited by what breaks it
+	most         int      // the limit of launches that its file names; 0 = none
 	freshPlaces  bool     // other places can be booted, for trials in which the service never ran
 	unnamed      bool     // the refusals of the kernel do not name exactly the culprit
 	expect       map[int]string
@@ -214,6 +216,8 @@ func readTrap(t testing.TB, file string) trap {
 			trap.profile = text
 		case f.Name == "since":
 			trap.since = number(t, strings.TrimSpace(text))
+		case f.Name == "launches":
+			trap.most = number(t, strings.TrimSpace(text))
 		case f.Name == "trees":
 			trap.trees = strings.Fields(text)
 		case f.Name == "unnamed":
@@ -277,6 +281,9 @@ func (tr trap) test(t *testing.T, tree string, where *place.Place, blind bool) {
 	v := tr.prove(t, where, harness.Prove, o)
 	if diff := gocmp.Diff(tr.want(where.SystemdVersion()), outcome(v)); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, v.Reason)
+	}
+	if tr.most > 0 && !blind && v.Trials > tr.most {
+		t.Errorf("%d launches, want at most %d", v.Trials, tr.most)
 	}
 	if most := tr.launches(t, where, v, blind); tr.counted && v.Trials > most {
 		t.Errorf("%d launches, want at most %d", v.Trials, most)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"temper/generator"
 	"temper/harness/blame"
@@ -44,13 +45,26 @@ func notSeen(format string, args ...any) verdict.Evidence {
 // notSeenToHold lists the applied directives that no trial showed to hold: they are only known not to break the
 // service.
 func notSeenToHold(plan generator.Plan, t trial.Result) []verdict.Evidence {
-	var list []verdict.Evidence
+	var reasons []string
+	names := map[string][]string{}
 	for _, i := range plan.Items {
 		if !i.Directive.Restricts() || slices.Contains(t.Holds, i.Directive.Name) {
 			continue
 		}
 		why := cmp.Or(t.Partly[i.Directive.Name], i.Directive.Unseen, "no process of the service could be asked")
-		list = append(list, notSeen("that %s= holds was not seen: %s", i.Directive.Name, why))
+		if names[why] == nil {
+			reasons = append(reasons, why)
+		}
+		names[why] = append(names[why], i.Directive.Name+"=")
+	}
+	var list []verdict.Evidence
+	for _, why := range reasons {
+		all := names[why]
+		verb := "hold"
+		if len(all) == 1 {
+			verb = "holds"
+		}
+		list = append(list, notSeen("that %s %s was not seen: %s", strings.Join(all, ", "), verb, why))
 	}
 	return list
 }

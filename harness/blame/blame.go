@@ -32,7 +32,7 @@ type symptom struct {
 // paths in the log. It proposes nothing if there is no explanation.
 func (s Service) Causes(seen Seen, plan []Applied) []Proposal {
 	if found := s.proposals(deniedSymptoms(seen.Refused), plan); len(found) > 0 {
-		return found
+		return append(found, s.nextProposals(seen.Refused, plan)...)
 	}
 	if found := s.setupProposals(seen, plan); len(found) > 0 {
 		return found

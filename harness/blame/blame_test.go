@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"temper/generator"
 	"temper/harness/blame"
@@ -16,6 +17,7 @@ import (
 	"temper/internal/host"
 	"temper/internal/refusal"
 	"temper/internal/unit"
+	"temper/internal/values"
 	"temper/internal/verdict"
 	"temper/profiles"
 )
@@ -78,6 +80,26 @@ func brief(list []blame.Proposal) []string {
 		all = append(all, text)
 	}
 	return all
+}
+
+// TestCausesNext: what a filter refuses, and the kernel would refuse without the filter, is allowed at once. A
+// capability that the service never used without hardening is not given.
+func TestCausesNext(t *testing.T) {
+	in := input(set("RestrictRealtime", "yes"), set("CapabilityBoundingSet", "CAP_CHOWN"))
+	realtime := witness.Denial{
+		Process: "web", Syscall: "sched_setscheduler", Errno: "EPERM", Filtered: true,
+		Args: [6]uint64{0, unix.SCHED_FIFO},
+	}
+	for used, want := range map[string][]string{
+		"CAP_SYS_NICE": {"RestrictRealtime", "CapabilityBoundingSet: CAP_SYS_NICE"},
+		"CAP_KILL":     {"RestrictRealtime"},
+	} {
+		record := witness.Record{Denials: []witness.Denial{realtime}, UsedBefore: values.CapabilitySet(used)}
+		got := blame.NewService(in, files{}).Causes(blame.Seen{Refused: record}, applied(in))
+		if diff := cmp.Diff(want, brief(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", used, diff)
+		}
+	}
 }
 
 // TestCausesRefused: a refusal of the kernel leads to exact exceptions where the directive can have some, and else to a

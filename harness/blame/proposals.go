@@ -42,6 +42,18 @@ func (s Service) proposals(symptoms []symptom, plan []Applied) []Proposal {
 	return list
 }
 
+// nextProposals returns what would lift the refusals that a service would meet next, where no filter refused its calls.
+func (s Service) nextProposals(refused witness.Record, plan []Applied) []Proposal {
+	var list []Proposal
+	for _, d := range refused.Denials {
+		for _, a := range s.refusedNext(d, refused, plan) {
+			why := verdict.Evidence{Kind: "refused", Text: d.String()}
+			list = append(list, s.proposal(a.Applied, a.restriction, why))
+		}
+	}
+	return list
+}
+
 // proposal returns what would lift a restriction that a directive causes: an exact exception where the directive can
 // have some, else a step to a weaker value.
 func (s Service) proposal(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {

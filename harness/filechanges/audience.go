@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"temper/harness/place"
+	"temper/harness/proc"
 )
 
 // An audience tells who else than its owner can reach a file.
@@ -98,6 +99,22 @@ func (a *audience) directory(name string) place.FileState {
 		a.directories[name] = a.place.FileState(name)
 	}
 	return a.directories[name]
+}
+
+// OtherUsers are the users but root, as a place numbers them, as whom its processes run now, without those of own, by
+// their ids on this machine, as whom a service was seen to run. If it was not seen, there are none: each could be its
+// own.
+func OtherUsers(where *place.Place, own map[uint32]bool) map[uint32]bool {
+	others := map[uint32]bool{}
+	if len(own) == 0 {
+		return others
+	}
+	for _, pid := range proc.InCgroup(where.Cgroup()) {
+		if user, ok := proc.Machine.Process(pid).User(); ok && !own[user] && where.IDInside(user) != 0 {
+			others[where.IDInside(user)] = true
+		}
+	}
+	return others
 }
 
 func id(field string) uint32 {

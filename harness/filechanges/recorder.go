@@ -55,8 +55,9 @@ func NewRecorder(where Files) *Recorder {
 }
 
 // Changes returns what the launch has made, changed and removed so far, and the files at the paths that other launches
-// have changed; nil if that cannot be found out.
-func (r *Recorder) Changes(others []string) observe.Files {
+// have changed; nil if that cannot be found out. It leaves out the files of users as whom only other services run,
+// unless another launch has changed them.
+func (r *Recorder) Changes(others []string, theirs map[uint32]bool) observe.Files {
 	now, err := r.place.FileStates()
 	if r.before == nil || err != nil {
 		return nil
@@ -74,7 +75,8 @@ func (r *Recorder) Changes(others []string) observe.Files {
 		}
 		state := now[name]
 		kept := state == was
-		if kept && (!state.Exists || !slices.Contains(others, name)) || len(files) == maxFiles {
+		asked := state.Exists && slices.Contains(others, name)
+		if !asked && (kept || state.Exists && theirs[state.User]) || len(files) == maxFiles {
 			continue
 		}
 		files[name] = r.file(name, state, who)

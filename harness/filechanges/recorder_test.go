@@ -100,9 +100,11 @@ func TestChanges(t *testing.T) {
 	tr.write("/tmp/made", "", 0o600)
 	tr.own("/tmp/made", 61200, 61200)
 	tr.mkdir("/srv/dir", fs.ModeSetgid|0o755)
+	tr.write("/srv/of-mail", "its own service has made it", 0o644)
+	tr.own("/srv/of-mail", 8, 8)
 
 	all := func(f observe.File) observe.File { f.Content = ""; return f }
-	files := r.Changes([]string{"/srv/asked", "/srv/never"})
+	files := r.Changes([]string{"/srv/asked", "/srv/never"}, map[uint32]bool{8: true})
 	want := observe.Files{
 		"/srv/changed": {
 			Kind: "file", Mode: 0o600, Owner: "user 0 and group 0", Size: 10, Lasting: true, Existed: true,
@@ -143,7 +145,7 @@ func TestChangesUnknown(t *testing.T) {
 		}
 		r := filechanges.NewRecorder(tr)
 		tr.err = tooMany
-		if got := r.Changes(nil); got != nil {
+		if got := r.Changes(nil, nil); got != nil {
 			t.Errorf("%v", got)
 		}
 	}
@@ -157,7 +159,7 @@ func TestContents(t *testing.T) {
 	tr.write("/srv/large", strings.Repeat("x", 5<<20), 0o644)
 	tr.write("/var/log/x", "x", 0o644)
 	var compared []string
-	for name, f := range r.Changes(nil) {
+	for name, f := range r.Changes(nil, nil) {
 		if f.Content != "" {
 			compared = append(compared, name)
 		}
@@ -187,7 +189,7 @@ func TestUsed(t *testing.T) {
 		r := filechanges.NewRecorder(tr)
 		tr.write(tt.name, "x", tt.mode)
 		tr.own(tt.name, tt.user, tt.group)
-		if got := r.Changes(nil)[tt.name].Used; got != tt.want {
+		if got := r.Changes(nil, nil)[tt.name].Used; got != tt.want {
 			t.Errorf("%s %v of %d and %d: %v, want %v", tt.name, tt.mode, tt.user, tt.group, got, tt.want)
 		}
 	}

@@ -161,11 +161,12 @@ func TestContentHash(t *testing.T) {
 	}
 }
 
-// TestLines: a new line is an error if its words say so, whatever its priority, and else an advisory. Times do not
-// make a line new.
+// TestLines: a new line is an error if its words say so, whatever its priority, and else an advisory. Times and random
+// keys do not make a line new.
 func TestLines(t *testing.T) {
 	base := NewLaunch()
 	base.AddLine("Mon Nov 30 08:00:00: ready", false)
+	base.AddLine("key SHA256:Zt3WbSAo/VvVvTq5Ew/k7sTEuQz+AqIyMxJx0cI9uPo for root", false)
 	for text, want := range map[string]Kind{
 		"cpuinfo: failed to parse":            Logged,
 		"bind: Address already in use":        NewLine, // another process was first; no sandbox returns that
@@ -174,9 +175,11 @@ func TestLines(t *testing.T) {
 		"going on slowly":                     NewLine,
 		"the terror of failsafe cannotations": NewLine,
 		"could not get realtime":              Logged,
+		"reads /usr/lib/Perl5/Module/Another": NewLine, // a path is no key
 	} {
 		l := NewLaunch()
 		l.AddLine("Tue Dec 1 09:10:11: ready", false)
+		l.AddLine("key SHA256:kfjPxcNfrWkqHq+GGeVZ1cCYtnFJXvSLrF7RJ5yBHnQ for root", false)
 		l.AddLine(text, false)
 		got := Baselines{base}.Differences(l)
 		if len(got) != 1 || got[0].Kind != want || got[0].IsAdvisory() != (want == NewLine) {

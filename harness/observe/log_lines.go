@@ -33,8 +33,25 @@ var calendar = regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Ap
 // signed matches a number with its sign, and what fills its column.
 var signed = regexp.MustCompile(`[ \t]+[-+]?([0-9])`)
 
+// long matches what can be a key, a fingerprint or a cookie in base64; "Base 64 Encoding" of RFC 4648.
+var long = regexp.MustCompile(`[A-Za-z0-9+/]{20,}={0,2}`)
+
+// withoutKeys replaces what is random by its look: long, with digits, capital and small letters, and no path.
+func withoutKeys(text string) string {
+	return long.ReplaceAllStringFunc(text, func(s string) string {
+		has := func(first, last byte) bool {
+			return strings.ContainsFunc(s, func(r rune) bool { return rune(first) <= r && r <= rune(last) })
+		}
+		if s[0] != '/' && has('0', '9') && has('A', 'Z') && has('a', 'z') {
+			return "0"
+		}
+		return s
+	})
+}
+
 // alike makes lines alike that differ only in what changes from launch to launch.
 func alike(text string) string {
+	text = withoutKeys(text)
 	return calendar.ReplaceAllString(withoutNumbers(signed.ReplaceAllString(text, " $1")), "N")
 }
 

@@ -245,8 +245,18 @@ func (c *candidate) reason() string {
 			verdict.Join(c.weaker[len(c.weaker)-1]))
 	case c.level > 0:
 		return "the service works with this value and with no stronger one"
+	}
+	return c.exceptionReason()
+}
+
+// exceptionReason is the reason of a demotion that only adds exceptions.
+func (c *candidate) exceptionReason() string {
+	switch {
 	case c.directive.Restricts():
 		return "the service needs exactly these exceptions"
+	case slices.ContainsFunc(c.allowed, blame.IsShared):
+		return "the service makes something there; systemd opens only what exists when it starts, here the directory that " +
+			"others use too: made by a package or by StateDirectory= and the like, it is opened alone"
 	}
 	return "the service writes there; the exception is exact, nothing else is given up"
 }

@@ -592,6 +592,20 @@ func TestRunAlternatives(t *testing.T) {
 	}
 }
 
+// TestReasonOfSharedDirectory: an exception for a directory that others use too says why none is narrower.
+func TestReasonOfSharedDirectory(t *testing.T) {
+	d, _ := directive.Lookup("ReadWritePaths")
+	for dir, want := range map[string]string{
+		"/etc": "what exists when it starts", "/etc/own": "the exception is exact",
+	} {
+		c := newCandidate(d, nil, 257)
+		c.allow([]string{dir})
+		if got := c.reason(); !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
+	}
+}
+
 // TestEarlier: a demotion of an earlier proof that this one cannot judge stays, with what showed it, while the profile
 // asks for the same. The search goes on from there.
 func TestEarlier(t *testing.T) {

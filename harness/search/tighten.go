@@ -24,6 +24,7 @@ type grant struct {
 // A tightening finds the grants of a profile that the service does not need. It takes all of them away at once, and
 // puts back those that the evidence names until nothing fails and nothing more is refused than in the proof. So it also
 // keeps a grant whose loss does damage that no check notices. If the evidence names none, bisection finds a needed one.
+// At the end it tries narrower grants instead of those that are needed.
 type tightening struct {
 	input  generator.Input
 	files  blame.Files
@@ -40,8 +41,40 @@ func Tighten(
 	proven Outcome,
 ) ([]verdict.Loose, error) {
 	t := &tightening{input: in, files: files, trier: trier, proven: proven}
-	unneeded, err := t.run(ctx, t.effective(grants(in, proven.Demotions)))
-	return loose(in, unneeded), err
+	all := t.effective(grants(in, proven.Demotions))
+	unneeded, err := t.run(ctx, slices.Clone(all))
+	if err != nil {
+		return nil, err
+	}
+	unneeded, enough, err := t.narrow(ctx, all, unneeded)
+	return loose(in, unneeded, enough), err
+}
+
+// narrow looks for needed grants instead of which a narrower one is enough. It returns the unneeded grants with those,
+// and what is enough instead.
+func (t *tightening) narrow(ctx context.Context, all, unneeded []grant) (gone, enough []grant, err error) {
+	gone = slices.Clone(unneeded)
+	for _, g := range all {
+		if slices.ContainsFunc(unneeded, g.equal) {
+			continue
+		}
+		for _, name := range g.directive.Narrower(g.name) {
+			instead := grant{g.directive, name}
+			if slices.ContainsFunc(all, instead.equal) {
+				continue // it was there too, and was not enough
+			}
+			taken, given := append(slices.Clone(gone), g), append(slices.Clone(enough), instead)
+			r, err := t.trier.Try(ctx, t.plan(taken, given...), Longer)
+			if err != nil {
+				return nil, nil, err
+			}
+			if r.OK && t.needed(r, taken) == nil {
+				gone, enough = taken, given
+				break
+			}
+		}
+	}
+	return gone, enough, nil
 }
 
 // refused is what the kernel refused in a launch and not in the launch that proved the service.
@@ -87,14 +120,15 @@ func demoted(name string, want []string, down []verdict.Demotion) []string {
 	return want
 }
 
-// plan is the proven plan without some grants.
-func (t *tightening) plan(taken []grant) generator.Plan {
+// plan is the proven plan without some grants, and with others instead.
+func (t *tightening) plan(taken []grant, instead ...grant) generator.Plan {
 	in := t.input
 	in.Demotions = slices.Clone(t.proven.Demotions)
 	for _, setting := range in.Profile.Service {
 		d, _ := directive.Lookup(setting.Name)
 		if gone := names(taken, d); len(gone) > 0 {
 			lines := d.Without(demoted(d.Name, setting.Values, t.proven.Demotions), gone, in.Version)
+			lines = d.Allow(lines, names(instead, d), in.Version)
 			in.Demotions = slices.DeleteFunc(
 				in.Demotions,
 				func(x verdict.Demotion) bool { return x.Directive == d.Name },
@@ -211,14 +245,15 @@ func (t *tightening) gives(g grant, name string, r witness.Restriction) bool {
 func (g grant) equal(h grant) bool { return g.directive == h.directive && g.name == h.name }
 
 // loose turns unneeded grants into findings, one for each directive, in the order of the profile.
-func loose(in generator.Input, unneeded []grant) []verdict.Loose {
+func loose(in generator.Input, unneeded, enough []grant) []verdict.Loose {
 	var list []verdict.Loose
 	for _, s := range in.Profile.Service {
 		d, _ := directive.Lookup(s.Name)
 		if spare := names(unneeded, d); len(spare) > 0 {
+			right := d.Allow(d.Without(s.Values, spare, in.Version), names(enough, d), in.Version)
 			list = append(list, verdict.Loose{
 				Pos: s.Pos.String(), Profile: s.Profile, Directive: s.Name, Names: spare,
-				Right: profiles.Setting{Name: s.Name, Values: d.Without(s.Values, spare, in.Version)}.Line(),
+				Right: profiles.Setting{Name: s.Name, Values: right}.Line(),
 			})
 		}
 	}

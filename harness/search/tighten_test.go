@@ -75,6 +75,36 @@ func TestTighten(t *testing.T) {
 	}
 }
 
+// TestTightenNarrower: where a needed capability is wider than the need, the narrower one is found, and not where it is
+// not enough.
+func TestTightenNarrower(t *testing.T) {
+	const search, override = "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE"
+	for _, tt := range []struct {
+		writes   bool
+		want     string
+		launches int
+	}{
+		{false, `CapabilityBoundingSet = ["CAP_DAC_READ_SEARCH"]`, 3},
+		{true, `CapabilityBoundingSet = ["CAP_DAC_OVERRIDE"]`, 3},
+	} {
+		f := &fake{breaks: func(plan generator.Plan) bool {
+			return !capable(plan, override) && (tt.writes || !capable(plan, search))
+		}}
+		f.show = func(r *trial.Result, plan generator.Plan) {
+			if !r.OK {
+				r.Refused.Denials = []witness.Denial{{Syscall: "openat", Errno: "EACCES", Path: "/x", Root: true}}
+			}
+		}
+		p := &profiles.Profile{Service: []profiles.Setting{
+			{Name: "CapabilityBoundingSet", Values: []string{override + " CAP_KILL"}},
+		}}
+		list, err := Tighten(context.Background(), input(p), f, f, Outcome{})
+		if err != nil || len(list) != 1 || list[0].Right != tt.want || f.launches != tt.launches {
+			t.Errorf("writes %t: %v, %v after %d launches, want %s", tt.writes, err, list, f.launches, tt.want)
+		}
+	}
+}
+
 // TestTightenAll: a service may need none of the grants of its profile, or all that the demotions have left.
 func TestTightenAll(t *testing.T) {
 	f := &fake{breaks: func(generator.Plan) bool { return false }}

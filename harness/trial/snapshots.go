@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"temper/harness/filechanges"
 	"temper/harness/observe"
 	"temper/harness/proc"
 )
@@ -109,8 +110,9 @@ func (l *launch) recordFiles(ctx context.Context, phase string) error {
 	if !l.Profile.Prove.LikeBaseline {
 		return nil
 	}
+	theirs := filechanges.OtherUsers(l.Place, l.users)
 	for begin := time.Now(); ; {
-		l.result.Seen.Files[phase] = l.files.Changes(l.Baselines.Paths(phase))
+		l.result.Seen.Files[phase] = l.files.Changes(l.Baselines.Paths(phase), theirs)
 		if !l.lacksFiles(phase) || time.Since(begin) > 2*observe.Patience {
 			return nil
 		}

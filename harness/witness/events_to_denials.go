@@ -134,6 +134,7 @@ func decode(event []byte) Denial {
 	for _, n := range c.Scalars {
 		d.Args[n-1] = uint64(uint32(args[n-1])) // the upper half of an int is not defined
 	}
+	d.dropUnusedMode()
 	text := field(event[eventPath:eventPath+pathSize], event[eventPathLen:])
 	to := field(event[eventTo:eventTo+pathSize], event[eventToLen:])
 	tid := uint32(task)
@@ -149,6 +150,14 @@ func decode(event []byte) Denial {
 		d.To = resolve(tid, c.To, c.ToDir, args, unix.ByteSliceToString(to))
 	}
 	return d
+}
+
+// dropUnusedMode removes the mode of a call that opens a file and makes none: nobody has set it, and it is random.
+func (d *Denial) dropUnusedMode() {
+	const makes = unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
+	if flags, opens := d.openFlags(); opens && flags&makes == 0 && d.Syscall != "openat2" {
+		d.Args[modeArg[d.Syscall]] = 0
+	}
 }
 
 // field returns as much of a field as its length says.

@@ -23,6 +23,8 @@ func (bounding) without(want, names []string, version int) []string {
 	return list(false, left.Names())
 }
 
+func (bounding) narrower(name string) []string { return values.NarrowerCapabilities(name) }
+
 func (bounding) gives(name, subject string, _ int) bool { return name == subject }
 
 func (bounding) check(d *Directive, lines []string) error {

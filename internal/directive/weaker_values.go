@@ -76,6 +76,14 @@ func (d *Directive) Without(want, names []string, version int) []string {
 	return d.kind.(granter).without(want, names, version)
 }
 
+// Narrower lists names that allow a part of what a name, one of the directive's grants, allows.
+func (d *Directive) Narrower(name string) []string {
+	if k, ok := d.kind.(interface{ narrower(name string) []string }); ok {
+		return k.narrower(name)
+	}
+	return nil
+}
+
 // Gives reports whether a name, one of the directive's grants, allows the service the subject of a refusal.
 func (d *Directive) Gives(name string, kind refusal.Kind, subject string, version int) bool {
 	k, ok := d.kind.(granter)

@@ -46,6 +46,15 @@ func CapabilitySet(names ...string) CapSet {
 	return s
 }
 
+// narrower are the capabilities each of which is enough for a part of what a wider one allows; capabilities(7).
+var narrower = map[string][]string{
+	"CAP_DAC_OVERRIDE": {"CAP_DAC_READ_SEARCH"},
+	"CAP_SYS_ADMIN":    {"CAP_BPF", "CAP_CHECKPOINT_RESTORE", "CAP_PERFMON"},
+}
+
+// NarrowerCapabilities returns the capabilities each of which is enough for a part of what a capability allows.
+func NarrowerCapabilities(name string) []string { return slices.Clone(narrower[name]) }
+
 // Names returns the names of the capabilities in the set, by number. Bits without a name are left out.
 func (s CapSet) Names() []string {
 	names := make([]string, 0, bits.OnesCount64(uint64(s)))
