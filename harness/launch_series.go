@@ -164,7 +164,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 		s.limits = append(s.limits, result.Limits...)
 	}
 	if s.placeFault == "" {
-		s.placeFault = placeFault(s.current.Place, result)
+		s.placeFault = placeFault(s.current.Place, s.unit, result)
 	}
 	return result, nil
 }

@@ -3,14 +3,18 @@ package harness
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"temper/harness/check"
+	"temper/harness/clone"
 	"temper/harness/place"
 	"temper/harness/search"
 	"temper/harness/trial"
 	"temper/harness/usage"
 	"temper/harness/witness"
+	"temper/internal/host"
+	"temper/internal/unit"
 	"temper/internal/verdict"
 )
 
@@ -25,7 +29,7 @@ var placeStatuses = map[int32]string{
 // placeFault says why the place, and not the service, may be the cause of a failed launch: the service ran into a limit
 // of the place, or it failed without hardening after the place had refused something to its root. It is empty if there
 // is no sign of that.
-func placeFault(where *place.Place, r trial.Result) string {
+func placeFault(where *place.Place, u *unit.Unit, r trial.Result) string {
 	if r.OK {
 		return ""
 	}
@@ -35,13 +39,23 @@ func placeFault(where *place.Place, r trial.Result) string {
 	if where.Trusted() || r.Dropin != "" {
 		return ""
 	}
-	if directives, listed := placeStatuses[r.Status]; listed {
+	if directives, listed := placeStatuses[r.Status]; listed && !lacksUser(where.Root(), u) {
 		return fmt.Sprintf("systemd exits with status %d for %s, which this place may withhold", r.Status, directives)
 	}
 	if refused := calls(r.Withheld); len(refused) > 0 {
 		return "this place withholds from every service: " + abbreviate(refused)
 	}
 	return ""
+}
+
+// lacksUser reports whether nobody has the name of the unit's User=: a service that fails for that would fail anywhere.
+func lacksUser(root host.Root, u *unit.Unit) bool {
+	user, _ := u.Last("Service", "User")
+	if _, err := strconv.Atoi(user.Value); user.Value == "" || err == nil || clone.IsDynamic(u) {
+		return false
+	}
+	passwd, err := root.ReadFile("/etc/passwd") // passwd(5)
+	return err == nil && !strings.Contains("\n"+string(passwd), "\n"+user.Value+":")
 }
 
 // calls are different calls that were refused.

@@ -54,7 +54,10 @@ func TestSystemdCheckSetAside(t *testing.T) {
 		"a greeting":         {"", greets, verdict.Started, "", "nobody used it"},
 		"lacks a program":    {"", needs + serves, verdict.Proven, "needs", "needs temper-none"},
 		"skips itself":       {"", skips + serves, verdict.Proven, "skips", "exit status 77"},
-		"wavers":             {"", wavers + serves, verdict.Flaky, "", "wavers"},
+		"no such user": {
+			"[Service]\nUser=temper-none\nExecStart=/bin/true\n", serves, verdict.BrokenBaseline, "", "217",
+		},
+		"wavers": {"", wavers + serves, verdict.Flaky, "", "wavers"},
 		"runs without": {
 			"[Service]\nType=exec\nExecStartPre=-/bin/touch /srv/made\nExecStart=/usr/local/bin/trap\n",
 			hidden + serves, verdict.Proven, "", "",
