@@ -169,7 +169,7 @@ func TestFlood(t *testing.T) {
 		r.Needs[i].Subject += strings.Repeat("y", 700)
 	}
 	r.Unit = "web.service"
-	if err := s.Put(r); err != nil {
+	if _, err := s.Update(r.Unit, func(stored *needs.Record) { *stored = r }); err != nil {
 		t.Fatal(err)
 	}
 	again, err := s.Get("web.service")
@@ -185,9 +185,16 @@ func TestStore(t *testing.T) {
 	if err != nil || r.Observed() {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	r.Add([]needs.Need{use(refusal.Capability, "CAP_CHOWN")}, 3, day)
-	if err := s.Put(r); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"CAP_CHOWN", "CAP_KILL"} { // each on top of the one before
+		r, err = s.Update("web.service", func(r *needs.Record) {
+			r.Add([]needs.Need{use(refusal.Capability, name)}, 3, day)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.Lost != 6 || len(r.Needs) != 2 {
+		t.Errorf("%+v", r)
 	}
 	got, err := s.Get("web.service")
 	if diff := cmp.Diff(r, got); err != nil || diff != "" {
@@ -271,8 +278,7 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%q", n.Evidence())
 			}
 		}
-		r.Add(files("/srv/x", 20), 0, day)
-		if err := s.Put(r); err != nil {
+		if _, err := s.Update("web.service", func(r *needs.Record) { r.Add(files("/srv/x", 20), 0, day) }); err != nil {
 			t.Fatal(err)
 		}
 		if again, err := s.Get("web.service"); err != nil || len(again.Accepted()) != accepted {

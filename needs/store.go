@@ -75,9 +75,26 @@ func parse(data []byte) (Record, error) {
 	return r, nil
 }
 
-// Put replaces what is known of a unit in one step. Where it is too large, it leaves out needs that nobody has accepted
-// and that were not seen for the longest time.
-func (s Store) Put(r Record) error {
+// Update changes what is known of a unit in one step, and returns it. Nobody else changes it meanwhile. Where it
+// becomes too large, it leaves out needs that nobody has accepted and that were not seen for the longest time.
+func (s Store) Update(unit string, change func(*Record)) (Record, error) {
+	if err := s.Root.MkdirAll(Dir, 0o700); err != nil {
+		return Record{}, err
+	}
+	unlock, err := s.Root.Lock(path.Join(Dir, ".lock"))
+	if err != nil {
+		return Record{}, err
+	}
+	defer unlock()
+	r, err := s.Get(unit)
+	if err != nil {
+		return r, err
+	}
+	change(&r)
+	return r, s.put(r)
+}
+
+func (s Store) put(r Record) error {
 	name, err := file(r.Unit)
 	if err != nil {
 		return err
@@ -95,9 +112,6 @@ func (s Store) Put(r Record) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Root.MkdirAll(Dir, 0o700); err != nil {
-		return err
-	}
 	return s.Root.WriteFile(name, append(data, '\n'), 0o600)
 }
 
@@ -107,6 +121,11 @@ func (s Store) Forget(unit string) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := s.Root.Lock(path.Join(Dir, ".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return s.Root.Remove(name)
 }
 

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,11 +27,10 @@ type observeFlags struct {
 	length                          time.Duration
 	untilStopped, list, accept, yes bool
 	forget                          bool
-	input                           io.Reader // answers of a person
 }
 
 func (a *app) observe() *cobra.Command {
-	f := observeFlags{input: os.Stdin}
+	var f observeFlags
 	c := &cobra.Command{
 		Use:   "observe UNIT",
 		Short: "Record what a running service needs, without touching it",
@@ -43,7 +42,8 @@ command is interrupted.
 
 Nothing of it counts until a person has accepted it, since whoever has taken the service over can make it need anything:
 look at the list, and accept what the service should be able to do. Then a proof treats it as a check: a plan that would
-refuse it gets the exact exception.
+refuse it gets the exact exception. So the unit is proven as soon as something is accepted, and temper apply makes that
+take effect; with --root, or where no profile is about the unit, nothing is proven.
 
 Exit status: 0 done, 2 wrong usage, 3 could not run, as where the kernel refuses BPF.`,
 		Example: "  sudo temper observe nginx.service --for 1h\n  sudo temper observe nginx.service --accept",
@@ -106,7 +106,7 @@ func (a *app) runObserve(ctx context.Context, f observeFlags, units []string) er
 		return hint.With(fmt.Errorf("%s was never observed", name), "sudo temper observe "+name)
 	}
 	if f.accept {
-		return a.acceptNeeds(f, store, record)
+		return a.acceptNeeds(ctx, f, store, record)
 	}
 	return a.printNeeds(record)
 }
@@ -187,38 +187,69 @@ func (a *app) printNeeds(r needs.Record) error {
 	return nil
 }
 
-// acceptNeeds accepts all needs, or those that a person accepts one by one.
-func (a *app) acceptNeeds(f observeFlags, store needs.Store, r needs.Record) error {
-	file, isFile := f.input.(*os.File)
-	if !f.yes && isFile && !term.IsTerminal(int(file.Fd())) {
+// acceptNeeds accepts all needs, or those that a person accepts one by one, and proves the unit again: the proof that
+// there is does not know them.
+func (a *app) acceptNeeds(ctx context.Context, f observeFlags, store needs.Store, r needs.Record) error {
+	if !f.yes && !term.IsTerminal(int(os.Stdin.Fd())) {
 		return usageError{hint.With(errors.New("--accept asks at a terminal, and this is none"),
 			"look at temper observe --list "+r.Unit+", then: temper observe --accept --yes "+r.Unit)}
 	}
-	answers := bufio.NewScanner(f.input)
-	n := 0
-	for _, item := range r.Items() {
+	accepted := r.Items()
+	if f.yes {
+		accepted = slices.DeleteFunc(accepted, needs.Item.Accepted)
+	} else {
+		accepted = a.askNeeds(r.Unit, accepted)
+	}
+	if len(accepted) > 0 {
+		_, err := store.Update(r.Unit, func(stored *needs.Record) { // temper observe may have added to it meanwhile
+			stored.Accept(func(n needs.Need) bool {
+				return slices.ContainsFunc(accepted, func(i needs.Item) bool { return i.Has(n) })
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	a.printer().Talk("temper: %s: %d accepted", r.Unit, len(accepted))
+	if len(accepted) == 0 {
+		return nil
+	}
+	g, problems, err := a.generator()
+	if err != nil {
+		return err
+	}
+	a.warnAll(problems)
+	if u, err := g.Units.Load(r.Unit); err == nil {
+		if p, _ := g.Profiles.For(u); p == nil {
+			a.printer().Talk("temper: no profile is about %s: what was accepted counts as soon as one is", r.Unit)
+			return nil
+		}
+	}
+	return a.proveAccepted(ctx, []string{r.Unit})
+}
+
+// askNeeds asks a person about the needs that are not accepted yet, and returns those that are now.
+func (a *app) askNeeds(unit string, items []needs.Item) (accepted []needs.Item) {
+	answers := bufio.NewScanner(os.Stdin)
+	for _, item := range items {
 		if item.Accepted() {
 			continue
 		}
-		answer := "y"
-		if !f.yes {
-			fmt.Fprintf(a.err, "%s %s\n      %s\n      accept? [y]es, [n]o, [q]uit: ", r.Unit, item.Text, item.Seen())
+		fmt.Fprintf(a.err, "%s %s\n      %s\n", unit, item.Text, item.Seen())
+		for answered := false; !answered; {
+			fmt.Fprint(a.err, "      accept? [y]es, [n]o, [q]uit: ")
 			if !answers.Scan() {
-				break
+				return accepted
 			}
-			answer = strings.ToLower(strings.TrimSpace(answers.Text()))
-		}
-		if strings.HasPrefix(answer, "q") {
-			break
-		}
-		if strings.HasPrefix(answer, "y") {
-			r.Accept(item.Has)
-			n++
+			switch word := strings.ToLower(strings.TrimSpace(answers.Text())); word {
+			case "y", "yes":
+				accepted, answered = append(accepted, item), true
+			case "n", "no", "":
+				answered = true
+			case "q", "quit":
+				return accepted
+			}
 		}
 	}
-	if err := store.Put(r); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.err, "%s: %d accepted; the next proof keeps what was accepted working: sudo temper prove %[1]s\n", r.Unit, n)
-	return nil
+	return accepted
 }

@@ -96,7 +96,7 @@ func (a *app) runReview(ctx context.Context, yes bool, units []string) error {
 	}
 	switch {
 	case len(changed) > 0:
-		return a.proveReviewed(ctx, changed)
+		return a.proveAccepted(ctx, changed)
 	case len(cases) > 0 && r.in == nil:
 		return exitError(exitFindings)
 	}
@@ -260,8 +260,8 @@ func (r reviewer) accept(p *profiles.Profile, name string, cases []review.Case) 
 	return r.answer(name, cases, refusallog.Accepted)
 }
 
-// proveReviewed proves the units whose profiles have changed, and names what comes next.
-func (a *app) proveReviewed(ctx context.Context, units []string) error {
+// proveAccepted proves units for which a person has accepted something, and names what comes next.
+func (a *app) proveAccepted(ctx context.Context, units []string) error {
 	next := "sudo temper apply " + strings.Join(units, " ")
 	if !a.host().IsHost() {
 		a.printer().Talk("temper: prove it there: temper prove %s, then temper apply", strings.Join(units, " "))

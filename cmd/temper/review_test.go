@@ -41,16 +41,41 @@ func openTerminal(t *testing.T) (person, terminal *os.File) {
 	return person, terminal
 }
 
-// TestReviewAtTerminal: a person accepts one exception, ignores another refusal for good and skips the third.
-func TestReviewAtTerminal(t *testing.T) {
-	root := t.TempDir()
-	for name, text := range map[string]string{
-		"/usr/lib/systemd/libsystemd-shared-257.so": "",
-		"/usr/lib/systemd/system/web.service":       "[Service]\nExecStart=/usr/sbin/web\n",
-		"/usr/lib/temper/profiles.d/web.toml": "description = \"web\"\nunits = [\"web.service\"]\n[service]\n" +
-			"ProtectSystem = \"strict\"\nRestrictAddressFamilies = [\"AF_UNIX\"]\n",
-		"/srv/web/file": "",
-	} {
+// converse runs temper at a terminal, and types an answer each time it has asked a question. It returns what was said.
+func converse(t *testing.T, question string, answers []string, args ...string) string {
+	t.Helper()
+	person, terminal := openTerminal(t)
+	c := exec.Command("temper", args...)
+	c.Stdin, c.Stdout, c.Stderr = terminal, terminal, terminal
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	terminal.Close()
+	var said strings.Builder
+	for in := bufio.NewReader(person); ; { // reading from a terminal that everybody has closed is an error
+		r, _, err := in.ReadRune()
+		if err != nil {
+			break
+		}
+		said.WriteRune(r)
+		if strings.HasSuffix(said.String(), question) && len(answers) > 0 {
+			if _, err := person.WriteString(answers[0] + "\n"); err != nil {
+				t.Fatal(err)
+			}
+			answers = answers[1:]
+		}
+	}
+	if err := c.Wait(); err != nil || len(answers) > 0 {
+		t.Fatalf("%v, not asked for %q:\n%s", err, answers, said.String())
+	}
+	return said.String()
+}
+
+// writeFiles makes files below a root directory.
+func writeFiles(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
 		if err := os.MkdirAll(filepath.Dir(root+name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +83,18 @@ func TestReviewAtTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestReviewAtTerminal: a person accepts one exception, ignores another refusal for good and skips the third.
+func TestReviewAtTerminal(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, map[string]string{
+		"/usr/lib/systemd/libsystemd-shared-257.so": "",
+		"/usr/lib/systemd/system/web.service":       "[Service]\nExecStart=/usr/sbin/web\n",
+		"/usr/lib/temper/profiles.d/web.toml": "description = \"web\"\nunits = [\"web.service\"]\n[service]\n" +
+			"ProtectSystem = \"strict\"\nRestrictAddressFamilies = [\"AF_UNIX\"]\n",
+		"/srv/web/file": "",
+	})
 	store := refusallog.Store{Root: host.At(root)}
 	err := store.Update("web.service", func(l *refusallog.Log) {
 		for i, r := range []refusallog.Refusal{
@@ -72,34 +109,8 @@ func TestReviewAtTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	person, terminal := openTerminal(t)
-	c := exec.Command("temper", "review", "--root", root, "web")
-	c.Stdin, c.Stdout, c.Stderr = terminal, terminal, terminal
-	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	terminal.Close()
-	var said strings.Builder
-	answers := []string{"what?\n", "accept\n", "i\n", "\n"}
-	for in := bufio.NewReader(person); ; { // reading from a terminal that everybody has closed is an error
-		r, _, err := in.ReadRune()
-		if err != nil {
-			break
-		}
-		said.WriteRune(r)
-		if strings.HasSuffix(said.String(), "[q]uit? [s] ") && len(answers) > 0 {
-			if _, err := person.WriteString(answers[0]); err != nil {
-				t.Fatal(err)
-			}
-			answers = answers[1:]
-		}
-	}
-	if err := c.Wait(); err != nil || len(answers) > 0 {
-		t.Fatalf("%v, not asked for %q:\n%s", err, answers, said.String())
-	}
-	t.Log(said.String())
-	if strings.Contains(said.String(), "\x1b[2J") {
+	said := converse(t, "[q]uit? [s] ", []string{"what?", "accept", "i", ""}, "review", "--root", root, "web")
+	if strings.Contains(said, "\x1b[2J") {
 		t.Error("what the service has chosen reached the terminal")
 	}
 	log, err := store.Get("web.service")

@@ -10,14 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
 	"temper/internal/refusal"
@@ -150,7 +146,7 @@ func (s Store) Update(name string, change func(*Log)) error {
 	if err := s.Root.MkdirAll(Dir, 0o700); err != nil {
 		return err
 	}
-	unlock, err := s.lock()
+	unlock, err := s.Root.Lock(path.Join(Dir, ".lock"))
 	if err != nil {
 		return err
 	}
@@ -181,17 +177,6 @@ func (l Log) encode() ([]byte, error) {
 		}
 		l.Refusals = l.Refusals[:keep]
 	}
-}
-
-func (s Store) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(s.Root.Dir(), Dir, ".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { f.Close() }, nil
 }
 
 // Units lists the units that have a log.

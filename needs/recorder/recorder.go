@@ -40,48 +40,49 @@ type Recorder struct {
 // Run records until the context ends, or Ended says so, and returns what is known then. An error that wraps
 // [witness.ErrUnsupported] says that this kernel does not tell. What was seen before an error is stored.
 func (r Recorder) Run(ctx context.Context) (needs.Record, error) {
-	record, err := r.Store.Get(r.Unit)
-	if err != nil {
+	if record, err := r.Store.Get(r.Unit); err != nil {
 		return record, err
 	}
 	uses, err := witness.StartUses(r.Cgroup, r.matters)
 	if err != nil {
-		return record, err
+		return needs.Record{}, err
 	}
-	record.Add(r.needs(held(r.Cgroup, r.matters)), 0, time.Now())
-	err = r.follow(ctx, &record, uses)
+	err = r.follow(ctx, uses)
 	last, lost, stopErr := uses.Stop()
-	record.Add(r.needs(last), lost, time.Now())
-	return record, errors.Join(err, stopErr, r.Store.Put(record))
+	record, storeErr := r.store(last, lost)
+	return record, errors.Join(err, stopErr, storeErr)
 }
 
-// follow stores what is seen again and again until the recording ends.
-func (r Recorder) follow(ctx context.Context, record *needs.Record, uses *witness.Uses) error {
+// store adds what was seen to what is known. Somebody may have accepted or forgotten some of that meanwhile.
+func (r Recorder) store(uses []witness.Use, lost uint64) (needs.Record, error) {
+	seen := r.needs(uses)
+	return r.Store.Update(r.Unit, func(record *needs.Record) { record.Add(seen, lost, time.Now()) })
+}
+
+// follow stores what the service holds, and then what it is seen to do, again and again until the recording ends.
+func (r Recorder) follow(ctx context.Context, uses *witness.Uses) error {
 	tick := time.NewTicker(r.Every)
 	defer tick.Stop()
+	some, lost, err := held(r.Cgroup, r.matters), uint64(0), error(nil)
 	for {
-		if err := r.Store.Put(*record); err != nil {
+		_, storeErr := r.store(some, lost)
+		if err = errors.Join(err, storeErr); err != nil {
 			return err
+		}
+		if r.Ended != nil {
+			if ended, err := r.Ended(ctx); err != nil || ended {
+				if ctx.Err() != nil {
+					err = nil
+				}
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		some, lost, err := uses.Take()
-		record.Add(r.needs(some), lost, time.Now())
-		if err != nil {
-			return err
-		}
-		if r.Ended == nil {
-			continue
-		}
-		if ended, err := r.Ended(ctx); err != nil || ended {
-			if ctx.Err() != nil {
-				err = nil
-			}
-			return err
-		}
+		some, lost, err = uses.Take()
 	}
 }
 
