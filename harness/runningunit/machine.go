@@ -15,6 +15,7 @@ import (
 	"temper/harness/place"
 	"temper/harness/trial"
 	"temper/internal/directive"
+	"temper/internal/host"
 	"temper/internal/inforce"
 	"temper/internal/systemd"
 	"temper/internal/verdict"
@@ -67,7 +68,7 @@ func (m Machine) Read(
 		return r, err
 	}
 	r.Holds, r.Missing = now.Holds, now.NoEffect
-	if proved := m.changed(verdictFile(v.Unit)); began.Before(proved) {
+	if proved := changed(m.Place.Root(), verdictFile(v.Unit)); began.Before(proved) {
 		before, err := confine.Read(subject, beforeDemotions(v))
 		if err != nil {
 			return r, err
@@ -85,33 +86,55 @@ func (m Machine) loaded(dropins []string) (text string, written time.Time) {
 		}
 		data, err := m.Place.Root().ReadFile(file)
 		if err == nil { // a file that is gone waits for a reload
-			return string(data), m.changed(file)
+			return string(data), changed(m.Place.Root(), file)
 		}
 	}
 	return "", time.Time{}
 }
 
 // inForceSince is the time after which each start was certainly under the drop-in that is loaded. The generator writes
-// it again at each reload of the manager; where the verdict is older than the manager and has that text, it is the
-// time at which the manager was started.
+// it again at each reload of the manager; where the verdict has that text, and nothing on which the drop-in depends is
+// newer than the manager, it is the time at which the manager was started.
 func (m Machine) inForceSince(ctx context.Context, v verdict.Verdict, loaded string, written time.Time) time.Time {
 	scope, err := m.Place.Manager().Unit(ctx, "init.scope")
 	if err != nil || v.Dropin == "" || !strings.HasPrefix(loaded, v.Dropin) {
 		return written
 	}
 	booted := time.UnixMicro(int64(systemd.Get[uint64](scope, "ActiveEnterTimestamp")))
-	if proved := m.changed(verdictFile(v.Unit)); !proved.IsZero() && proved.Before(booted) {
+	if decided := decidedAt(m.Place.Root(), v.Unit); !decided.IsZero() && decided.Before(booted) {
 		return booted
 	}
 	return written
+}
+
+// decidedAt is the latest change of what decides that the verdict on a unit is applied: the verdict, the settings, the
+// switch that turns everything off, links that keep the drop-in away from the unit, and the generator. It is the zero
+// time if this machine has no verdict.
+func decidedAt(root host.Root, unit string) time.Time {
+	last := changed(root, verdictFile(unit))
+	if last.IsZero() {
+		return last
+	}
+	for _, name := range []string{
+		"/etc/temper", // it changes when the switch appears in it, or goes
+		generator.SettingsFile,
+		"/etc/systemd/system/" + unit + ".d",
+		"/run/systemd/system/" + unit + ".d",
+		"/usr/lib/systemd/system-generators/temper-generator",
+	} {
+		if at := changed(root, name); at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // verdictFile is the file of this machine's verdict on a unit.
 func verdictFile(name string) string { return path.Join(verdict.Dirs[0], name+".json") }
 
 // changed is the ctime of a file, the zero time if there is none.
-func (m Machine) changed(file string) time.Time {
-	info, err := m.Place.Root().Stat(file)
+func changed(root host.Root, file string) time.Time {
+	info, err := root.Stat(file)
 	if err != nil {
 		return time.Time{}
 	}
