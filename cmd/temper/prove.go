@@ -184,7 +184,7 @@ func (a *app) proveAll(ctx context.Context, f proveFlags, o batch.Options) error
 		err = errors.Join(err, generator.MakeBootRecord(o.Root))
 	}
 	a.printer().ProofSummary(verdicts, f.takesEffect(o.Root))
-	if f.reload {
+	if f.reload && ctx.Err() == nil { // what was interrupted says so, and nothing else
 		err = errors.Join(err, reload(ctx))
 	}
 	return err

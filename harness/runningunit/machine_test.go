@@ -33,7 +33,7 @@ func TestDecidedAt(t *testing.T) {
 		change func(t *testing.T, root string)
 		later  bool
 	}{
-		"nothing": {func(*testing.T, string) {}, false},
+		"nothing changes": {func(*testing.T, string) {}, false},
 		"the verdict on another unit": {
 			func(t *testing.T, root string) { write(t, root, "etc/temper/verdicts/b.service.json") }, false,
 		},
@@ -44,7 +44,9 @@ func TestDecidedAt(t *testing.T) {
 		"the settings":        {func(t *testing.T, root string) { write(t, root, "etc/temper/temper.toml") }, true},
 		"the link is removed": {func(t *testing.T, root string) { remove(t, root, link) }, true},
 		"temper comes": {
-			func(t *testing.T, root string) { write(t, root, "usr/lib/systemd/system-generators/temper-generator") }, true,
+			func(t *testing.T, root string) {
+				write(t, root, "usr/lib/systemd/system-generators/temper-generator")
+			}, true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,9 +91,12 @@ func Of(d generator.Decision, v verdict.Verdict, r *Running) Service {
 	if r != nil {
 		s.Now = r.Exposure
 	}
-	s.Command = s.next()
+	s.Command = s.next(d.By)
 	return s
 }
+
+// byPerson are the rules by which somebody keeps a unit without hardening: no command of temper changes that.
+var byPerson = []generator.Rule{generator.ByDropin, generator.ByExclude, generator.ByOffSwitch}
 
 // hardened says how a service stands that is to run hardened.
 func (s *Service) hardened(d generator.Decision, r *Running) {
@@ -117,10 +120,10 @@ func (s *Service) hardened(d generator.Decision, r *Running) {
 	case r.Since:
 	case len(r.Missing) > 0:
 		s.State, s.NotInForce = RestartNeeded, r.Missing
-		s.Why += "; its process started before that, and runs without " + names(slices.Sorted(maps.Keys(r.Missing)))
+		s.Why += "; runs without " + names(slices.Sorted(maps.Keys(r.Missing)))
 	case len(r.Holds) == 0:
 		s.State = RestartNeeded
-		s.Why += "; its process may have started before that"
+		s.Why += "; may run without it"
 	}
 }
 
@@ -151,7 +154,7 @@ func (s *Service) notHardened(d generator.Decision) {
 }
 
 // next is the command that changes how a service stands; "" if there is none or nothing needs to change.
-func (s *Service) next() string {
+func (s *Service) next(by generator.Rule) string {
 	switch s.State {
 	case RestartNeeded:
 		return "sudo temper apply " + s.Unit
@@ -161,7 +164,8 @@ func (s *Service) next() string {
 		}
 		return "sudo temper show " + s.Unit
 	case NotHardened, Draft:
-		if s.Result == "" || s.Stale || s.Result == verdict.Revoked {
+		isOpen := s.Result == "" || s.Stale || s.Result == verdict.Revoked
+		if isOpen && !slices.Contains(byPerson, by) {
 			return "sudo temper prove " + s.Unit
 		}
 	}
@@ -169,7 +173,7 @@ func (s *Service) next() string {
 }
 
 // shown is how many directives are named in one line.
-const shown = 3
+const shown = 2
 
 // names lists directives, and counts those that would make the line long.
 func names(list []string) string {

@@ -45,7 +45,7 @@ func TestOf(t *testing.T) {
 		},
 		{
 			"started before", text, proven, running(inforce.Running{Holds: both[:1], Missing: lacks, Loaded: text}),
-			inforce.RestartNeeded, "w; its process started before that, and runs without PrivateTmp=",
+			inforce.RestartNeeded, "w; runs without PrivateTmp=",
 			"sudo temper apply a.service",
 		},
 		{
@@ -55,7 +55,7 @@ func TestOf(t *testing.T) {
 		},
 		{
 			"nothing to be seen", text, proven, running(inforce.Running{Loaded: text}),
-			inforce.RestartNeeded, "w; its process may have started before that", "sudo temper apply a.service",
+			inforce.RestartNeeded, "w; may run without it", "sudo temper apply a.service",
 		},
 		{
 			"nothing to be seen, but started after", text, proven, running(inforce.Running{Since: true, Loaded: text}),
@@ -74,7 +74,7 @@ func TestOf(t *testing.T) {
 		{
 			"demoted since it started", text, proven,
 			running(inforce.Running{Holds: both, Loaded: text, Demoted: []string{"A", "B", "C", "D", "E"}}),
-			inforce.RestartNeeded, "w; its process is still forbidden what it needs: A=, B=, C= and 2 more",
+			inforce.RestartNeeded, "w; its process is still forbidden what it needs: A=, B= and 3 more",
 			"sudo temper apply a.service",
 		},
 		{
@@ -127,5 +127,18 @@ func TestOf(t *testing.T) {
 				t.Errorf("%s, %q, %q; want %s, %q, %q", s.State, s.Why, s.Command, tt.want, tt.why, tt.command)
 			}
 		})
+	}
+}
+
+// TestLeftAlone: a proof is not the way back for a unit that somebody keeps without hardening.
+func TestLeftAlone(t *testing.T) {
+	for rule, command := range map[generator.Rule]string{
+		generator.ByDropin: "", generator.ByExclude: "", generator.ByOffSwitch: "",
+		generator.ByRevoked: "sudo temper prove a.service", generator.ByUnproven: "sudo temper prove a.service",
+	} {
+		d := generator.Decision{Unit: "a.service", Profile: &profiles.Profile{Name: "a"}, Plan: plan(), By: rule}
+		if s := inforce.Of(d, verdict.Verdict{}, nil); s.State != inforce.NotHardened || s.Command != command {
+			t.Errorf("%s: %s, %q; want not-hardened, %q", rule, s.State, s.Command, command)
+		}
 	}
 }

@@ -19,7 +19,7 @@ func services() []inforce.Service {
 		{
 			Verdict: verdict.Verdict{Unit: "a-service-with-a-long-name.service"}, State: inforce.RestartNeeded,
 			Now: 9.2,
-			Why: "proven; its process started before that, and runs without PrivateTmp=, ProtectSystem= and 4 more",
+			Why: "proven; runs without PrivateTmp=, ProtectSystem= and 4 more",
 		},
 		{Verdict: verdict.Verdict{Unit: "z.service"}, State: inforce.NoProfile, Now: 9.6},
 	}
@@ -38,8 +38,8 @@ func TestStatusOnTerminal(t *testing.T) {
 		"  a.service  1.2  proven",
 		"Need a restart (sudo temper apply):",
 		"  a-service-with-a-long-name.service  9.2",
-		"      proven; its process started before that, and runs",
-		"      without PrivateTmp=, ProtectSystem= and 4 more",
+		"      proven; runs without PrivateTmp=, ProtectSystem= and 4",
+		"      more",
 		"Without a profile:",
 		"  z.service  9.6",
 	)

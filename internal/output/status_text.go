@@ -63,7 +63,7 @@ func (p Printer) Status(services []inforce.Service, all bool) error {
 		if state == inforce.NoProfile && !all {
 			continue
 		}
-		if err := p.section("\n"+groups[state].heading, statusRows(by[state], watched)); err != nil {
+		if err := p.group(state, by[state], watched); err != nil {
 			return err
 		}
 	}
@@ -71,6 +71,26 @@ func (p Printer) Status(services []inforce.Service, all bool) error {
 		fmt.Fprintln(p.Out, "\nWithout a profile: temper status --all lists them.")
 	}
 	return nil
+}
+
+// group prints the services of one state, those that its command does not change under a heading of their own.
+func (p Printer) group(state inforce.State, services []inforce.Service, watched bool) error {
+	heading := "\n" + groups[state].heading
+	if state != inforce.NotHardened {
+		return p.section(heading, statusRows(services, watched))
+	}
+	var open, settled []inforce.Service
+	for _, s := range services {
+		if s.Command == "" {
+			settled = append(settled, s)
+		} else {
+			open = append(open, s)
+		}
+	}
+	if err := p.section(heading, statusRows(open, watched)); err != nil {
+		return err
+	}
+	return p.section("\nNot hardened (temper show UNIT):", statusRows(settled, watched))
 }
 
 // statusRows has a row for each service, with what it was refused where somebody watches.
@@ -87,11 +107,12 @@ func statusRows(services []inforce.Service, watched bool) (rows [][]string) {
 
 // Watching prints whether somebody watches what services are refused.
 func (p Printer) Watching(on bool) {
+	text := "temper watch is off: what services are refused is not recorded (sudo temper watch --enable)."
 	if on {
-		fmt.Fprintln(p.Out, "\ntemper watch is on: temper show UNIT lists what a service was refused.")
-		return
+		text = "temper watch is on: temper show UNIT lists what a service was refused."
 	}
-	fmt.Fprintln(p.Out, "\ntemper watch is off: what services are refused is not recorded (sudo temper watch --enable).")
+	fmt.Fprintln(p.Out)
+	p.line(0, "%s", text)
 }
 
 // refusedText is the column of status for what a service was refused.
