@@ -163,5 +163,8 @@ func (a *app) warnWithoutPlace() {
 	}
 	if err := place.Available(); err != nil {
 		a.warn(fmt.Errorf("%w; what was proven goes on applying", err))
+		if advice := hint.Of(err); advice != "" {
+			a.printer().Talk("temper: hint: %s", advice)
+		}
 	}
 }
