@@ -121,6 +121,16 @@ func TestCausesRefused(t *testing.T) {
 			[]string{"ReadWritePaths: /srv/web"},
 		},
 		{
+			"a directory that is closed by its name", denial("unlink", "EROFS", "/srv/web/old"),
+			[]profiles.Setting{set("ProtectSystem", "strict"), set("ReadOnlyPaths", "/srv/web", "/srv/other")},
+			[]string{"ReadWritePaths: /srv/web", "ReadOnlyPaths: /srv/web"},
+		},
+		{
+			"a directory below one that is closed by its name", denial("unlink", "EROFS", "/srv/web/old"),
+			[]profiles.Setting{set("ReadOnlyPaths", "/srv")},
+			[]string{"ReadWritePaths: /srv/web"},
+		},
+		{
 			"a path of nobody's", denial("mkdir", "EROFS", "/new/dir"),
 			[]profiles.Setting{set("ProtectSystem", "strict")},
 			[]string{"ProtectSystem"},

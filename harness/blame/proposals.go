@@ -73,7 +73,11 @@ func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directi
 	holder := cmp.Or(ExceptionsOf(a.Directive), LiftingDirective(r.Kind))
 	switch file := s.absolute(r.Subject); {
 	case r.Kind == refusal.PathReadOnly && path.IsAbs(file):
-		if dir := s.writable(file); dir != "" {
+		dir := s.writable(file)
+		if slices.Contains(covering(a, file), dir) { // systemd takes the stronger of two assignments about one path
+			return a.Directive, []string{dir}
+		}
+		if dir != "" {
 			return holder, []string{s.exceptionFor(dir)}
 		}
 	case r.Kind == refusal.PathNoExec && path.IsAbs(r.Subject):
