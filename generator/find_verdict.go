@@ -12,7 +12,8 @@ import (
 )
 
 // findVerdict returns the verdict that counts for a unit: its own, or that of its template; nil if there is none. The
-// error says that a verdict cannot be read; what was applied before stands in for it.
+// error says that a verdict cannot be read; what was applied before stands in for it, or where nothing was, a person's
+// word that nothing is to be.
 func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 	v, err = g.ownVerdict(in)
 	if v == nil && err == nil {
@@ -20,6 +21,12 @@ func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 	}
 	if v == nil && err != nil {
 		v = g.appliedBefore(in)
+	}
+	if v == nil && err != nil && (g.Store.MayBeRevoked(in.Unit.ID) || g.Store.MayBeRevoked(in.Unit.Template())) {
+		v = &verdict.Verdict{
+			Schema: verdict.Schema, Unit: in.Unit.ID, Result: verdict.Revoked,
+			Reason: "its verdict cannot be read",
+		}
 	}
 	return v, err
 }

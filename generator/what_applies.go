@@ -52,7 +52,7 @@ var Rules = []Rule{
 }
 
 // Decide decides about a loaded unit. The error says that a verdict cannot be read; the unit then keeps what was
-// applied before, and counts as one without a verdict if nothing was.
+// applied before, and counts as revoked if nothing was and the verdict is one of this machine.
 func (g *Generator) Decide(u *unit.Unit) (Decision, error) { return g.decide(u, true) }
 
 // amount says how much of what a verdict has proven applies to a unit.
@@ -131,7 +131,7 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	}
 	d.NeedsProof = (err == nil || v != nil) && needsProof(u, d)
 	if v != nil && v.Result == verdict.Revoked {
-		d.By, d.Why = ByRevoked, "revoked; nothing is applied before temper prove "+u.ID
+		d.By, d.Why = ByRevoked, whyRevoked(v, u.ID)
 		return d, err
 	}
 	d.By = ruleOf(v)
@@ -188,6 +188,15 @@ func (d *Decision) isDraft(in Input, explain bool) {
 	if explain {
 		d.Plan = NewPlan(in)
 	}
+}
+
+// whyRevoked says in words why nothing is applied that a person does not ask for.
+func whyRevoked(v *verdict.Verdict, id string) string {
+	why := "revoked"
+	if v.Reason != "" {
+		why = v.Reason + " and counts as revoked"
+	}
+	return why + "; nothing is applied before temper prove " + id
 }
 
 // whyApplied says in words why a proof applies.

@@ -416,6 +416,18 @@ func TestDamagedVerdict(t *testing.T) {
 		{"it was revoked", func(t *testing.T, _ string, g *generator.Generator) {
 			must(t, g.Store.Revoke("web.service"))
 		}, "{", nil, ""},
+		{"it was revoked, and the unproven is enforced", func(t *testing.T, root string, g *generator.Generator) {
+			put(t, root, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
+			must(t, g.Store.Revoke("web.service"))
+		}, "{", nil, ""},
+		{"it was revoked, and the unproven is proven", func(t *testing.T, root string, g *generator.Generator) {
+			put(t, root, "etc/temper/temper.toml", "unproven = \"prove\"\n")
+			must(t, g.Store.Revoke("web.service"))
+		}, "{", nil, ""},
+		{"no record, and the unproven is enforced", func(t *testing.T, root string, _ *generator.Generator) {
+			put(t, root, "etc/temper/temper.toml", "unproven = \"enforce\"\n")
+			must(t, os.Remove(filepath.Join(root, ready.Path)))
+		}, "{", nil, ""},
 		{"the verdict was removed before", func(t *testing.T, _ string, g *generator.Generator) {
 			must(t, g.Store.Remove("web.service"))
 		}, "{", nil, ""},
@@ -448,9 +460,10 @@ func TestDamagedVerdict(t *testing.T) {
 				u, err := g.Units.Load("web.service")
 				must(t, err)
 				d, err := g.Decide(u)
-				needs := d.Verdict != nil // one that says nothing may have been revoked
+				needs := d.Verdict != nil && d.By != generator.ByRevoked
 				if assigned(d.Text) != tc.applied || d.NeedsProof != needs || tc.applied != "" && !needs ||
-					err == nil || !strings.Contains(err.Error(), stored) {
+					err == nil || !strings.Contains(err.Error(), stored) ||
+					strings.Contains(d.Text, "temper-prove@") {
 					t.Errorf("applied %q (%s), needs a proof: %t; %v\nwant %q", assigned(d.Text), d.Why, d.NeedsProof,
 						err, tc.applied)
 				}

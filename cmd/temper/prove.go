@@ -298,10 +298,7 @@ func unitsToProve(
 		units = p.Units
 	default:
 		units = batch.Startable(&unit.Loader{Root: root}, set)
-		units = slices.DeleteFunc(units, func(name string) bool { // a person proves them by name
-			v, err := store.Get(name)
-			return err == nil && v.Result == verdict.Revoked
-		})
+		units = slices.DeleteFunc(units, store.MayBeRevoked) // a person proves them by name
 	}
 	if len(units) == 0 {
 		return nil, hint.With(

@@ -180,6 +180,20 @@ func (s Store) Revoke(unit string) error {
 	return s.Put(v)
 }
 
+// MayBeRevoked reports whether a person wants nothing applied to a unit, as far as can be known: where this machine's
+// verdict cannot be read and the boot record has nothing for the unit, it may have said so.
+func (s Store) MayBeRevoked(unit string) bool {
+	v, err := s.Own().Get(unit)
+	switch {
+	case err == nil:
+		return v.Result == Revoked
+	case errors.Is(err, fs.ErrNotExist):
+		return false
+	}
+	record, _ := ready.Load(s.Root.Dir())
+	return record.Text(unit) == nil
+}
+
 // Remove removes this machine's verdict on a unit; a shipped one stays. If there is none, the error wraps
 // [fs.ErrNotExist].
 func (s Store) Remove(unit string) error {
