@@ -28,9 +28,9 @@ var causes = []struct {
 	{NoHardware, regexp.MustCompile(`(?i)no (such )?device|\bdevices?\b|/dev/|hardware|no .*(adapter|controller|sensor|printer|card|modem)s? `)},
 	{NoPrivilege, regexp.MustCompile(`(?i)operation not permitted|permission denied|not privileged|oom_score|memlock|netlink`)},
 	{NoOtherService, regexp.MustCompile(`(?i)d-?bus|can.?t connect to|connection refused|(mysql|postgres|redis|ldap).*(fail|refused|connect)`)},
-	{NoNetwork, regexp.MustCompile(`(?i)interface|resolve|unreachable|no route|name resolution|cannot assign requested address`)},
+	{NoNetwork, regexp.MustCompile(`(?i)internet connection|/InRelease|interface|resolve|unreachable|no route|name resolution|cannot assign requested address`)},
 	{NoConfiguration, regexp.MustCompile(
-		`(?i)config|\.conf\b|\.ya?ml\b|\.toml\b|\.ini\b|not (set|defined|specified|enabled)|usage:|no such file|missing|required`)},
+		`(?i)config|\.conf\b|\.ya?ml\b|\.toml\b|\.ini\b|not (set|defined|specified|enabled)|usage:|no such file|no \S+ directory|exec-condition|unknown (user|group)|missing|required`)},
 }
 
 // causeOf guesses from the reason and the log of a baseline why it failed.

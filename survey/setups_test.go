@@ -40,6 +40,9 @@ func TestCauseOf(t *testing.T) {
 		"/usr/sbin/backup: line 7: psql: command not found":                                        NoProgram,
 		"Failed to instantiate device.":                                                            NoHardware,
 		"could not connect to database: mysql: connection refused":                                 NoOtherService,
+		"ERROR: This machine has no working internet connection!":                                  NoNetwork,
+		"/usr/sbin/fagenrules: No rules directory - /etc/fapolicyd/rules.d":                        NoConfiguration,
+		"start: inactive (dead), result exec-condition":                                            NoConfiguration,
 		"interface eth0 does not exist":                                                            NoNetwork,
 		"exited with status 3":                                                                     NoCause,
 	} {
