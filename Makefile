@@ -8,6 +8,7 @@
 # make test-customised  proves services that are configured otherwise than Debian does; needs root
 # make test-report  looks at the page of temper report in headless Chromium, with axe-core from npm
 # make test-slurm  surveys packages as an array of Slurm of which a node is killed; needs root and Slurm
+# make survival   surveys the services of testdata/survival/packages on Debian 13, for hours, and writes docs/survival.*; needs root
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
 # make module    gives go.mod and all imports the path that MODULE below says
@@ -29,7 +30,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-customised test-slurm check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-customised test-slurm survival check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -61,6 +62,9 @@ test-report: build
 
 test-slurm: build tools
 	testdata/slurm/run
+
+survival: build tools
+	testdata/survival/run
 
 check: source
 	testdata/vulnerabilities
