@@ -122,9 +122,10 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 }
 
 // find is a [finder] over the files of the set. A profile that extends its own name extends the next file of that name.
+// Where no profile asks, from is nil.
 func (s *Set) find(from *own, name string) (*own, []string) {
 	o := s.files[name]
-	for file := o; file != nil; file = file.behind {
+	for file := o; file != nil && from != nil; file = file.behind {
 		if file.Path == from.Path {
 			o = file.behind
 		}
