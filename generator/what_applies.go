@@ -252,6 +252,9 @@ func whyUnproven(v *verdict.Verdict) string {
 	switch {
 	case v == nil:
 		return "no verdict"
+	case v.Stale && v.Fingerprint.Shipped():
+		return "the shipped verdict does not hold here, different: " +
+			strings.TrimPrefix(v.StaleReason, "changed since: ")
 	case v.Stale:
 		return "the verdict is stale, " + v.StaleReason
 	}

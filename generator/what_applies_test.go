@@ -217,7 +217,8 @@ func TestWhatAppliesOfOtherVerdicts(t *testing.T) {
 			ship(t, g)
 			forget(t, g)
 			put(t, root, "usr/sbin/web", "version two")
-		}, "", "the verdict is stale, changed since: the executable; nothing is applied until it is proven", true},
+		}, "", "the shipped verdict does not hold here, different: the executable; nothing is applied until it is " +
+			"proven", true},
 		{"shipped, and it held here once", func(t *testing.T, root string, g *generator.Generator) {
 			ship(t, g)
 			put(t, root, "usr/sbin/web", "version two")

@@ -197,7 +197,7 @@ func withProfile(services []inforce.Service) []inforce.Service {
 // statusText says why a service stands as it does.
 func statusText(s inforce.Service) string {
 	switch {
-	case s.State == inforce.Broken, s.State == inforce.Draft:
+	case s.State == inforce.Broken, s.State == inforce.Draft, s.State == inforce.NotHardened:
 		return s.Why
 	case s.Stale:
 		return s.Result + ", stale: " + s.Why
