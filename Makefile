@@ -99,6 +99,7 @@ prove-library: tools
 bench: build roots
 	$(GO) test -run '^$$' -bench . -timeout 1h ./...
 	test "$$(id -u)" != 0 || testdata/bench/analyze trixie bookworm sid
+	test "$$(id -u)" != 0 || testdata/bench/watch
 
 # What the packages are built and tried in.
 package-roots: tools

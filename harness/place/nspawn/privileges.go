@@ -16,7 +16,8 @@ import (
 // privileges are the options of systemd-nspawn(1) for it.
 func (c *Container) privileges() []string {
 	calls := append([]string{}, systemCalls...)
-	options := []string{"--capability=" + strings.Join(capabilities, ","), "--rlimit=RLIMIT_NOFILE=" + openFiles}
+	granted := append([]string{}, capabilities...)
+	options := []string{"--rlimit=RLIMIT_NOFILE=" + openFiles}
 	if c.Users.Private() {
 		// systemd-nspawn runs as their root already, and gives all of them to the container.
 		every := users.Range{Count: c.Users.Count}
@@ -27,7 +28,9 @@ func (c *Container) privileges() []string {
 	} else {
 		options = append(options, "--private-users=no")
 		calls = append(calls, trustedSystemCalls...)
+		granted = append(granted, trustedCapabilities...)
 	}
+	options = append(options, "--capability="+strings.Join(granted, ","))
 	if c.programs.has("--restrict-address-families=") {
 		options = append(options, "--restrict-address-families="+strings.Join(addressFamilies, " "))
 	}
@@ -74,6 +77,9 @@ var systemCalls = []string{"adjtimex", "clock_adjtime"}
 // SocketBindDeny= and RestrictNetworkInterfaces= with bpf(2), and goes on without where it is refused. With bpf(2)
 // root can send signals to any process of the machine.
 var trustedSystemCalls = []string{"bpf"}
+
+// trustedCapabilities are parts of CAP_SYS_ADMIN, which a root who is trusted has, for services that have these alone.
+var trustedCapabilities = []string{"CAP_BPF", "CAP_PERFMON"}
 
 // addressFamilies are all that Linux has: since 261 systemd-nspawn(1) allows those that are named, and is to allow
 // only a few by itself.
