@@ -63,9 +63,24 @@ var learning = []struct{ name, do string }{
 		! systemctl is-enabled temper-watch
 		temper status | grep 'temper watch is off'`,
 	},
+	{
+		"what a service was seen to need counts once it is accepted",
+		`temper observe --until-stopped store 2>/run/said &
+		wait_for 'grep observing /run/said'
+		systemctl kill -s HUP store
+		wait_for 'temper observe --list store 2>/dev/null | grep -q /srv/store'
+		systemctl stop store
+		wait %1
+		mv /usr/lib/temper/store.profile /usr/lib/temper/profiles.d/store.toml
+		temper observe --accept --yes store
+		grep 'used on this machine by .*trap.*: path-readonly .*/srv/store/.* last on 2' \
+			/etc/temper/verdicts/store.service.json
+		systemctl daemon-reload
+		grep 'ReadWritePaths=.*/srv/store' /run/systemd/generator/store.service.d/50-temper.conf`,
+	},
 }
 
-// TestSystemdLearning is watch and review on a machine, with the packaged service and nothing that stands in
+// TestSystemdLearning is watch, review and observe on a machine, with the packaged service and nothing that stands in
 // for a part of it.
 func TestSystemdLearning(t *testing.T) {
 	t.Parallel()
@@ -85,6 +100,12 @@ func TestSystemdLearning(t *testing.T) {
 		file("/etc/systemd/system/web.service", "[Service]\nType=notify\nExecReload=kill -HUP $MAINPID\n"+
 			"ExecStart=/usr/local/bin/trap notify reload:try:write=/srv/web\n"),
 		file("/etc/systemd/system/multi-user.target.d/web.conf", "[Unit]\nWants=web.service\n"),
+		file("/srv/store/.keep", ""),
+		file("/etc/systemd/system/store.service", "[Service]\nType=notify\n"+
+			"ExecStart=/usr/local/bin/trap notify listen=127.0.0.1:7778 reload:try:write=/srv/store\n"),
+		file("/etc/systemd/system/multi-user.target.d/store.conf", "[Unit]\nWants=store.service\n"),
+		file("/usr/lib/temper/store.profile", "description = \"a test\"\nunits = [\"store.service\"]\n"+
+			"[service]\nProtectSystem = \"strict\"\n[prove]\nsettle = \"500ms\"\n"),
 		file("/usr/lib/temper/profiles.d/web.toml", "description = \"a test\"\nunits = [\"web.service\"]\n"+
 			"[service]\nProtectSystem = \"strict\"\nNoNewPrivileges = true\n[prove]\nsettle = \"500ms\"\n"),
 	})
@@ -104,7 +125,7 @@ func TestSystemdLearning(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Status != 0 {
-			log := command(t, p, "journalctl --no-pager -o short-precise -u web -u 'temper-*' | tail -n 60")
+			log := command(t, p, "journalctl --no-pager -o short-precise -u web -u store -u 'temper-*' | tail -n 60")
 			t.Fatalf("%s: status %d:\n%s%s\n%s", step.name, r.Status, r.Stdout, r.Stderr, log)
 		}
 	}
