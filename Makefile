@@ -10,6 +10,7 @@
 # make test-slurm  surveys packages as an array of Slurm of which a node is killed; needs root and Slurm
 # make survival   surveys the services of testdata/survival/packages on Debian 13, for hours, and writes docs/survival.*; needs root
 # make demo       the main job, on a real Debian 13 in a container; needs root
+# make drafts         drafts the services of the library without their profiles, and writes docs/drafts.md; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
 # make module    gives go.mod and all imports the path that MODULE below says
 # make picture    draws docs/prove.svg from a real run; needs root
@@ -30,7 +31,7 @@ GO ?= go
 export PATH := $(PATH):/usr/local/go/bin
 MAKE_ROOT = testdata/roots/make-root
 
-.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-customised test-slurm survival check demo prove-library bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
+.PHONY: all module picture build source test test-machine test-versions test-arm64 test-report test-customised test-slurm survival check demo prove-library drafts bench made install install-debhelper dist deb rpm arch quick-deb test-packages roots package-roots tools clean
 all: build
 
 build:
@@ -92,6 +93,9 @@ roots: tools
 
 demo: build tools
 	testdata/demo/run
+
+drafts: tools
+	CGO_ENABLED=0 go build -trimpath -o dist/drafts.tool ./testdata/drafts && dist/drafts.tool
 
 prove-library: tools
 	testdata/library/prove -record

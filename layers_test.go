@@ -55,7 +55,7 @@ var layers = [][]string{
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},
-	{"apply", "survey", "watch", "review"},
+	{"apply", "survey", "watch", "review", "draft"},
 	{"cmd/", "packaging/prove-library"},
 }
 

@@ -91,15 +91,12 @@ func NewPlan(in Input) Plan {
 			plan.leaveOut(want, "demoted: the service does not survive it")
 			continue
 		}
-		kept := refused(want.Directive, want.Lines, needs, in.Version)
-		want.Lines = want.Directive.Allow(want.Lines, kept, in.Version)
-		spared, taken := sparing(want.Directive, want.Lines, needs, in.Version)
+		spared, kept := Spare(want.Directive, want.Lines, needs, in.Version)
 		if want.Lines = spared; spared == nil {
 			plan.leaveOut(want, "takes what the vendor's unit grants by name, which only a profile that names the unit "+
-				"does: "+strings.Join(taken, ", "))
+				"does: "+strings.Join(kept, ", "))
 			continue
 		}
-		kept = append(kept, taken...)
 		merged := want.Directive.Merge(c, want.Lines)
 		vendor := assignments(own, want.Directive.Is)
 		switch {

@@ -28,6 +28,14 @@ func Needs(u *unit.Unit, version int) []directive.Need {
 	return needs
 }
 
+// Spare returns the strongest assignments of a directive, from lines on, that take no need away, and the needs that
+// lines would take; no assignments if all take one.
+func Spare(d *directive.Directive, lines []string, needs []directive.Need, version int) (spared, kept []string) {
+	kept = refused(d, lines, needs, version)
+	spared, taken := sparing(d, d.Allow(lines, kept, version), needs, version)
+	return spared, append(kept, taken...)
+}
+
 // refused returns the needs that a directive would refuse and can allow one by one.
 func refused(d *directive.Directive, lines []string, needs []directive.Need, version int) []string {
 	if len(needs) == 0 || !d.HasExceptions() {

@@ -47,6 +47,7 @@ type series struct {
 	leftOnHost  []string            // what the first launch made on the host and the next boot removes
 
 	noProbes         bool // a client ends the service, so it is only asked by its checks
+	recordsUses      bool // what the service uses is recorded
 	disableOriginals bool // nothing may start the service itself during a trial
 }
 
@@ -143,6 +144,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	factor := s.limitsFactor()
 	result, err := s.launcher().Launch(ctx, trial.Request{
 		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
+		Uses:       s.recordsUses,
 		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(), NoProbes: s.noProbes,
 	})
 	if err = errors.Join(err, s.noteWitness(result.NoWitness)); err != nil {

@@ -32,6 +32,17 @@ var does = map[refusal.Kind]string{
 	refusal.ProcHidden:    "reads",
 }
 
+// Does says what a service does that has the need: "writes", "/var/log/x".
+func (n Need) Does() (verb, subject string) {
+	if verb = does[n.Kind]; verb == "" {
+		verb = "uses " + string(n.Kind)
+	}
+	if subject = n.Subject; strings.HasSuffix(subject, "/") {
+		subject += "..."
+	}
+	return verb, subject
+}
+
 // An Item is what a person decides about at once: one need, or all system calls that are not decided about yet.
 type Item struct {
 	Text  string
@@ -48,14 +59,7 @@ func (r Record) Items() []Item {
 			calls[n.Accepted] = append(calls[n.Accepted], n)
 			continue
 		}
-		verb := does[n.Kind]
-		if verb == "" {
-			verb = "uses " + string(n.Kind)
-		}
-		subject := n.Subject
-		if strings.HasSuffix(subject, "/") {
-			subject += "..."
-		}
+		verb, subject := n.Does()
 		list = append(list, Item{verb + " " + subject, []Need{n}})
 	}
 	for _, accepted := range []bool{true, false} {

@@ -121,6 +121,16 @@ func LoadFile(file string, base *Set) (*Profile, error) {
 	return p, join(findings)
 }
 
+// ParseText reads the text of a profile that is in no file yet. What it extends is looked for in base, which may be
+// nil. The error joins every [Finding].
+func ParseText(name, text string, base *Set) (*Profile, error) {
+	if base == nil {
+		base = &Set{}
+	}
+	p, findings := resolve(parse(name, name+".toml", []byte(text)), base.find)
+	return p, join(findings)
+}
+
 // find is a [finder] over the files of the set. A profile that extends its own name extends the next file of that name.
 // Where no profile asks, from is nil.
 func (s *Set) find(from *own, name string) (*own, []string) {
@@ -156,6 +166,18 @@ func (s *Set) Get(name string) (*Profile, bool) {
 	}
 	p, ok := s.profiles[name]
 	return p, ok
+}
+
+// Bases returns a set of the bases of s alone.
+func (s *Set) Bases() *Set {
+	bases := &Set{files: map[string]*own{}, profiles: map[string]*Profile{}}
+	for name, p := range s.profiles {
+		if strings.HasPrefix(name, "base/") {
+			bases.files[name], bases.profiles[name] = s.files[name], p
+		}
+	}
+	bases.index()
+	return bases
 }
 
 // Unusable lists the profiles that have a file which cannot be used, or that extend such a profile.

@@ -55,6 +55,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.analyze(),
 		a.check(),
 		a.generate(),
+		a.draft(),
 		a.observe(),
 		a.revoke(),
 		a.watch(),

@@ -196,6 +196,15 @@ func (s *search) allowUsed(context.Context) error {
 	return nil
 }
 
+// Allowing returns the demotions of a plan with which it refuses nothing that was used. It launches nothing.
+func Allowing(in generator.Input, files blame.Files, used []needs.Need) []verdict.Demotion {
+	s := newSearch(in, files, used, nil)
+	if err := s.allowUsed(context.Background()); err != nil { // it asks nobody
+		return nil
+	}
+	return demotions(s.candidates)
+}
+
 // descend steps candidates down until the whole plan passes.
 func (s *search) descend(ctx context.Context) error {
 	low := 0 // the first low candidates are known to pass

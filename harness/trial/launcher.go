@@ -20,6 +20,7 @@ import (
 	"temper/internal/scarce"
 	"temper/internal/systemd"
 	"temper/internal/unit"
+	"temper/needs/recorder"
 	"temper/profiles"
 )
 
@@ -37,6 +38,7 @@ type Request struct {
 	Baselines  observe.Baselines   // what launches without hardening showed
 	Unhardened confine.Confinement // what a launch without hardening showed; the zero value if that is not known
 	Witness    bool                // record what the kernel refuses to the service
+	Uses       bool                // record what the service uses
 	StartAgain bool                // start the service once more after its stop
 	NoProbes   bool                // ask the service nothing but what its checks ask
 	Lasting    Lasting
@@ -74,9 +76,10 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	if err := clone.Write(s.Place, files); err != nil {
 		return l.result, err
 	}
-	stop := l.startWitness(ctx)
+	stop, stopUses := l.startWitness(ctx), l.startUses()
 	err = l.runPhases(ctx)
 	l.result.Refused, l.result.NoWitness = stop()
+	stopUses()
 	if err == nil {
 		err = l.readLog(ctx)
 	}
@@ -114,6 +117,22 @@ func (l *launch) startWitness(ctx context.Context) (stop func() (witness.Record,
 		return func() (witness.Record, error) { return witness.Record{}, err }
 	}
 	return w.Stop
+}
+
+// startUses starts to record what the service uses, if the request wants that. stop puts it into the result.
+func (l *launch) startUses() (stop func()) {
+	if !l.Uses {
+		return func() {}
+	}
+	r := recorder.Recorder{Cgroup: filepath.Join(l.Place.Cgroup(), l.cgroup()), Root: l.Place.Root()}
+	recording, err := r.Start()
+	if err != nil {
+		l.result.Uses.Unknown = err
+		return func() {}
+	}
+	return func() {
+		l.result.Uses.Needs, l.result.Uses.Lost, l.result.Uses.Unknown = recording.Stop()
+	}
 }
 
 // readLog reads how the commands of the service ended, and the log.

@@ -15,6 +15,7 @@ import (
 	"temper/harness/observe"
 	"temper/harness/witness"
 	"temper/internal/verdict"
+	"temper/needs"
 )
 
 // A Result is the result of one launch of a service.
@@ -38,9 +39,17 @@ type Result struct {
 	Watchdog  time.Duration // how long systemd waits for a sign of life of the service; 0 if it does not
 	Made      []string      // what the launch made permanently, if each further trial therefore gets its own place
 	Seen      observe.Launch
+	Uses      Uses // what the service used; the zero value if nobody wanted to know
 
 	Differences  []observe.Difference // from the baselines; see [Result.Compare]
 	EndedByProbe bool                 // it is a baseline whose service ended since a probe had asked it
+}
+
+// Uses are what a service used in a launch.
+type Uses struct {
+	Needs   []needs.Need
+	Lost    uint64 // uses that could not be recorded
+	Unknown error  // why nothing, or not all, is known; nil if all is
 }
 
 // differs is the kind of evidence for a difference from the baseline.
@@ -195,5 +204,8 @@ func (r *Result) rename(names []clone.Renaming) {
 			r.Log[i] = strings.ReplaceAll(line, n.Clone, n.Unit)
 		}
 		r.Seen.Rename(n.Clone, n.Unit)
+		for i := range r.Uses.Needs {
+			r.Uses.Needs[i].Subject = strings.ReplaceAll(r.Uses.Needs[i].Subject, n.Clone, n.Unit)
+		}
 	}
 }

@@ -198,10 +198,22 @@ func (d *Directive) CanRefuse(kind refusal.Kind, subject string, lines []string,
 		return d.affects(lines, subject, ReadOnly)
 	case refusal.PathHidden:
 		return d.affects(lines, subject, Hidden)
+	case refusal.Device:
+		return !slices.Contains(pseudoDevices, subject) || d.refusesPseudoDevices(lines, version)
 	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace, refusal.Architecture:
 		return d.refusesName(lines, subject, version)
 	}
 	return true
+}
+
+// refusesPseudoDevices reports whether a policy for devices leaves not even the pseudo devices, as its strongest value
+// alone does. What only brings a policy leaves them.
+func (d *Directive) refusesPseudoDevices(lines []string, version int) bool {
+	if !d.Ordered() || len(d.Implies) > 0 {
+		return false
+	}
+	v, _ := d.Read(lines, version)
+	return v == d.Values[len(d.Values)-1]
 }
 
 // affects reports whether the directive changes a path in the way of mode. A relative path can be anywhere.

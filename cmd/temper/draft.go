@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"temper/draft"
+	"temper/harness/batch"
+	"temper/harness/place"
+	"temper/internal/explain"
+	"temper/internal/hint"
+	"temper/internal/inforce"
+	"temper/internal/output"
+	"temper/internal/unit"
+	"temper/needs"
+	"temper/profiles"
+)
+
+type draftFlags struct{ write, overwrite, all, trusted bool }
+
+func (a *app) draft() *cobra.Command {
+	var f draftFlags
+	c := &cobra.Command{
+		Use:   "draft [UNIT...]",
+		Short: "Write a profile for a service that has none",
+		Long: `draft launches a service in throwaway copies of this machine, first as its vendor wrote it, and records what
+it uses. Then it asks for the strictest hardening that the bases have, with an exception for each of these needs, for
+those that temper observe has seen and a person has accepted, and for what the vendor's unit grants by name. Trials find
+the rest. It prints the shortest profile that says it: each exception with its reason, checks from what the service
+answers, and what was not seen.
+
+The profile has the mark draft = true: it is proven and shown, and never applied before a person has taken the mark
+away. Read it first, since whoever has taken a service over can make it need anything, and add checks that use the
+service as its clients do: what nobody does in a trial, temper cannot know that it breaks.
+
+With --write it goes to /etc/temper/profiles.d, and is proven. With --all there is one for each service that runs, or in
+another root starts at boot, and that no profile is about.
+
+Exit status: 0 done, 1 for some services there is none, 2 wrong usage, 3 there is none, or it could not run.`,
+		Example: "  sudo temper draft lldpd\n  sudo temper draft --all --write",
+		RunE:    func(c *cobra.Command, units []string) error { return a.runDraft(c.Context(), f, units) },
+	}
+	c.Flags().BoolVar(&f.write, "write", false, "write each profile to /etc/temper/profiles.d, and prove it")
+	c.Flags().BoolVar(&f.overwrite, "overwrite", false, "with --write: replace a file that is there")
+	c.Flags().BoolVar(&f.all, "all", false, "draft one for every service that runs and has no profile")
+	c.Flags().BoolVar(&f.trusted, "trusted", false,
+		"trust the services as root: their containers have all that root has")
+	return c
+}
+
+func (f draftFlags) check(units []string) error {
+	switch {
+	case f.overwrite && !f.write:
+		return errors.New("--overwrite is for --write")
+	case f.all && len(units) > 0:
+		return errors.New("--all drafts for every service: want no units with it")
+	case !f.all && len(units) == 0:
+		return errors.New("want a unit, or --all")
+	}
+	return nil
+}
+
+func (a *app) runDraft(ctx context.Context, f draftFlags, units []string) error {
+	if err := f.check(units); err != nil {
+		return usageError{err}
+	}
+	set, problems := loadProfiles(a.host())
+	a.warnAll(problems)
+	units, err := a.unitsToDraft(ctx, f.all, units)
+	if err != nil {
+		return err
+	}
+	if err := place.Available(); err != nil {
+		return err
+	}
+	if !f.trusted {
+		if err := dropPrivilege(); err != nil {
+			return err
+		}
+	}
+	if err := place.RemoveLeftovers(ctx); err != nil { // leftovers do not disturb proofs
+		a.warn(err)
+	}
+	drafts, failed := a.drafts(ctx, f, set, units)
+	if a.format == "json" {
+		if err := a.printer().JSON(drafts); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted; nothing is left behind")
+	}
+	if err := a.proveDrafts(ctx, f, drafts); err != nil {
+		return err
+	}
+	switch {
+	case failed > 0 && len(drafts) == 0:
+		return exitError(exitFailed)
+	case failed > 0:
+		return exitError(exitFindings)
+	}
+	return nil
+}
+
+// proveDrafts proves the drafts that were written, so that temper status and show tell of them.
+func (a *app) proveDrafts(ctx context.Context, f draftFlags, drafts []draft.Draft) error {
+	var written []string
+	for _, d := range drafts {
+		if d.File != "" {
+			written = append(written, d.Unit)
+		}
+	}
+	if len(written) == 0 {
+		return nil
+	}
+	return a.runProve(ctx, proveFlags{where: batch.Container, jobs: 1, trusted: f.trusted}, written)
+}
+
+// drafts makes the drafts, prints them and writes them. A service for which there can be none is no reason to stop.
+func (a *app) drafts(
+	ctx context.Context, f draftFlags, set *profiles.Set, units []string,
+) (drafts []draft.Draft, failed int) {
+	drafts = []draft.Draft{}
+	progress := output.NewProgress(a.printer(), output.Work{Units: units, Jobs: 1})
+	for _, name := range units {
+		if ctx.Err() != nil {
+			break
+		}
+		observed, err := needs.Store{Root: a.host()}.Get(name)
+		if err != nil {
+			progress.Warn(fmt.Errorf("what %s was seen to use does not count: %w", name, err))
+		}
+		d, err := draft.Make(ctx, draft.Options{
+			Unit: name, Profiles: set, Observed: observed, Progress: func(text string) { progress.Step(name, text) },
+			Open: func(ctx context.Context) (*place.Place, error) { return a.openContainer(ctx, f.trusted) },
+		})
+		progress.Done(name)
+		if err == nil && f.write {
+			d.File, err = a.writeDraft(d, set, f.overwrite)
+		}
+		if err != nil {
+			failed++
+			if ctx.Err() == nil {
+				a.warn(err)
+			}
+			continue
+		}
+		drafts = append(drafts, d)
+		if !f.all && !f.write {
+			progress.Say(d.Text)
+		}
+		a.printer().Talk("temper: %s", draftSummary(d))
+	}
+	if f.all {
+		a.printer().Talk("temper: %d drafts, %d services without one", len(drafts), failed)
+	}
+	return drafts, failed
+}
+
+// openContainer boots a copy of the root.
+func (a *app) openContainer(ctx context.Context, trusted bool) (*place.Place, error) {
+	wanted := place.Options{Trusted: trusted}
+	if !a.host().IsHost() {
+		wanted.Image = a.host().Dir()
+	}
+	return place.Container(ctx, wanted)
+}
+
+// draftSummary says in a line what became of a service.
+func draftSummary(d draft.Draft) string {
+	text := fmt.Sprintf("%s: exposure %.1f -> %.1f, %d exceptions, %d checks, %d launches in %.0f s: %s", d.Unit,
+		d.Exposure.Before, d.Exposure.After, len(d.Exceptions), len(d.Checks), d.Launches, d.Seconds, d.Result)
+	if d.File != "" {
+		text += ", in " + d.File
+	}
+	return text
+}
+
+// unitsToDraft are the units given, or those without a profile that run.
+func (a *app) unitsToDraft(ctx context.Context, all bool, units []string) ([]string, error) {
+	if !all {
+		known, err := explain.FindUnits(&unit.Loader{Root: a.host()}, units, "sudo temper draft")
+		if err != nil {
+			return nil, err
+		}
+		units = nil
+		for _, u := range known {
+			if unit.IsTemplate(u.ID) {
+				return nil, usageError{fmt.Errorf("%s is a template: want an instance of it", u.ID)}
+			}
+			units = append(units, u.ID)
+		}
+		return units, nil
+	}
+	g, problems, err := a.generator()
+	if err != nil {
+		return nil, err
+	}
+	m, done := a.machine(ctx)
+	defer done()
+	services, more := inforce.List(ctx, g, m)
+	a.warnAll(append(problems, more...))
+	for _, s := range services {
+		if s.State == inforce.NoProfile {
+			units = append(units, s.Unit)
+		}
+	}
+	return units, nil
+}
+
+// writeDraft writes a draft to the profiles of the administrator, and returns the file.
+func (a *app) writeDraft(d draft.Draft, set *profiles.Set, overwrite bool) (file string, err error) {
+	file = path.Join(profiles.SearchPath[0], d.Profile+".toml")
+	_, err = a.host().Lstat(file)
+	switch other, taken := set.Get(d.Profile); {
+	case err == nil && !overwrite:
+		return "", hint.With(fmt.Errorf("%s: %s is there", d.Unit, file),
+			"read it, then: sudo temper draft --write --overwrite "+d.Unit)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	case err != nil && taken && !strings.HasPrefix(other.Path, "/etc/"):
+		return "", fmt.Errorf("%s: %s would hide the profile %s", d.Unit, file, other.Path)
+	}
+	if err := a.host().MkdirAll(path.Dir(file), 0o755); err != nil {
+		return "", err
+	}
+	return file, hint.With(a.host().WriteFile(file, []byte(d.Text), 0o644), "sudo temper draft --write "+d.Unit)
+}

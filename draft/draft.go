@@ -1,0 +1,160 @@
+// Package draft makes a profile for a service that has none.
+//
+// Call [Make]. It launches the service once without hardening and records what it uses. Then it asks for the strictest
+// hardening that the bases have, with an exception for each of these needs, for those that were observed and that a
+// person has accepted, and for what the vendor's unit grants by name. A proof of that finds the rest. The result is the
+// shortest profile that says it, each exception with its reason.
+//
+// The profile is marked as a draft, and never applied until a person has taken the mark away: whoever has taken a
+// service over can make it need anything.
+package draft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"temper/harness"
+	"temper/harness/place"
+	"temper/internal/unit"
+	"temper/internal/verdict"
+	"temper/needs"
+	"temper/profiles"
+)
+
+// Options say for which unit a profile is drafted, and where it is tried.
+type Options struct {
+	Unit     string
+	Profiles *profiles.Set
+	Observed needs.Record // what is known of the unit from observation
+	Open     func(ctx context.Context) (*place.Place, error)
+	Progress func(text string)
+}
+
+// A Draft is a profile that a person has to read before it applies.
+type Draft struct {
+	Unit       string           `json:"unit"`
+	Profile    string           `json:"profile"` // its name
+	Text       string           `json:"text"`
+	Result     string           `json:"verdict"` // of the proof on which it rests
+	Exposure   verdict.Exposure `json:"exposure"`
+	Exceptions []Exception      `json:"exceptions"`
+	Checks     []string         `json:"checks"` // their names
+	Unseen     []string         `json:"unseen"` // what no launch has shown
+	Launches   int              `json:"launches"`
+	Seconds    float64          `json:"seconds"`
+	File       string           `json:"file,omitempty"` // where it was written
+}
+
+// An Exception is what a draft does not forbid although the strictest base does.
+type Exception struct {
+	Directive string   `json:"directive"`
+	Line      string   `json:"line"` // of the profile
+	Reasons   []string `json:"reasons"`
+}
+
+// ErrHasProfile says that a profile applies to the unit already.
+var ErrHasProfile = errors.New("it has a profile")
+
+// ErrUndecided says that the service cannot be judged, so that there is nothing to write.
+var ErrUndecided = errors.New("no profile can be drafted")
+
+// Make drafts a profile for a service. It takes a few launches of the service in places of their own.
+func Make(ctx context.Context, o Options) (Draft, error) {
+	begin := time.Now()
+	s, baseline, err := launchBaseline(ctx, o)
+	if err != nil {
+		return Draft{}, err
+	}
+	s.allow(baseline)
+	v, err := s.prove(ctx, o)
+	if err != nil {
+		return Draft{}, err
+	}
+	s.learn(v)
+	if _, err := s.profile(); err != nil {
+		return Draft{}, err
+	}
+	d := Draft{
+		Unit: s.unit.ID, Profile: s.name, Text: s.text(), Result: v.Result, Exposure: v.Exposure,
+		Exceptions: s.exceptions(), Checks: []string{}, Unseen: s.unseen,
+		Launches: baseline.Launches + v.Trials, Seconds: time.Since(begin).Round(time.Millisecond).Seconds(),
+	}
+	for _, c := range s.checks {
+		d.Checks = append(d.Checks, c.name)
+	}
+	return d, nil
+}
+
+// launchBaseline launches the service as its vendor wrote it. Where it can be reloaded, it is: a service whose reload
+// fails without hardening is launched once more without that.
+func launchBaseline(ctx context.Context, o Options) (*sketch, harness.Baseline, error) {
+	s, b, err := launchOnce(ctx, o, reloads)
+	if err != nil && s != nil && s.reload && errors.Is(err, harness.ErrBroken) {
+		s, b, err = launchOnce(ctx, o, func(*unit.Unit) bool { return false })
+		b.Launches++
+		if err == nil {
+			s.unseen = append(s.unseen, "that it survives a reload: a reload fails without hardening too")
+		}
+	}
+	return s, b, err
+}
+
+func launchOnce(
+	ctx context.Context, o Options, reload func(*unit.Unit) bool,
+) (s *sketch, b harness.Baseline, err error) {
+	where, err := o.Open(ctx)
+	if err != nil {
+		return nil, b, err
+	}
+	defer func() { err = errors.Join(err, where.Close()) }()
+	u, err := (&unit.Loader{Root: where.Root(), Version: where.SystemdVersion()}).Load(o.Unit)
+	if err != nil {
+		return nil, b, err
+	}
+	// The base of the setting unprofiled has no units: a service that has nothing but that may get a draft.
+	if p, _ := o.Profiles.For(u); p != nil && !p.Draft && len(p.Units) > 0 {
+		return nil, b, fmt.Errorf("%s: %w: %s", u.ID, ErrHasProfile, p.Path)
+	}
+	if s, err = newSketch(o.Profiles, u); err != nil {
+		return nil, b, err
+	}
+	s.reload, s.version = reload(u), where.SystemdVersion()
+	s.noteObserved(o.Observed)
+	p, err := s.profile()
+	if err != nil {
+		return s, b, err
+	}
+	b, err = harness.LaunchBaseline(ctx, harness.Options{
+		Place: where, Profiles: o.Profiles, Profile: p, Unit: u.ID, Progress: o.Progress, Used: o.Observed.Accepted(),
+	})
+	return s, b, err
+}
+
+// prove proves the service under the sketch. The verdict is kept nowhere: it is about a profile that nobody has yet.
+func (s *sketch) prove(ctx context.Context, o Options) (v verdict.Verdict, err error) {
+	p, err := s.profile()
+	if err != nil {
+		return v, err
+	}
+	where, err := o.Open(ctx)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, where.Close()) }()
+	v, err = harness.Prove(ctx, harness.Options{
+		Place: where, NewPlace: o.Open, Profiles: o.Profiles, Profile: p, Unit: s.unit.ID, Progress: o.Progress,
+		Used: o.Observed.Accepted(),
+	})
+	if err == nil && !v.Works() {
+		err = fmt.Errorf("%s: %w: the proof is %s: %s", s.unit.ID, ErrUndecided, v.Result, v.Reason)
+	}
+	return v, err
+}
+
+// profileName is the name of the profile for a unit: a backslash can stand in the name of a unit alone.
+func profileName(unit string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(unit, ".service"), `\`, "_")
+}

@@ -1,0 +1,105 @@
+package draft_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"temper/draft"
+	"temper/harness"
+	"temper/harness/place"
+	"temper/internal/hint"
+	"temper/internal/host"
+	"temper/internal/testroot"
+	"temper/needs"
+	"temper/profiles"
+)
+
+// TestSystemdDraft drafts profiles under a real systemd. A service with three needs takes few launches, and
+// gets an exception for each of them and none that it does not need. Nothing is drafted for one that does not run, or
+// that a profile is about.
+func TestSystemdDraft(t *testing.T) {
+	image := testroot.Path(t, "trixie")
+	trap := filepath.Join(t.TempDir(), "trap")
+	build := exec.Command("go", "build", "-o", trap, "../testdata/trap")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	program, err := os.ReadFile(trap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := func(name, line string) place.File {
+		return place.File{Name: "/etc/systemd/system/" + name, Data: []byte("[Service]\n" + line + "\n")}
+	}
+	open := func(ctx context.Context) (*place.Place, error) {
+		return place.Container(ctx, place.Options{Image: image, Files: []place.File{
+			{Name: "/usr/local/bin/trap", Data: program, Mode: 0o755},
+			{Name: "/srv/trap/.keep"},
+			unit("needs.service", "ExecStart=/usr/local/bin/trap write=/srv/trap low-port=81 become=33"),
+			unit("fails.service", "ExecStart=/bin/false"),
+			unit("named.service", "ExecStart=/bin/sleep infinity"),
+		}})
+	}
+	set, problems := profiles.Load(host.Root{}, []string{profiles.Builtin})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	attempt := func(t *testing.T, name string, set *profiles.Set) (draft.Draft, error) {
+		return draft.Make(t.Context(), draft.Options{
+			Unit: name, Profiles: set, Open: open, Observed: needs.Record{Unit: name},
+			Progress: func(text string) { t.Log(text) },
+		})
+	}
+	t.Run("three needs", func(t *testing.T) {
+		d, err := attempt(t, "needs.service", set)
+		if err != nil {
+			t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+		}
+		var directives []string
+		for _, e := range d.Exceptions {
+			directives = append(directives, e.Directive)
+		}
+		for _, want := range []string{"ReadWritePaths", "CapabilityBoundingSet", "PrivateUsers", "SystemCallFilter"} {
+			if !slices.Contains(directives, want) {
+				t.Errorf("there is no exception from %s", want)
+			}
+		}
+		for _, other := range []string{"ProtectHome", "PrivateTmp", "MemoryDenyWriteExecute"} {
+			if slices.Contains(directives, other) {
+				t.Errorf("there is an exception from %s, which it does not need", other)
+			}
+		}
+		isChecked := slices.Contains(d.Checks, "accepts connections at port 7777")
+		const most = 8 // six, and one more for each coincidence that makes two launches differ
+		if d.Launches > most || d.Exposure.After >= d.Exposure.Before || !isChecked {
+			t.Errorf("%d launches, exposure %+v, checks %q", d.Launches, d.Exposure, d.Checks)
+		}
+		if p, err := profiles.ParseText(d.Profile, d.Text, set); err != nil || !p.Draft || p.Name != "needs" {
+			t.Errorf("%+v, %v", p, err)
+		}
+		if t.Failed() || !strings.Contains(d.Text, "# \"trap\" writes /srv/trap") {
+			t.Errorf("the draft:\n%s", d.Text)
+		}
+	})
+	t.Run("it does not run", func(t *testing.T) {
+		if d, err := attempt(t, "fails.service", set); !errors.Is(err, harness.ErrBroken) {
+			t.Errorf("got %v\n%s", err, d.Text)
+		}
+	})
+	t.Run("it has a profile", func(t *testing.T) {
+		p, err := profiles.ParseText("mine", "units = [\"named.service\"]\n[service]\nPrivateTmp = true\n", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := attempt(t, "named.service", profiles.SetOf(p)); !errors.Is(err, draft.ErrHasProfile) {
+			t.Errorf("got %v\n%s", err, d.Text)
+		}
+	})
+}

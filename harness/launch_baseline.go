@@ -1,0 +1,76 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"temper/generator"
+	"temper/harness/observe"
+	"temper/harness/search"
+	"temper/internal/refusal"
+	"temper/internal/verdict"
+	"temper/needs"
+)
+
+// ErrBroken says that a service fails without hardening.
+var ErrBroken = search.ErrBroken
+
+// A Baseline is what one launch without hardening showed.
+type Baseline struct {
+	Version     int          // of systemd
+	Used        []needs.Need // what it used, after what the options say
+	Lost        uint64       // uses that could not be recorded
+	UsesUnknown error        // why nothing, or not all, is known of what it used; nil if all is
+	// Demotions are those with which the profile refuses nothing of that.
+	Demotions []verdict.Demotion
+	Answers   map[string]observe.Facts   // to probes; see [observe.Launch]
+	Ages      map[string][]time.Duration // of its processes, at the end of the wait after its start
+	Launches  int
+}
+
+// LaunchBaseline launches a unit once as its vendor wrote it, and finds out what a profile must not refuse it. An error
+// wraps [ErrBroken] if the service fails.
+func LaunchBaseline(ctx context.Context, o Options) (b Baseline, err error) {
+	ctx, cancel := whileRuns(ctx, o.Place)
+	defer cancel()
+	r, err := newRun(ctx, o)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, r.series.close(ctx)) }()
+	r.series.recordsUses = true
+	result, err := r.launch(ctx, generator.Plan{})
+	if err != nil {
+		return b, placeError(o.Place, err)
+	}
+	if !result.OK {
+		return b, fmt.Errorf("%s: %w: %s", o.Unit, ErrBroken, result.Failures[0].Text)
+	}
+	b = Baseline{
+		Version: r.input.Version, Used: slices.Concat(o.Used, usesThatCount(result.Uses.Needs)),
+		Lost: result.Uses.Lost, UsesUnknown: result.Uses.Unknown,
+		Answers: result.Seen.Answers, Ages: result.Seen.Phases["running"].Ages, Launches: 1,
+	}
+	b.Demotions = search.Allowing(r.input, r.series, b.Used)
+	return b, nil
+}
+
+// usesThatCount leaves out what says nothing: the processes of a place have other numbers than on this machine, so that
+// a file of the service itself in /proc looks like one of another process; and the kernel asks for some capabilities in
+// passing, also of who does without them. Trials show what the service needs of those.
+func usesThatCount(list []needs.Need) []needs.Need {
+	uses := func(capability string) bool {
+		return slices.ContainsFunc(list, func(n needs.Need) bool { return n.Subject == capability })
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(n needs.Need) bool {
+		including, inPassing := askedInPassing[n.Subject]
+		return n.Kind == refusal.ProcessHidden ||
+			n.Kind == refusal.Capability && inPassing && (including == "" || uses(including))
+	})
+}
+
+// askedInPassing are those capabilities, each with another one that includes it, if there is one.
+var askedInPassing = map[string]string{"CAP_SYS_ADMIN": "", "CAP_DAC_READ_SEARCH": "CAP_DAC_OVERRIDE"}
