@@ -27,7 +27,7 @@ var causes = []struct {
 	{NoKernelModule, regexp.MustCompile(`CONFIG_[A-Z0-9]+_|(?i:modprobe|kernel module|/lib/modules|module .* not found|not supported by.*kernel)`)},
 	{NoHardware, regexp.MustCompile(`(?i)no (such )?device|\bdevices?\b|/dev/|hardware|no .*(adapter|controller|sensor|printer|card|modem)s? `)},
 	{NoPrivilege, regexp.MustCompile(`(?i)operation not permitted|permission denied|not privileged|oom_score|memlock|netlink`)},
-	{NoOtherService, regexp.MustCompile(`(?i)d-?bus|can.?t connect to|connection refused|(mysql|postgres|redis|ldap).*(fail|refused|connect)`)},
+	{NoOtherService, regexp.MustCompile(`(?i)unit \S+ not found|job dependency|d-?bus|can.?t connect to|connection refused|(mysql|postgres|redis|ldap).*(fail|refused|connect)`)},
 	{NoNetwork, regexp.MustCompile(`(?i)internet connection|/InRelease|interface|resolve|unreachable|no route|name resolution|cannot assign requested address`)},
 	{NoConfiguration, regexp.MustCompile(
 		`(?i)config|\.conf\b|\.ya?ml\b|\.toml\b|\.ini\b|not (set|defined|specified|enabled)|usage:|no such file|no \S+ directory|exec-condition|unknown (user|group)|missing|required`)},

@@ -43,6 +43,7 @@ func TestCauseOf(t *testing.T) {
 		"ERROR: This machine has no working internet connection!":                                  NoNetwork,
 		"/usr/sbin/fagenrules: No rules directory - /etc/fapolicyd/rules.d":                        NoConfiguration,
 		"start: inactive (dead), result exec-condition":                                            NoConfiguration,
+		"start: systemd refuses it: Unit pgbouncer.service not found.":                             NoOtherService,
 		"interface eth0 does not exist":                                                            NoNetwork,
 		"exited with status 3":                                                                     NoCause,
 	} {
