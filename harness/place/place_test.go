@@ -425,7 +425,13 @@ func TestSystemdKernelState(t *testing.T) {
 	}{
 		{
 			"variable", "/proc/sys/net/ipv4/ip_forward",
-			func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) },
+			func() error { // a new network has the machine's value
+				other := "1"
+				if before["/proc/sys/net/ipv4/ip_forward"] == "1\n" {
+					other = "0"
+				}
+				return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte(other), 0)
+			},
 		},
 		{"host name", "the host name", func() error { return unix.Sethostname([]byte("other")) }},
 		{"memory", "/proc/sysvipc/shm", func() error {

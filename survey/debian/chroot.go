@@ -8,12 +8,18 @@ import (
 	"strings"
 )
 
-// enter runs a command as root of a tree, in namespaces of its own for mounts, processes and IPC: nothing that it
-// starts outlives it. The network is the machine's, for apt.
+// enter runs a command as root of a tree, in namespaces of its own for mounts, processes, IPC and the host name: nothing
+// that it starts outlives it. The network is the machine's, for apt, and the scripts of packages cannot set its
+// variables, nor any other of the kernel: those of some call sysctl(8).
 const enter = `set -e
 tree=$1; shift
 mount --make-rprivate /
 mount -t proc proc "$tree/proc"
+for kept in sys sysrq-trigger; do
+	[ -e "$tree/proc/$kept" ] || continue
+	mount --bind "$tree/proc/$kept" "$tree/proc/$kept"
+	mount -o remount,bind,ro "$tree/proc/$kept"
+done
 mount -t tmpfs -o mode=755,nosuid tmpfs "$tree/dev"
 for node in null zero full random urandom tty; do : >"$tree/dev/$node"; mount --bind "/dev/$node" "$tree/dev/$node"; done
 mkdir "$tree/dev/shm" "$tree/dev/pts"
@@ -44,7 +50,7 @@ func (f *Failed) Error() string {
 // [*Failed].
 func run(ctx context.Context, tree string, args ...string) (string, error) {
 	inside := append([]string{
-		"--mount", "--pid", "--ipc", "--fork", "--kill-child", "sh", "-c", enter, "sh", tree,
+		"--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c", enter, "sh", tree,
 		"/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "TERM=dumb",
 		"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true",
 	}, args...)

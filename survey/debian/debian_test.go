@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/testroot"
 )
 
 func TestReadPolicy(t *testing.T) {
@@ -119,6 +121,37 @@ func TestRemoveLeftovers(t *testing.T) {
 	entries, err := os.ReadDir(scratch)
 	if err != nil || len(entries) != 2 || entries[0].Name() != layerPrefix+"alive" {
 		t.Errorf("%v, left %v", err, entries)
+	}
+}
+
+// TestScriptsKeepOut: what runs in a tree sets no variable of the machine's kernel, nor its name.
+func TestScriptsKeepOut(t *testing.T) {
+	tree, over := testroot.Path(t, "trixie"), t.TempDir()
+	options := "lowerdir=" + tree
+	for _, dir := range []string{"upperdir", "workdir", "merged"} {
+		if err := os.Mkdir(filepath.Join(over, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if dir != "merged" {
+			options += "," + dir + "=" + filepath.Join(over, dir)
+		}
+	}
+	merged := filepath.Join(over, "merged")
+	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(merged, unix.MNT_DETACH) }()
+	before, _ := os.Hostname()
+	for _, line := range []string{
+		"cat /proc/sys/kernel/domainname >/proc/sys/kernel/domainname", "echo >/proc/sysrq-trigger",
+	} {
+		if _, err := run(t.Context(), merged, "sh", "-c", line); err == nil {
+			t.Errorf("%s: no error", line)
+		}
+	}
+	_, err := run(t.Context(), merged, "hostname", "temper-other")
+	if after, _ := os.Hostname(); err != nil || after != before {
+		t.Errorf("the name was %s and is %s: %v", before, after, err)
 	}
 }
 
