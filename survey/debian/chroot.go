@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// enter runs a command as root of a tree, in namespaces of its own for mounts, processes, IPC and the host name: nothing
-// that it starts outlives it. The network is the machine's, for apt, and the scripts of packages cannot set its
-// variables, nor any other of the kernel: those of some call sysctl(8).
+// enter runs a command as root of a tree, in namespaces of its own for mounts, processes, IPC and the host name:
+// nothing that it starts outlives it. The network is the machine's, for apt, and the scripts of packages cannot set
+// its variables, nor any other of the kernel: those of some call sysctl(8).
 const enter = `set -e
 tree=$1; shift
 mount --make-rprivate /
