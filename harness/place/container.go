@@ -151,9 +151,6 @@ func startContainer(ctx context.Context, o Options) (*container, error) {
 	if err != nil {
 		return nil, cannotProve(err)
 	}
-	if err := group.Delegate(own.First); err != nil {
-		return nil, errors.Join(err, group.Remove())
-	}
 	files := append([]File{{Name: "/etc/resolv.conf", Data: []byte(network.ResolvConf)}}, o.Files...)
 	started, err := nspawn.Start(nspawn.Config{
 		Image: o.Image, ID: o.ID, Unit: o.Unit, Args: o.Args, Hostname: hostnameOf(o.Image), Files: files, Log: o.Log,

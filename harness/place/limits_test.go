@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -44,11 +43,6 @@ func TestSystemdLimits(t *testing.T) {
 	if got := p.LimitsReached().Since(nil); !slices.Equal(got, []string{"memory", "tasks"}) {
 		t.Errorf("after too much memory it has reached %q", got)
 	}
-	got = output(t, p, `cd /sys/fs/cgroup; for i in $(seq 300); do mkdir c$i 2>/dev/null || break; done
-		ls -d c[0-9]* | wc -l; rmdir c[0-9]*`)
-	if n, err := strconv.Atoi(strings.TrimSpace(got)); err != nil || n < 50 || n >= 200 {
-		t.Errorf("%s cgroups were made", got)
-	}
 	got = output(t, p, "head -c 500M /dev/zero >/var/big; stat -c %s /var/big; rm /var/big")
 	if size := strings.TrimSpace(got); len(size) > 9 || size >= "320000000" {
 		t.Errorf("a file of %s bytes was written", size)
@@ -74,7 +68,7 @@ func TestSystemdUsers(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if strings.Contains(got, " 0          0 4294967295\n") {
+	if strings.Contains(got, " 0          0 ") {
 		t.Errorf("the container has the machine's users:\n%s", got)
 	}
 	// A service has the limits of open files that it has on a machine, as far as this process may give them.

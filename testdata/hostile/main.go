@@ -5,7 +5,6 @@
 //	                      "SUCCEEDED: WHAT"
 //	hostile attack NAME   tries one
 //	hostile launch        asks systemd to run the attack core-pattern with all capabilities
-//	hostile hold FILE     takes all that the kernel counts for a user, and keeps it: see hold.go
 //	hostile serve HOW     is a service that hinders its own proof: see serve.go
 //
 // Where the place does not hold, the program must not harm the machine: it writes the values that it has read, opens
@@ -29,14 +28,12 @@ func main() {
 		attack(args[1])
 	case "launch":
 		launch()
-	case "hold":
-		hold(args[1])
 	case "serve":
 		serve(args[1])
 	case "wait":
 		stay()
 	default:
-		fmt.Fprintln(os.Stderr, "hostile: want attack, launch, hold or serve")
+		fmt.Fprintln(os.Stderr, "hostile: want attack, launch or serve")
 		os.Exit(2)
 	}
 }

@@ -83,16 +83,6 @@ func New(ctx context.Context, name string, l Limits) (*Group, error) {
 	return g, nil
 }
 
-// Delegate lets a user divide the cgroup among his processes. Its limits stay as they are.
-func (g *Group) Delegate(user uint32) error {
-	for _, name := range []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
-		if err := os.Chown(filepath.Join(g.dir, name), int(user), int(user)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Occupied tells the group that a process is in it, or that none will come.
 func (g *Group) Occupied() {
 	if g.hold != nil {

@@ -83,13 +83,6 @@ func (g *Group) setLimits(l Limits, unified string) error {
 	if err != nil {
 		return err
 	}
-	if l.Tasks > 0 {
-		// A machine can have 65,535 cgroups with memory. A container needs no more of them than tasks.
-		most := filepath.Join(g.dir, "cgroup.max.descendants")
-		if err := overwrite(most, strconv.FormatUint(l.Tasks, 10)); err != nil {
-			return fmt.Errorf("%w: limit its cgroups: %w", ErrNoLimits, err)
-		}
-	}
 	for _, c := range controllers {
 		value := strconv.FormatUint(c.value(l), 10)
 		inUnified := slices.Contains(strings.Fields(string(available)), c.name)

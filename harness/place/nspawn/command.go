@@ -10,20 +10,13 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"temper/internal/hint"
 )
 
-// withProc becomes another program after it was told that it is in its cgroups, and has mounted the proc(5) of the new
+// withProc becomes systemd-nspawn after it was told that it is in its cgroups, and has mounted the proc(5) of the new
 // PID namespace, which only a process inside can (Linux up to 6.16): with the machine's, systemd-nspawn would take
 // other processes for its own.
 const withProc = `read -r _ && exec </dev/null && "$0" -t proc proc /proc && exec "$@"`
-
-// withCgroups becomes systemd-nspawn in a cgroup namespace that has just been made, where its own cgroup is the root of
-// a tree of version 2: all others belong to users whom it does not have. It cannot move a mount that its user namespace
-// has inherited, and can move another of the same tree.
-const withCgroups = `"$0" -t cgroup2 cgroup2 /sys/fs/cgroup && "$0" --rbind ` + merged + " " + merged + ` && exec "$@"`
 
 // command is the systemd-nspawn(1) of this container. --keep-unit and --register=no keep it off the machine's systemd:
 // it runs in the cgroup made for it, and inside a PID namespace where its numbers would mean other processes to others.
@@ -37,11 +30,8 @@ func (c *Container) command() *exec.Cmd {
 	if c.Hostname != "" {
 		args = append(args, "--hostname="+c.Hostname)
 	}
-	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount)
-	if c.Users.Private() {
-		cmd.Args = append(cmd.Args, c.programs.unshare, "--cgroup", "/bin/sh", "-c", withCgroups, c.programs.mount)
-	}
-	cmd.Args = slices.Concat(cmd.Args, []string{c.programs.nspawn}, args, c.kernelCommandLine())
+	cmd := exec.Command("/bin/sh", "-c", withProc, c.programs.mount, c.programs.nspawn)
+	cmd.Args = slices.Concat(cmd.Args, args, c.kernelCommandLine())
 	cmd.Dir = "/"
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,11 +46,6 @@ func (c *Container) command() *exec.Cmd {
 		Pdeathsig:   syscall.SIGKILL,
 		UseCgroupFD: true,
 		CgroupFD:    c.CgroupFD,
-		Cloneflags:  unix.CLONE_NEWPID | unix.CLONE_NEWNS,
-	}
-	if c.Users.Private() {
-		// One who does not own the network may not mount sysfs(5), which systemd-nspawn(1) does since 255.
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
 	}
 	return cmd
 }
@@ -70,8 +55,8 @@ var ErrUnavailable = errors.New("this machine cannot boot a container")
 
 // programs are the paths of what starts a container.
 type programs struct {
-	nspawn, mount, unshare string
-	help                   string // what systemd-nspawn says of its options
+	nspawn, mount string
+	help          string // what systemd-nspawn says of its options
 }
 
 // has reports whether systemd-nspawn has an option.
@@ -90,14 +75,10 @@ func findPrograms() (programs, error) {
 	if found.nspawn, err = filepath.EvalSymlinks(path); err != nil {
 		return found, err
 	}
-	for name, program := range map[string]*string{"mount": &found.mount, "unshare": &found.unshare} {
-		if path, err = exec.LookPath(name); err != nil {
-			return found, hint.With(fmt.Errorf("%w: %s is not installed", ErrUnavailable, name),
-				"install the package util-linux, and mount where there is one of that name")
-		}
-		if *program, err = filepath.EvalSymlinks(path); err != nil {
-			return found, err
-		}
+	if path, err = exec.LookPath("mount"); err != nil {
+		return found, hint.With(fmt.Errorf("%w: mount(8) is not installed", ErrUnavailable),
+			"install the package mount or util-linux")
 	}
-	return found, nil
+	found.mount, err = filepath.EvalSymlinks(path)
+	return found, err
 }

@@ -113,13 +113,15 @@ func Start(config Config) (*Container, error) {
 
 // start makes the namespaces and the tree on the calling thread and starts systemd-nspawn from it, which inherits them.
 func (c *Container) start(u overlay.Users) error {
+	// The first process of a PID namespace is its init. os makes a short-lived process of its own when it is first
+	// asked for one, to learn whether the kernel has pidfds; that must not happen on this thread.
+	if _, err := os.FindProcess(os.Getpid()); err != nil {
+		return err
+	}
 	if err := separate(); err != nil {
 		return err
 	}
 	if err := c.mountTree(u); err != nil {
-		return err
-	}
-	if err := mountMachine(u.Range); err != nil {
 		return err
 	}
 	if err := namespace.AsUser(c.Users.First, func() error { return c.writeFiles(host.At(merged)) }); err != nil {
@@ -132,7 +134,7 @@ func (c *Container) start(u overlay.Users) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Users.Start(cmd); err != nil {
+	if err := cmd.Start(); err != nil {
 		return err
 	}
 	c.cmd, c.ready = cmd, ready
@@ -147,7 +149,6 @@ func (c *Container) join() error {
 			return err
 		}
 	}
-	raiseLimits(c.PID())
 	_, err := io.WriteString(c.ready, "\n")
 	return errors.Join(err, c.ready.Close())
 }

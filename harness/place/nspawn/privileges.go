@@ -5,10 +5,6 @@ import (
 	"os/exec"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"temper/harness/place/users"
 )
 
 // What the root of a container may do.
@@ -19,9 +15,7 @@ func (c *Container) privileges() []string {
 	granted := append([]string{}, capabilities...)
 	options := []string{"--rlimit=RLIMIT_NOFILE=" + openFiles}
 	if c.Users.Private() {
-		// systemd-nspawn runs as their root already, and gives all of them to the container.
-		every := users.Range{Count: c.Users.Count}
-		options = append(options, "--private-users="+every.String(), "--drop-capability="+strings.Join(dropped, ","))
+		options = append(options, "--private-users="+c.Users.String(), "--drop-capability="+strings.Join(dropped, ","))
 		if c.programs.has("--private-users-ownership=") {
 			options = append(options, "--private-users-ownership=off") // the copy belongs to them already
 		}
@@ -45,26 +39,6 @@ var capabilities = []string{"CAP_IPC_LOCK"}
 // container what the kernel gives to PID 1, of which the hard limit is 4096. The systemd of a machine raises it, and
 // that of a container with users of its own may not.
 const openFiles = "1024:524288"
-
-// raisedLimits are the hard limits that systemd-nspawn(1) wants to give to a container, and that the caller of this
-// process may have lowered.
-var raisedLimits = map[int]uint64{
-	unix.RLIMIT_AS: unix.RLIM_INFINITY, unix.RLIMIT_CORE: unix.RLIM_INFINITY, unix.RLIMIT_CPU: unix.RLIM_INFINITY,
-	unix.RLIMIT_DATA: unix.RLIM_INFINITY, unix.RLIMIT_FSIZE: unix.RLIM_INFINITY, unix.RLIMIT_NOFILE: 512 << 10,
-	unix.RLIMIT_RSS: unix.RLIM_INFINITY, unix.RLIMIT_STACK: unix.RLIM_INFINITY,
-}
-
-// raiseLimits raises the hard limits of a process, as far as this one may: systemd-nspawn(1) itself has no right to do
-// it where the container has users of its own.
-func raiseLimits(pid int) {
-	for resource, most := range raisedLimits {
-		var limit unix.Rlimit
-		if unix.Prlimit(pid, resource, nil, &limit) == nil && limit.Max < most {
-			limit.Max = most
-			_ = unix.Prlimit(pid, resource, &limit, nil)
-		}
-	}
-}
 
 // dropped are capabilities that systemd-nspawn(1) grants and that a user namespace makes worth nothing.
 var dropped = []string{"CAP_MKNOD"}

@@ -3,6 +3,7 @@ package nspawn
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -12,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"temper/harness/place/namespace"
+	"temper/harness/place/cgroup"
 	"temper/harness/place/overlay"
-	"temper/harness/place/users"
+	"temper/internal/hint"
 	"temper/internal/host"
 )
 
@@ -24,6 +25,41 @@ const (
 	scratch = "/run/temper"
 	merged  = "/run/temper/root"
 )
+
+// separate moves the thread to its own mount namespace, and the processes it will start to their own PID namespace.
+func separate() error {
+	err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWPID)
+	if err != nil {
+		return hint.IfUnprivileged(fmt.Errorf("make namespaces: %w", err))
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	return nil
+}
+
+// sealMachine makes all file systems of the machine read-only for this thread and what it starts, cgroups excepted:
+// what systemd-nspawn should lock, note or bind into the container of the machine's own files, it cannot change.
+func sealMachine() error {
+	err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	if errors.Is(err, unix.ENOSYS) {
+		return nil // Linux before 5.12: nothing is known to write there, this is a second line
+	}
+	if err != nil {
+		return fmt.Errorf("make mounts read-only: %w", err)
+	}
+	unified, trees, err := cgroup.Hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, tree := range trees {
+		err := unix.MountSetattr(unix.AT_FDCWD, tree, 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
+		if err != nil && tree == unified { // of the others systemd-nspawn needs at most one, and says so
+			return fmt.Errorf("make %s writable again: %w", tree, err)
+		}
+	}
+	return nil
+}
 
 // mountTree mounts a copy of every file system at merged, over one tmpfs. A file system below the image that cannot be
 // copied (overlayfs refuses some, such as FAT) is left out, which the console says.
@@ -40,7 +76,17 @@ func (c *Container) mountTree(u overlay.Users) error {
 	if err := sealMachine(); err != nil {
 		return err
 	}
-	if err := c.mountScratch(u.Range); err != nil {
+	for dir, mode := range map[string]string{"/run": "0755", "/tmp": "1777"} {
+		const attributes = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+		options := [][2]string{{"mode", mode}}
+		if c.Memory > 0 {
+			options = append(options, [2]string{"size", strconv.FormatUint(c.Memory, 10)})
+		}
+		if err := overlay.Mount("tmpfs", unix.AT_FDCWD, dir, attributes, options); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(merged, 0o700); err != nil {
 		return err
 	}
 	for i, l := range layers {
@@ -54,23 +100,6 @@ func (c *Container) mountTree(u overlay.Users) error {
 		}
 	}
 	return nil
-}
-
-// mountScratch mounts the tmpfs for all that is written. It belongs to the root of the container, as who
-// systemd-nspawn runs, and has no options: a user namespace keeps those of the mounts that it inherits, while
-// systemd-nspawn sets its own.
-func (c *Container) mountScratch(r users.Range) error {
-	id := strconv.FormatUint(uint64(r.First), 10)
-	for dir, mode := range map[string]string{"/run": "0755", "/tmp": "1777"} {
-		options := [][2]string{{"mode", mode}, {"uid", id}, {"gid", id}}
-		if c.Memory > 0 {
-			options = append(options, [2]string{"size", strconv.FormatUint(c.Memory, 10)})
-		}
-		if err := overlay.Mount("tmpfs", unix.AT_FDCWD, dir, 0, options); err != nil {
-			return err
-		}
-	}
-	return namespace.AsUser(r.First, func() error { return os.MkdirAll(merged, 0o755) })
 }
 
 // Scratch is the directory, inside the mount namespace of systemd-nspawn, to which what is written to the copy of a

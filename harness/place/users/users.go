@@ -1,8 +1,7 @@
 // Package users gives a container users of its own: a range of user and group ids of the machine that nobody else
 // uses, and a user namespace that maps them; user_namespaces(7).
 //
-// Call [Choose], [Range.Namespace] for the mounts, and [Range.Start] for the first process. The root of such a
-// container has no right on the machine.
+// Call [Choose], and [Range.Namespace] for the mounts. The root of such a container has no right on the machine.
 package users
 
 import (
@@ -15,8 +14,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"temper/harness/place/namespace"
 )
 
 // Range is the users that a container has: its user 0 is the machine's user First, and so on. The zero value stands
@@ -61,32 +58,20 @@ func Available() error {
 	return nil
 }
 
-// Start starts a command as the root of a new user namespace that maps the range. A zero range changes nothing.
-//
-// The user First makes the namespace: what the kernel counts for a user of the machine, such as inotify instances and
-// namespaces, it counts for him, in this namespace and in all that are made in it; namespaces(7). Nobody else is this
-// user, so that the machine keeps its own, whatever a container takes.
-func (r Range) Start(cmd *exec.Cmd) error {
-	if r.Private() {
-		mapping := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(r.First), Size: int(r.Count)}}
-		attr := cmd.SysProcAttr
-		attr.Cloneflags |= unix.CLONE_NEWUSER
-		attr.UidMappings, attr.GidMappings, attr.GidMappingsEnableSetgroups = mapping, mapping, true
-		attr.Credential = &syscall.Credential{}
-	}
-	return namespace.AsUser(r.First, cmd.Start)
-}
-
 // Namespace opens a new user namespace that maps the range. An error wraps [ErrNoNamespace] where the kernel refuses
 // one.
 func (r Range) Namespace() (*os.File, error) {
 	cat := exec.Command("cat") // lives until its input ends, also where this process is killed
-	cat.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	mapping := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(r.First), Size: int(r.Count)}}
+	cat.SysProcAttr = &syscall.SysProcAttr{
+		Setsid: true, Cloneflags: unix.CLONE_NEWUSER,
+		UidMappings: mapping, GidMappings: mapping, GidMappingsEnableSetgroups: true,
+	}
 	input, err := cat.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Start(cat); err != nil {
+	if err := cat.Start(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoNamespace, errors.Join(err, input.Close()))
 	}
 	defer func() { end(cat, input) }()
