@@ -122,6 +122,20 @@ func (p *Place) Err() error {
 	}
 }
 
+// orEnded returns why the place has ended where it ends within a second, since that is the reason for err then: its PID
+// 1 has no mounts any more before anybody knows that it has died.
+func (p *Place) orEnded(err error) error {
+	if err == nil || p.box == nil {
+		return err
+	}
+	select {
+	case <-p.dead:
+		return p.Err()
+	case <-time.After(time.Second):
+		return err
+	}
+}
+
 // IDInside returns what the place calls a user or group that a file below its root has.
 func (p *Place) IDInside(id uint32) uint32 { return p.users.Inside(id) }
 

@@ -23,7 +23,7 @@ func (p *Place) KernelState() (map[string]string, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the kernel's state of the place: %w", err)
+		return nil, fmt.Errorf("read the kernel's state of the place: %w", p.orEnded(err))
 	}
 	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
 	for line := range strings.Lines(string(mounts)) {
@@ -31,7 +31,7 @@ func (p *Place) KernelState() (map[string]string, error) {
 			state["the mount at "+f[4]] += f[2] + f[3]
 		}
 	}
-	return state, err
+	return state, p.orEnded(err)
 }
 
 // Mounts lists what is mounted for everybody in the place, without what systemd mounts and unmounts as units come and
@@ -42,7 +42,7 @@ func (p *Place) Mounts() (map[string]bool, error) {
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
 	if err != nil {
-		return nil, fmt.Errorf("read the mounts of the place: %w", err)
+		return nil, fmt.Errorf("read the mounts of the place: %w", p.orEnded(err))
 	}
 	list, err := mountinfo.GetMountsFromReader(bytes.NewReader(text), nil)
 	if err != nil {
