@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
 
 	"temper/internal/unit"
 )
@@ -93,4 +97,26 @@ func join(fs []Finding) error {
 		errs[i] = f
 	}
 	return errors.Join(errs...)
+}
+
+// SyntaxFinding turns an error of the TOML library into a finding.
+func SyntaxFinding(path string, err error) Finding {
+	f := Finding{ID: IDSyntax, Path: path, Line: 1, Message: err.Error()}
+	if pe, ok := errors.AsType[toml.ParseError](err); ok {
+		f.Line, f.Message = max(pe.Position.Line, 1), pe.Message
+	}
+	f.Message = "not TOML: " + strings.Map(printable, lowerFirst(strings.TrimSuffix(f.Message, ".")))
+	return f
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
+}
+
+func lowerFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[n:]
 }

@@ -263,3 +263,6 @@ func (s *Set) SecretsFor(names ...string) []Secret {
 	})
 	return slices.CompactFunc(others, func(a, b Secret) bool { return a.Path == b.Path })
 }
+
+// IsGlob reports whether an element of Units is a glob rather than a name.
+func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[") }

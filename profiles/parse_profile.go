@@ -2,7 +2,6 @@ package profiles
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -113,28 +112,6 @@ func parse(name, path string, data []byte) *own {
 	return o
 }
 
-// SyntaxFinding turns an error of the TOML library into a finding.
-func SyntaxFinding(path string, err error) Finding {
-	f := Finding{ID: IDSyntax, Path: path, Line: 1, Message: err.Error()}
-	if pe, ok := errors.AsType[toml.ParseError](err); ok {
-		f.Line, f.Message = max(pe.Position.Line, 1), pe.Message
-	}
-	f.Message = "not TOML: " + strings.Map(printable, lowerFirst(strings.TrimSuffix(f.Message, ".")))
-	return f
-}
-
-func printable(r rune) rune {
-	if unicode.IsControl(r) {
-		return ' '
-	}
-	return r
-}
-
-func lowerFirst(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	return string(unicode.ToLower(r)) + s[n:]
-}
-
 func (o *own) read(t table) {
 	t.only(topKeys)
 	o.Description = t.line("description")
@@ -231,9 +208,6 @@ func unitPattern(s string) (id, message, fix string) {
 		s,
 	), `want a name or glob such as "nginx.service" or "php*-fpm.service"`
 }
-
-// IsGlob reports whether an element of Units is a glob rather than a name.
-func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
 
 // absolute accepts clean absolute paths without characters that have a meaning in a unit file.
 func absolute(s string) (id, message, fix string) {

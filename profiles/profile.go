@@ -3,6 +3,8 @@ package profiles
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,4 +160,58 @@ func (s *Set) inheritsSecrets(o *own) bool {
 		return false
 	}
 	return visit(o)
+}
+
+// Set has the profiles of a root. The nil and the zero Set have none.
+type Set struct {
+	files    map[string]*own // by name, those that did not load and masks included
+	profiles map[string]*Profile
+	unread   []string              // Units of files of which only the head was read
+	byUnit   map[string][]*Profile // by each element of Units that is not a glob
+	globs    []glob
+	fallback *Profile // for services that no other profile is about
+}
+
+// Get returns the profile of a name.
+func (s *Set) Get(name string) (*Profile, bool) {
+	if s == nil {
+		return nil, false
+	}
+	p, ok := s.profiles[name]
+	return p, ok
+}
+
+// Bases returns a set of the bases of s alone.
+func (s *Set) Bases() *Set {
+	bases := &Set{files: map[string]*own{}, profiles: map[string]*Profile{}}
+	for name, p := range s.profiles {
+		if strings.HasPrefix(name, "base/") {
+			bases.files[name], bases.profiles[name] = s.files[name], p
+		}
+	}
+	bases.index()
+	return bases
+}
+
+// Unusable lists the profiles that have a file which cannot be used, or that extend such a profile.
+func (s *Set) Unusable() []string {
+	var names []string
+	for name, o := range s.files {
+		if s.profiles[name] == nil && !o.masked && !o.isHead() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// All returns every profile, bases included, by name.
+func (s *Set) All() []*Profile {
+	if s == nil {
+		return nil
+	}
+	all := make([]*Profile, 0, len(s.profiles))
+	for _, name := range slices.Sorted(maps.Keys(s.profiles)) {
+		all = append(all, s.profiles[name])
+	}
+	return all
 }

@@ -184,3 +184,19 @@ func (l *launch) removeUnits(ctx context.Context, files []string) {
 	l.detachRules(ctx)
 	clone.Remove(l.Place, files)
 }
+
+// StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded
+// until they are released, so that their final state can be read.
+func (s Launcher) StartTransient(
+	ctx context.Context, mode systemd.Mode, description string, units ...string,
+) (result string, err error) {
+	var all []systemd.Transient
+	for _, name := range units {
+		all = append(all, systemd.Transient{Name: name, Properties: []systemd.Property{
+			{Name: "Description", Value: description},
+			{Name: "CollectMode", Value: "inactive-or-failed"},
+			{Name: "AddRef", Value: true},
+		}})
+	}
+	return s.Place.Manager().StartTransientUnit(ctx, mode, all[0], all[1:]...)
+}

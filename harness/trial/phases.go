@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"slices"
 	"time"
@@ -119,22 +118,6 @@ func (l *launch) startUnits(ctx context.Context, description string) (last, resu
 	return last, result, err
 }
 
-// StartTransient makes transient units whose text is in their drop-ins, and starts the first of them. They stay loaded
-// until they are released, so that their final state can be read.
-func (s Launcher) StartTransient(
-	ctx context.Context, mode systemd.Mode, description string, units ...string,
-) (result string, err error) {
-	var all []systemd.Transient
-	for _, name := range units {
-		all = append(all, systemd.Transient{Name: name, Properties: []systemd.Property{
-			{Name: "Description", Value: description},
-			{Name: "CollectMode", Value: "inactive-or-failed"},
-			{Name: "AddRef", Value: true},
-		}})
-	}
-	return s.Place.Manager().StartTransientUnit(ctx, mode, all[0], all[1:]...)
-}
-
 // judgeJob turns the result of a job into a failure of the launch, or into an error if the place is at fault.
 func (l *launch) judgeJob(ctx context.Context, what, result string, err error) error {
 	refusal, refused := systemd.Refused(err)
@@ -233,25 +216,6 @@ func (l *launch) settle(ctx context.Context, up time.Time) error {
 		if err := wait(ctx, min(left, 50*time.Millisecond)); err != nil {
 			return err
 		}
-	}
-}
-
-// watchdog is how long systemd waits for a sign of life of a service; 0 if it does not.
-func watchdog(s systemd.Service) time.Duration {
-	usec := systemd.Get[uint64](s.Properties, "WatchdogUSec")
-	if usec >= math.MaxInt64/1000 { // systemd's infinity
-		return 0
-	}
-	return time.Duration(usec) * time.Microsecond
-}
-
-// wait waits for a duration, or until ctx ends, which is an error.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }
 

@@ -2,8 +2,10 @@ package trial
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"temper/harness/confine"
 	"temper/harness/place"
@@ -137,5 +139,24 @@ func Subject(where *place.Place, s systemd.Service) confine.Subject {
 	return confine.Subject{
 		PID: MainProcess(where, s), Leader: where.Leader(), Cgroups: []string{filepath.Join(where.Cgroup(), s.Cgroup)},
 		Property: func(directive string) any { return s.Properties[directive] }, Version: where.SystemdVersion(),
+	}
+}
+
+// watchdog is how long systemd waits for a sign of life of a service; 0 if it does not.
+func watchdog(s systemd.Service) time.Duration {
+	usec := systemd.Get[uint64](s.Properties, "WatchdogUSec")
+	if usec >= math.MaxInt64/1000 { // systemd's infinity
+		return 0
+	}
+	return time.Duration(usec) * time.Microsecond
+}
+
+// wait waits for a duration, or until ctx ends, which is an error.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }

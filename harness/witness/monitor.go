@@ -386,26 +386,3 @@ func unitOfEvent() asm.Instructions {
 		asm.StoreMem(asm.R6, eventCgroup, asm.R1, asm.DWord),
 	}
 }
-
-// lookup points R0 to the value of a map for the key in a variable; 0 if it has none.
-func lookup(m int, key int32) asm.Instructions {
-	return asm.Instructions{
-		asm.LoadMapPtr(asm.R1, m),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, key),
-		asm.FnMapLookupElem.Call(),
-	}
-}
-
-// store puts the value in a variable into a map for the key in another one.
-func store(m int, key, value int32) asm.Instructions {
-	return asm.Instructions{
-		asm.LoadMapPtr(asm.R1, m),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, key),
-		asm.Mov.Reg(asm.R3, asm.RFP),
-		asm.Add.Imm(asm.R3, value),
-		asm.Mov.Imm(asm.R4, 0),
-		asm.FnMapUpdateElem.Call(),
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"temper/internal/hint"
+	"temper/internal/host"
 	"temper/internal/refusal"
 )
 
@@ -312,4 +313,44 @@ func Suggest(name string) string {
 		names[i] = d.Name
 	}
 	return hint.Nearest(name, names)
+}
+
+// mounts lists what systemd mounts because of a value of an ordered directive, and because of what the value implies.
+func (d *Directive) mounts(v Value, version int) []Mount {
+	if v.Rank == 0 {
+		return nil
+	}
+	var all []Mount
+	for _, m := range d.Mounts {
+		if version >= m.Since && (v.Rank > d.rank(m.Value) || v.Name == m.Value) {
+			all = append(all, m)
+		}
+	}
+	for _, e := range d.NamedPaths([]string{v.Name}) {
+		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) &&
+			!host.Below("/sys", e.Path) { // both are noexec already
+			all = append(all, Mount{Path: e.Path, Executable: true})
+		}
+		if e.Mode == Hidden && v.Name == d.Covers {
+			all = append(all, Mount{Path: e.Path, Writable: true, Executable: true})
+		}
+	}
+	for _, e := range d.Implies {
+		implied := byName()[e.Directive]
+		if implied.Ordered() && e.in(version) {
+			value, _ := implied.Value(e.Value, version)
+			all = append(all, implied.mounts(value, version)...)
+		}
+	}
+	return all
+}
+
+// rank returns the rank of the value with this name; 0 if the table has none.
+func (d *Directive) rank(name string) int {
+	for _, v := range d.Values {
+		if v.Name == name {
+			return v.Rank
+		}
+	}
+	return 0
 }

@@ -11,46 +11,6 @@ import (
 	"temper/internal/unit"
 )
 
-// mounts lists what systemd mounts because of a value of an ordered directive, and because of what the value implies.
-func (d *Directive) mounts(v Value, version int) []Mount {
-	if v.Rank == 0 {
-		return nil
-	}
-	var all []Mount
-	for _, m := range d.Mounts {
-		if version >= m.Since && (v.Rank > d.rank(m.Value) || v.Name == m.Value) {
-			all = append(all, m)
-		}
-	}
-	for _, e := range d.NamedPaths([]string{v.Name}) {
-		if e.Mode == ReadOnly && !host.Below("/proc", e.Path) &&
-			!host.Below("/sys", e.Path) { // both are noexec already
-			all = append(all, Mount{Path: e.Path, Executable: true})
-		}
-		if e.Mode == Hidden && v.Name == d.Covers {
-			all = append(all, Mount{Path: e.Path, Writable: true, Executable: true})
-		}
-	}
-	for _, e := range d.Implies {
-		implied := byName()[e.Directive]
-		if implied.Ordered() && e.in(version) {
-			value, _ := implied.Value(e.Value, version)
-			all = append(all, implied.mounts(value, version)...)
-		}
-	}
-	return all
-}
-
-// rank returns the rank of the value with this name; 0 if the table has none.
-func (d *Directive) rank(name string) int {
-	for _, v := range d.Values {
-		if v.Name == name {
-			return v.Rank
-		}
-	}
-	return 0
-}
-
 // unitPaths is what a unit does to paths without a profile.
 type unitPaths struct {
 	lists    map[*Directive][]string   // the paths that each list names
