@@ -8,7 +8,7 @@
 # make test-customised  proves services that are configured otherwise than Debian does; needs root
 # make test-report  looks at the page of temper report in headless Chromium, with axe-core from npm
 # make test-slurm  surveys packages as an array of Slurm of which a node is killed; needs root and Slurm
-# make survival   surveys the services of testdata/survival/packages on Debian 13, for hours, and writes docs/survival.*; needs root
+# make survival   surveys services of Debian 13 that have no profile, for hours, and writes docs/survival.*; needs root
 # make demo       the main job, on a real Debian 13 in a container; needs root
 # make drafts         drafts the services of the library without their profiles, and writes docs/drafts.md; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
@@ -95,7 +95,7 @@ demo: build tools
 	testdata/demo/run
 
 drafts: tools
-	CGO_ENABLED=0 go build -trimpath -o dist/drafts.tool ./testdata/drafts && dist/drafts.tool
+	CGO_ENABLED=0 $(GO) build -trimpath -o dist/drafts.tool ./testdata/drafts && dist/drafts.tool
 
 prove-library: tools
 	testdata/library/prove -record
