@@ -154,7 +154,7 @@ func (s *sketch) prove(ctx context.Context, o Options) (v verdict.Verdict, err e
 	return v, err
 }
 
-// profileName is the name of the profile for a unit: a backslash can stand in the name of a unit alone.
-func profileName(unit string) string {
+// ProfileName is the name of the profile for a unit: a backslash can stand in the name of a unit alone.
+func ProfileName(unit string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(unit, ".service"), `\`, "_")
 }

@@ -51,7 +51,7 @@ func newSketch(set *profiles.Set, u *unit.Unit) (*sketch, error) {
 		return nil, err
 	}
 	s := &sketch{
-		set: set, bases: baseProfiles(set), unit: u.Without(generator.Dropin), name: profileName(u.ID),
+		set: set, bases: baseProfiles(set), unit: u.Without(generator.Dropin), name: ProfileName(u.ID),
 		observed: map[string]bool{},
 	}
 	for _, b := range base.Service {

@@ -76,6 +76,10 @@ func (a *app) runDraft(ctx context.Context, f draftFlags, units []string) error 
 	if err != nil {
 		return err
 	}
+	units, taken := a.withoutFile(f, set, units)
+	if len(units) == 0 && taken > 0 {
+		return exitError(exitFailed)
+	}
 	if err := place.Available(); err != nil {
 		return err
 	}
@@ -88,6 +92,7 @@ func (a *app) runDraft(ctx context.Context, f draftFlags, units []string) error 
 		a.warn(err)
 	}
 	drafts, failed := a.drafts(ctx, f, set, units)
+	failed += taken
 	if a.format == "json" {
 		if err := a.printer().JSON(drafts); err != nil {
 			return err
@@ -142,12 +147,12 @@ func (a *app) drafts(
 		})
 		progress.Done(name)
 		if err == nil && f.write {
-			d.File, err = a.writeDraft(d, set, f.overwrite)
+			d.File, err = a.writeDraft(d)
 		}
 		if err != nil {
 			failed++
 			if ctx.Err() == nil {
-				a.warn(err)
+				a.warnWithHint(err)
 			}
 			continue
 		}
@@ -214,21 +219,47 @@ func (a *app) unitsToDraft(ctx context.Context, all bool, units []string) ([]str
 	return units, nil
 }
 
-// writeDraft writes a draft to the profiles of the administrator, and returns the file.
-func (a *app) writeDraft(d draft.Draft, set *profiles.Set, overwrite bool) (file string, err error) {
-	file = path.Join(profiles.SearchPath[0], d.Profile+".toml")
-	_, err = a.host().Lstat(file)
-	switch other, taken := set.Get(d.Profile); {
-	case err == nil && !overwrite:
-		return "", hint.With(fmt.Errorf("%s: %s is there", d.Unit, file),
-			"read it, then: sudo temper draft --write --overwrite "+d.Unit)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", err
-	case err != nil && taken && !strings.HasPrefix(other.Path, "/etc/"):
-		return "", fmt.Errorf("%s: %s would hide the profile %s", d.Unit, file, other.Path)
+// fileOf is where the draft for a unit is written.
+func fileOf(unit string) string { return path.Join(profiles.SearchPath[0], draft.ProfileName(unit)+".toml") }
+
+// withoutFile leaves out the units whose draft could not be written, before anything is launched for it, and counts
+// them.
+func (a *app) withoutFile(f draftFlags, set *profiles.Set, units []string) (free []string, taken int) {
+	if !f.write {
+		return units, 0
 	}
+	for _, name := range units {
+		if err := a.mayWrite(name, set, f.overwrite); err != nil {
+			a.warnWithHint(fmt.Errorf("%s: %w", name, err))
+			taken++
+			continue
+		}
+		free = append(free, name)
+	}
+	return free, taken
+}
+
+// mayWrite returns why the file for the draft of a unit is not to be written; nil if it may be.
+func (a *app) mayWrite(unit string, set *profiles.Set, overwrite bool) error {
+	file := fileOf(unit)
+	_, err := a.host().Lstat(file)
+	switch other, taken := set.Get(draft.ProfileName(unit)); {
+	case err == nil && !overwrite:
+		return hint.With(fmt.Errorf("%s is there", file),
+			"read it, then: sudo temper draft --write --overwrite "+unit)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case err != nil && taken && !strings.HasPrefix(other.Path, "/etc/"):
+		return fmt.Errorf("%s would hide the profile %s", file, other.Path)
+	}
+	return nil
+}
+
+// writeDraft writes a draft to the profiles of the administrator, and returns the file.
+func (a *app) writeDraft(d draft.Draft) (file string, err error) {
+	file = fileOf(d.Unit)
 	if err := a.host().MkdirAll(path.Dir(file), 0o755); err != nil {
 		return "", err
 	}
-	return file, hint.With(a.host().WriteFile(file, []byte(d.Text), 0o644), "sudo temper draft --write "+d.Unit)
+	return file, a.host().WriteFile(file, []byte(d.Text), 0o644)
 }

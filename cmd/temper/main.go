@@ -72,6 +72,14 @@ func (a *app) warn(err error) {
 	}
 }
 
+// warnWithHint prints a problem and what to do about it.
+func (a *app) warnWithHint(err error) {
+	a.warn(err)
+	if advice := hint.Of(err); advice != "" {
+		a.printer().Talk("temper: hint: %s", advice)
+	}
+}
+
 // warnAll prints problems and reports whether there were any.
 func (a *app) warnAll(problems []error) bool {
 	for _, p := range problems {

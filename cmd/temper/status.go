@@ -162,9 +162,6 @@ func (a *app) warnWithoutPlace() {
 		return
 	}
 	if err := place.Available(); err != nil {
-		a.warn(fmt.Errorf("%w; what was proven goes on applying", err))
-		if advice := hint.Of(err); advice != "" {
-			a.printer().Talk("temper: hint: %s", advice)
-		}
+		a.warnWithHint(fmt.Errorf("%w; what was proven goes on applying", err))
 	}
 }
