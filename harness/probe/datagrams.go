@@ -10,7 +10,7 @@ import (
 // too; RFC 1035, section 4.
 func (t *talk) lookUp(stream bool) {
 	const header, rcode = 12, 0x0f
-	question := []byte("\x4d\x5a\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00\x00\x01\x00\x01")
+	question := []byte(localhost)
 	prefix := 0
 	if stream {
 		prefix = 2

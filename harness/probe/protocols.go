@@ -38,8 +38,8 @@ var protocols = []*protocol{
 	{name: "MySQL", network: "tcp", ports: []uint16{3306}, greets: true},
 	{name: "RFB", network: "tcp", ports: []uint16{5900, 5901}, greets: true, greeting: []byte("RFB ")},
 	{name: "PostgreSQL", network: "tcp", ports: []uint16{5432}, ask: simple(sslRequest, isBytes)},
-	{name: "Redis", network: "tcp", ports: []uint16{6379}, ask: simple("PING\r\n", isLine)},
-	{name: "memcached", network: "tcp", ports: []uint16{11211}, ask: simple("version\r\n", isLine)},
+	{name: "Redis", network: "tcp", ports: []uint16{6379}, ask: simple(ping, isLine)},
+	{name: "memcached", network: "tcp", ports: []uint16{11211}, ask: simple(version, isLine)},
 	{name: "LDAP", network: "tcp", ports: []uint16{389}, ask: rootEntry},
 	{name: "LDAP", network: "tcp", ports: []uint16{636}, tls: true, ask: rootEntry},
 	{name: "MQTT", network: "tcp", ports: []uint16{1883}, ask: mqtt},
@@ -50,9 +50,6 @@ var protocols = []*protocol{
 	{name: "NTP", network: "udp", ports: []uint16{123}, ask: clock},
 	{name: "SNMP", network: "udp", ports: []uint16{161}, ask: description},
 }
-
-// sslRequest asks PostgreSQL whether it encrypts, which it answers with one letter.
-const sslRequest = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
 // protocolOf returns the protocol of a port; nil if it is not known.
 func protocolOf(network string, port uint16) *protocol {
@@ -154,9 +151,7 @@ func imapCapabilities(t *talk) { // RFC 9051
 
 // rootEntry reads the entry of an LDAP server that describes itself, which everybody may read; RFC 4512, section 5.1.
 func rootEntry(t *talk) {
-	const search = "\x30\x25\x02\x01\x01\x63\x20\x04\x00\x0a\x01\x00\x0a\x01\x00\x02\x01\x01\x02\x01\x05\x01\x01\x00" +
-		"\x87\x0bobjectClass\x30\x00"
-	answer := t.dialog("the answer", search, isBytes)
+	answer := t.dialog("the answer", rootSearch, isBytes)
 	if len(answer) > 0 {
 		t.answer.Facts["the answer"] = fmt.Sprint("an entry: ", bytes.Contains(answer, []byte("objectClass")))
 	}
