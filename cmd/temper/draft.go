@@ -220,7 +220,9 @@ func (a *app) unitsToDraft(ctx context.Context, all bool, units []string) ([]str
 }
 
 // fileOf is where the draft for a unit is written.
-func fileOf(unit string) string { return path.Join(profiles.SearchPath[0], draft.ProfileName(unit)+".toml") }
+func fileOf(unit string) string {
+	return path.Join(profiles.SearchPath[0], draft.ProfileName(unit)+".toml")
+}
 
 // withoutFile leaves out the units whose draft could not be written, before anything is launched for it, and counts
 // them.
