@@ -7,8 +7,8 @@ import (
 	"temper/profiles"
 )
 
-// TestChecksOf: what was answered becomes checks that a profile can have and that ask the same; what says nothing of the
-// service, or is elsewhere next time, becomes none.
+// TestChecksOf: what was answered becomes checks that a profile can have and that ask the same; what says nothing of
+// the service, or is elsewhere next time, becomes none.
 func TestChecksOf(t *testing.T) {
 	answered := func(protocol string) observe.Facts {
 		return observe.Facts{"a connection": "accepted", "the protocol": protocol, "the answer": "a line"}
@@ -33,7 +33,11 @@ func TestChecksOf(t *testing.T) {
 			observe.Facts{"a connection": "accepted", "the protocol": "HTTP", "status": "404 Not Found"},
 			"answers HTTP at port 80", "",
 		},
-		{"the bus name org.a", observe.Facts{"the description of /": "read"}, "describes itself on the bus as org.a", ""},
+		{
+			"the bus name org.a",
+			observe.Facts{"the description of /": "read"},
+			"describes itself on the bus as org.a", "",
+		},
 		{"tcp 127.0.0.1:32768", answered("Redis"), "", ""},
 		{"tcp 127.0.0.1:6379", observe.Facts{"a connection": "refused"}, "", ""},
 		{"unix /run/a b", observe.Facts{"a connection": "accepted"}, "", ""},

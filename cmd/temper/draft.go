@@ -78,7 +78,7 @@ func (a *app) runDraft(ctx context.Context, f draftFlags, units []string) error 
 	}
 	units, taken := a.withoutFile(f, set, units)
 	if len(units) == 0 && taken > 0 {
-		return exitError(exitFailed)
+		return draftsStatus(0, taken)
 	}
 	if err := place.Available(); err != nil {
 		return err
@@ -104,8 +104,13 @@ func (a *app) runDraft(ctx context.Context, f draftFlags, units []string) error 
 	if err := a.proveDrafts(ctx, f, drafts); err != nil {
 		return err
 	}
+	return draftsStatus(len(drafts), failed)
+}
+
+// draftsStatus is the exit status after so many drafts, and so many services for which there is none.
+func draftsStatus(drafts, failed int) error {
 	switch {
-	case failed > 0 && len(drafts) == 0:
+	case failed > 0 && drafts == 0:
 		return exitError(exitFailed)
 	case failed > 0:
 		return exitError(exitFindings)
