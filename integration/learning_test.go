@@ -61,7 +61,8 @@ var learning = []struct{ name, do string }{
 		`temper watch --disable
 		! systemctl is-active temper-watch
 		! systemctl is-enabled temper-watch
-		temper status | grep 'temper watch is off'`,
+		temper status | grep 'temper watch is off'
+		temper review web | grep 'temper watch is off'`,
 	},
 	{
 		"what a service was seen to need counts once it is accepted",

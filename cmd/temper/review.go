@@ -23,6 +23,7 @@ import (
 	"temper/internal/hint"
 	"temper/internal/output"
 	"temper/internal/refusallog"
+	"temper/internal/systemd"
 	"temper/internal/unit"
 	"temper/profiles"
 	"temper/review"
@@ -92,7 +93,7 @@ func (a *app) runReview(ctx context.Context, yes bool, units []string) error {
 			return err
 		}
 	case len(cases) == 0:
-		fmt.Fprintln(a.out, "Nothing was refused that nobody has answered.")
+		a.nothingToReview(ctx)
 	}
 	switch {
 	case len(changed) > 0:
@@ -101,6 +102,14 @@ func (a *app) runReview(ctx context.Context, yes bool, units []string) error {
 		return exitError(exitFindings)
 	}
 	return nil
+}
+
+// nothingToReview says so, and where nothing is recorded, that too.
+func (a *app) nothingToReview(ctx context.Context) {
+	fmt.Fprintln(a.out, "Nothing was refused that nobody has answered.")
+	if a.host().IsHost() && systemd.Booted() && !watching(ctx) {
+		a.printer().Watching(false)
+	}
 }
 
 // all reviews units until the person ends it. It returns those whose profiles have changed, and what was open.
