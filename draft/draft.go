@@ -31,6 +31,7 @@ type Options struct {
 	Observed needs.Record // what is known of the unit from observation
 	Open     func(ctx context.Context) (*place.Place, error)
 	Progress func(text string)
+	Checks   []profiles.Check // further ones for the proof, which the draft does not have, as the tests of a package
 }
 
 // A Draft is a profile that a person has to read before it applies.
@@ -46,6 +47,10 @@ type Draft struct {
 	Launches   int              `json:"launches"`
 	Seconds    float64          `json:"seconds"`
 	File       string           `json:"file,omitempty"` // where it was written
+
+	// Proof is the verdict of the proof on which it rests, as steps down from the strictest base: the exceptions are
+	// its demotions, and all launches are counted.
+	Proof verdict.Verdict `json:"-"`
 }
 
 // An Exception is what a draft does not forbid although the strictest base does.
@@ -58,10 +63,19 @@ type Exception struct {
 // ErrHasProfile says that a profile applies to the unit already.
 var ErrHasProfile = errors.New("it has a profile")
 
-// ErrUndecided says that the service cannot be judged, so that there is nothing to write.
-var ErrUndecided = errors.New("no profile can be drafted")
+// Undecided is the error about a service that cannot be judged, so that there is nothing to write.
+type Undecided struct {
+	Verdict verdict.Verdict
+	Log     []string // of the last launch
+}
 
-// Make drafts a profile for a service. It takes a few launches of the service in places of their own.
+func (e *Undecided) Error() string {
+	return fmt.Sprintf("%s: no profile can be drafted: the proof is %s: %s", e.Verdict.Unit, e.Verdict.Result,
+		e.Verdict.Reason)
+}
+
+// Make drafts a profile for a service. It takes a few launches of the service in places of their own. The error is an
+// [Undecided] if the service cannot be judged.
 func Make(ctx context.Context, o Options) (Draft, error) {
 	begin := time.Now()
 	s, baseline, err := launchBaseline(ctx, o)
@@ -77,10 +91,12 @@ func Make(ctx context.Context, o Options) (Draft, error) {
 	if _, err := s.profile(); err != nil {
 		return Draft{}, err
 	}
+	v.Demotions, v.Trials = s.demotions(), v.Trials+baseline.Launches
+	v.Seconds = time.Since(begin).Round(time.Millisecond).Seconds()
 	d := Draft{
 		Unit: s.unit.ID, Profile: s.name, Text: s.text(), Result: v.Result, Exposure: v.Exposure,
-		Exceptions: s.exceptions(), Checks: []string{}, Unseen: s.unseen,
-		Launches: baseline.Launches + v.Trials, Seconds: time.Since(begin).Round(time.Millisecond).Seconds(),
+		Exceptions: s.exceptions(), Checks: []string{}, Unseen: s.unseen, Launches: v.Trials, Seconds: v.Seconds,
+		Proof: v,
 	}
 	for _, c := range s.checks {
 		d.Checks = append(d.Checks, c.name)
@@ -89,15 +105,19 @@ func Make(ctx context.Context, o Options) (Draft, error) {
 }
 
 // launchBaseline launches the service as its vendor wrote it. Where it can be reloaded, it is: a service whose reload
-// fails without hardening is launched once more without that.
+// fails without hardening is launched once more without that. Where it fails even so, the proof is to tell why.
 func launchBaseline(ctx context.Context, o Options) (*sketch, harness.Baseline, error) {
 	s, b, err := launchOnce(ctx, o, reloads)
-	if err != nil && s != nil && s.reload && errors.Is(err, harness.ErrBroken) {
+	if s != nil && s.reload && errors.Is(err, harness.ErrBroken) {
 		s, b, err = launchOnce(ctx, o, func(*unit.Unit) bool { return false })
 		b.Launches++
 		if err == nil {
 			s.unseen = append(s.unseen, "that it survives a reload: a reload fails without hardening too")
 		}
+	}
+	if s != nil && errors.Is(err, harness.ErrBroken) {
+		b.Launches++
+		b.UsesUnknown, err = err, nil
 	}
 	return s, b, err
 }
@@ -139,17 +159,19 @@ func (s *sketch) prove(ctx context.Context, o Options) (v verdict.Verdict, err e
 	if err != nil {
 		return v, err
 	}
+	p.Checks = append(p.Checks, o.Checks...)
 	where, err := o.Open(ctx)
 	if err != nil {
 		return v, err
 	}
 	defer func() { err = errors.Join(err, where.Close()) }()
+	var last verdict.Trial
 	v, err = harness.Prove(ctx, harness.Options{
 		Place: where, NewPlace: o.Open, Profiles: o.Profiles, Profile: p, Unit: s.unit.ID, Progress: o.Progress,
-		Used: o.Observed.Accepted(),
+		Used: o.Observed.Accepted(), Trial: func(t verdict.Trial) { last = t },
 	})
 	if err == nil && !v.Works() {
-		err = fmt.Errorf("%s: %w: the proof is %s: %s", s.unit.ID, ErrUndecided, v.Result, v.Reason)
+		err = &Undecided{Verdict: v, Log: last.Log}
 	}
 	return v, err
 }

@@ -40,6 +40,7 @@ type sketch struct {
 // A setting is one directive of the sketch.
 type setting struct {
 	directive *directive.Directive
+	strictest []string // its values in the strictest base
 	values    []string // nil is off
 	reasons   []string // why it is weaker than in the strictest base
 }
@@ -55,7 +56,8 @@ func newSketch(set *profiles.Set, u *unit.Unit) (*sketch, error) {
 		observed: map[string]bool{},
 	}
 	for _, b := range base.Service {
-		s.setting(b.Name).values = b.Values
+		x := s.setting(b.Name)
+		x.strictest, x.values = b.Values, b.Values
 	}
 	return s, nil
 }
@@ -214,10 +216,11 @@ func (s *sketch) learn(v verdict.Verdict) {
 		return
 	}
 	for _, c := range v.Use.Checks {
-		if c.Result == verdict.Passed {
+		i := slices.IndexFunc(s.checks, func(x check) bool { return x.name == c.Name })
+		if i < 0 || c.Result == verdict.Passed {
 			continue
 		}
-		s.checks = slices.DeleteFunc(s.checks, func(x check) bool { return x.name == c.Name })
+		s.checks = slices.Delete(s.checks, i, i+1)
 		s.unseen = append(s.unseen, fmt.Sprintf("whether it %s: %s", c.Name, c.Reason))
 	}
 	for _, g := range v.Use.Unused() {
@@ -236,6 +239,25 @@ func (s *sketch) exceptions() []Exception {
 		if len(x.reasons) > 0 {
 			list = append(list, Exception{Directive: x.directive.Name, Line: s.line(x), Reasons: x.reasons})
 		}
+	}
+	return list
+}
+
+// demotions are the exceptions as steps down from the strictest base.
+func (s *sketch) demotions() []verdict.Demotion {
+	list := []verdict.Demotion{}
+	for _, x := range s.settings {
+		if len(x.reasons) == 0 {
+			continue
+		}
+		d := verdict.Demotion{
+			Directive: x.directive.Name, To: verdict.Join(x.values), Reason: strings.Join(shown(x.reasons), "; "),
+			Evidence: []verdict.Evidence{},
+		}
+		if x.strictest != nil {
+			d.From = verdict.Join(x.strictest)
+		}
+		list = append(list, d)
 	}
 	return list
 }
