@@ -98,7 +98,7 @@ func (s *sketch) noteObserved(r needs.Record) {
 // allow makes exceptions for what the launch without hardening used and the unit grants, and adds the checks.
 func (s *sketch) allow(b harness.Baseline) {
 	used := map[string]needs.Need{}
-	for _, n := range b.Used {
+	for _, n := range slices.Concat(b.Used, b.Own) {
 		used[n.Evidence()] = n
 	}
 	for _, d := range b.Demotions {
@@ -134,6 +134,9 @@ func (s *sketch) reasons(evidence []verdict.Evidence, used map[string]needs.Need
 		if n, known := used[e.Text]; known {
 			head, subject = n.Does()
 			head = fmt.Sprintf("%q %s ", n.Program, head)
+			if n.Program == "" {
+				head = "its user owns "
+			}
 			if s.observed[e.Text] {
 				subject += fmt.Sprintf(" (observed %d times, accepted)", n.Count)
 			}

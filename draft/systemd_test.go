@@ -21,7 +21,8 @@ import (
 )
 
 // TestSystemdDraft drafts profiles under a real systemd. A service with three needs takes few launches, and
-// gets an exception for each of them and none that it does not need. Nothing is drafted for one that does not run, or
+// gets an exception for each of them and none that it does not need; one that has a user may write what that user owns.
+// Nothing is drafted for one that does not run, or
 // that a profile is about.
 func TestSystemdDraft(t *testing.T) {
 	image := testroot.Path(t, "trixie")
@@ -43,6 +44,7 @@ func TestSystemdDraft(t *testing.T) {
 			{Name: "/usr/local/bin/trap", Data: program, Mode: 0o755},
 			{Name: "/srv/trap/.keep"},
 			unit("needs.service", "ExecStart=/usr/local/bin/trap write=/srv/trap low-port=81 become=33"),
+			unit("owns.service", "User=redis\nExecStart=/usr/local/bin/trap"),
 			unit("fails.service", "ExecStart=/bin/false"),
 			unit("named.service", "ExecStart=/bin/sleep infinity"),
 		}})
@@ -86,6 +88,17 @@ func TestSystemdDraft(t *testing.T) {
 		}
 		if t.Failed() || !strings.Contains(d.Text, "# \"trap\" writes /srv/trap") {
 			t.Errorf("the draft:\n%s", d.Text)
+		}
+	})
+	t.Run("a directory of its user", func(t *testing.T) {
+		d, err := attempt(t, "owns.service", set)
+		if err != nil {
+			t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+		}
+		for _, want := range []string{"# its user owns ", `"-/var/lib/redis"`, `"-/var/log/redis"`} {
+			if !strings.Contains(d.Text, want) {
+				t.Errorf("the draft has no %s:\n%s", want, d.Text)
+			}
 		}
 	})
 	t.Run("it does not run", func(t *testing.T) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
 	"temper/generator"
 	"temper/harness/observe"
+	"temper/harness/place"
 	"temper/harness/search"
 	"temper/internal/refusal"
 	"temper/internal/verdict"
@@ -22,6 +24,7 @@ var ErrBroken = search.ErrBroken
 type Baseline struct {
 	Version     int          // of systemd
 	Used        []needs.Need // what it used, after what the options say
+	Own         []needs.Need // to write what is its own, whether it did or not; no program was seen
 	Lost        uint64       // uses that could not be recorded
 	UsesUnknown error        // why nothing, or not all, is known of what it used; nil if all is
 	// Demotions are those with which the profile refuses nothing of that.
@@ -52,10 +55,43 @@ func LaunchBaseline(ctx context.Context, o Options) (b Baseline, err error) {
 	b = Baseline{
 		Version: r.input.Version, Used: slices.Concat(o.Used, usesThatCount(result.Uses.Needs)),
 		Lost: result.Uses.Lost, UsesUnknown: result.Uses.Unknown,
+		Own:     ownDirectories(o.Place, result.Users),
 		Answers: result.Seen.Answers, Ages: result.Seen.Phases["running"].Ages, Launches: 1,
 	}
-	b.Demotions = search.Allowing(r.input, r.series, b.Used)
+	b.Demotions = search.Allowing(r.input, r.series, slices.Concat(b.Used, b.Own))
 	return b, nil
+}
+
+// dataDirectories have a directory for each service that keeps something; see hier(7).
+var dataDirectories = []string{"/var/cache", "/var/lib", "/var/log", "/var/spool"}
+
+// Users with a number below firstOwnUser are the system's, such as www-data: files of several services are theirs.
+const (
+	firstOwnUser = 100
+	nobody       = 65534
+)
+
+// ownDirectories are the directories for data that belong to one of the users as whom a service ran: what they are for
+// is not always seen in one launch.
+func ownDirectories(where *place.Place, users map[uint32]bool) (list []needs.Need) {
+	isIts := map[uint32]bool{}
+	for id := range users {
+		isIts[where.IDInside(id)] = true
+	}
+	now := time.Now()
+	for _, dir := range dataDirectories {
+		entries, _ := where.Root().ReadDir(dir) // a root without it keeps nothing there
+		for _, e := range entries {
+			name := path.Join(dir, e.Name())
+			s := where.FileState(name)
+			if s.Mode.IsDir() && isIts[s.User] && s.User >= firstOwnUser && s.User != nobody {
+				list = append(list, needs.Need{
+					Kind: refusal.PathReadOnly, Subject: name + "/", Count: 1, First: now, Last: now,
+				})
+			}
+		}
+	}
+	return list
 }
 
 // usesThatCount leaves out what says nothing: the processes of a place have other numbers than on this machine, so that

@@ -92,7 +92,7 @@ func (s Launcher) Launch(ctx context.Context, r Request) (Result, error) {
 	}
 	l.result.OK, l.result.Work = len(l.result.Failures) == 0, l.result.Seen.Work()
 	l.result.OutOfTime = !l.result.OK && l.outOfTime == len(l.result.Failures)
-	l.result.Took = time.Since(l.begin)
+	l.result.Took, l.result.Users = time.Since(l.begin), l.users
 	return l.result, ctx.Err()
 }
 

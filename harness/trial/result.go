@@ -39,7 +39,8 @@ type Result struct {
 	Watchdog  time.Duration // how long systemd waits for a sign of life of the service; 0 if it does not
 	Made      []string      // what the launch made permanently, if each further trial therefore gets its own place
 	Seen      observe.Launch
-	Uses      Uses // what the service used; the zero value if nobody wanted to know
+	Uses      Uses            // what the service used; the zero value if nobody wanted to know
+	Users     map[uint32]bool // as whom its processes were seen to run, by their ids on this machine
 
 	Differences  []observe.Difference // from the baselines; see [Result.Compare]
 	EndedByProbe bool                 // it is a baseline whose service ended since a probe had asked it
