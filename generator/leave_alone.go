@@ -23,7 +23,7 @@ func (g *Generator) leavesAlone(u *unit.Unit, d Decision) (by Rule, why string) 
 		return ByOffSwitch, g.Switches.Off
 	case g.Switches.skips(u.ID):
 		return ByOffSwitch, "temper.skip= on the kernel command line"
-	case isCritical(u.ID) && !d.Named && d.Profile != nil && !d.Profile.Draft: // a draft never applies
+	case IsCritical(u.ID) && !d.Named && d.Profile != nil && !d.Profile.Draft: // a draft never applies
 		return ByBoot, "critical for the boot: only a profile that names it applies"
 	}
 	return "", ""
@@ -52,8 +52,8 @@ var critical = []string{
 	"quotacheck*.service", "fsck*", "kdump*", "auditd.service", "apparmor.service", "selinux-*",
 }
 
-// isCritical reports whether a unit is in the table above.
-func isCritical(unit string) bool {
+// IsCritical reports whether a unit is in the table above.
+func IsCritical(unit string) bool {
 	return slices.ContainsFunc(critical, func(pattern string) bool {
 		ok, _ := path.Match(pattern, unit)
 		return ok

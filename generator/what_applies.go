@@ -274,5 +274,5 @@ After=temper-prove@%N.service
 func startsEarly(u *unit.Unit) bool {
 	a, _ := u.Last("Unit", "DefaultDependencies")
 	yes, ok := unit.Bool(a.Value)
-	return isCritical(u.ID) || ok && !yes
+	return IsCritical(u.ID) || ok && !yes
 }

@@ -53,6 +53,15 @@ func (s *Set) For(u *unit.Unit) (p *Profile, named bool) {
 	return p, false
 }
 
+// DraftFor returns the draft that is about a unit, or nil, also where something else applies meanwhile.
+func (s *Set) DraftFor(u *unit.Unit) *Profile {
+	if s == nil {
+		return nil
+	}
+	p, _ := s.about(u, namesOf(u), true)
+	return p
+}
+
 // about returns the profile that names or matches a unit of these names, among the drafts or among all others.
 func (s *Set) about(u *unit.Unit, names []string, drafts bool) (p *Profile, named bool) {
 	var best fit
@@ -98,6 +107,13 @@ func (s *Set) WithFallback(base string) *Set {
 	p.Apply = []string{Started}
 	with.fallback = p
 	return &with
+}
+
+// WithoutFallback returns the set without the base of [Set.WithFallback].
+func (s *Set) WithoutFallback() *Set {
+	without := *s
+	without.fallback = nil
+	return &without
 }
 
 // Matches reports whether a profile names or matches a unit of this name. It does not know aliases: call it for each of

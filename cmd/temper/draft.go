@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/draft"
+	"temper/generator"
 	"temper/harness/batch"
 	"temper/harness/place"
 	"temper/internal/explain"
@@ -40,7 +41,7 @@ away. Read it first, since whoever has taken a service over can make it need any
 service as its clients do: what nobody does in a trial, temper cannot know that it breaks.
 
 With --write it goes to /etc/temper/profiles.d, and is proven. With --all there is one for each service that runs, or in
-another root starts at boot, and that no profile is about.
+another root starts at boot, and that no profile is about, but for those that are critical for the boot.
 
 Exit status: 0 done, 1 for some services there is none, 2 wrong usage, 3 there is none, or it could not run.`,
 		Example: "  sudo temper draft lldpd\n  sudo temper draft --all --write",
@@ -72,7 +73,7 @@ func (a *app) runDraft(ctx context.Context, f draftFlags, units []string) error 
 	}
 	set, problems := loadProfiles(a.host())
 	a.warnAll(problems)
-	units, err := a.unitsToDraft(ctx, f.all, units)
+	units, err := a.unitsToDraft(ctx, f.all, set, units)
 	if err != nil {
 		return err
 	}
@@ -118,13 +119,25 @@ func draftsStatus(drafts, failed int) error {
 	return nil
 }
 
-// proveDrafts proves the drafts that were written, so that temper status and show tell of them.
+// proveDrafts proves the drafts that were written, so that temper status and show tell of them. Where the base of the
+// setting unprofiled applies to a service, its verdict is about that and stays.
 func (a *app) proveDrafts(ctx context.Context, f draftFlags, drafts []draft.Draft) error {
 	var written []string
+	set, _ := loadProfiles(a.host()) // problems are told already
+	loader := &unit.Loader{Root: a.host()}
 	for _, d := range drafts {
-		if d.File != "" {
-			written = append(written, d.Unit)
+		if d.File == "" {
+			continue
 		}
+		u, err := loader.Load(d.Unit)
+		if err != nil {
+			return err
+		}
+		if p, _ := set.For(u); p != nil && !p.Draft {
+			a.printer().Talk("temper: %s: %s applies to it until draft = true is taken out of %s", u.ID, p.Name, d.File)
+			continue
+		}
+		written = append(written, u.ID)
 	}
 	if len(written) == 0 {
 		return nil
@@ -193,7 +206,9 @@ func draftSummary(d draft.Draft) string {
 }
 
 // unitsToDraft are the units given, or those without a profile that run.
-func (a *app) unitsToDraft(ctx context.Context, all bool, units []string) ([]string, error) {
+func (a *app) unitsToDraft(
+	ctx context.Context, all bool, set *profiles.Set, units []string,
+) ([]string, error) {
 	if !all {
 		known, err := explain.FindUnits(&unit.Loader{Root: a.host()}, units, "sudo temper draft")
 		if err != nil {
@@ -212,14 +227,24 @@ func (a *app) unitsToDraft(ctx context.Context, all bool, units []string) ([]str
 	if err != nil {
 		return nil, err
 	}
+	g.Profiles = set.WithoutFallback() // the base of the setting unprofiled is no profile of a service
 	m, done := a.machine(ctx)
 	defer done()
 	services, more := inforce.List(ctx, g, m)
 	a.warnAll(append(problems, more...))
+	var critical []string
 	for _, s := range services {
-		if s.State == inforce.NoProfile {
+		switch {
+		case s.State != inforce.NoProfile:
+		case generator.IsCritical(s.Unit):
+			critical = append(critical, s.Unit)
+		default:
 			units = append(units, s.Unit)
 		}
+	}
+	if len(critical) > 0 {
+		a.printer().Talk("temper: left out, since they are critical for the boot: %s; name one to draft it",
+			strings.Join(critical, ", "))
 	}
 	return units, nil
 }

@@ -125,10 +125,8 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 		err = errors.Join(err, logErr)
 	}
 	s.Observed = observedSince(g, d.Unit)
-	if u, loadErr := g.Units.Load(d.Unit); s.State == NoProfile && loadErr == nil {
-		if file := g.Profiles.Faulty(generator.NamesOf(u)); file != "" {
-			s.State, s.Why, s.Command = NotHardened, "its profile "+file+" has an error", "temper check "+file
-		}
+	if u, loadErr := g.Units.Load(d.Unit); loadErr == nil {
+		s.tellOfFiles(g, d, u)
 	}
 	if m == nil {
 		s.Now = exposureOf(g, d.Unit)
@@ -146,6 +144,16 @@ func One(ctx context.Context, g *generator.Generator, d generator.Decision, m Ma
 		}
 	}
 	return s, err
+}
+
+// tellOfFiles says of a profile that has an error, and of a draft while something else applies.
+func (s *Service) tellOfFiles(g *generator.Generator, d generator.Decision, u *unit.Unit) {
+	if file := g.Profiles.Faulty(generator.NamesOf(u)); s.State == NoProfile && file != "" {
+		s.State, s.Why, s.Command = NotHardened, "its profile "+file+" has an error", "temper check "+file
+	}
+	if p := g.Profiles.DraftFor(u); p != nil && d.By != generator.ByDraft {
+		s.Why += "; there is a draft for it, " + p.Path
+	}
 }
 
 // planOf is the plan of a decision; where none was made, since nothing applies, what would have been applied.
