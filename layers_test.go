@@ -54,7 +54,8 @@ var layers = [][]string{
 	{"harness/search", "harness/servicedata"},
 	{"harness"},
 	{"harness/batch", "harness/runningunit", "guard"},
-	{"apply", "survey", "watch", "review", "draft"},
+	{"draft"},
+	{"apply", "survey", "watch", "review"},
 	{"cmd/", "packaging/prove-library"},
 }
 

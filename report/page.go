@@ -95,6 +95,8 @@ func (p page) row(u results.Unit) row {
 	switch {
 	case u.Outcome == results.Started:
 		r.Next = "nobody used it: add checks to its profile, and prove it again"
+	case u.Draft != "":
+		r.Next = "no profile names it: read its draft, and make it one"
 	case u.Base:
 		r.Next = "no profile names it: write one that extends what was tried"
 	case len(u.Verdict.Demotions) > 0:

@@ -44,7 +44,10 @@ func content() report.Content {
 		Title: "A & B", Made: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC),
 		Packages: []results.Package{{Package: "web", Outcome: results.Installed}},
 		Units: []results.Unit{
-			{Package: "web", Unit: "web.service", Outcome: verdict.Proven, Verdict: web},
+			{
+				Package: "web", Unit: "web.service", Outcome: verdict.Proven, Verdict: web, Base: true,
+				Draft: "# \"web\" reads <home>\nProtectHome = \"read-only\"\n",
+			},
 			{Package: "mail", Unit: "mail.service", Outcome: results.Started, Verdict: mail, Base: true},
 			{
 				Package: "nfs", Unit: "nfs.service", Outcome: verdict.BrokenBaseline, Reason: "does not start",
@@ -88,7 +91,7 @@ func TestPage(t *testing.T) {
 	}
 	for _, part := range []string{
 		"<h1>A &amp; B</h1>", "mprotect &lt;script&gt;", "&lt;b&gt;home", "modprobe: &lt;nfs&gt;", "kernel module (1)",
-		`aria-label="exposure 9.6 before, 2.4 after"`, "no profile names it", "odd: flaky", "Content-Security-Policy",
+		`aria-label="exposure 9.6 before, 2.4 after"`, "no profile names it", "odd: flaky", "reads &lt;home&gt;", "read its draft", "Content-Security-Policy",
 	} {
 		if !strings.Contains(page, part) && !strings.Contains(page, strings.ReplaceAll(part, "no profile names it",
 			"nobody used it")) {

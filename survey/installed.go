@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"temper/draft"
 	"temper/harness/batch"
+	"temper/harness/place"
 	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -26,8 +28,8 @@ type Debian struct {
 	debian.Base
 	Scratch  string // where layers are made
 	Profiles *profiles.Set
-	Extends  []string
-	Tests    bool // the package's own tests are checks
+	Extends  []string // the bases for a service that no profile names; nil if it gets a draft
+	Tests    bool     // the package's own tests are checks
 }
 
 // Install installs a package, and what its setup needs, into a layer of its own.
@@ -108,7 +110,7 @@ func passed(v verdict.Verdict) []string {
 	return names
 }
 
-// Prove proves a unit with its profile or, if none names it, with the bases.
+// Prove proves a unit with its profile or, if none names it, with a draft or the bases.
 func (i *installed) Prove(ctx context.Context, name string, step func(string)) (results.Unit, error) {
 	root := host.At(i.layer.Tree)
 	u, err := (&unit.Loader{Root: root}).Load(name)
@@ -119,6 +121,9 @@ func (i *installed) Prove(ctx context.Context, name string, step func(string)) (
 	}
 	p, named := i.Profiles.For(u)
 	if p == nil || !named {
+		if len(i.Extends) == 0 {
+			return i.draft(ctx, name, step)
+		}
 		if p, err = i.fromBases(name); err != nil {
 			return results.Unit{}, err
 		}
@@ -141,19 +146,51 @@ func (i *installed) Prove(ctx context.Context, name string, step func(string)) (
 	if len(list) != 1 {
 		return results.Unit{}, fmt.Errorf("%s has %d verdicts, want 1", name, len(list))
 	}
-	v := list[0]
-	r := results.Unit{
-		Outcome: v.Result, Reason: cmp.Or(v.Reason, report.warned), Base: !named, Setup: i.setup, Tests: passed(v),
-		Verdict: v,
+	var log []string
+	trials, _ := store.Trials(name) // without them the log is missing, which is no error of the proof
+	for _, t := range trials {
+		log = t.Log
 	}
+	r := i.result(list[0], log)
+	r.Base, r.Reason = !named, cmp.Or(r.Reason, report.warned)
+	return r, nil
+}
+
+// draft drafts a profile for a unit. Where no place can be opened the machine is at fault, as in any other proof.
+func (i *installed) draft(ctx context.Context, name string, step func(string)) (results.Unit, error) {
+	var closed error
+	d, err := draft.Make(ctx, draft.Options{
+		Unit: name, Profiles: i.Profiles, Progress: step, Checks: i.tests,
+		Open: func(ctx context.Context) (p *place.Place, err error) {
+			p, err = place.Container(ctx, place.Options{Image: i.layer.Tree})
+			closed = errors.Join(closed, err)
+			return p, err
+		},
+	})
+	var r results.Unit
+	switch failed, isUndecided := errors.AsType[*draft.Undecided](err); {
+	case err == nil:
+		r = i.result(d.Proof, nil)
+		r.Draft = d.Text
+	case isUndecided:
+		r = i.result(failed.Verdict, failed.Log)
+	case closed != nil, ctx.Err() != nil:
+		return r, err
+	default:
+		r = i.result(undecided(name, err.Error()), nil)
+	}
+	r.Base = true
+	return r, nil
+}
+
+// result is what a proof has found. log is that of its last launch.
+func (i *installed) result(v verdict.Verdict, log []string) results.Unit {
+	r := results.Unit{Outcome: v.Result, Reason: v.Reason, Setup: i.setup, Tests: passed(v), Verdict: v}
 	if v.Result == verdict.BrokenBaseline {
-		trials, _ := store.Trials(name) // without them the log is missing, which is no error of the proof
-		for _, t := range trials {
-			r.Log = t.Log[max(0, len(t.Log)-keptLines):]
-		}
+		r.Log = log[max(0, len(log)-keptLines):]
 		r.Cause = causeOf(r.Reason, r.Log)
 	}
-	return r, nil
+	return r
 }
 
 const keptLines = 20 // of the log of a service that does not run without hardening

@@ -30,7 +30,7 @@ type Options struct {
 	Out      results.Dir
 	Machine  results.Machine
 	Profiles *profiles.Set
-	Extends  []string      // the bases for a service that no profile names
+	Extends  []string      // the bases for a service that no profile names; nil if it gets a draft
 	Tests    bool          // the package's own tests are checks
 	Jobs     int           // how many packages at the same time
 	Limit    time.Duration // for one package
@@ -176,17 +176,28 @@ func (s *survey) inputs(pkg string, units []string) string {
 	fmt.Fprintf(h, "%t\x00", s.Tests)
 	add := func(p *profiles.Profile) { fmt.Fprintf(h, "%s\x00", p.Digest) }
 	for _, name := range units {
-		named := s.Profiles.Naming(name)
-		for _, p := range named {
-			add(p)
+		tried := s.Profiles.Naming(name)
+		if len(tried) == 0 {
+			tried = s.bases()
 		}
-		for _, base := range s.Extends {
-			if p, ok := s.Profiles.Get(base); ok && len(named) == 0 {
-				add(p)
-			}
+		for _, p := range tried {
+			add(p)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// bases are the profiles from which that of a service is made which no profile names.
+func (s *survey) bases() (list []*profiles.Profile) {
+	if len(s.Extends) == 0 {
+		return s.Profiles.Bases().All()
+	}
+	for _, name := range s.Extends {
+		if p, ok := s.Profiles.Get(name); ok {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // try installs a package and proves its units, within the limit.

@@ -176,6 +176,8 @@ func TestFresh(t *testing.T) {
 	run("web")
 	o.Extends = []string{"base/daemon"} // nginx has a profile, and its second unit has none
 	run("nginx", "web")
+	o.Extends = nil // drafts instead
+	run("nginx", "web")
 	o.Again = true
 	run("nginx", "web")
 	o.Again, o.Suite = false, "sid"

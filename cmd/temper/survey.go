@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"temper/harness/place"
 	"temper/internal/hint"
 	"temper/internal/host"
 	"temper/internal/output"
@@ -35,10 +36,11 @@ func (a *app) survey() *cobra.Command {
 		Use:   "survey [PACKAGE...]",
 		Short: "Prove the services of many packages of Debian in throwaway trees",
 		Long: `survey installs each package into a throwaway copy of a base tree, which it makes once with mmdebstrap, and
-proves each service unit that the package ships, with its profile or, where none names it, with the bases of --extends.
-A package with one service brings tests for autopkgtest, often: those of a running service that can run in a container
-are checks too, if they pass without hardening. There is one result file for each unit, and one for each package: interrupt it, and it goes on where it was. A package
-whose version and profiles are those of its kept result is passed over.
+proves each service unit that the package ships, with its profile or, where none names it, with one that is drafted for
+it, which its result file has. With --extends it is tried with these bases instead. A package with one service brings
+tests for autopkgtest, often: those of a running service that can run in a container are checks too, if they pass
+without hardening. There is one result file for each unit, and one for each package: interrupt it, and it goes on where
+it was. A package whose version and profiles are those of its kept result is passed over.
 
 In a batch system each task has its share: --shard says which, else SLURM_ARRAY_TASK_ID and _COUNT,
 JOB_COMPLETION_INDEX, CI_NODE_INDEX and _TOTAL, or BUILDKITE_PARALLEL_JOB and _COUNT. Which package belongs to which
@@ -58,8 +60,8 @@ machine was at fault: the same again may succeed.`,
 	c.Flags().StringVar(&f.out, "results", "survey-results", "keep the results in `DIR`")
 	c.Flags().StringVar(&f.shard, "shard", "", "survey one share of the packages: `I/N`, I from 1")
 	c.Flags().IntVar(&f.shards, "shards", 0, "there are `N` shares; the batch system says which is this one")
-	c.Flags().StringSliceVar(&f.extends, "extends", []string{"base/network-daemon"},
-		"try a service that no profile names with these `PROFILES`")
+	c.Flags().StringSliceVar(&f.extends, "extends", nil,
+		"try a service that no profile names with these `PROFILES` instead of a draft")
 	c.Flags().BoolVar(&f.tests, "tests", true, "the tests that a package brings for autopkgtest are checks too")
 	c.Flags().IntVar(&f.jobs, "jobs", 2, "survey `N` packages side by side")
 	c.Flags().DurationVar(&f.limit, "limit", 10*time.Minute, "give up on a package after this `TIME`")
@@ -92,6 +94,9 @@ func (a *app) runSurvey(ctx context.Context, f surveyFlags, names []string) erro
 		}
 	}
 	if err := debian.RemoveLeftovers(f.scratch); err != nil {
+		a.warn(err)
+	}
+	if err := place.RemoveLeftovers(ctx); err != nil { // leftovers do not disturb proofs
 		a.warn(err)
 	}
 	base, err := debian.Open(ctx, f.cache, f.suite, a.err)

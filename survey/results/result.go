@@ -54,7 +54,8 @@ type Unit struct {
 	Reason  string          `json:"reason,omitempty"`
 	Cause   string          `json:"cause,omitempty"` // why it does not even run without hardening, in a word
 	Log     []string        `json:"log,omitempty"`   // what it said when it did not run without hardening
-	Base    bool            `json:"base"`            // no profile names it: it was tried with bases
+	Base    bool            `json:"base"`            // no profile names it: it got a draft, or was tried with bases
+	Draft   string          `json:"draft,omitempty"` // its text; the demotions are its steps down from the strictest base
 	Setup   string          `json:"setup,omitempty"` // the setup that gave it a configuration
 	Tests   []string        `json:"tests,omitempty"` // tests of the package that were checks
 	Verdict verdict.Verdict `json:"verdict"`
