@@ -10,7 +10,7 @@
 # make test-slurm  surveys packages as an array of Slurm of which a node is killed; needs root and Slurm
 # make survival   surveys services of Debian 13 that have no profile, for hours, and writes docs/survival.*; needs root
 # make demo       the main job, on a real Debian 13 in a container; needs root
-# make drafts         drafts the services of the library without their profiles, and writes docs/drafts.md; needs root
+# make drafts     drafts services of the library and others, and writes docs/drafts.md, for hours; needs root
 # make prove-library  proves every profile that we ship, on Debian 12, 13 and sid, and writes down what it found; needs root
 # make module    gives go.mod and all imports the path that MODULE below says
 # make picture    draws docs/prove.svg from a real run; needs root

@@ -4,19 +4,25 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"temper/survey/results"
 )
 
 // head explains the table.
 const head = `# How good a draft is
 
-Written by testdata/drafts (make drafts). It drafts a profile for services of the library, which have one already, on
-Debian 13, and does not show it that profile. Then it runs the checks of the library under the draft: what these do, and
-what the draft was not told of. A check counts as failed where it fails, or where the draft had to be weakened for it.
+Written by testdata/drafts (make drafts), on Debian 13.
+
+## Services that have a profile
+
+It drafts a profile for services of the library and does not show it the one that they have. Then it runs the checks of
+the library under the draft: what these do, and what the draft was not told of. A check counts as failed where it fails,
+or where the draft had to be weakened for it.
 
 `
 
 // document is docs/drafts.md.
-func document(all []result) []byte {
+func document(all []result, others []results.Unit) []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
 	drafted, checks, passed, whole := 0, 0, 0, 0
@@ -44,7 +50,46 @@ func document(all []result) []byte {
 			score(r.Library), len(r.Checks)-len(r.Broken), len(r.Checks), d.Launches, d.Seconds)
 	}
 	b.WriteString(notes(all))
+	writeOthers(&b, others)
 	return b.Bytes()
+}
+
+const othersHead = `
+## Services that have none
+
+Services of packages in testdata/drafts/packages, as they are installed: nobody wrote a check for them, so that most are
+started at best. A draft has checks from what the service answers.
+
+`
+
+// writeOthers writes the table of the services that have no profile.
+func writeOthers(b *bytes.Buffer, others []results.Unit) {
+	drafted, before, after := 0, 0.0, 0.0
+	for _, u := range others {
+		if u.Draft != "" {
+			drafted, before, after = drafted+1, before+u.Verdict.Exposure.Before, after+u.Verdict.Exposure.After
+		}
+	}
+	n := float64(max(1, drafted))
+	b.WriteString(othersHead)
+	fmt.Fprintf(b, "%d services were tried, and %d drafted: mean exposure %.1f -> %.1f.\n\n", len(others), drafted,
+		before/n, after/n)
+	b.WriteString("| package | service | exposure | drafted | verdict | launches | seconds |\n|---|---|---|---|---|---|---|\n")
+	var why strings.Builder
+	for _, u := range others {
+		if u.Draft == "" {
+			fmt.Fprintf(b, "| %s | %s | | | %s | | |\n", u.Package, u.Unit, u.Outcome)
+			text, _, _ := strings.Cut(u.Reason, "\n")
+			fmt.Fprintf(&why, "- %s: %s\n", u.Unit, text)
+			continue
+		}
+		v := u.Verdict
+		fmt.Fprintf(b, "| %s | %s | %.1f | %.1f | %s | %d | %.0f |\n", u.Package, u.Unit, v.Exposure.Before,
+			v.Exposure.After, u.Outcome, v.Trials, v.Seconds)
+	}
+	if why.Len() > 0 {
+		b.WriteString("\nWhy there is none for the others:\n\n" + why.String())
+	}
 }
 
 func score(exposure float64) string {
@@ -69,5 +114,5 @@ func notes(all []result) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	return "\n## What is missing\n\n" + b.String()
+	return "\nWhat is missing:\n\n" + b.String()
 }

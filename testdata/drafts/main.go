@@ -1,9 +1,10 @@
 // Drafts drafts a profile for each service of the library without showing it the profile that the library has, and runs
-// the checks of the library on the result. It says how good a draft is: see docs/drafts.md, which it writes.
+// the checks of the library on the result. Then it drafts profiles for the services of the packages in
+// testdata/drafts/packages, as temper survey does. It says how good a draft is: see docs/drafts.md, which it writes.
 //
-// Usage: drafts [-list LIST] [NAME...], from the root of the source tree, as root. A NAME is a profile of the library.
-// Each result is a file in dist/drafts: a run that is interrupted goes on where it was, and a NAME is tried again only
-// after its file is removed. The trees are those of testdata/library on Debian 13.
+// Usage: drafts [-list LIST] [NAME...], from the root of the source tree, as root. A NAME is a profile of the library or
+// one of the packages. Each result is a file in dist/drafts: a run that is interrupted goes on where it was, and a NAME
+// is tried again only after its file is removed. The trees are those of testdata/library on Debian 13.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -31,10 +33,10 @@ import (
 )
 
 const (
-	suite   = "trixie"
-	groups  = "testdata/library"
-	results = "dist/drafts"
-	table   = "docs/drafts.md"
+	suite      = "trixie"
+	groups     = "testdata/library"
+	resultsDir = "dist/drafts"
+	table      = "docs/drafts.md"
 )
 
 // A result is what became of one service.
@@ -51,7 +53,7 @@ type result struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	list := flag.String("list", "*", "use the tree of testdata/library/`LIST`.list alone")
+	list := flag.String("list", "*", "use the tree of testdata/library/`LIST`.list alone, or packages")
 	flag.Parse()
 	if err := run(ctx, *list, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "drafts: %v\n", err)
@@ -64,12 +66,26 @@ func run(ctx context.Context, list string, names []string) error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	lists, err := filepath.Glob(filepath.Join(groups, list+".list"))
-	if err != nil || len(lists) == 0 {
-		return errors.Join(err, fmt.Errorf("no %s.list in %s: run this in the root of the source tree", list, groups))
-	}
-	if err := os.MkdirAll(results, 0o755); err != nil {
+	if err := os.MkdirAll(resultsDir, 0o755); err != nil {
 		return err
+	}
+	tried := tryAll(ctx, list, library, names)
+	all, err := readResults()
+	if err != nil {
+		return errors.Join(tried, err)
+	}
+	_, units, err := packagesResults.All()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(tried, err)
+	}
+	return errors.Join(tried, renameio.WriteFile(table, document(all, units), 0o644))
+}
+
+// tryAll tries what has no result yet.
+func tryAll(ctx context.Context, list string, library *profiles.Set, names []string) error {
+	lists, err := filepath.Glob(filepath.Join(groups, list+".list"))
+	if err != nil || len(lists) == 0 && list != "packages" {
+		return errors.Join(err, fmt.Errorf("no %s.list in %s: run this in the root of the source tree", list, groups))
 	}
 	for _, file := range lists {
 		tree, err := makeTree(strings.TrimSuffix(filepath.Base(file), ".list") + "-" + suite)
@@ -80,11 +96,15 @@ func run(ctx context.Context, list string, names []string) error {
 			return err
 		}
 	}
-	all, err := readResults()
-	if err != nil {
-		return err
+	if list == "*" || list == "packages" {
+		return tryPackages(ctx, library, names)
 	}
-	return renameio.WriteFile(table, document(all), 0o644)
+	return nil
+}
+
+// isWanted reports whether a name is one of those given, or none is.
+func isWanted(name string, names []string) bool {
+	return len(names) == 0 || slices.Contains(names, name)
 }
 
 func makeTree(name string) (string, error) {
@@ -107,7 +127,7 @@ func tryTree(ctx context.Context, tree string, library *profiles.Set, names []st
 		}
 		p, _ := library.For(u)
 		_, err = os.Stat(fileOf(name))
-		if err == nil || len(names) > 0 && !slices.Contains(names, p.Name) {
+		if err == nil || !isWanted(p.Name, names) {
 			continue
 		}
 		r, err := try(ctx, root, name, library, p)
@@ -129,7 +149,7 @@ func tryTree(ctx context.Context, tree string, library *profiles.Set, names []st
 	return nil
 }
 
-func fileOf(unit string) string { return filepath.Join(results, unit+".json") }
+func fileOf(unit string) string { return filepath.Join(resultsDir, unit+".json") }
 
 // try drafts a profile for a service, and runs the checks of the library with it.
 func try(
@@ -211,7 +231,7 @@ func (s steps) Warn(err error)         { s.say(err.Error()) }
 
 // readResults reads all results, sorted by unit.
 func readResults() ([]result, error) {
-	files, err := filepath.Glob(filepath.Join(results, "*.json"))
+	files, err := filepath.Glob(filepath.Join(resultsDir, "*.json"))
 	if err != nil {
 		return nil, err
 	}
