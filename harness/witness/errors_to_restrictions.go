@@ -325,11 +325,15 @@ func procFiles(d Denial) []string {
 }
 
 func device(d Denial) []string {
-	if strings.HasPrefix(d.Path, "/dev/") {
+	isBelow := func(dir string) bool { return strings.HasPrefix(d.Path, dir) }
+	if isBelow("/dev/") && !slices.ContainsFunc(noDevices, isBelow) {
 		return []string{d.Path}
 	}
 	return nil
 }
+
+// noDevices are file systems of their own below /dev that hold no devices: systemd leaves them to every service.
+var noDevices = []string{"/dev/hugepages/", "/dev/mqueue/", "/dev/shm/"}
 
 // addresses are the peers of a call on a socket, without paths. A refused connection can be due to the sandbox only for
 // an abstract socket, which may be in another network namespace.

@@ -83,8 +83,8 @@ func useOf(c call) used {
 	return used{When: useNever}
 }
 
-// useEnterProgram is for the raw tracepoint sys_enter: it notes which call the task is in, and sends the calls whose
-// arguments are gone later. R8 struct pt_regs.
+// useEnterProgram is for the raw tracepoint sys_enter: it notes which call the task is in and as which user, and sends
+// the calls whose arguments are gone later. R8 struct pt_regs.
 func useEnterProgram(l layout, m tables) *ebpf.ProgramSpec {
 	code := asm.Instructions{asm.LoadMem(asm.R8, asm.R1, 0, asm.DWord)}
 	code = append(code, ofWatched(m)...)
@@ -93,6 +93,8 @@ func useEnterProgram(l layout, m tables) *ebpf.ProgramSpec {
 		asm.Mov.Imm(asm.R1, 0),
 		asm.StoreMem(asm.RFP, varBit, asm.R1, asm.DWord),
 		asm.StoreMem(asm.RFP, varBit, asm.R9, asm.Word),
+		asm.FnGetCurrentUidGid.Call(),
+		asm.StoreMem(asm.RFP, varBit+4, asm.R0, asm.Word),
 	)
 	code = append(code, task(m)...)
 	code = append(code,
@@ -156,8 +158,9 @@ func useExitProgram(l layout, m tables) *ebpf.ProgramSpec {
 	return program("temper_use_exit", append(code, sendUse(l, m)...))
 }
 
-// useCapabilityProgram is for the raw tracepoint cap_capable: it counts the capabilities that calls are granted. R7
-// capability, R8 result.
+// useCapabilityProgram is for the raw tracepoint cap_capable: it counts the capabilities that calls are granted. An
+// overlay goes to the files below it as whoever has mounted it: where that is another user than the one who called, as
+// for the services of a container that has users of its own, it is no use by the service. R7 capability, R8 result.
 func useCapabilityProgram(m tables) *ebpf.ProgramSpec {
 	code := asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R1, 24, asm.DWord),
@@ -172,11 +175,16 @@ func useCapabilityProgram(m tables) *ebpf.ProgramSpec {
 	code = append(code,
 		asm.FnMapLookupElem.Call(),
 		asm.JEq.Imm(asm.R0, 0, "out"), // the kernel asks on its own account, as when it handles a page fault
-		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
-		asm.Or.Reg(asm.R1, asm.R7),
-		asm.StoreMem(asm.RFP, varKey+usedNumber, asm.R1, asm.Word),
+		asm.LoadMem(asm.R8, asm.R0, 0, asm.DWord),
+		asm.Or.Reg(asm.R7, asm.R8),
+		asm.StoreMem(asm.RFP, varKey+usedNumber, asm.R7, asm.Word),
 		asm.LoadImm(asm.R1, capabilityArch, asm.DWord),
 		asm.StoreMem(asm.RFP, varKey+usedArch, asm.R1, asm.Word),
+		asm.FnGetCurrentUidGid.Call(),
+		asm.LSh.Imm(asm.R0, 32), // the user is in the lower half
+		asm.RSh.Imm(asm.R8, 32),
+		asm.LSh.Imm(asm.R8, 32),
+		asm.JNE.Reg(asm.R0, asm.R8, "out"),
 	)
 	return program("temper_use_capable", append(code, countUse(m)...))
 }

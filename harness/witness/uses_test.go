@@ -7,12 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"temper/harness/witness"
 	"temper/internal/refusal"
+	"temper/internal/testroot"
 )
 
 // uses records what one command does in a cgroup.
@@ -39,6 +41,33 @@ func uses(t *testing.T, keep witness.Keep, cmd *exec.Cmd) []string {
 	return text
 }
 
+// TestUsesOfOverlay: an overlay asks for CAP_FOWNER, as whoever has mounted it, each time that a file is opened.
+func TestUsesOfOverlay(t *testing.T) {
+	testroot.NeedFor(t, "mount and load eBPF programs")
+	dir := t.TempDir()
+	at := filepath.Join(dir, "at")
+	for _, name := range []string{at, dir + "/a", dir + "/b"} {
+		if err := os.Mkdir(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(
+		os.WriteFile(dir+"/a/read", nil, 0o644), os.Chown(dir+"/a/read", 2, 2), os.Chmod(filepath.Dir(dir), 0o755),
+		unix.Mount("temper-test", at, "overlay", 0, "lowerdir="+dir+"/a:"+dir+"/b"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(at, 0)
+	c := shell("read x <" + at + "/read || :")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1, Gid: 1}}
+	got := uses(t, func(r witness.Restriction, _ bool) bool {
+		return r.Subject == "CAP_FOWNER" || r.Subject == at+"/read"
+	}, c)
+	if want := []string{"path-hidden " + at + "/read"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestUses does one thing of each kind, and wants that it is recorded as the restriction that would have refused it,
 // and nothing of the service beside it.
 func TestUses(t *testing.T) {
@@ -47,6 +76,7 @@ func TestUses(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	const shared = "/dev/shm/temper-test-uses" // which is no device
 	if err := os.WriteFile(dir+"/read", nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +88,7 @@ func TestUses(t *testing.T) {
 		{"a file that it writes", []string{"path-readonly " + dir + "/written"}, shell(": >" + dir + "/written")},
 		{"a file that it reads", []string{"path-hidden " + dir + "/read"}, shell("read x <" + dir + "/read || :")},
 		{"a program", []string{"path-noexec /bin/sh", "path-noexec " + program}, shell(program)},
-		{"a device", []string{"device /dev/zero"}, shell("exec 3</dev/zero")},
+		{"a device", []string{"device /dev/zero"}, shell("exec 3</dev/zero; : >" + shared + "; rm " + shared)},
 		{"a file of proc", []string{"proc-hidden /proc/loadavg"}, shell("read x </proc/loadavg")},
 		{"a namespace", []string{"namespace uts", "capability CAP_SYS_ADMIN"}, provoke("use-namespace")},
 		{"sockets", []string{
