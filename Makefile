@@ -37,8 +37,9 @@ all: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
-# What can be said of the source without root and network comes first: it takes a minute, and the tests twenty.
-test: source build roots package-roots
+# The source is checked while the trees are made, which wait for the network; the tests take twenty minutes.
+test:
+	$(MAKE) -j3 source build roots package-roots
 	testdata/run-tests
 
 test-machine: tools
