@@ -159,11 +159,15 @@ func (c fileComparison) attributes() []Difference {
 }
 
 // modeMatters reports whether the mode differs in a way that somebody can notice. Permissions for others do not count
-// if nobody could make use of them, or if they could read only a number: the ids of processes are in /proc for all.
+// if nobody could make use of them, or if they could read only a number: the ids of processes are in /proc for all. Of
+// a socket only those to write count (unix(7)).
 func (c fileComparison) modeMatters() bool {
-	const others = 0o077
+	const others, write = 0o077, 0o222
 	had := c.had[0]
 	lost, gained := had.Mode&^c.now.Mode, c.now.Mode&^had.Mode
+	if had.Kind == "socket" {
+		lost, gained = lost&write, gained&write
+	}
 	used := had.Used
 	if slices.Contains(onlyNumber, had.Content) {
 		used &^= 0o044

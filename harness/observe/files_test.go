@@ -32,6 +32,7 @@ func TestCompareFiles(t *testing.T) {
 	owner := func(o string) func(*File) { return func(f *File) { f.Owner = o } }
 	kept := func(f *File) { f.Kept, f.Existed = true, true }
 	shared := func(f *File) { f.Shared = true }
+	socket := func(f *File) { f.Kind = "socket" }
 	gone := File{Existed: true}
 	one := func(f File) Files { return Files{"/x": f} }
 	for name, tc := range map[string]struct {
@@ -68,6 +69,14 @@ func TestCompareFiles(t *testing.T) {
 		"changed at the first start only": {[]Files{one(made()), one(made(kept))}, one(made(kept)), nil},
 		"closed to others": {
 			[]Files{one(made())}, one(made(mode(0o600))), []string{"makes /x with mode 0600, without hardening 0644"},
+		},
+		"a socket closed to who could not connect to it": {
+			[]Files{one(made(socket, mode(0o755), used(0o055)))}, one(made(socket, mode(0o750))), nil,
+		},
+		"a socket closed to others": {
+			[]Files{one(made(socket, mode(0o777), used(0o077)))},
+			one(made(socket, mode(0o755))),
+			[]string{"makes /x with mode 0755, without hardening 0777"},
 		},
 		"closed to others, who could not reach it": {[]Files{one(made(used(0)))}, one(made(mode(0o600))), nil},
 		"a process id closed to others": {
