@@ -156,6 +156,31 @@ func TestCausesRefused(t *testing.T) {
 			[]string{"InaccessiblePaths: /etc/own"},
 		},
 		{
+			"a file in an empty file system", denial("openat", "ENOENT", "/srv/web/page"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/srv:ro", "/opt:ro"), set("InaccessiblePaths", "/opt")},
+			[]string{"BindReadOnlyPaths: /srv/web"},
+		},
+		{
+			"a file to be written in an empty file system", denial("mkdir", "ENOENT", "/srv/web/new"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/srv:ro"), set("BindPaths", "/srv/other")},
+			[]string{"BindPaths: /srv/web"},
+		},
+		{
+			"a file to be written in a read-only empty file system", denial("unlink", "EROFS", "/srv/web/old"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/:ro"), set("BindReadOnlyPaths", "/srv/web")},
+			[]string{"BindPaths: /srv/web"},
+		},
+		{
+			"a file in another root", denial("openat", "ENOENT", "/srv/web/page"),
+			[]profiles.Setting{set("RootDirectory", "/srv/root")},
+			[]string{"BindReadOnlyPaths: /srv/web"},
+		},
+		{
+			"a new file where only the empty file system is", denial("mkdir", "EROFS", "/srv/new"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/srv:ro", "/opt:ro")},
+			[]string{"TemporaryFileSystem: /srv"},
+		},
+		{
 			"a program", denial("execve", "EACCES", "/srv/web/run"),
 			[]profiles.Setting{set("NoExecPaths", "/srv")},
 			[]string{"ExecPaths: /srv/web/run"},
