@@ -20,6 +20,9 @@ import (
 // strictest is the base that forbids as much as any other does, or more, by every directive.
 const strictest = "base/strict"
 
+// viewing is the base with which a service sees only what it needs.
+const viewing = "base/view"
+
 // A sketch is a profile while it is made.
 type sketch struct {
 	set     *profiles.Set
