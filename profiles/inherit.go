@@ -126,7 +126,7 @@ func merge(order []*own) *Profile {
 		for _, s := range o.Service {
 			isSame := func(x Setting) bool { return x.Name == s.Name }
 			if i := slices.IndexFunc(p.Service, isSame); i >= 0 && gathers(s) {
-				s.Values = union(slices.Clone(p.Service[i].Values), s.Values)
+				s.Own, s.Values = s.Values, union(slices.Clone(p.Service[i].Values), s.Values)
 			}
 			p.Service = put(p.Service, s, isSame)
 		}
