@@ -81,6 +81,14 @@ func (k coverPathList) beside(want []string, mountsRoot bool, _ []string) []stri
 // file-hierarchy(7). /usr is what programs run from, /tmp is for PrivateTmp=, and the kernel makes the others.
 var topDirectories = []string{"/boot", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/var"}
 
+// IsCovered reports whether a path lies where an empty file system would hide it from a service that is to see only
+// what it needs.
+func IsCovered(p string) bool {
+	return slices.ContainsFunc(topDirectories, func(dir string) bool {
+		return p != dir && host.Below(dir, realPath(p))
+	})
+}
+
 func coversAll(word string) bool { return word == "/" || strings.HasPrefix(word, "/:") }
 
 // split replaces an empty file system over / by one over each of the top directories.
