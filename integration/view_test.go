@@ -18,7 +18,7 @@ import (
 // Beside it are the configuration, data and keys of others, which anyone may read.
 const viewed = `[Service]
 Type=oneshot
-ExecStart=/usr/bin/find / ( -path /proc -o -path /sys -o -path /dev ) -prune -o -type l -printf "link %%p\n" ` +
+ExecStart=/usr/bin/find / ( -path /proc -o -path /sys -o -path /dev ) -prune -o ( -type l -o -type s ) -printf "other %%p\n" ` +
 	`-o -links +0 -type f ( -readable -printf "read %%p\n" , -writable -printf "write %%p\n" , ` +
 	`-executable -printf "execute %%p\n" )
 StandardOutput=truncate:/var/log/viewed
@@ -61,9 +61,14 @@ BindPaths           = ["/var/lib/own"]
 			})
 			before := seenFiles(t, p, "")
 			after := seenFiles(t, p, plan.Text())
+			for what := range after { // find takes what is mounted over a file for one, also a socket
+				after[what] = slices.DeleteFunc(after[what], func(f string) bool {
+					return slices.Contains(before["other"], f)
+				})
+			}
 			for what, list := range after {
-				for _, file := range list { // a link that is shown becomes the file to which it leads
-					if !slices.Contains(before[what], file) && !slices.Contains(before["link"], file) {
+				for _, file := range list {
+					if !slices.Contains(before[what], file) {
 						t.Errorf("it can %s %s, and could not before", what, file)
 					}
 				}
@@ -119,7 +124,7 @@ func seenFiles(t *testing.T, p *place.Place, dropin string) map[string][]string 
 	seen := map[string][]string{}
 	for line := range strings.Lines(out) {
 		what, file, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if slices.Contains([]string{"link", "read", "write", "execute"}, what) {
+		if slices.Contains([]string{"other", "read", "write", "execute"}, what) {
 			seen[what] = append(seen[what], file)
 		}
 	}
