@@ -20,24 +20,25 @@ type resource struct {
 	none unix.Errno   // the error of take where there is none left
 	held func(pid, enough int) int
 	many int // what a container without bad intentions does not hold
+	rare int // how many times less often than the others it is asked for, for what asking costs
 }
 
 var resources = []resource{
 	{ // inotify(7), fs.inotify.max_user_instances
 		name: "inotify instances", take: inotify, none: unix.EMFILE,
-		held: openFiles("anon_inode:inotify"), many: 64,
+		held: openFiles("anon_inode:inotify"), many: 64, rare: 1,
 	},
 	{ // io_setup(2), fs.aio-max-nr; a context can take very many
 		name: "asynchronous I/O", take: asynchronousIO, none: unix.EAGAIN,
-		held: mappings("/[aio]"), many: 1,
+		held: mappings("/[aio]"), many: 1, rare: 1,
 	},
 	{ // namespaces(7), /proc/sys/user
 		name: "namespaces", take: namespaces, none: unix.ENOSPC,
-		held: openFiles("uts:[", "ipc:[", "mnt:[", "cgroup:[", "pid:["), many: 256,
+		held: openFiles("uts:[", "ipc:[", "mnt:[", "cgroup:[", "pid:["), many: 256, rare: 1,
 	},
-	{ // the same, user.max_user_namespaces
+	{ // the same, user.max_user_namespaces; a program has to be started in it
 		name: "user namespaces", take: userNamespace, none: unix.ENOSPC,
-		held: openFiles("user:["), many: 256,
+		held: openFiles("user:["), many: 256, rare: 20,
 	},
 }
 
@@ -47,45 +48,50 @@ const (
 )
 
 // Watch calls exhausted, once, with the name of a resource of which nothing is left: as soon as it is seen that the
-// processes hold much of it, since several containers may run, and after three seconds in any case, since who passes
-// descriptors through a socket can hide them. What is used up already, or cannot be asked for, is not watched. The
-// caller must call stop, which does not wait for exhausted.
+// processes hold much of it, since several containers may run, and after three seconds (a minute for user namespaces)
+// in any case, since who passes descriptors through a socket can hide them. What this process never had, it does not
+// miss. The caller must call stop, which does not wait for exhausted.
 func Watch(processes func() []int, exhausted func(name string)) (stop func()) {
 	stopped := make(chan struct{})
-	watched := available()
-	times := make([]int, len(watched))
 	go func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		for {
+		w := watch{had: make([]bool, len(resources)), missed: make([]int, len(resources))}
+		for n := 0; ; n++ {
 			select {
 			case <-stopped:
 				return
 			case <-tick.C:
 			}
-			for i, r := range watched {
-				if !errors.Is(r.take(), r.none) {
-					times[i] = 0
-					continue
-				}
-				if times[i]++; times[i] >= patience || r.heldBy(processes()) {
-					exhausted(r.name)
-					return
-				}
+			if name := w.missing(n, processes); name != "" {
+				exhausted(name)
+				return
 			}
 		}
 	}()
 	return sync.OnceFunc(func() { close(stopped) })
 }
 
-// available are the resources of which this process can take one.
-func available() (list []resource) {
-	for _, r := range resources {
-		if r.take() == nil {
-			list = append(list, r)
+// watch is what was seen of the resources, by their order.
+type watch struct {
+	had    []bool // there was one left
+	missed []int  // how often one after the other there was none
+}
+
+// missing returns the resource for which the container of the processes has to end; "" if there is none.
+func (w watch) missing(n int, processes func() []int) string {
+	for i, r := range resources {
+		switch {
+		case n%r.rare != 0:
+		case !errors.Is(r.take(), r.none):
+			w.had[i], w.missed[i] = true, 0
+		case w.had[i]:
+			if w.missed[i]++; w.missed[i] >= patience || r.heldBy(processes()) {
+				return r.name
+			}
 		}
 	}
-	return list
+	return ""
 }
 
 // heldBy reports whether processes are seen to hold much of the resource.
