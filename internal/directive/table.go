@@ -124,8 +124,7 @@ var table = []*Directive{
 	},
 	{
 		Name: "RootDirectory", kind: rootPath{}, Man: manExec, Mounts: apiMounts,
-		Refuses:  []refusal.Kind{refusal.PathHidden, refusal.PathAbsent, refusal.PathReadOnly},
-		Bypasses: []Bypass{mountAgain},
+		Refuses: []refusal.Kind{refusal.PathHidden, refusal.PathAbsent, refusal.PathReadOnly},
 		Forbids: "see anything but what is below this directory, and what BindPaths= and BindReadOnlyPaths= show " +
 			"there",
 		Breaks: "services whose programs, libraries or data are not there",
