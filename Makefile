@@ -108,7 +108,7 @@ bench: build roots
 
 # What the packages are built and tried in.
 package-roots: tools
-	test "$$(id -u)" != 0 || $(MAKE_ROOT) builder packages-trixie >/dev/null
+	test "$$(id -u)" != 0 || $(MAKE_ROOT) builder packages-bookworm packages-trixie packages-sid >/dev/null
 
 # The terminal in the README, as it is when the command is really run.
 picture: build tools
@@ -161,7 +161,7 @@ quick-deb: dist
 # The packages as they are released: the same bytes twice, the same files in all three, and what others build with them. What
 # make test tries of the Debian packages is tried here with more: the guard, other reasons to prove again, RPM, autopkgtest.
 test-packages: deb rpm arch package-roots
-	$(MAKE_ROOT) bed packages-bookworm packages-sid >/dev/null
+	$(MAKE_ROOT) bed >/dev/null
 	for kind in deb rpm arch; do packaging/build $$kind $(VERSION) varied && packaging/compare $$kind || exit 1; done
 	packaging/same-files
 	TEMPER_DEBS=$(CURDIR)/dist/deb $(GO) test -count=1 -timeout 60m -v -tags packages ./packaging/
