@@ -33,8 +33,8 @@ type Group struct {
 // FD is open for the directory of the cgroup.
 func (g *Group) FD() int { return g.fd }
 
-// Hierarchies returns the mount points of every cgroup tree, and that of cgroup2 among them. A machine of the hybrid
-// kind has version 1 trees too, in one of which systemd-nspawn makes the same directory again.
+// Hierarchies returns the mount points of every cgroup tree, and that of cgroup2, the first of them. A machine of the
+// hybrid kind has version 1 trees too, in one of which systemd-nspawn makes the same directory again.
 func Hierarchies() (unified string, all []string, err error) {
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2", "cgroup"))
 	if err != nil {
@@ -47,6 +47,7 @@ func Hierarchies() (unified string, all []string, err error) {
 		}
 		if m.FSType == "cgroup2" && unified == "" {
 			unified = m.Mountpoint
+			continue
 		}
 		all = append(all, m.Mountpoint)
 	}
@@ -54,7 +55,7 @@ func Hierarchies() (unified string, all []string, err error) {
 		return "", nil, hint.With(errors.New("no cgroup2 file system is mounted"),
 			"mount -t cgroup2 none /sys/fs/cgroup/unified")
 	}
-	return unified, all, nil
+	return unified, append([]string{unified}, all...), nil
 }
 
 // New makes the cgroup with limits: a scope of the machine's systemd, or a directory where another program is PID 1.

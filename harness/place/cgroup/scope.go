@@ -82,8 +82,9 @@ func startScope(ctx context.Context, manager *systemd.Client, scope string, pid 
 	return systemd.Get[string](p, "ControlGroup"), err
 }
 
-// stopScope has systemd end the scope whose cgroup is dir, and waits until it has removed that: of a cgroup that
-// somebody else removes systemd may not see the end, and would keep its scope for good.
+// stopScope has systemd end the scope whose cgroup2 is dir, and waits until it has removed that: of a cgroup that
+// somebody else removes systemd may not see the end, and would keep its scope for good. Where there is no such scope any
+// more, dir is nothing that systemd will remove, such as that of a version 1 tree.
 func stopScope(ctx context.Context, dir string) error {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil
@@ -93,10 +94,13 @@ func stopScope(ctx context.Context, dir string) error {
 		return fmt.Errorf("connect to the machine's systemd: %w", err)
 	}
 	defer manager.Close()
+	killGroup(dir) // systemd asks them to end first, and waits for those that do not
 	within, cancel := context.WithTimeout(ctx, scopeWithin)
 	defer cancel()
 	switch _, err := manager.StopUnit(within, filepath.Base(dir)); {
-	case err == nil, errors.Is(err, systemd.ErrNotLoaded), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, systemd.ErrNotLoaded):
+		return nil
+	case err == nil, errors.Is(err, context.DeadlineExceeded):
 	default:
 		return err
 	}
