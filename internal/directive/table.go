@@ -123,7 +123,7 @@ var table = []*Directive{
 		Breaks: "services that read or write there",
 	},
 	{
-		Name: "RootDirectory", kind: rootPath{}, Man: manExec, Mounts: apiMounts,
+		Name: "RootDirectory", kind: rootPath{}, Man: manExec, Mounts: apiMounts, Late: true,
 		Refuses: []refusal.Kind{refusal.PathHidden, refusal.PathAbsent, refusal.PathReadOnly},
 		Forbids: "see anything but what is below this directory, and what BindPaths= and BindReadOnlyPaths= show " +
 			"there",
