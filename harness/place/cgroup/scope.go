@@ -83,8 +83,8 @@ func startScope(ctx context.Context, manager *systemd.Client, scope string, pid 
 }
 
 // stopScope has systemd end the scope whose cgroup2 is dir, and waits until it has removed that: of a cgroup that
-// somebody else removes systemd may not see the end, and would keep its scope for good. Where there is no such scope any
-// more, dir is nothing that systemd will remove, such as that of a version 1 tree.
+// somebody else removes systemd may not see the end, and would keep its scope for good. Where there is no such scope
+// any more, dir is nothing that systemd will remove, such as that of a version 1 tree.
 func stopScope(ctx context.Context, dir string) error {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil
