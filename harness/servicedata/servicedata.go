@@ -104,17 +104,17 @@ var volatile = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
 // opened lists the paths that a unit and its profile open for writing, as they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
-	opens := []string{blame.LiftingDirective(refusal.PathReadOnly).Name, "BindPaths"}
-	list := listed(u, opens[0])
+	d := blame.LiftingDirective(refusal.PathReadOnly)
+	list := listed(u, d.Name)
 	for _, s := range p.Service {
-		if slices.Contains(opens, s.Name) {
+		if s.Name == d.Name {
 			for _, value := range s.Values {
 				more, _ := unit.Words(value)
 				list = append(list, more...)
 			}
 		}
 	}
-	for _, bind := range listed(u, opens[1]) {
+	for _, bind := range listed(u, "BindPaths") {
 		source, _, _ := strings.Cut(bind, ":")
 		list = append(list, source)
 	}
