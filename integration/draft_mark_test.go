@@ -13,16 +13,16 @@ import (
 // A draftStep is a step with drafts, as commands of a shell in a machine.
 type draftStep struct{ name, do string }
 
+// notApplied fails unless needs.service runs as its vendor wrote it, and is told as a draft.
+const notApplied = `! ls /run/systemd/generator/*.service.d/50-temper.conf
+	grep 'NoNewPrivs:.0' /proc/$(systemctl show -P MainPID needs)/status
+	temper status | tee /dev/stderr | grep '^1 draft'`
+
 // Of the services of the machine needs.service has a draft, and other.service gets one. The settings apply everything
 // that was proven or tried, so that nothing but the mark keeps a draft from it. draftSteps are before the second boot,
 // and draftedSteps after it.
 var draftSteps = []draftStep{
-	{
-		"nothing of a draft applies at a boot",
-		`! ls /run/systemd/generator/*.service.d/50-temper.conf
-		grep 'NoNewPrivs:.0' /proc/$(systemctl show -P MainPID needs)/status
-		temper status | tee /dev/stderr | grep '^1 draft'`,
-	},
+	{"nothing of a draft applies at a boot", notApplied},
 	{
 		"it is proven and shown, and status tells it from a profile",
 		`systemctl stop needs
@@ -34,12 +34,7 @@ var draftSteps = []draftStep{
 }
 
 var draftedSteps = []draftStep{
-	{
-		"nor does it at the boot after its proof",
-		`! ls /run/systemd/generator/*.service.d/50-temper.conf
-		grep 'NoNewPrivs:.0' /proc/$(systemctl show -P MainPID needs)/status
-		temper status | tee /dev/stderr | grep '^1 draft'`,
-	},
+	{"nor does it at the boot after its proof", notApplied},
 	{
 		"without the mark and proven, it is a profile like any other",
 		`sed -i '/^draft/d' /etc/temper/profiles.d/needs.toml
