@@ -40,7 +40,7 @@ var layers = [][]string{
 	{"internal/output", "renew"},
 	{"internal/analysis"},
 	{"harness/place/namespace", "harness/place/owner", "harness/place/kernelstate", "harness/place/users"},
-	{"harness/place/overlay", "harness/place/cgroup", "harness/place/network"},
+	{"harness/place/overlay", "harness/place/cgroup", "harness/place/network", "harness/place/shared"},
 	{"harness/place/hostcopy", "harness/place/nspawn"},
 	{"harness/place", "harness/witness", "harness/attach", "harness/proc"},
 	{"harness/proc/proctest"},

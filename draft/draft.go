@@ -31,6 +31,7 @@ type Options struct {
 	Observed needs.Record // what is known of the unit from observation
 	Open     func(ctx context.Context) (*place.Place, error)
 	Progress func(text string)
+	View     bool             // the service is to see only what it needs
 	Checks   []profiles.Check // further ones for the proof, which the draft does not have, as the tests of a package
 }
 
@@ -138,7 +139,7 @@ func launchOnce(
 	if p, _ := o.Profiles.For(u); p != nil && !p.Draft && len(p.Units) > 0 {
 		return nil, b, fmt.Errorf("%s: %w: %s", u.ID, ErrHasProfile, p.Path)
 	}
-	if s, err = newSketch(o.Profiles, u); err != nil {
+	if s, err = newSketch(o.Profiles, u, o.View); err != nil {
 		return nil, b, err
 	}
 	s.reload, s.version = reload(u), where.SystemdVersion()
@@ -149,6 +150,7 @@ func launchOnce(
 	}
 	b, err = harness.LaunchBaseline(ctx, harness.Options{
 		Place: where, Profiles: o.Profiles, Profile: p, Unit: u.ID, Progress: o.Progress, Used: o.Observed.Accepted(),
+		Files: o.View,
 	})
 	return s, b, err
 }

@@ -20,6 +20,9 @@ import (
 // strictest is the base that forbids as much as any other does, or more, by every directive.
 const strictest = "base/strict"
 
+// viewing is the base with which a service sees only what it needs.
+const viewing = "base/view"
+
 // A sketch is a profile while it is made.
 type sketch struct {
 	set     *profiles.Set
@@ -45,14 +48,18 @@ type setting struct {
 	reasons   []string // why it is weaker than in the strictest base
 }
 
-// newSketch begins with the strictest base.
-func newSketch(set *profiles.Set, u *unit.Unit) (*sketch, error) {
-	base, err := profiles.ParseText("draft", fmt.Sprintf("extends = [%q]", strictest), set)
+// newSketch begins with the strictest base and, if the service is to see only what it needs, the base for that.
+func newSketch(set *profiles.Set, u *unit.Unit, view bool) (*sketch, error) {
+	begin, always := []string{strictest}, []string(nil)
+	if view {
+		begin, always = append(begin, viewing), []string{viewing}
+	}
+	base, err := profiles.ParseText("draft", "extends = ["+quoteAll(begin)+"]", set)
 	if err != nil {
 		return nil, err
 	}
 	s := &sketch{
-		set: set, bases: baseProfiles(set), unit: u.Without(generator.Dropin), name: ProfileName(u.ID),
+		set: set, bases: baseProfiles(set, always...), unit: u.Without(generator.Dropin), name: ProfileName(u.ID),
 		observed: map[string]bool{},
 	}
 	for _, b := range base.Service {
@@ -104,6 +111,7 @@ func (s *sketch) allow(b harness.Baseline) {
 	for _, d := range b.Demotions {
 		s.weaken(d, s.reasons(d.Evidence, used))
 	}
+	s.foldView()
 	granted := generator.Needs(s.unit, s.version)
 	for _, x := range s.settings {
 		if x.values == nil {

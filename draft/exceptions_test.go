@@ -34,7 +34,7 @@ func newTestSketch(t *testing.T, lines ...string) *sketch {
 		name, value, _ := strings.Cut(line, "=")
 		u.Assignments = append(u.Assignments, unit.Assignment{Section: "Service", Name: name, Value: value})
 	}
-	s, err := newSketch(library(t), u)
+	s, err := newSketch(library(t), u, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +42,15 @@ func newTestSketch(t *testing.T, lines ...string) *sketch {
 	return s
 }
 
-// TestStrictest: no base has a directive that the strictest one lacks, or a stronger value of one.
+// TestStrictest: no base has a directive that the strictest one lacks, or a stronger value of one. What a service sees
+// is asked for by itself.
 func TestStrictest(t *testing.T) {
 	set := library(t)
 	best, _ := set.Get(strictest)
 	for _, p := range set.Bases().All() {
+		if p.Name == viewing {
+			continue
+		}
 		for _, s := range p.Service {
 			d, _ := directive.Lookup(s.Name)
 			had, ok := best.Setting(s.Name)
@@ -121,6 +125,53 @@ func TestText(t *testing.T) {
 		if x.Name == "ProtectSystem" && !slices.Equal(x.Values, []string{"strict"}) {
 			t.Errorf("a comment became a setting: %+v", x)
 		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+// TestView: a profile for a service that is to see only what it needs lists that alone: nothing that the base shows,
+// nothing twice, and nothing as writable and as read-only.
+func TestView(t *testing.T) {
+	s, err := newSketch(library(t), &unit.Unit{Name: "web.service", ID: "web.service"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.version = 257
+	demotion := func(name string, need needs.Need, to ...string) verdict.Demotion {
+		return verdict.Demotion{
+			Directive: name, To: verdict.Join(to), Evidence: []verdict.Evidence{{Kind: "used", Text: need.Evidence()}},
+		}
+	}
+	reads := needs.Need{Kind: "path-hidden", Subject: "/etc/web/a", Program: "web", Count: 1}
+	writes := needs.Need{Kind: "path-readonly", Subject: "/var/lib/web/b", Program: "web", Count: 1}
+	shown := append(slices.Clone(s.setting("BindReadOnlyPaths").values), "/etc/web", "/etc/web/sub", "/var/lib/web/x")
+	s.allow(harness.Baseline{Used: []needs.Need{reads, writes}, Demotions: []verdict.Demotion{
+		demotion("BindReadOnlyPaths", reads, shown...),
+		demotion("BindPaths", writes, "/var/lib/web", "/var/log/web.log"),
+		demotion("ReadWritePaths", writes, "/var/lib/web", "/var/log/web.log"),
+	}})
+	text := s.text()
+	for _, want := range []string{
+		"\"base/view\"]\n", "# \"web\" sees /etc/web/a\nBindReadOnlyPaths = [\"-/etc/web\"]\n",
+		"# \"web\" writes /var/lib/web/b\nBindPaths = [\"-/var/lib/web\", \"-/var/log/web.log\"]\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	for _, not := range []string{"TemporaryFileSystem", "ReadWritePaths", "/etc/passwd"} {
+		if strings.Contains(text, not) {
+			t.Errorf("it has %q", not)
+		}
+	}
+	p, err := s.profile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, _ := p.Setting("BindReadOnlyPaths"); !strings.Contains(strings.Join(list.Values, " "), "/etc/passwd") {
+		t.Errorf("the list of the base is lost: %q", list.Values)
 	}
 	if t.Failed() {
 		t.Log(text)

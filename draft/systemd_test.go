@@ -45,6 +45,12 @@ func TestSystemdDraft(t *testing.T) {
 			{Name: "/srv/trap/.keep"},
 			unit("needs.service", "ExecStart=/usr/local/bin/trap write=/srv/trap low-port=81 become=33"),
 			unit("owns.service", "User=redis\nExecStart=/usr/local/bin/trap"),
+			{Name: "/etc/own/conf"},
+			{Name: "/etc/own.conf"},
+			{Name: "/srv/own/.keep"},
+			{Name: "/srv/other/.keep"},
+			unit("views.service", "ExecStart=/bin/sh -c 'cat /etc/own/conf /etc/own.conf >/srv/own/copy && "+
+				"exec sleep infinity'"),
 			unit("fails.service", "ExecStart=/bin/false"),
 			unit("named.service", "ExecStart=/bin/sleep infinity"),
 		}})
@@ -53,10 +59,11 @@ func TestSystemdDraft(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
+	view := false
 	attempt := func(t *testing.T, name string, set *profiles.Set) (draft.Draft, error) {
 		return draft.Make(t.Context(), draft.Options{
 			Unit: name, Profiles: set, Open: open, Observed: needs.Record{Unit: name},
-			Progress: func(text string) { t.Log(text) },
+			Progress: func(text string) { t.Log(text) }, View: view,
 		})
 	}
 	t.Run("three needs", func(t *testing.T) {
@@ -99,6 +106,28 @@ func TestSystemdDraft(t *testing.T) {
 			if !strings.Contains(d.Text, want) {
 				t.Errorf("the draft has no %s:\n%s", want, d.Text)
 			}
+		}
+	})
+	t.Run("it sees only what it needs", func(t *testing.T) {
+		view = true
+		defer func() { view = false }()
+		d, err := attempt(t, "views.service", set)
+		if err != nil {
+			t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+		}
+		for _, want := range []string{
+			`"base/view"`, "# \"cat\" sees /etc/own", `BindReadOnlyPaths = ["-/etc/own.conf", "-/etc/own"]`,
+			`BindPaths = ["-/srv/own"]`,
+		} {
+			if !strings.Contains(d.Text, want) {
+				t.Errorf("the draft has no %s", want)
+			}
+		}
+		if strings.Contains(d.Text, "ReadWritePaths") {
+			t.Error("it opens for writing what it shows writable")
+		}
+		if t.Failed() || d.Launches > 6 {
+			t.Errorf("%d launches, the draft:\n%s", d.Launches, d.Text)
 		}
 	})
 	t.Run("it does not run", func(t *testing.T) {

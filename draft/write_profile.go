@@ -100,10 +100,12 @@ func (s *sketch) shortest() baseChoice {
 	return best
 }
 
-// baseProfiles returns a profile without settings for each base and for each two of them.
-func baseProfiles(set *profiles.Set) []*profiles.Profile {
+// baseProfiles returns a profile without settings for each base and for each two of them, each with those that are to
+// be there always.
+func baseProfiles(set *profiles.Set, always ...string) []*profiles.Profile {
 	var list []*profiles.Profile
 	add := func(names ...string) {
+		names = append(names, always...)
 		// A base that is wrong is no choice.
 		if p, err := profiles.ParseText("draft", "extends = ["+quoteAll(names)+"]", set); err == nil {
 			list = append(list, p)
@@ -126,6 +128,12 @@ func baseProfiles(set *profiles.Set) []*profiles.Profile {
 func (s *sketch) missing(p *profiles.Profile) (list []*setting, ok bool) {
 	for _, x := range s.settings {
 		had, has := p.Setting(x.directive.Name)
+		if has && x.directive.Gathers { // the profile adds to what its bases list
+			if x = s.beyond(x, had.Values); x == nil {
+				continue
+			}
+			has = false
+		}
 		switch {
 		case x.values == nil && !has, has && sameWords(had.Values, x.values):
 		case x.values == nil && s.off(x.directive) == nil:

@@ -16,6 +16,7 @@ import (
 
 	"temper/internal/directive"
 	"temper/internal/ready"
+	"temper/internal/refusal"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -82,8 +83,8 @@ func NewPlan(in Input) Plan {
 		needs = Needs(own, in.Version)
 	}
 	plan.Items = make([]Item, 0, len(all))
-	for _, want := range all {
-		if reason := protected(own, want.Directive); reason != "" {
+	for _, want := range beside(all) {
+		if reason := leftAlone(own, want.Directive); reason != "" {
 			plan.leaveOut(want, reason)
 			continue
 		}
@@ -185,6 +186,31 @@ func assignments(u *unit.Unit, is func(name string) bool) []unit.Assignment {
 		}
 	}
 	return all
+}
+
+// beside gives each item the lines that hold beside the others.
+func beside(items []Item) []Item {
+	lines := map[string][]string{}
+	for _, i := range items {
+		lines[i.Directive.Name] = i.Lines
+	}
+	for k, i := range items {
+		items[k].Lines = i.Directive.Beside(i.Lines, lines)
+	}
+	return items
+}
+
+// leftAlone returns why temper must not set a directive in a unit, or "". What hides files is left out with the lists
+// of what the service sees in spite of it.
+func leftAlone(u *unit.Unit, d *directive.Directive) string {
+	for _, kind := range []refusal.Kind{refusal.PathHidden, refusal.PathReadOnly} {
+		if list := d.Showing(kind); list != nil {
+			if reason := protected(u, list); reason != "" {
+				return list.Name + "=, which it needs, is left out: " + reason
+			}
+		}
+	}
+	return protected(u, d)
 }
 
 // protected returns why temper must not set a directive in a unit, or "".

@@ -1,13 +1,17 @@
 package generator_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
 	"temper/internal/host"
+	"temper/internal/unit"
 	"temper/internal/verdict"
+	"temper/profiles"
 )
 
 // Who decided, and where, is said with file and line.
@@ -34,5 +38,64 @@ func TestAdministratorWins(t *testing.T) {
 	}
 	if d.Text != "" {
 		t.Errorf("writes %s", d.Text)
+	}
+}
+
+// TestView: what a service sees is decided as a whole. Where the administrator shows it something, temper hides nothing
+// else from it; and what does not go together in one plan becomes what does.
+func TestView(t *testing.T) {
+	set, problems := profiles.Load(host.At(t.TempDir()), []string{profiles.Builtin})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	profile, err := profiles.ParseText("web", `units = ["web.service"]
+extends = ["base/strict", "base/view"]
+[service]
+TemporaryFileSystem = ["/:ro"]
+BindReadOnlyPaths   = ["/etc/web /var/lib/web"]
+BindPaths           = ["/var/lib/web"]
+`, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func(assignments ...unit.Assignment) map[string]string {
+		all := map[string]string{}
+		u := &unit.Unit{
+			Name: "web.service", ID: "web.service", Fragment: "/usr/lib/systemd/system/web.service",
+			Assignments: assignments,
+		}
+		plan := generator.NewPlan(generator.Input{Unit: u, Profile: profile, Named: true, Version: 257})
+		for _, a := range plan.Applied() {
+			all[a.Directive] = strings.TrimSpace(all[a.Directive] + " " + a.Value)
+		}
+		for _, l := range plan.LeftOut {
+			all[l.Directive] = "left out: " + l.Reason
+		}
+		return all
+	}
+	plain := lines()
+	for name, want := range map[string]string{
+		"TemporaryFileSystem": "/boot:ro /etc:ro /home:ro /mnt:ro /opt:ro /root:ro /run:ro /srv:ro /var:ro",
+		"BindPaths":           "-/var/lib/web",
+	} {
+		if plain[name] != want {
+			t.Errorf("%s=%q, want %q", name, plain[name], want)
+		}
+	}
+	readOnly := strings.Fields(plain["BindReadOnlyPaths"])
+	for file, want := range map[string]bool{"-/etc/web": true, "-/etc/passwd": true, "-/var/lib/web": false} {
+		if slices.Contains(readOnly, file) != want {
+			t.Errorf("BindReadOnlyPaths= has %s: %v in %q", file, !want, readOnly)
+		}
+	}
+	bind := unit.Assignment{Section: "Service", Name: "BindPaths", Value: "/srv/web"}
+	bind.Pos.Path = "/etc/systemd/system/web.service.d/override.conf"
+	if got := lines(bind)["TemporaryFileSystem"]; !strings.HasPrefix(got, "left out: BindPaths=, which it needs") {
+		t.Errorf("beside the administrator's BindPaths=: %q", got)
+	}
+	bind.Pos.Path = "/usr/lib/systemd/system/web.service"
+	vendors := lines(bind)
+	if strings.HasPrefix(vendors["TemporaryFileSystem"], "left out") || vendors["BindPaths"] != "-/var/lib/web" {
+		t.Errorf("beside the vendor's BindPaths=: %q", vendors)
 	}
 }

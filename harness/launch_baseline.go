@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/observe"
 	"temper/harness/place"
 	"temper/harness/search"
@@ -44,7 +45,7 @@ func LaunchBaseline(ctx context.Context, o Options) (b Baseline, err error) {
 		return b, err
 	}
 	defer func() { err = errors.Join(err, r.series.close(ctx)) }()
-	r.series.recordsUses = true
+	r.series.recordsUses, r.series.recordsFiles = true, o.Files
 	result, err := r.launch(ctx, generator.Plan{})
 	if err != nil {
 		return b, placeError(o.Place, err)
@@ -95,7 +96,8 @@ func ownDirectories(where *place.Place, users map[uint32]bool) (list []needs.Nee
 }
 
 // usesThatCount leaves out what says nothing: the processes of a place have other numbers than on this machine, so that
-// a file of the service itself in /proc looks like one of another process; and the kernel asks for some capabilities in
+// a file of the service itself in /proc looks like one of another process; directories of many services are there
+// always; and the kernel asks for some capabilities in
 // passing, also of who does without them. Trials show what the service needs of those.
 func usesThatCount(list []needs.Need) []needs.Need {
 	uses := func(capability string) bool {
@@ -103,7 +105,7 @@ func usesThatCount(list []needs.Need) []needs.Need {
 	}
 	return slices.DeleteFunc(slices.Clone(list), func(n needs.Need) bool {
 		including, inPassing := askedInPassing[n.Subject]
-		return n.Kind == refusal.ProcessHidden ||
+		return n.Kind == refusal.ProcessHidden || n.Kind == refusal.PathHidden && blame.IsShared(n.Subject) ||
 			n.Kind == refusal.Capability && inPassing && (including == "" || uses(including))
 	})
 }

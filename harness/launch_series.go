@@ -48,6 +48,7 @@ type series struct {
 
 	noProbes         bool // a client ends the service, so it is only asked by its checks
 	recordsUses      bool // what the service uses is recorded
+	recordsFiles     bool // and each file that it sees
 	disableOriginals bool // nothing may start the service itself during a trial
 }
 
@@ -145,6 +146,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 	result, err := s.launcher().Launch(ctx, trial.Request{
 		Plan: plan, Baselines: s.observedBaselines(), Unhardened: s.unhardened, Witness: s.noWitness == nil,
 		Uses:       s.recordsUses,
+		Files:      s.recordsFiles,
 		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(), NoProbes: s.noProbes,
 	})
 	if err = errors.Join(err, s.noteWitness(result.NoWitness)); err != nil {

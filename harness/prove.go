@@ -43,6 +43,7 @@ type Options struct {
 	Used []needs.Need
 
 	WithoutWitness bool // search without the kernel witness
+	Files          bool // the baseline tells each file that the service sees
 }
 
 // ErrNoProfile says that no profile applies to a unit.

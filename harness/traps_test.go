@@ -464,6 +464,7 @@ func outcome(v verdict.Verdict) string {
 // otherwise are the directives for which no trap has a demotion by themselves, with the reason.
 var otherwise = map[string]string{
 	"ReadOnlyPaths":       "the trap read-only-paths gets an exception of ReadWritePaths=",
+	"RootDirectory":       "the trap root-directory-set gets an exception of BindReadOnlyPaths=",
 	"RestrictFileSystems": "its trap shows that it has no effect in a container",
 	"KeyringMode": "the keys of the kernel are the machine's, and withheld from a place: no service that " +
 		"uses them works there",

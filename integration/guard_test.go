@@ -131,8 +131,8 @@ var attacks = []struct {
 const helpers = `
 wait_for() {
 	set +x
-	end=$(($(date +%s) + ${patience:-30}))
-	while [ $(date +%s) -lt $end ]; do if eval "$1"; then set -x; return 0; fi; sleep 0.2; done
+	left=$((${patience:-30} * 2))
+	while [ $((left -= 1)) -ge 0 ]; do if eval "$1"; then set -x; return 0; fi; sleep 0.5; done
 	set -x
 	echo "waited in vain for $1"
 	return 1

@@ -150,7 +150,12 @@ func weakened(before, after properties, version int) []string {
 			report("%s has %v more", name, more)
 		}
 	}
-	for _, name := range []string{"IPAddressDeny", "SocketBindDeny", "TemporaryFileSystem"} {
+	if b, a := before["RootDirectory"], after["RootDirectory"]; b != "" && a != b {
+		report("RootDirectory is %v, was %v", a, b)
+	}
+	for _, name := range []string{
+		"IPAddressDeny", "SocketBindDeny", "TemporaryFileSystem", "BindPaths", "BindReadOnlyPaths",
+	} {
 		if less := missing(before.entries(name), after.entries(name)); len(less) > 0 {
 			report("%s lacks %v", name, less)
 		}
@@ -192,6 +197,9 @@ func opened(before, after properties) []string {
 				bare := path.Clean(strings.TrimLeft(w, "-+"))
 				probes = append(probes, bare, bare+"/below", path.Dir(bare))
 			}
+		}
+		for _, bare := range slices.Concat(p.destinations("BindPaths"), p.destinations("BindReadOnlyPaths")) {
+			probes = append(probes, bare, bare+"/below")
 		}
 	}
 	probes = append(probes, "/", "/etc", "/usr/lib/x", "/boot", "/home/x", "/root", "/run/user/0", "/srv", "/var/lib",
@@ -250,15 +258,49 @@ func access(p properties, probe string) int {
 			put(api, 2)
 		}
 	}
+	covers := p.destinations("TemporaryFileSystem")
+	p.binds(entries)
+	shown := false
 	for q := probe; ; q = path.Dir(q) {
-		if r, ok := entries[q]; ok && r == 0 {
+		r, named := entries[q]
+		if named && r == 0 || !named && !shown && slices.Contains(covers, q) {
 			return 0
 		}
+		shown = shown || slices.Contains(p.destinations("BindPaths"), q) ||
+			slices.Contains(p.destinations("BindReadOnlyPaths"), q)
 		if q == "/" {
 			break
 		}
 	}
 	return nearest(entries, probe, 2)
+}
+
+// binds notes what is bound: of two mounts at one path systemd makes this one, unless the other hides the path.
+func (p properties) binds(entries map[string]int) {
+	for name, rank := range map[string]int{"BindPaths": 2, "BindReadOnlyPaths": 1} {
+		for _, at := range p.destinations(name) {
+			if old, named := entries[at]; !named || old > 0 {
+				entries[at] = rank
+			}
+		}
+	}
+}
+
+// destinations lists where a unit mounts by a list of structures, which begin with the source and the destination or,
+// for an empty file system, with the destination.
+func (p properties) destinations(name string) []string {
+	var list []string
+	all, _ := p[name].([][]any)
+	for _, e := range all {
+		at := min(1, len(e)-1)
+		if len(e) == 2 {
+			at = 0
+		}
+		if dir, ok := e[at].(string); ok {
+			list = append(list, path.Clean(dir))
+		}
+	}
+	return list
 }
 
 func executes(p properties, probe string) bool {

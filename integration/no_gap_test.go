@@ -52,10 +52,13 @@ for f in $(sed -n 's/^# makes //p' /usr/local/sbin/web); do test -e $f || exit 1
 // another name.
 const watchWeb = `#!/bin/sh
 group=/sys/fs/cgroup$(systemctl show -P ControlGroup web)
-while sleep 0.05; do
+while sleep 0.1; do
 	while read -r pid; do
 		read -r name </proc/$pid/comm || continue
-		case "$name" in web|sleep) grep 'NoNewPrivs:.0' /proc/$pid/status >>/run/unhardened;; esac
+		case "$name" in web|sleep) ;; *) continue ;; esac
+		while read -r key value; do
+			case $key$value in NoNewPrivs:0) echo $pid >>/run/unhardened ;; esac
+		done </proc/$pid/status
 	done <$group/cgroup.procs
 done 2>/dev/null
 `
@@ -66,7 +69,7 @@ const neverUnhardened = "systemctl is-active watch-web; if test -s /run/unharden
 // noGapHelpers are for the scripts of noGapChanges: "hardened" wants the process that runs to be so, "now" starts the
 // service again and wants that, "told" wants a warning of temper-prove.service.
 const noGapHelpers = `
-wait_for() { set +x; for i in $(seq 1200); do if eval "$1"; then set -x; return 0; fi; sleep 0.1; done; echo "waited in vain for $1"; return 1; }
+wait_for() { set +x; for i in $(seq 240); do if eval "$1"; then set -x; return 0; fi; sleep 0.5; done; echo "waited in vain for $1"; return 1; }
 proofs() { journalctl --sync; journalctl -o cat -u temper-prove.service | grep -c '^web.service: .* trials' || :; }
 rests() { test ! -e /run/systemd/generator/temper-prove.needed && test $(systemctl show -P ActiveState temper-prove.service) = inactive; }
 hardened() { grep -q 'NoNewPrivs:.1' /proc/$(systemctl show -P MainPID web)/status; }

@@ -13,6 +13,7 @@ import (
 var does = map[refusal.Kind]string{
 	refusal.PathReadOnly:  "writes",
 	refusal.PathHidden:    "sees",
+	refusal.PathAbsent:    "makes or writes",
 	refusal.PathNoExec:    "executes",
 	refusal.Device:        "opens the device",
 	refusal.Family:        "uses sockets of",

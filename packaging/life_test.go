@@ -261,7 +261,7 @@ func renews(b *boot) {
 // wait wants a command line to succeed before long.
 func (b *boot) wait(line string) {
 	b.t.Helper()
-	b.run("for i in $(seq 1600); do " + line + " && exit 0; sleep 0.3; done; exit 1")
+	b.run("for i in $(seq 800); do " + line + " && exit 0; sleep 0.6; done; exit 1")
 }
 
 func (b *boot) verdict(unit string) verdict.Verdict {

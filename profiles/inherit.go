@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"temper/internal/directive"
 	"temper/internal/hint"
 	"temper/internal/host"
 )
@@ -123,7 +124,11 @@ func merge(order []*own) *Profile {
 		p.SecretsFor = union(p.SecretsFor, o.SecretsFor)
 		p.Service = slices.Grow(p.Service, len(o.Service))
 		for _, s := range o.Service {
-			p.Service = put(p.Service, s, func(x Setting) bool { return x.Name == s.Name })
+			isSame := func(x Setting) bool { return x.Name == s.Name }
+			if i := slices.IndexFunc(p.Service, isSame); i >= 0 && gathers(s) {
+				s.Own, s.Values = s.Values, union(slices.Clone(p.Service[i].Values), s.Values)
+			}
+			p.Service = put(p.Service, s, isSame)
 		}
 		p.Checks = slices.Grow(p.Checks, len(o.Checks))
 		for _, ch := range o.Checks {
@@ -133,6 +138,12 @@ func merge(order []*own) *Profile {
 	}
 	p.Digest = hex.EncodeToString(digest.Sum(nil)[:16])
 	return p
+}
+
+// gathers reports whether a setting adds to that of the bases instead of replacing it.
+func gathers(s Setting) bool {
+	d, ok := directive.Lookup(s.Name)
+	return ok && d.Gathers && len(s.Values) > 0
 }
 
 // put replaces the element that is the same as e, or appends e.

@@ -38,6 +38,18 @@ type Setting struct {
 	Values  []string      // one for each assignment, "" for an empty one; never empty; booleans are "yes" and "no"
 	Pos     unit.Position // where it is set
 	Profile string        // name of the profile that set it: the profile itself or a base
+	Own     []string      // of a list that adds to that of a base: what Profile itself lists; else nil
+}
+
+// ListedBy returns what a profile itself lists, without what its bases list.
+func (s Setting) ListedBy(profile string) []string {
+	switch {
+	case s.Profile != profile:
+		return nil
+	case s.Own != nil:
+		return s.Own
+	}
+	return s.Values
 }
 
 // Prove says how to prove a service.

@@ -23,7 +23,7 @@ import (
 	"temper/profiles"
 )
 
-type draftFlags struct{ write, overwrite, all, trusted bool }
+type draftFlags struct{ write, overwrite, all, trusted, view bool }
 
 func (a *app) draft() *cobra.Command {
 	var f draftFlags
@@ -40,6 +40,9 @@ The profile has the mark draft = true: it is proven and shown, and never applied
 away. Read it first, since whoever has taken a service over can make it need anything, and add checks that use the
 service as its clients do: what nobody does in a trial, temper cannot know that it breaks.
 
+With --view the profile extends base/view: the service sees an empty file tree with what nearly every program reads, and
+what it was seen to use, folded to directories where that gives nothing of others away. Trials prove the list.
+
 With --write it goes to /etc/temper/profiles.d, and is proven. With --all there is one for each service that runs, or in
 another root starts at boot, and that no profile is about, but for those that are critical for the boot.
 
@@ -50,6 +53,8 @@ Exit status: 0 done, 1 for some services there is none, 2 wrong usage, 3 there i
 	c.Flags().BoolVar(&f.write, "write", false, "write each profile to /etc/temper/profiles.d, and prove it")
 	c.Flags().BoolVar(&f.overwrite, "overwrite", false, "with --write: replace a file that is there")
 	c.Flags().BoolVar(&f.all, "all", false, "draft one for every service that runs and has no profile")
+	c.Flags().BoolVar(&f.view, "view", false,
+		"let the service see only the files that it needs: an empty file tree with what it was seen to use")
 	c.Flags().BoolVar(&f.trusted, "trusted", false,
 		"trust the services as root: their containers have all that root has")
 	return c
@@ -161,6 +166,7 @@ func (a *app) drafts(
 		}
 		d, err := draft.Make(ctx, draft.Options{
 			Unit: name, Profiles: set, Observed: observed, Progress: func(text string) { progress.Step(name, text) },
+			View: f.view,
 			Open: func(ctx context.Context) (*place.Place, error) { return a.openContainer(ctx, f.trusted) },
 		})
 		progress.Done(name)

@@ -156,6 +156,31 @@ func TestCausesRefused(t *testing.T) {
 			[]string{"InaccessiblePaths: /etc/own"},
 		},
 		{
+			"a file in an empty file system", denial("openat", "ENOENT", "/srv/web/page"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/srv:ro", "/opt:ro"), set("InaccessiblePaths", "/opt")},
+			[]string{"BindReadOnlyPaths: /srv/web"},
+		},
+		{
+			"a file to be written in an empty file system", denial("mkdir", "ENOENT", "/srv/web/new"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/srv:ro"), set("BindPaths", "/srv/other")},
+			[]string{"BindPaths: /srv/web"},
+		},
+		{
+			"a file to be written in a read-only empty file system", denial("unlink", "EROFS", "/srv/web/old"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/:ro"), set("BindReadOnlyPaths", "/srv/web")},
+			[]string{"BindPaths: /srv/web"},
+		},
+		{
+			"a file in another root", denial("openat", "ENOENT", "/srv/web/page"),
+			[]profiles.Setting{set("RootDirectory", "/srv/root")},
+			[]string{"BindReadOnlyPaths: /srv/web"},
+		},
+		{
+			"a new file where only the empty file system is", denial("mkdir", "EROFS", "/srv/new"),
+			[]profiles.Setting{set("TemporaryFileSystem", "/srv:ro", "/opt:ro")},
+			[]string{"TemporaryFileSystem: /srv"},
+		},
+		{
 			"a program", denial("execve", "EACCES", "/srv/web/run"),
 			[]profiles.Setting{set("NoExecPaths", "/srv")},
 			[]string{"ExecPaths: /srv/web/run"},
@@ -353,6 +378,41 @@ func TestCausesSetupFailed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCausesMissing: a path that systemd itself does not find in what the service sees is shown, if it is there without
+// hardening.
+func TestCausesMissing(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+"/srv/web", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	in := input(set("TemporaryFileSystem", "/srv:ro"), set("PrivateTmp", "yes"))
+	home := with(in, "WorkingDirectory", "/srv/web")
+	message := func(file string) []string {
+		return []string{"mount namespacing: " + file + ": No such file or directory"}
+	}
+	for _, tt := range []struct {
+		name string
+		in   generator.Input
+		seen blame.Seen
+		want []string
+	}{
+		{"a list", in, blame.Seen{Exit: "NAMESPACE", Log: message("/srv/web")}, []string{"BindPaths: /srv/web"}},
+		{
+			"a list, below a directory of systemd's", in,
+			blame.Seen{Exit: "NAMESPACE", Log: message("/run/systemd/unit-root/srv/web")},
+			[]string{"BindPaths: /srv/web"},
+		},
+		{"it is nowhere", in, blame.Seen{Exit: "NAMESPACE", Log: message("/srv/none")}, []string{"PrivateTmp"}},
+		{"the working directory", home, blame.Seen{Exit: "CHDIR"}, []string{"BindPaths: /srv/web"}},
+		{"another exit", home, blame.Seen{Exit: "EXEC"}, nil},
+	} {
+		got := blame.NewService(tt.in, files{root: root}).Causes(tt.seen, applied(tt.in))
+		if diff := cmp.Diff(tt.want, brief(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }
 

@@ -96,6 +96,30 @@ var sharedDirectories = []string{
 // IsShared reports whether a directory holds the files of many services.
 func IsShared(dir string) bool { return slices.Contains(sharedDirectories, dir) }
 
+// filesOfMany hold, beside the shared directories, what many programs read: a service is shown the files of its own.
+var filesOfMany = []string{
+	"/etc/default", "/etc/pam.d", "/etc/ssl", "/etc/ssl/private", "/etc/systemd", "/run/systemd", "/usr/bin",
+	"/usr/include", "/usr/lib", "/usr/libexec", "/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/local/sbin",
+	"/usr/sbin", "/usr/share", "/var/lib/misc", "/var/spool/cron",
+}
+
+// shown returns the path to show to a service that is to see a file: the directory of the file, since files are
+// replaced by a rename; but the file itself if others have files in the directory. If the path did not exist before
+// the first launch, it is the nearest directory that did. It is empty instead of "/".
+func (s Service) shown(file string) string {
+	dir := path.Dir(file)
+	info, err := s.files.Root().Stat(path.Join("/", s.root, file))
+	switch there := err == nil && s.existedAtStart(file); {
+	case !there && dir == "/":
+		return ""
+	case !there:
+		return s.shown(dir)
+	case info.IsDir() || IsShared(dir) || slices.Contains(filesOfMany, dir):
+		return file
+	}
+	return dir
+}
+
 // kernelFiles matches files that the kernel makes. No program replaces them by a rename.
 var kernelFiles = regexp.MustCompile(`^/(proc|sys|dev)/`)
 

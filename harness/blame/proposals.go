@@ -58,10 +58,15 @@ func (s Service) nextProposals(refused witness.Record, plan []Applied) []Proposa
 // have some, else a step to a weaker value.
 func (s Service) proposal(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
 	p := Proposal{Directive: a.Directive, Evidence: why}
-	if slices.Contains([]refusal.Kind{refusal.PathReadOnly, refusal.PathHidden, refusal.MountHidden}, r.Kind) {
+	switch r.Kind {
+	case refusal.PathReadOnly, refusal.PathHidden, refusal.PathAbsent, refusal.MountHidden:
 		p.Refused = r
 	}
-	if d, names := s.exception(a, r); len(names) > 0 {
+	exception := s.exception
+	if a.Directive.Showing(r.Kind) != nil {
+		exception = s.showing
+	}
+	if d, names := exception(a, r); len(names) > 0 {
 		p.Directive, p.Names = d, names
 	}
 	return p
@@ -94,6 +99,24 @@ func (s Service) exception(a Applied, r witness.Restriction) (*directive.Directi
 		return a.Directive, []string{r.Subject}
 	}
 	return a.Directive, nil
+}
+
+// showing returns the directive by which a service sees a file again that another one hides, and the path to show. If
+// that is all of what the other one covers there, it is an exception from that one itself.
+func (s Service) showing(a Applied, r witness.Restriction) (*directive.Directive, []string) {
+	file := s.absolute(r.Subject)
+	if !path.IsAbs(file) {
+		return a.Directive, nil
+	}
+	shown := s.shown(file)
+	if slices.Contains(covering(a, file), shown) {
+		return a.Directive, []string{shown}
+	}
+	list := a.Directive.Showing(r.Kind)
+	if shown == "" || list.Check([]string{shown}) != nil {
+		return a.Directive, nil
+	}
+	return list, []string{shown}
 }
 
 // canExcept reports whether a directive refuses, by itself, a name from which it can have an exact exception.

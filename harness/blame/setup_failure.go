@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/refusal"
 	"temper/internal/verdict"
@@ -65,6 +66,9 @@ const maxSetupProposals = 3
 // setupProposals are the proposals for a launch in which systemd itself failed: all directives that it sets up at the
 // failed step, or only those for the path that its message names. The search puts back at the end what is innocent.
 func (s Service) setupProposals(seen Seen, plan []Applied) []Proposal {
+	if found := s.missingAtSetup(seen, plan); len(found) > 0 {
+		return found
+	}
 	could := directivesOfStep[seen.Exit]
 	if could == nil {
 		return nil
@@ -88,6 +92,27 @@ func (s Service) setupProposals(seen Seen, plan []Applied) []Proposal {
 	return all
 }
 
+// missingAtSetup are the proposals for a path that systemd did not find while it set the service up, since a directive
+// hides what is above it: one that the unit lists and that has to exist, or its working directory.
+func (s Service) missingAtSetup(seen Seen, plan []Applied) []Proposal {
+	var list []Proposal
+	propose := func(file string, why verdict.Evidence) {
+		r := witness.Restriction{Kind: refusal.PathAbsent, Subject: file}
+		for _, a := range s.suspects(r, plan) {
+			list = append(list, s.proposal(a, r, why))
+		}
+	}
+	if seen.Exit == "CHDIR" && s.Exists(s.home) {
+		propose(s.home, seen.Failure)
+	}
+	for _, line := range seen.Log {
+		if file := s.notMounted(line); file != "" && strings.Contains(line, "No such file") && s.Exists(file) {
+			propose(file, verdict.Evidence{Kind: "log", Text: line})
+		}
+	}
+	return list
+}
+
 // mounting finds the path that systemd could not mount. Some versions write it below a directory of systemd's own.
 var mounting = regexp.MustCompile(`mount namespacing: (?:/run/systemd/(?:unit-root|mount-rootfs))?(/[^:]*):`)
 
@@ -95,16 +120,24 @@ var mounting = regexp.MustCompile(`mount namespacing: (?:/run/systemd/(?:unit-ro
 // none.
 func (s Service) mountedIn(log []string, a Applied) string {
 	for _, line := range log {
-		m := mounting.FindStringSubmatch(line)
-		if m == nil {
+		file := s.notMounted(line)
+		if file == "" {
 			continue
 		}
-		file := path.Clean("/" + strings.TrimPrefix(m[1], s.root))
 		isFile := func(e directive.PathEffect) bool { return e.Path == file }
 		mounts := slices.ContainsFunc(a.Directive.PathsOf(a.Lines), isFile)
 		if mounts || a.Directive.Trace == directive.MountTrace(file) {
 			return line
 		}
+	}
+	return ""
+}
+
+// notMounted returns the path of the service that systemd could not mount, as a line of its log says; empty if it says
+// something else.
+func (s Service) notMounted(line string) string {
+	if m := mounting.FindStringSubmatch(line); m != nil {
+		return path.Clean("/" + strings.TrimPrefix(m[1], s.root))
 	}
 	return ""
 }

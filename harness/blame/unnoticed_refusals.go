@@ -169,6 +169,10 @@ func (s Service) profileSetting(p Proposal, plan []Applied) (setting profiles.Se
 	if len(more) == 0 {
 		return profiles.Setting{}, false
 	}
-	lines := p.Directive.Allow(set.Values, slices.Concat(allowed, more), s.input.Version)
+	values := set.Values
+	if p.Directive.Gathers { // what the bases list counts in any case
+		values = set.ListedBy(s.input.Profile.Name)
+	}
+	lines := p.Directive.Allow(values, slices.Concat(allowed, more), s.input.Version)
 	return profiles.Setting{Name: p.Directive.Name, Values: lines}, !slices.Equal(lines, set.Values)
 }

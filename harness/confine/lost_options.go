@@ -64,10 +64,14 @@ func (t traces) lost() []loss {
 		return nil
 	}
 	root := host.At(t.process.Root())
+	moved := !sameTree(proc.Covering(t.process.mounts, "/"), proc.Covering(unhardened, "/"))
 	var all []loss
 	for _, point := range points(unhardened, t.process.mounts) {
 		before, now := proc.Covering(unhardened, point), proc.Covering(t.process.mounts, point)
 		if _, err := root.Lstat(point); err != nil || isPressure(point) || isEmpty(now, unhardened) {
+			continue
+		}
+		if moved && (now.Point == "/" || isNew(now, unhardened)) { // in another root directory a path is another file
 			continue
 		}
 		for _, option := range closing {
@@ -82,8 +86,15 @@ func (t traces) lost() []loss {
 // isEmpty reports whether there is nothing in a mount and nobody can put anything there: it is a path that systemd has
 // made inaccessible, or a read-only file system of which nothing is mounted without hardening.
 func isEmpty(m proc.Mount, unhardened []proc.Mount) bool {
-	isNew := !slices.ContainsFunc(unhardened, func(u proc.Mount) bool { return u.Device == m.Device })
-	return strings.Contains(m.Root, "/systemd/inaccessible/") || isNew && m.Has("ro")
+	return strings.Contains(m.Root, "/systemd/inaccessible/") || isNew(m, unhardened) && m.Has("ro")
+}
+
+// sameTree reports whether two mounts show the same directory.
+func sameTree(a, b proc.Mount) bool { return a.Device == b.Device && a.Root == b.Root }
+
+// isNew reports whether nothing of the file system of a mount is mounted without hardening.
+func isNew(m proc.Mount, unhardened []proc.Mount) bool {
+	return !slices.ContainsFunc(unhardened, func(u proc.Mount) bool { return u.Device == m.Device })
 }
 
 // isPressure reports whether a path is the file by which a service is told that memory is short. systemd itself opens

@@ -51,6 +51,15 @@ func TestWeakens(t *testing.T) {
 			name: "an old file system, read-only", without: tmp, with: "2 1 0:2 / /tmp ro - tmpfs x rw\n",
 			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
 		},
+		{
+			name: "a new file system in another root directory", without: tmp,
+			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw - tmpfs x rw\n",
+		},
+		{
+			name: "an old file system in another root directory", without: tmp,
+			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:2 / /tmp rw - tmpfs x rw\n",
+			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
+		},
 		{name: "a path that the process no longer sees", without: "3 1 0:3 / /gone ro - ext4 x rw\n"},
 		{name: "nosuid", without: "3 1 0:3 / /tmp rw,nosuid - ext4 x rw\n", with: newTmp, want: map[string]string{
 			"PrivateTmp": at("nosuid", "/tmp"),

@@ -1,31 +1,45 @@
 package observe
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 )
 
 // ContentHash is the hash of a content in which all numbers, and all words with digits, are the same, since times,
-// process ids and counters differ from launch to launch. White space before them is, too: it may fill a column.
+// process ids and counters differ from launch to launch. White space before them is, too: it may fill a column. Of
+// lines that are alike then, as in a record of measurements, there may be any number.
 func ContentHash(content []byte) string {
-	out := make([]byte, 0, len(content))
-	for i := 0; i < len(content); {
+	hash := sha256.New()
+	var last []byte
+	for line := range bytes.Lines(content) {
+		if line = withoutCounts(line); !bytes.Equal(line, last) {
+			_, _ = hash.Write(line) // never fails
+		}
+		last = line
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// withoutCounts replaces the words of a line that have a digit by N, and white space before them by a blank.
+func withoutCounts(line []byte) []byte {
+	out := make([]byte, 0, len(line))
+	for i := 0; i < len(line); {
 		end, digits := i, false
-		for ; end < len(content) && isWord(content[end]); end++ {
-			digits = digits || isDigit(content[end])
+		for ; end < len(line) && isWord(line[end]); end++ {
+			digits = digits || isDigit(line[end])
 		}
 		switch {
 		case end > i && digits:
 			out = append(out, 'N')
 		case end > i:
-			out = append(out, content[i:end]...)
-		case !isBlank(content[i]) || len(out) == 0 || !isBlank(out[len(out)-1]):
-			out = append(out, content[i])
+			out = append(out, line[i:end]...)
+		case !isBlank(line[i]) || len(out) == 0 || !isBlank(out[len(out)-1]):
+			out = append(out, line[i])
 		}
 		i = max(end, i+1)
 	}
-	sum := sha256.Sum256(out)
-	return hex.EncodeToString(sum[:])
+	return out
 }
 
 // onlyNumber are the hashes of a content that is one number, such as a process id.

@@ -160,13 +160,16 @@ func TestExpected(t *testing.T) {
 	}
 }
 
-// TestContentHash: contents that differ only in words with digits are alike.
+// TestContentHash: contents that differ only in words with digits are alike, and in how often they have a line.
 func TestContentHash(t *testing.T) {
 	if ContentHash([]byte("drift  -17.5\n\xff tmpA1b")) != ContentHash([]byte("drift 4711.25\n\xff 0xc2")) {
 		t.Error("other numbers make another content")
 	}
 	if ContentHash([]byte("pid one")) == ContentHash([]byte("pid two")) {
 		t.Error("other words make no other content")
+	}
+	if ContentHash([]byte("time,value\n1.5,nan\n")) != ContentHash([]byte("time,value\n2.5,nan\n3.5,nan\n")) {
+		t.Error("one more measurement makes another content")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 	"temper/harness/place/network"
 	"temper/harness/place/nspawn"
 	"temper/harness/place/owner"
+	"temper/harness/place/shared"
 	"temper/harness/place/users"
 	"temper/internal/hint"
 )
@@ -29,6 +31,9 @@ type container struct {
 	group   *cgroup.Group
 	users   users.Range
 	network *network.Network // nil until the container has its own network namespace, and where there is none to be had
+	// exhausted is what the container used up of the whole machine's, for which it was ended; nil where it was not.
+	exhausted atomic.Pointer[string]
+	unwatch   func()
 }
 
 // ErrUnavailable is wrapped by the error of [Container] if this machine cannot boot any container.
@@ -161,11 +166,16 @@ func startContainer(ctx context.Context, o Options) (*container, error) {
 	if err != nil {
 		return nil, errors.Join(cannotProve(err), group.Remove())
 	}
-	return &container{Options: o, Container: started, group: group, users: own}, nil
+	c := &container{Options: o, Container: started, group: group, users: own, unwatch: func() {}}
+	if own.Private() {
+		c.unwatch = shared.Watch(group.Processes, func(name string) { c.exhausted.Store(&name); c.Kill() })
+	}
+	return c, nil
 }
 
 // end kills the container and removes its cgroup.
 func (c *container) end() error {
+	c.unwatch()
 	c.Kill()
 	return errors.Join(c.network.Close(), c.group.Remove())
 }
@@ -173,6 +183,9 @@ func (c *container) end() error {
 // ended returns why a container has ended.
 func (c *container) ended() error {
 	err := errors.New("the container has ended")
+	if name := c.exhausted.Load(); name != nil {
+		return fmt.Errorf("%w: it was ended when this machine had no %s left for its own programs", err, *name)
+	}
 	if exit := c.Err(); exit != nil {
 		err = fmt.Errorf("%w: %w", err, exit)
 	}

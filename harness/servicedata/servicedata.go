@@ -104,17 +104,17 @@ var volatile = regexp.MustCompile(`^/(run|tmp|dev|proc|sys)(/|$)`)
 
 // opened lists the paths that a unit and its profile open for writing, as they are outside the sandbox.
 func opened(u *unit.Unit, p *profiles.Profile) []string {
-	d := blame.LiftingDirective(refusal.PathReadOnly)
-	list := listed(u, d.Name)
+	opens := []string{blame.LiftingDirective(refusal.PathReadOnly).Name, "BindPaths"}
+	list := listed(u, opens[0])
 	for _, s := range p.Service {
-		if s.Name == d.Name {
+		if slices.Contains(opens, s.Name) {
 			for _, value := range s.Values {
 				more, _ := unit.Words(value)
 				list = append(list, more...)
 			}
 		}
 	}
-	for _, bind := range listed(u, "BindPaths") {
+	for _, bind := range listed(u, opens[1]) {
 		source, _, _ := strings.Cut(bind, ":")
 		list = append(list, source)
 	}

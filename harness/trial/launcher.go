@@ -39,6 +39,7 @@ type Request struct {
 	Unhardened confine.Confinement // what a launch without hardening showed; the zero value if that is not known
 	Witness    bool                // record what the kernel refuses to the service
 	Uses       bool                // record what the service uses
+	Files      bool                // with Uses: and each file that it sees
 	StartAgain bool                // start the service once more after its stop
 	NoProbes   bool                // ask the service nothing but what its checks ask
 	Lasting    Lasting
@@ -124,7 +125,8 @@ func (l *launch) startUses() (stop func()) {
 	if !l.Uses {
 		return func() {}
 	}
-	r := recorder.Recorder{Cgroup: filepath.Join(l.Place.Cgroup(), l.cgroup()), Root: l.Place.Root()}
+	cgroup := filepath.Join(l.Place.Cgroup(), l.cgroup())
+	r := recorder.Recorder{Cgroup: cgroup, Root: l.Place.Root(), Files: l.Files}
 	recording, err := r.Start()
 	if err != nil {
 		l.result.Uses.Unknown = err

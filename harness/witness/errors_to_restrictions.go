@@ -149,6 +149,7 @@ var rules = []rule{
 	{refusal.PathNoExec, kernel, []string{"EPERM"}, []string{"mmap"}, executableFile, nil},
 	{refusal.ProcessHidden, kernel, []string{"ENOENT"}, nil, processFiles, Denial.finds},
 	{refusal.ProcHidden, kernel, []string{"ENOENT"}, nil, procFiles, Denial.finds},
+	{refusal.PathAbsent, kernel, []string{"ENOENT"}, nil, written, nil},
 	{refusal.PathHidden, kernel, []string{"ENOENT", "EACCES"}, nil, files, Denial.finds},
 	{refusal.FileSystem, kernel, []string{"EPERM"}, openCalls, paths, nil},
 	{refusal.SocketBind, kernel, []string{"EPERM", "EACCES"}, []string{"bind"}, addresses, Denial.takesAddress},
@@ -300,6 +301,14 @@ func files(d Denial) []string {
 		return nil
 	}
 	return paths(d)
+}
+
+// written are the files of a call that makes or changes them.
+func written(d Denial) []string {
+	if d.makes() == "" && !d.writes() {
+		return nil
+	}
+	return files(d)
 }
 
 // processFiles are the files of another process in /proc. Those of the process itself are always visible.

@@ -44,6 +44,7 @@ type Directive struct {
 	Refuses []refusal.Kind
 	Lifts   refusal.Kind // of a list of exceptions: the kind of refusal that it lifts, whichever directive causes it
 	Undoes  []string     // of a list of exceptions: directories each of which gives back most of what is taken
+	Gathers bool         // of a list of exceptions: a profile adds to those of its bases, and does not replace them
 	Try     Try          // of a list of exceptions: those to try before the directive itself is given up
 	Trace   Trace        // where one can see that it is in force, apart from Paths
 	Unseen  string       // why one cannot see that it is in force
@@ -190,7 +191,7 @@ var ownMounts = Effect{Directive: "PrivateMounts", Value: "yes", Since: 239}
 // mountsFor reports whether a systemd version mounts something for the directive.
 func (d *Directive) mountsFor(version int) bool {
 	switch d.kind.(type) {
-	case closedPathList, coverPathList:
+	case closedPathList, coverPathList, bindPathList:
 		return true
 	}
 	return len(d.Paths) > 0 || d.Trace.Kind == OwnMount || d.Trace.Kind == MountOption ||

@@ -34,7 +34,9 @@ var words = map[string][]string{
 	"ReadOnlyPaths":           {"/", "/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home", "/usr"},
 	"InaccessiblePaths":       {"/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home"},
 	"ReadWritePaths":          {"/srv", "/srv/a", "/srv/a/b", "/srv/b", "/", "/home/x", "/usr/lib", "/lib"},
-	"TemporaryFileSystem":     {"/srv:ro", "/srv/a", "/home:ro"},
+	"TemporaryFileSystem":     {"/srv:ro", "/srv/a", "/home:ro", "/:ro"},
+	"BindReadOnlyPaths":       {"/srv", "/srv/a", "-/srv/a/b", "/home/x", "/usr/lib", "/home"},
+	"BindPaths":               {"/srv", "-/srv/a", "/srv/a/b", "/home/x", "/usr/lib", "/etc/x"},
 }
 
 // assignments draws what a unit may say; a profile, which is checked, says no nonsense.
@@ -136,7 +138,9 @@ func TestMergeLaws(t *testing.T) {
 			strings.HasSuffix(d.Name, "Paths") {
 			continue
 		}
-		if d.Name == "TemporaryFileSystem" || d.Name == "SocketBindDeny" || d.Name == "SystemCallArchitectures" {
+		if slices.Contains([]string{
+			"TemporaryFileSystem", "RootDirectory", "SocketBindDeny", "SystemCallArchitectures",
+		}, d.Name) {
 			continue // below
 		}
 		t.Run(d.Name, func(t *testing.T) {
@@ -187,12 +191,14 @@ func access(unit map[string][]string, probe string) int {
 			entries[p] = rank
 		}
 	}
-	const hidden, readOnly, writable, cover, implicit = 0, 1, 2, 3, 4
+	const hidden, bindReadOnly, bind, readOnly, writable, cover, implicit = 0, 1, 2, 3, 4, 5, 6
 	lists := []struct {
 		name string
 		rank int
 	}{
 		{"InaccessiblePaths", hidden},
+		{"BindReadOnlyPaths", bindReadOnly},
+		{"BindPaths", bind},
 		{"ReadOnlyPaths", readOnly},
 		{"ReadWritePaths", writable},
 		{"TemporaryFileSystem", cover},
@@ -236,9 +242,13 @@ func access(unit map[string][]string, probe string) int {
 	case "read-only":
 		put("/home", readOnly)
 	}
-	for p := probe; ; p = path.Dir(p) { // what is hidden or covered stays so below
-		if r, ok := entries[p]; ok && (r == hidden || r == cover) {
+	shown := false
+	for p := probe; ; p = path.Dir(p) { // what is hidden or covered stays so below, but a bind in a cover shows
+		switch r, ok := entries[p]; {
+		case ok && (r == hidden || r == cover && !shown):
 			return 0
+		case ok && (r == bind || r == bindReadOnly):
+			shown = true
 		}
 		if p == "/" {
 			break
@@ -246,7 +256,7 @@ func access(unit map[string][]string, probe string) int {
 	}
 	for p := probe; ; p = path.Dir(p) {
 		if r, ok := entries[p]; ok {
-			return map[int]int{readOnly: 1, writable: 2, implicit: 2}[r]
+			return map[int]int{bindReadOnly: 1, bind: 2, readOnly: 1, writable: 2, implicit: 2}[r]
 		}
 		if p == "/" {
 			return 2
@@ -258,7 +268,7 @@ func access(unit map[string][]string, probe string) int {
 func TestMergePathLaws(t *testing.T) {
 	names := []string{
 		"ProtectSystem", "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "TemporaryFileSystem",
-		"ProtectHome",
+		"BindReadOnlyPaths", "BindPaths", "ProtectHome",
 	}
 	probes := []string{
 		"/", "/srv", "/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv/b", "/home", "/home/x", "/usr/lib/x",

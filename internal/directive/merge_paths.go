@@ -17,8 +17,13 @@ func (d *Directive) PathsOf(lines []string) []PathEffect {
 	if k, ok := d.kind.(closedPathList); ok {
 		return effects(lines, k.mode)
 	}
-	if _, ok := d.kind.(coverPathList); ok {
+	switch d.kind.(type) {
+	case coverPathList:
 		return effects(lines, Hidden)
+	case rootPath:
+		if len(lines) > 0 {
+			return []PathEffect{{Path: "/", Mode: Hidden}}
+		}
 	}
 	if len(d.Paths) == 0 || len(lines) == 0 {
 		return nil
@@ -54,7 +59,8 @@ func (d *Directive) MountPoints(lines []string, version int) []string {
 	for _, e := range d.NamedPaths(lines) {
 		points = append(points, realPath(e.Path))
 	}
-	if _, ok := d.kind.(openPathList); ok {
+	switch d.kind.(type) {
+	case openPathList, bindPathList:
 		for _, w := range pathWords(lines) {
 			points = append(points, realPath(barePath(w)))
 		}
@@ -71,7 +77,7 @@ func (d *Directive) MountPoints(lines []string, version int) []string {
 // ListsPaths reports whether the directive is a list of paths that have to exist when the service starts.
 func (d *Directive) ListsPaths() bool {
 	switch d.kind.(type) {
-	case closedPathList, openPathList:
+	case closedPathList, openPathList, bindPathList:
 		return true
 	}
 	return false
@@ -234,51 +240,6 @@ func (closedPathList) except(want, names []string, _ int) []string {
 }
 
 func (closedPathList) rule() string { return "lines are added" }
-
-// coverPathList is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
-type coverPathList struct{}
-
-func (coverPathList) check(d *Directive, lines []string) error {
-	for _, v := range lines {
-		words, err := unit.Words(v)
-		if err != nil {
-			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
-		}
-		for _, w := range words {
-			p, _, _ := strings.Cut(w, ":")
-			if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
-				return fmt.Errorf("%s= has the path %q, want a clean absolute path below /", d.Name, w)
-			}
-		}
-	}
-	return nil
-}
-
-func (coverPathList) merge(d *Directive, c Context, want []string) Merged {
-	var lines, refused []string
-	for _, w := range pathWords(want) {
-		p, text, _ := strings.Cut(w, ":")
-		options := strings.Split(text, ",")
-		m := Mount{
-			Path:       realPath(p),
-			Writable:   !slices.Contains(options, "ro"),
-			Executable: !slices.Contains(options, "noexec"),
-		}
-		switch reason := c.gives(m); {
-		case c.covers(m.Path), c.hides(m.Path):
-		case reason != "":
-			refused = append(refused, reason)
-		default:
-			lines = append(lines, quoted(w))
-		}
-	}
-	if lines == nil && refused == nil {
-		return Merged{Note: "the unit already has these"}
-	}
-	return Merged{Lines: lines, Adds: true, Note: strings.Join(refused, ", and ")}
-}
-
-func (coverPathList) rule() string { return "paths that the unit does not cover itself are added" }
 
 // pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is ignored, as
 // systemd does.

@@ -747,6 +747,161 @@ var mergeRows = []struct {
 	},
 
 	{
+		"view: an empty root", 252,
+		nil, "TemporaryFileSystem",
+		[]string{"/:ro"},
+		[]string{"/:ro"},
+		"",
+	},
+	{
+		"view: beside another mount at / below it", 252,
+		[]string{"ProtectSystem=strict", "TemporaryFileSystem=/srv"},
+		"TemporaryFileSystem",
+		[]string{"/:ro"},
+		[]string{"/boot:ro", "/etc:ro", "/home:ro", "/mnt:ro", "/opt:ro", "/root:ro", "/run:ro", "/var:ro"},
+		"does not mount at / beside ProtectSystem=strict",
+	},
+	{
+		"view: beside a mount at /etc, which would not be there", 252,
+		[]string{"ProtectSystem=full"},
+		"TemporaryFileSystem",
+		[]string{"/:ro"},
+		[]string{"/boot:ro", "/etc:ro", "/home:ro", "/mnt:ro", "/opt:ro", "/root:ro", "/run:ro", "/srv:ro", "/var:ro"},
+		"does not mount at / beside ProtectSystem=full",
+	},
+	{
+		"view: beside a list that names /", 252,
+		[]string{"ReadOnlyPaths=/"},
+		"TemporaryFileSystem",
+		[]string{"/:ro", "/usr/bin:ro"},
+		[]string{
+			"/boot:ro", "/etc:ro", "/home:ro", "/mnt:ro", "/opt:ro", "/root:ro", "/run:ro", "/srv:ro", "/var:ro",
+			"/usr/bin:ro",
+		},
+		"does not mount at / beside ReadOnlyPaths=/",
+	},
+	{
+		"view: nothing that could be executed is noexec", 252,
+		[]string{"NoExecPaths=/", "ExecPaths=/usr"},
+		"TemporaryFileSystem",
+		[]string{"/var:ro", "/srv"},
+		[]string{"/var:ro,noexec"},
+		"would make what is in /srv executable",
+	},
+	{
+		"view: not where the unit shows something else", 252,
+		[]string{"BindPaths=/a:/srv"},
+		"TemporaryFileSystem",
+		[]string{"/srv:ro", "/opt:ro"},
+		[]string{"/opt:ro"},
+		"",
+	},
+	{
+		"view: shown", 252,
+		[]string{"BindReadOnlyPaths=/a:/srv/a", "ProtectSystem=strict"},
+		"BindReadOnlyPaths",
+		[]string{"/srv/a -/etc/x"},
+		[]string{"-/etc/x"},
+		"",
+	},
+	{
+		"view: shown writable", 252,
+		[]string{"ProtectSystem=full"},
+		"BindPaths",
+		[]string{"/var/lib/x", "/etc/x"},
+		[]string{"-/var/lib/x"},
+		"the unit keeps closed /etc/x (ProtectSystem=full)",
+	},
+	{
+		"view: not writable what is strict", 252,
+		[]string{"ProtectSystem=strict", "ReadWritePaths=/var/lib/x"},
+		"BindPaths",
+		[]string{"/var/lib/x", "/var/lib/y"},
+		[]string{"-/var/lib/x"},
+		"/var/lib/y (ProtectSystem=strict)",
+	},
+	{
+		"view: not writable what is read-only by its name", 252,
+		[]string{"ReadOnlyPaths=/srv/x"},
+		"BindPaths",
+		[]string{"/srv/x"},
+		nil, "/srv/x (ReadOnlyPaths=)",
+	},
+	{
+		"view: not writable a directory of the unit that is not", 257,
+		[]string{"StateDirectory=a::ro"},
+		"BindPaths",
+		[]string{"/var/lib/a"},
+		nil, "StateDirectory=",
+	},
+	{
+		"view: not executable", 252,
+		[]string{"NoExecPaths=/", "ExecPaths=/usr"},
+		"BindReadOnlyPaths",
+		[]string{"/etc/x", "/usr/bin/x"},
+		[]string{"-/usr/bin/x"},
+		"/etc/x (NoExecPaths=)",
+	},
+	{
+		"view: not what the unit hides", 252,
+		[]string{
+			"TemporaryFileSystem=/srv", "InaccessiblePaths=/opt", "ProtectHome=tmpfs", "PrivateTmp=yes",
+			"ProtectKernelModules=yes", "BindPaths=/a:/b",
+		},
+		"BindReadOnlyPaths",
+		[]string{
+			"/srv", "/srv/x", "/opt/x", "/home/x", "/root", "/tmp/x", "/var/tmp", "/usr/lib/modules/x", "/b/x", "/usr",
+		},
+		[]string{"-/usr"},
+		"/srv (TemporaryFileSystem=), /srv/x (TemporaryFileSystem=), /opt/x (InaccessiblePaths=), /home/x " +
+			"(ProtectHome=tmpfs), /root (ProtectHome=tmpfs), /tmp/x (PrivateTmp=yes), /var/tmp (PrivateTmp=yes), " +
+			"/usr/lib/modules/x (ProtectKernelModules=yes), /b/x (BindPaths=)",
+	},
+	{
+		"view: not in a root of its own", 252,
+		[]string{"RootImage=/x.raw"},
+		"BindReadOnlyPaths",
+		[]string{"/etc/x"},
+		nil, "/etc/x (RootImage=)",
+	},
+	{
+		"view: already shown", 252,
+		[]string{"BindPaths=/srv"},
+		"BindPaths",
+		[]string{"/srv"},
+		nil, "already has these",
+	},
+	{"view: another root", 252, nil, "RootDirectory", []string{"/srv/x"}, []string{"/srv/x"}, ""},
+	{
+		"view: its own root", 252,
+		[]string{"RootImage=/x.raw"},
+		"RootDirectory",
+		[]string{"/srv/x"},
+		nil, "the unit's own RootImage= decides",
+	},
+	{
+		"view: another root in which its paths are others", 252,
+		[]string{"ReadOnlyPaths=/srv"},
+		"RootDirectory",
+		[]string{"/srv/x"},
+		nil, "ReadOnlyPaths= would mean other files",
+	},
+	{
+		"view: another root that the unit closes", 252,
+		[]string{"ProtectSystem=full"},
+		"RootDirectory",
+		[]string{"/usr/share/x"},
+		nil, "ProtectSystem=full",
+	},
+	{
+		"view: another root that the unit hides", 252,
+		[]string{"ProtectHome=yes"},
+		"RootDirectory",
+		[]string{"/home/x"},
+		nil, "ProtectHome=yes",
+	},
+
+	{
 		"paths: strict would open what is below a read-only /", 252,
 		[]string{"ReadOnlyPaths=/"},
 		"ProtectSystem",
@@ -1117,6 +1272,39 @@ func TestMergeCoversEveryKind(t *testing.T) {
 	for _, d := range directive.All() {
 		if !kinds[d.Rule()] {
 			t.Errorf("no row merges %s= or another that %q", d.Name, d.Rule())
+		}
+	}
+}
+
+// TestBeside: what does not go together in one plan becomes what does.
+func TestBeside(t *testing.T) {
+	split := []string{
+		"/boot:ro", "/etc:ro", "/home:ro", "/mnt:ro", "/opt:ro", "/root:ro", "/run:ro", "/srv:ro", "/var:ro",
+	}
+	for _, tt := range []struct {
+		directive string
+		want      []string
+		others    map[string][]string
+		lines     []string
+	}{
+		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"ProtectSystem": {"strict"}}, split},
+		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"ProtectSystem": {"full"}}, split},
+		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"NoExecPaths": {"/"}}, split},
+		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"RootDirectory": {"/srv/x"}}, split},
+		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"ProtectSystem": {"yes"}}, []string{"/:ro"}},
+		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"ProtectSystem": nil}, []string{"/:ro"}},
+		{
+			"BindReadOnlyPaths",
+			[]string{"/etc/x", "-/var/x"},
+			map[string][]string{"BindPaths": {"-/etc/y /var/x"}},
+			[]string{"/etc/x"},
+		},
+		{"BindPaths", []string{"/var/x"}, map[string][]string{"BindReadOnlyPaths": {"/var/x"}}, []string{"/var/x"}},
+		{"BindReadOnlyPaths", nil, map[string][]string{"BindPaths": {"/x"}}, nil},
+	} {
+		d, _ := directive.Lookup(tt.directive)
+		if diff := cmp.Diff(tt.lines, d.Beside(tt.want, tt.others)); diff != "" {
+			t.Errorf("%s=%q beside %q (-want +got):\n%s", tt.directive, tt.want, tt.others, diff)
 		}
 	}
 }

@@ -40,14 +40,12 @@ var mountAgain = Bypass{
 	Why: "it can mount again what this closes, with CAP_SYS_ADMIN and the system calls of @mount",
 }
 
-// unitOnly are directives that the merge reads in units and that no profile can set; see testdata/directives.tsv.
+// unitOnly are directives that the merge reads in units; most of them no profile can set; see testdata/directives.tsv.
 var unitOnly = []unitDirective{
 	{name: "RootDirectory", root: true, plus: true, mounts: apiMounts, unless: "MountAPIVFS"},
 	{name: "RootImage", root: true, mounts: apiMounts, unless: "MountAPIVFS"},
 	{name: "RootMStack", root: true, mounts: apiMounts, unless: "MountAPIVFS"},
 	{name: "MountAPIVFS", mounts: apiMounts},
-	{name: "BindPaths", binds: true},
-	{name: "BindReadOnlyPaths", binds: true},
 	{name: "RuntimeDirectory", makesIn: "/run"},
 	{name: "StateDirectory", makesIn: "/var/lib"},
 	{name: "CacheDirectory", makesIn: "/var/cache"},
@@ -118,9 +116,30 @@ var table = []*Directive{
 	},
 	{
 		Name: "TemporaryFileSystem", Since: 238, kind: coverPathList{}, Man: manExec,
+		Refuses:  []refusal.Kind{refusal.PathHidden, refusal.PathAbsent, refusal.PathReadOnly},
 		Bypasses: []Bypass{mountAgain},
-		Forbids:  "see what is below these paths: each is an empty file system of its own",
-		Breaks:   "services that read there",
+		Forbids: "see what is below these paths: each is an empty file system of its own, in which BindPaths= and " +
+			"BindReadOnlyPaths= show what the service needs",
+		Breaks: "services that read or write there",
+	},
+	{
+		Name: "RootDirectory", kind: rootPath{}, Man: manExec, Mounts: apiMounts, Late: true,
+		Refuses: []refusal.Kind{refusal.PathHidden, refusal.PathAbsent, refusal.PathReadOnly},
+		Forbids: "see anything but what is below this directory, and what BindPaths= and BindReadOnlyPaths= show " +
+			"there",
+		Breaks: "services whose programs, libraries or data are not there",
+	},
+	{
+		Name: "BindReadOnlyPaths", Since: 233, kind: bindPathList{}, With: "TemporaryFileSystem", Man: manExec,
+		Gathers: true,
+		Undoes:  []string{"/", "/etc", "/var", "/home", "/root", "/var/lib"},
+		Forbids: "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and cannot write",
+	},
+	{
+		Name: "BindPaths", Since: 233, kind: bindPathList{writable: true}, With: "TemporaryFileSystem", Man: manExec,
+		Gathers: true,
+		Undoes:  []string{"/", "/etc", "/var", "/home", "/root", "/var/lib"},
+		Forbids: "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and can write",
 	},
 	{
 		Name: "NoExecPaths", Since: 248, kind: closedPathList{NoExec}, Man: manExec,

@@ -15,6 +15,7 @@ import (
 type unitPaths struct {
 	lists    map[*Directive][]string   // the paths that each list names
 	covers   []cover                   // file systems that the unit puts over paths
+	binds    []string                  // where the unit shows what is elsewhere, or what it hides
 	mounts   []string                  // where a directive that no profile can set mounts something
 	writable []string                  // where another directive mounts something writable
 	closed   map[PathMode][]closedPath // the paths that its lists close, by what they forbid
@@ -38,6 +39,9 @@ func (c Context) readPaths() unitPaths {
 			p.closed[k.mode] = append(p.closed[k.mode], closedBy(d.Name, p.lists[d])...)
 		case coverPathList:
 			p.covers = append(p.covers, c.coversOf(d)...)
+		case bindPathList:
+			p.lists[d] = c.destinations(d.Name)
+			p.binds = append(p.binds, p.lists[d]...)
 		}
 		if len(d.Mounts) == 0 {
 			continue
@@ -64,7 +68,8 @@ func (c Context) readPaths() unitPaths {
 	return p
 }
 
-// unitDirective is a directive that no profile can set and that decides what is at a path in a unit that sets it.
+// unitDirective is a directive that decides what is at a path in a unit that sets it, in ways that the table does not
+// tell.
 type unitDirective struct {
 	name   string
 	root   bool    // it gives the unit another root directory, so that a path can mean two files
@@ -73,7 +78,6 @@ type unitDirective struct {
 	unless string  // a boolean that decides about these mounts if the unit sets it
 	// makesIn is where it makes directories, by a list of NAME[:LINK[:FLAGS]].
 	makesIn string
-	binds   bool // it lists SOURCE[:DESTINATION[:OPTIONS]], and systemd mounts at each destination
 }
 
 // isMounted reports whether the unit has the mounts of the directive.
@@ -270,9 +274,6 @@ func (c Context) reopened(p unitPaths, d *Directive) []closedPath {
 		closed = append(closed, closedPath{path: x.path, by: x.by, writable: !slices.Contains(x.options, "ro")})
 	}
 	for _, row := range unitOnly {
-		if row.binds {
-			closed = append(closed, closedBy(row.name, c.destinations(row.name))...)
-		}
 		if row.makesIn != "" {
 			closed = append(closed, closedBy(row.name, c.readOnlyDirectories(row))...)
 		}
@@ -280,6 +281,9 @@ func (c Context) reopened(p unitPaths, d *Directive) []closedPath {
 	for _, row := range table {
 		k, lists := row.kind.(closedPathList)
 		if lists && (k.mode == NoExec) == (d.With == row.Name) {
+			closed = append(closed, closedBy(row.Name, p.lists[row])...)
+		}
+		if _, binds := row.kind.(bindPathList); binds {
 			closed = append(closed, closedBy(row.Name, p.lists[row])...)
 		}
 		if row.Ordered() && d.lifts() != NoExec {

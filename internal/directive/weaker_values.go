@@ -195,9 +195,11 @@ func (d *Directive) CanRefuse(kind refusal.Kind, subject string, lines []string,
 	}
 	switch kind {
 	case refusal.PathReadOnly:
-		return d.affects(lines, subject, ReadOnly)
-	case refusal.PathHidden:
+		return d.affects(lines, subject, ReadOnly) || d.Showing(kind) != nil && d.affects(lines, subject, Hidden)
+	case refusal.PathHidden, refusal.PathAbsent:
 		return d.affects(lines, subject, Hidden)
+	case refusal.PathNoExec:
+		return d.affects(lines, subject, NoExec)
 	case refusal.Device:
 		return !slices.Contains(pseudoDevices, subject) || d.refusesPseudoDevices(lines, version)
 	case refusal.Capability, refusal.Syscall, refusal.Family, refusal.Namespace, refusal.Architecture:

@@ -12,6 +12,7 @@ type Kind string
 const (
 	PathReadOnly Kind = "path-readonly" // a path that cannot be written
 	PathHidden   Kind = "path-hidden"   // a path that is not there or cannot be entered
+	PathAbsent   Kind = "path-absent"   // a path that cannot be written: its directory is not there
 	PathNoExec   Kind = "path-noexec"   // a path that cannot be executed
 	FileSystem   Kind = "file-system"   // a path on a kind of file system that may not be opened
 	MountHidden  Kind = "mount-hidden"  // where something was mounted that nobody else sees
@@ -41,8 +42,8 @@ const (
 // Known reports whether there is such a kind.
 func (k Kind) Known() bool {
 	return slices.Contains([]Kind{
-		PathReadOnly, PathHidden, PathNoExec, FileSystem, MountPoint, Device, Family, Capability, Syscall, Architecture,
-		Namespace, Realtime, WriteExecute, SetuidBit, Personality, Network, SocketBind, UserMapping, NewPrivileges,
-		Keyring, IPC, ProcessHidden, ProcHidden,
+		PathReadOnly, PathHidden, PathAbsent, PathNoExec, FileSystem, MountPoint, Device, Family, Capability, Syscall,
+		Architecture, Namespace, Realtime, WriteExecute, SetuidBit, Personality, Network, SocketBind, UserMapping,
+		NewPrivileges, Keyring, IPC, ProcessHidden, ProcHidden,
 	}, k)
 }

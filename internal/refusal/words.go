@@ -11,6 +11,7 @@ import (
 var words = map[Kind]struct{ act, gives string }{
 	PathReadOnly:  {"write %s", "can change %s and what is below it, and leave things there for others and for later"},
 	PathHidden:    {"reach %s", "can read %s, as far as its user may"},
+	PathAbsent:    {"make or write %s", "can change %s and what is below it, and leave things there for others"},
 	PathNoExec:    {"execute %s", "can execute %s, and what it can put in its place"},
 	FileSystem:    {"open %s on such a file system", "can use that kind of file system"},
 	MountPoint:    {"move or replace %s across a mount", "has no mount of its own there"},

@@ -20,6 +20,7 @@ import (
 
 	"temper/harness/proc"
 	"temper/harness/witness"
+	"temper/internal/directive"
 	"temper/internal/host"
 	"temper/internal/refusal"
 	"temper/needs"
@@ -31,6 +32,8 @@ type Recorder struct {
 	Cgroup string // its control group, a directory
 	Root   host.Root
 	Store  needs.Store
+	// Files says that all files are recorded that it sees, also those that no directive hides by itself.
+	Files bool
 	// Every is how often what was seen is stored: so much is lost if the machine crashes.
 	Every time.Duration
 	// Ended reports whether there is nothing more to record; nil is never.
@@ -88,7 +91,8 @@ func (r Recorder) follow(ctx context.Context, uses *witness.Uses) error {
 
 // matters says which uses are recorded.
 func (r Recorder) matters(use witness.Restriction, made bool) bool {
-	return needs.Matters(use.Kind, use.Subject, made) && !r.isOwn(use)
+	sees := r.Files && use.Kind == refusal.PathHidden && !made && directive.IsCovered(use.Subject)
+	return sees || needs.Matters(use.Kind, use.Subject, made) && !r.isOwn(use)
 }
 
 // isOwn reports whether a use is about the files in /proc of a process of the service itself: no directive hides them.

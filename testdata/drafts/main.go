@@ -22,10 +22,12 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
 
 	"temper/draft"
 	"temper/harness/batch"
 	"temper/harness/place"
+	"temper/harness/trial"
 	"temper/internal/host"
 	"temper/internal/unit"
 	"temper/internal/verdict"
@@ -117,36 +119,39 @@ func makeTree(name string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// tryTree tries the services of a tree that have no result yet.
+// tryTree tries the services of a tree that have no result yet, two at a time.
 func tryTree(ctx context.Context, tree string, library *profiles.Set, names []string) error {
 	root := host.At(tree)
+	var group errgroup.Group
+	group.SetLimit(2)
 	for _, name := range batch.Startable(&unit.Loader{Root: root}, library) {
 		u, err := (&unit.Loader{Root: root}).Load(name)
 		if err != nil {
-			return err
+			return errors.Join(err, group.Wait())
 		}
 		p, _ := library.For(u)
-		_, err = os.Stat(fileOf(name))
-		if err == nil || !isWanted(p.Name, names) {
-			continue
-		}
-		r, err := try(ctx, root, name, library, p)
-		if ctx.Err() != nil {
-			return errors.New("interrupted; what was found is kept")
-		}
-		if err != nil {
-			r.Failed = err.Error()
-		}
-		fmt.Fprintf(os.Stderr, "%s: %d of %d checks, %s\n", name, len(r.Checks)-len(r.Broken), len(r.Checks), r.Failed)
-		data, err := json.MarshalIndent(r, "", "\t")
-		if err == nil {
-			err = renameio.WriteFile(fileOf(name), append(data, '\n'), 0o644)
-		}
-		if err != nil {
-			return err
+		if _, err = os.Stat(fileOf(name)); err != nil && isWanted(p.Name, names) {
+			group.Go(func() error { return keep(ctx, root, name, library, p) })
 		}
 	}
-	return nil
+	return group.Wait()
+}
+
+// keep tries a service and keeps its result.
+func keep(ctx context.Context, root host.Root, name string, library *profiles.Set, p *profiles.Profile) error {
+	r, err := try(ctx, root, name, library, p)
+	if ctx.Err() != nil {
+		return errors.New("interrupted; what was found is kept")
+	}
+	if err != nil {
+		r.Failed = err.Error()
+	}
+	fmt.Fprintf(os.Stderr, "%s: %d of %d checks, %s\n", name, len(r.Checks)-len(r.Broken), len(r.Checks), r.Failed)
+	data, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(fileOf(name), append(data, '\n'), 0o644)
 }
 
 func fileOf(unit string) string { return filepath.Join(resultsDir, unit+".json") }
@@ -166,9 +171,7 @@ func try(
 	say := func(text string) { fmt.Fprintf(os.Stderr, "%s: %s\n", name, text) }
 	r.Draft, err = draft.Make(ctx, draft.Options{
 		Unit: name, Profiles: library.Bases(), Progress: say,
-		Open: func(ctx context.Context) (*place.Place, error) {
-			return place.Container(ctx, place.Options{Image: root.Dir()})
-		},
+		Open: func(ctx context.Context) (*place.Place, error) { return openSetUp(ctx, root, name, p) },
 	})
 	if err != nil {
 		return r, err
@@ -178,6 +181,19 @@ func try(
 		return r, err
 	}
 	return r, r.check(ctx, root, drafted, p, say)
+}
+
+// openSetUp boots a machine on which the service is configured, as the setup of its profile does it: that is a part of
+// the machine, not of what the profile knows of the service.
+func openSetUp(ctx context.Context, root host.Root, unit string, p *profiles.Profile) (*place.Place, error) {
+	where, err := place.Container(ctx, place.Options{Image: root.Dir()})
+	if err != nil {
+		return nil, err
+	}
+	if err := trial.SetUp(ctx, where, p, unit); err != nil {
+		return nil, errors.Join(err, where.Close())
+	}
+	return where, nil
 }
 
 // check runs the checks of the library under the draft. A check that the draft breaks is one to which a demotion from

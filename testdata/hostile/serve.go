@@ -18,6 +18,8 @@ import (
 //	memory    uses memory until it is killed, or two gigabytes
 //	disk      fills the disk
 //	outlive   leaves a process that has left its session and its cgroup
+//
+// or it takes all that is left of what the kernel counts for the whole machine: see exhaust.go.
 func serve(how string) {
 	fmt.Println("ready")
 	time.Sleep(500 * time.Millisecond)
@@ -46,6 +48,8 @@ func serve(how string) {
 		fmt.Println(err)
 	case "outlive":
 		outlive()
+	default:
+		exhaust(how)
 	}
 	stay()
 }

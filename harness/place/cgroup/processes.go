@@ -51,6 +51,9 @@ func (g *Group) containerRoot(pid int) (string, bool) {
 	return "", false
 }
 
+// Processes are the ids of the processes in the cgroup.
+func (g *Group) Processes() []int { return pidsBelow(g.dir) }
+
 // pidsBelow lists the processes of a cgroup and of all below it.
 func pidsBelow(dir string) []int {
 	var pids []int

@@ -1,0 +1,379 @@
+package directive
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"temper/internal/host"
+	"temper/internal/refusal"
+	"temper/internal/unit"
+	"temper/internal/values"
+)
+
+// coverPathList is the kind of TemporaryFileSystem=: each path is covered by an empty file system, PATH[:OPTIONS].
+type coverPathList struct{}
+
+func (coverPathList) check(d *Directive, lines []string) error {
+	for _, v := range lines {
+		words, err := unit.Words(v)
+		if err != nil {
+			return fmt.Errorf("%s=%s: %w", d.Name, v, err)
+		}
+		for _, w := range words {
+			if p, _, _ := strings.Cut(w, ":"); !path.IsAbs(p) || path.Clean(p) != p {
+				return fmt.Errorf("%s= has the path %q, want a clean absolute path", d.Name, w)
+			}
+		}
+	}
+	return nil
+}
+
+// merge leaves out what would make something writable or executable. What is read-only and empty gives nothing that
+// could be executed, so it becomes noexec where the unit wants that.
+func (k coverPathList) merge(_ *Directive, c Context, want []string) Merged {
+	var lines, notes []string
+	words := pathWords(want)
+	if by := c.mountsRoot(); by != "" && slices.ContainsFunc(words, coversAll) {
+		words = k.split(words)
+		notes = append(notes, "systemd does not mount at / beside "+by+": at the directories below it instead")
+	}
+	for _, w := range words {
+		p, text, _ := strings.Cut(w, ":")
+		options := strings.Split(text, ",")
+		m := Mount{
+			Path:       realPath(p),
+			Writable:   !slices.Contains(options, "ro"),
+			Executable: !slices.Contains(options, "noexec"),
+		}
+		if !m.Writable && m.Executable && c.noExecAbove(m.Path) != "" {
+			w, m.Executable = w+",noexec", false
+		}
+		switch reason := c.gives(m); {
+		case c.covers(m.Path), c.hides(m.Path), slices.Contains(c.paths.binds, m.Path):
+		case reason != "":
+			notes = append(notes, reason)
+		default:
+			lines = append(lines, quoted(w))
+		}
+	}
+	if lines == nil && notes == nil {
+		return Merged{Note: "the unit already has these"}
+	}
+	return Merged{Lines: lines, Adds: true, Note: strings.Join(notes, ", and ")}
+}
+
+func (coverPathList) rule() string {
+	return "paths that the unit does not cover itself are added; instead of / the directories below it where the unit " +
+		"has a root directory of its own or ProtectSystem=full or strict, beside which systemd does not mount there"
+}
+
+// beside splits an empty file system over / where another directive of the plan mounts there too.
+func (k coverPathList) beside(want []string, mountsRoot bool, _ []string) []string {
+	if words := pathWords(want); mountsRoot && slices.ContainsFunc(words, coversAll) {
+		return k.split(words)
+	}
+	return want
+}
+
+// topDirectories are the directories below / that systems have and that hold files of services and people; see
+// file-hierarchy(7). /usr is what programs run from, /tmp is for PrivateTmp=, and the kernel makes the others.
+var topDirectories = []string{"/boot", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/var"}
+
+// IsCovered reports whether a path lies where an empty file system would hide it from a service that is to see only
+// what it needs.
+func IsCovered(p string) bool {
+	return slices.ContainsFunc(topDirectories, func(dir string) bool {
+		return p != dir && host.Below(dir, realPath(p))
+	})
+}
+
+func coversAll(word string) bool { return word == "/" || strings.HasPrefix(word, "/:") }
+
+// split replaces an empty file system over / by one over each of the top directories.
+func (coverPathList) split(words []string) []string {
+	var list []string
+	for _, w := range words {
+		if !coversAll(w) {
+			list = append(list, w)
+			continue
+		}
+		for _, dir := range topDirectories {
+			list = append(list, dir+strings.TrimPrefix(w, "/"))
+		}
+	}
+	return list
+}
+
+// weaker covers the directories below / instead of it.
+func (k coverPathList) weaker(_ *Directive, want []string, _ int) [][]string {
+	if words := pathWords(want); slices.ContainsFunc(words, coversAll) {
+		return [][]string{k.split(words)}
+	}
+	return nil
+}
+
+// refused lists the covered paths; each of them can be left out.
+func (coverPathList) refused(want []string, _ int) []string {
+	var paths []string
+	for _, w := range pathWords(want) {
+		p, _, _ := strings.Cut(w, ":")
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+func (coverPathList) except(want, names []string, _ int) []string {
+	var lines []string
+	for _, w := range pathWords(want) {
+		if p, _, _ := strings.Cut(w, ":"); !slices.Contains(names, p) {
+			lines = append(lines, quoted(w))
+		}
+	}
+	return lines
+}
+
+// bindPathList is the kind of a list of paths that the service sees where something else hides what is above them.
+type bindPathList struct {
+	openPathList
+	writable bool
+}
+
+// kernelFiles are directories that systemd fills itself, as PrivateDevices= and ProtectProc= say.
+var kernelFiles = []string{"/dev", "/proc", "/sys"}
+
+func (k bindPathList) check(d *Directive, lines []string) error {
+	if err := k.openPathList.check(d, lines); err != nil {
+		return err
+	}
+	for _, w := range pathWords(lines) {
+		p := strings.TrimPrefix(w, "-")
+		made := slices.ContainsFunc(kernelFiles, func(dir string) bool { return host.Below(dir, p) })
+		if made || p == "/" || strings.ContainsAny(p, ":+") {
+			return fmt.Errorf("%s= has %q, want a path outside of /dev, /proc and /sys, at which it is shown",
+				d.Name, w)
+		}
+	}
+	return nil
+}
+
+func (k bindPathList) rule() string {
+	return "paths are added, but none that the unit hides, or whose mount would allow what the unit forbids there"
+}
+
+func (k bindPathList) merge(d *Directive, c Context, want []string) Merged {
+	var lines, refused []string
+	for _, w := range pathWords(want) {
+		p := realPath(barePath(w))
+		if slices.Contains(c.paths.lists[d], p) {
+			continue
+		}
+		if by := c.bindOpens(p, k.writable); by != "" {
+			refused = append(refused, p+" ("+by+")")
+			continue
+		}
+		lines = append(lines, optional(w))
+	}
+	switch {
+	case refused != nil:
+		return Merged{Lines: lines, Adds: true, Note: "the unit keeps closed " + strings.Join(refused, ", ")}
+	case lines == nil:
+		return Merged{Note: "the unit already has these"}
+	}
+	return Merged{Lines: lines, Adds: true}
+}
+
+// beside leaves out of the read-only list what the plan shows writable: of two assignments for one path systemd takes
+// the stronger one.
+func (k bindPathList) beside(want []string, _ bool, writable []string) []string {
+	if k.writable {
+		return want
+	}
+	open := k.refusedPaths(writable)
+	return k.without(want, slices.DeleteFunc(k.refusedPaths(want), func(p string) bool {
+		return !slices.Contains(open, p)
+	}), 0)
+}
+
+func (bindPathList) refusedPaths(lines []string) []string { return closedPathList{}.refused(lines, 0) }
+
+// bindOpens returns the directive of the unit that closes something at a path which another mount at the path would
+// open; "" if there is none. systemd mounts binds before all else that is about the same path.
+func (c Context) bindOpens(p string, writable bool) string {
+	if by := c.hidesFromBind(p); by != "" {
+		return by
+	}
+	if by := refuses(closedBy("NoExecPaths", c.pathsOf(NoExec)), c.paths.open[NoExec], p); by != "" {
+		return by
+	}
+	if !writable {
+		return ""
+	}
+	return refuses(c.paths.reopened[ReadOnly], c.paths.open[ReadOnly], p)
+}
+
+// pathsOf lists the paths that lists of the unit close in a way.
+func (c Context) pathsOf(mode PathMode) []string {
+	var paths []string
+	for _, x := range c.paths.closed[mode] {
+		paths = append(paths, x.path)
+	}
+	return paths
+}
+
+// hidesFromBind returns the directive of the unit by which it sees something else at a path, or nothing, and a bind
+// would show what the machine has there; "" if there is none.
+func (c Context) hidesFromBind(p string) string {
+	if by := c.ownRoot(); by != "" {
+		return by
+	}
+	for _, x := range slices.Concat(c.paths.closed[Hidden], closedBy("BindPaths", c.paths.binds)) {
+		if host.Below(x.path, p) {
+			return x.by
+		}
+	}
+	for _, x := range c.paths.covers {
+		if host.Below(x.path, p) {
+			return x.by
+		}
+	}
+	for _, d := range table {
+		have := c.values[d]
+		if !d.Ordered() || have.Rank == 0 {
+			continue
+		}
+		for _, e := range d.Paths {
+			if e.Mode == Hidden && d.rank(e.Value) <= have.Rank && host.Below(realPath(e.Path), p) {
+				return d.Name + "=" + have.Name
+			}
+		}
+	}
+	return ""
+}
+
+// ownRoot returns the directive by which the unit has a root directory of its own; "" if there is none.
+func (c Context) ownRoot() string {
+	for _, row := range unitOnly {
+		if row.root && c.last(row.name) != "" {
+			return row.name + "="
+		}
+	}
+	return ""
+}
+
+// mountsRoot returns the directive of the unit with which an empty file system over / does not go together; "" if there
+// is none. Beside a mount at / systemd drops it; and it does not find the directories that ProtectSystem=full names
+// there. Seen with systemd 252, 257 and 262.
+func (c Context) mountsRoot() string {
+	if by := c.ownRoot(); by != "" {
+		return by
+	}
+	for _, d := range table {
+		lines := c.pathWords(d.Name)
+		if d.Ordered() {
+			lines = []string{c.values[d].Name}
+		}
+		if d.mountsRoot(lines) {
+			return d.Name + "=" + strings.Join(lines, " ")
+		}
+	}
+	return ""
+}
+
+// mountsRoot reports whether an empty file system over / does not go together with the assignments of a directive.
+func (d *Directive) mountsRoot(lines []string) bool {
+	if _, covers := d.kind.(coverPathList); covers {
+		return false
+	}
+	namesEtc := func(e PathEffect) bool { return e.Path == "/etc" }
+	return slices.Contains(d.MountPoints(lines, values.Newest), "/") ||
+		d.Ordered() && slices.ContainsFunc(d.NamedPaths(lines), namesEtc)
+}
+
+// A besider is a kind whose assignments depend on the others of a plan.
+type besider interface {
+	// beside returns want as it holds beside the others: mountsRoot says that one of them mounts at /, and writable has
+	// the paths that they show writable.
+	beside(want []string, mountsRoot bool, writable []string) []string
+}
+
+// Beside returns the assignments want as they hold beside others of a plan, which are by name.
+func (d *Directive) Beside(want []string, others map[string][]string) []string {
+	k, ok := d.kind.(besider)
+	if !ok || want == nil {
+		return want
+	}
+	mountsRoot := false
+	var writable []string
+	for name, lines := range others {
+		other, known := Lookup(name)
+		if !known || len(lines) == 0 {
+			continue
+		}
+		mountsRoot = mountsRoot || other.mountsRoot(lines)
+		if b, binds := other.kind.(bindPathList); binds && b.writable {
+			writable = append(writable, lines...)
+		}
+	}
+	return k.beside(want, mountsRoot, writable)
+}
+
+// Showing returns the directive that lists the exceptions by which a service sees something again that this one hides,
+// to write there or only to read; nil if there is none.
+func (d *Directive) Showing(kind refusal.Kind) *Directive {
+	switch d.kind.(type) {
+	case coverPathList, rootPath:
+	default:
+		return nil
+	}
+	writes := kind == refusal.PathReadOnly || kind == refusal.PathAbsent
+	for _, other := range table {
+		if k, binds := other.kind.(bindPathList); binds && k.writable == writes {
+			return other
+		}
+	}
+	return nil
+}
+
+// rootPath is the kind of RootDirectory=: the service sees only what is below a directory.
+type rootPath struct{}
+
+func (rootPath) check(d *Directive, lines []string) error {
+	if len(lines) != 1 {
+		return fmt.Errorf("%s= takes one path, has %d", d.Name, len(lines))
+	}
+	if p := lines[0]; !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
+		return fmt.Errorf("%s=%s is not a root directory, want a clean absolute path below /", d.Name, p)
+	}
+	return nil
+}
+
+func (rootPath) rule() string {
+	return "only where the unit has no root directory of its own, and no list that closes or opens paths: these would " +
+		"mean other files"
+}
+
+// merge sets the root directory only if the paths that the unit names mean the same files after that.
+func (rootPath) merge(d *Directive, c Context, want []string) Merged {
+	if by := c.ownRoot(); by != "" {
+		return Merged{Note: "the unit's own " + by + " decides"}
+	}
+	for _, row := range table {
+		switch row.kind.(type) {
+		case openPathList, closedPathList, coverPathList, bindPathList:
+			if len(c.pathWords(row.Name)) > 0 {
+				return Merged{Note: "the paths of the unit's own " + row.Name + "= would mean other files"}
+			}
+		}
+	}
+	for _, m := range d.Mounts {
+		if reason := c.gives(m); c.version >= m.Since && reason != "" && !c.mounts(m.Path) {
+			return Merged{Note: reason}
+		}
+	}
+	if by := c.bindOpens(realPath(want[0]), true); by != "" {
+		return Merged{Note: "would open what the unit keeps closed by " + by}
+	}
+	return Merged{Lines: want}
+}
