@@ -91,7 +91,9 @@ var applied = []struct {
 const applyHelpers = `
 pid() { systemctl show -P MainPID $u; }
 up() { test $(systemctl show -P ActiveState $u) = active; }
-hardened() { grep -q 'NoNewPrivs:.1' /proc/$(pid)/status; }
+# systemd calls a service started before it has hardened and executed it.
+executed() { while grep -q '^(\|^systemd' /proc/$(pid)/comm; do sleep 0.1; done; }
+hardened() { executed; grep -q 'NoNewPrivs:.1' /proc/$(pid)/status; }
 has() { temper status $u --format json | grep -q "\"$1\": \"has"; return $?; }
 loaded() { systemctl show -P DropInPaths $u | grep -q generator/$u.service.d/50-temper.conf; }
 clean() { test ! -e /run/systemd/system/$u.service.d; }
