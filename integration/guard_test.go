@@ -312,7 +312,8 @@ echo $most $(awk '{ print $1 + $2 }' /run/spent) $(cat /run/said)
 	memory, _ := strconv.Atoi(fields[0])
 	seconds, _ := strconv.ParseFloat(fields[1], 64)
 	if memory == 0 || memory > mostMemory || seconds == 0 || seconds > mostSeconds {
-		t.Errorf("%d KiB and %.1f s of the processor, want at most %d KiB and %.1f s", memory, seconds, mostMemory, mostSeconds)
+		t.Errorf("%d KiB and %.1f s of the processor, want at most %d KiB and %.1f s", memory, seconds, mostMemory,
+			mostSeconds)
 	}
 	if said := strings.Join(fields[2:], " "); !strings.Contains(said, "is not at fault and stays") {
 		t.Errorf("said %q", said)
