@@ -130,6 +130,23 @@ func TestSystemdOwnMachine(t *testing.T) {
 	}
 }
 
+// TestSystemdRunReadAgain: a daemon-reload that comes before the process of a command changes no argument.
+func TestSystemdRunReadAgain(t *testing.T) {
+	const arguments = `systemctl show -P ExecStart $u | sed 's/ ; ignore_errors=.*//'`
+	for _, suite := range []string{"bullseye", "trixie", "sid"} {
+		t.Run(suite, func(t *testing.T) {
+			p := container(t, place.Options{Image: testroot.Path(t, suite)})
+			r, err := p.Run(t.Context(), place.Command{Args: []string{
+				"sh", "-c", `u=$(sed -n 's,^0::.*/,,p' /proc/self/cgroup); before=$(` + arguments +
+					`); systemctl daemon-reload; after=$(` + arguments + `); test -n "$after" && test "$before" = "$after"`,
+			}})
+			if err != nil || r.Status != 0 {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+}
+
 func TestSystemdRun(t *testing.T) {
 	p := container(t, place.Options{Image: testroot.Path(t, "bullseye")}) // the version that wants the most help
 	for _, tc := range []struct {

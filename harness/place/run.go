@@ -225,6 +225,13 @@ type execCommand struct {
 	Ignore bool
 }
 
+// execCommandEx is a command with flags as D-Bus has it: see systemd.service(5), special executable prefixes.
+type execCommandEx struct {
+	Path  string
+	Args  []string
+	Flags []string
+}
+
 func (r *run) properties() []systemd.Property {
 	user := r.User
 	if user == "" {
@@ -249,13 +256,20 @@ func (r *run) properties() []systemd.Property {
 	add("StandardErrorFile", r.dir+"/err")
 	add("TimeoutStartUSec", timeout)
 	add("KillSignal", int32(unix.SIGKILL))
-	add("ExecStart", []execCommand{{r.program, literal(r.Args), false}})
+	if r.version >= readsLiteral {
+		add("ExecStartEx", []execCommandEx{{r.program, r.Args, []string{"no-env-expand"}}})
+	} else {
+		add("ExecStart", []execCommand{{r.program, literal(r.Args), false}})
+	}
 	return list
 }
 
-// literal escapes arguments so that systemd expands no variables in them. The flag for that needs ExecStartEx, which
-// systemd 247 and 252 cannot read from the file of a transient unit: after a daemon-reload before the process starts,
-// it would never start.
+// readsLiteral is a version of systemd that was seen to read ExecStartEx from the file of a transient unit, as it does
+// where a daemon-reload comes before the process starts. 247 and 252 would never start it.
+const readsLiteral = 257
+
+// literal escapes arguments so that systemd expands no variables in them. Where it reads them from the file of the
+// transient unit again, 247 has them right, 252 not, and 257 and 262 double each $ once more.
 func literal(args []string) []string {
 	escaped := make([]string, len(args))
 	for i, arg := range args {
