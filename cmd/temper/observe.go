@@ -144,7 +144,7 @@ func (a *app) record(ctx context.Context, f observeFlags, store needs.Store, nam
 		defer cancel()
 		until = "for " + f.length.String()
 	}
-	a.printer().Talk("temper: observing %s: %s", name, until)
+	r.Ready = func() { a.printer().Talk("temper: observing %s: %s", name, until) }
 	record, err := r.Run(ctx)
 	if errors.Is(err, witness.ErrUnsupported) {
 		err = hint.With(err, "observation needs root and a kernel that permits BPF: Linux 5.8 or later, no lockdown")

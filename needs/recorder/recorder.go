@@ -36,6 +36,8 @@ type Recorder struct {
 	Files bool
 	// Every is how often what was seen is stored: so much is lost if the machine crashes.
 	Every time.Duration
+	// Ready is called once all that the service does is seen; nil tells nobody.
+	Ready func()
 	// Ended reports whether there is nothing more to record; nil is never.
 	Ended func(context.Context) (bool, error)
 }
@@ -49,6 +51,9 @@ func (r Recorder) Run(ctx context.Context) (needs.Record, error) {
 	uses, err := witness.StartUses(r.Cgroup, r.matters)
 	if err != nil {
 		return needs.Record{}, err
+	}
+	if r.Ready != nil {
+		r.Ready()
 	}
 	err = r.follow(ctx, uses)
 	last, lost, stopErr := uses.Stop()
