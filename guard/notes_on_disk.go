@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
-	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
 
 // notes are what the guard remembers across boots: for each unit, the hardening that had a good run, and the hardening
@@ -49,23 +50,7 @@ func (n notes) lock(ctx context.Context) (release func(), err error) {
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(n.dir, "guard.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if err == unix.EWOULDBLOCK {
-			err = sleep(ctx, 100*time.Millisecond)
-		}
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-	}
+	return host.Root{}.Lock(ctx, filepath.Join(n.dir, "guard.lock"))
 }
 
 // sleep waits for a duration, or until ctx ends, which is an error.

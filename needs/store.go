@@ -1,6 +1,7 @@
 package needs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func (s Store) Update(unit string, change func(*Record)) (Record, error) {
 	if err := s.Root.MkdirAll(Dir, 0o700); err != nil {
 		return Record{}, err
 	}
-	unlock, err := s.Root.Lock(path.Join(Dir, ".lock"))
+	unlock, err := s.Root.Lock(context.Background(), path.Join(Dir, ".lock"))
 	if err != nil {
 		return Record{}, err
 	}
@@ -121,7 +122,7 @@ func (s Store) Forget(unit string) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := s.Root.Lock(path.Join(Dir, ".lock"))
+	unlock, err := s.Root.Lock(context.Background(), path.Join(Dir, ".lock"))
 	if err != nil {
 		return err
 	}

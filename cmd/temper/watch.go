@@ -117,21 +117,21 @@ func (a *app) watchRecords(o *watch.Options) (unlock func(), err error) {
 	if err := os.MkdirAll("/run/temper", 0o755); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile("/run/temper/watch.lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, hint.With(err, "sudo temper watch")
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	unlock, err = host.Root{}.TryLock("/run/temper/watch.lock")
+	if errors.Is(err, unix.EWOULDBLOCK) {
 		a.printer().Talk("temper: another temper watch records already; this one only prints")
 		o.Reporter = lines
-		return func() { lock.Close() }, nil
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, hint.With(err, "sudo temper watch")
 	}
 	o.Log = &refusallog.Store{}
 	o.Reporter = watch.All{lines, watch.Journal{}}
 	if inJournal, _ := journal.StdoutIsJournalStream(); inJournal {
 		o.Reporter = watch.Journal{}
 	}
-	return func() { lock.Close() }, nil
+	return unlock, nil
 }
 
 // switchWatch turns the service on or off.

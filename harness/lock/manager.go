@@ -6,15 +6,11 @@ package lock
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
+	"path"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"temper/harness/place"
+	"temper/internal/host"
 )
 
 // managerLock is locked during reloads of this machine's manager and during trials on the host: at boot several
@@ -25,8 +21,8 @@ const managerLock = "/run/temper/trials.lock"
 type Use int
 
 const (
-	Trial  Use = unix.LOCK_SH // several at a time
-	Reload Use = unix.LOCK_EX
+	Trial  Use = iota // several at a time
+	Reload            // alone
 )
 
 // Manager locks the manager of a place until release is called. A container belongs to one process and needs no lock.
@@ -38,28 +34,14 @@ func Manager(ctx context.Context, where *place.Place, use Use) (release func(), 
 }
 
 func lockFile(ctx context.Context, file string, use Use) (release func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	var machine host.Root
+	if err := machine.MkdirAll(path.Dir(file), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	if use == Trial {
+		return machine.LockShared(ctx, file)
 	}
-	for {
-		err := unix.Flock(int(f.Fd()), int(use)|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			err = fmt.Errorf("lock %s: %w", file, err)
-		} else {
-			err = pause(ctx)
-		}
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-	}
+	return machine.Lock(ctx, file)
 }
 
 // pause waits before the next attempt, or until ctx ends, which is an error.

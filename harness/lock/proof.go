@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -36,55 +35,32 @@ func Proof(ctx context.Context, root host.Root, name string, waits func()) (rele
 func proof(ctx context.Context, prefix, what string, waits func()) (release func(), err error) {
 	file := fmt.Sprintf("%s%x.lock", prefix, sha256.Sum256([]byte(what)))
 	for waiting := false; ; {
-		f, err := lock(file)
-		switch {
-		case err == nil:
-			return func() { unlock(prefix, file, f) }, nil
-		case errors.Is(err, unix.EWOULDBLOCK):
-			if !waiting {
-				waits()
-			}
-			waiting = true
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("lock %s: %w", file, err)
+		unlock, err := (host.Root{}).TryLock(file)
+		if err == nil {
+			return func() { unlockProof(prefix, file, unlock) }, nil
 		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, err
+		}
+		if !waiting {
+			waits()
+		}
+		waiting = true
 		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// unlock releases a lock, and removes the lock files that killed processes have left.
-func unlock(prefix, file string, f *os.File) {
+// unlockProof releases a lock, and removes the lock files that killed processes have left.
+func unlockProof(prefix, file string, unlock func()) {
 	os.Remove(file)
-	f.Close()
+	unlock()
 	left, _ := filepath.Glob(prefix + "*.lock")
 	for _, file := range left {
-		if f, err := lock(file); err == nil {
+		if unlock, err := (host.Root{}).TryLock(file); err == nil {
 			os.Remove(file)
-			f.Close()
+			unlock()
 		}
 	}
-}
-
-// lock locks a file that unlock removes. If the file was removed between open and lock, the lock is worth nothing, and
-// the error is fs.ErrNotExist.
-func lock(file string) (*os.File, error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		own, ownErr := f.Stat()
-		now, nowErr := os.Stat(file)
-		if err = errors.Join(ownErr, nowErr); err == nil && !os.SameFile(own, now) {
-			err = fs.ErrNotExist
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }

@@ -6,6 +6,7 @@
 package refusallog
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -146,7 +147,7 @@ func (s Store) Update(name string, change func(*Log)) error {
 	if err := s.Root.MkdirAll(Dir, 0o700); err != nil {
 		return err
 	}
-	unlock, err := s.Root.Lock(path.Join(Dir, ".lock"))
+	unlock, err := s.Root.Lock(context.Background(), path.Join(Dir, ".lock"))
 	if err != nil {
 		return err
 	}

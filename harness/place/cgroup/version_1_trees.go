@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
 
 // Where a controller belongs to a version 1 tree that the machine has mounted nowhere, temper mounts that at ownTrees,
@@ -44,21 +47,11 @@ func (g *Group) joinTree(controller, path string, mount bool) (dir string, err e
 
 // lockTrees waits for the lock. Only root can hold it.
 func lockTrees() (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(treeLock), 0o755); err != nil {
+	var machine host.Root
+	if err := machine.MkdirAll(filepath.Dir(treeLock), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(treeLock, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX); {
-		case err == nil:
-			return func() { _ = f.Close() }, nil
-		case !errors.Is(err, unix.EINTR):
-			return nil, errors.Join(err, f.Close())
-		}
-	}
+	return machine.Lock(context.Background(), treeLock)
 }
 
 // mountedTree is where the version 1 tree of a controller is mounted; empty if it is not.

@@ -64,7 +64,7 @@ func Cover(ctx context.Context, pid int, d Directories) (*Copies, error) {
 	}
 	c := &Copies{scratch: "/run/" + name, pid: pid}
 	for {
-		err = namespace.InMounts(pid, func() error { return c.mountLocked(d) })
+		err = namespace.InMounts(pid, func() error { return c.mountLocked(ctx, d) })
 		if !errors.Is(err, errCovered) {
 			break
 		}
@@ -108,15 +108,12 @@ func (c *Copies) Original(name string) (exists, known bool) {
 var errCovered = errors.New("another proof keeps it")
 
 // mountLocked mounts the copies while no other process mounts any.
-func (c *Copies) mountLocked(d Directories) error {
-	lock, err := os.OpenFile("/run/temper-cover.lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+func (c *Copies) mountLocked(ctx context.Context, d Directories) error {
+	unlock, err := host.Root{}.Lock(ctx, "/run/temper-cover.lock")
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
+	defer unlock()
 	for _, dir := range d.Over {
 		if err := unused(dir); err != nil {
 			return fmt.Errorf("keep what is in %s: %w", dir, err)
