@@ -83,25 +83,24 @@ func (s *service) add(d witness.Denial, now time.Time) (r refusallog.Refusal, re
 // changed reports whether there is something that the log does not have.
 func (s *service) changed() bool { return len(s.pending) > 0 || s.more > 0 || s.missed > 0 }
 
-// flushed takes what the log does not have yet, and begins anew.
-func (s *service) flushed() func(*refusallog.Log) {
-	pending, more, missed := s.pending, s.more, s.missed
-	s.pending, s.more, s.missed, s.reports, s.unreported = map[string]*refusallog.Refusal{}, 0, 0, 0, 0
-	return func(l *refusallog.Log) {
-		list := make([]refusallog.Refusal, 0, len(pending))
-		for _, r := range pending {
-			list = append(list, *r)
-		}
-		slices.SortFunc(list, func(a, b refusallog.Refusal) int {
-			if c := a.First.Compare(b.First); c != 0 {
-				return c
-			}
-			return strings.Compare(a.Key(), b.Key())
-		})
-		for _, r := range list {
-			l.Add(r)
-		}
-		l.More += more
-		l.Missed += missed
+// addTo adds to a log what it does not have yet.
+func (s *service) addTo(l *refusallog.Log) {
+	list := make([]refusallog.Refusal, 0, len(s.pending))
+	for _, r := range s.pending {
+		list = append(list, *r)
 	}
+	slices.SortFunc(list, func(a, b refusallog.Refusal) int {
+		if c := a.First.Compare(b.First); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Key(), b.Key())
+	})
+	for _, r := range list {
+		l.Add(r)
+	}
+	l.More += s.more
+	l.Missed += s.missed
 }
+
+// added notes that the log has everything now.
+func (s *service) added() { s.pending, s.more, s.missed = map[string]*refusallog.Refusal{}, 0, 0 }

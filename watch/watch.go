@@ -61,6 +61,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	w := &watcher{
 		Options: o, monitor: monitor, tree: tree, services: map[uint64]*service{}, unwatched: map[string]string{},
+		unlogged: map[string]string{},
 	}
 	read := make(chan error, 1)
 	go func() { read <- w.read() }()
@@ -82,6 +83,7 @@ type watcher struct {
 	mu        sync.Mutex
 	services  map[uint64]*service // by cgroup id
 	unwatched map[string]string   // units that cannot be watched, and why
+	unlogged  map[string]string   // units whose logs cannot be written, and why
 }
 
 // follow follows units and writes logs until ctx or the reading ends.
@@ -105,9 +107,10 @@ func (w *watcher) follow(ctx context.Context, read <-chan error) error {
 			w.scan(ctx, false)
 		case <-tick.C:
 			w.scan(ctx, false)
-			if err := errors.Join(w.count(), w.flush()); err != nil {
+			if err := w.count(); err != nil {
 				w.note("", err.Error())
 			}
+			_ = w.flush() // it is told
 		}
 	}
 }
@@ -171,16 +174,12 @@ func (w *watcher) begin(ctx context.Context, name string, id uint64, start strin
 	}
 	for _, s := range w.services {
 		if s.unit == name { // what its last start was refused is known
-			if err := w.write(s); err != nil {
-				w.note(name, "its log: "+err.Error())
-			}
+			_ = w.write(s) // it is told
 		}
 	}
 	var log refusallog.Log
 	if w.Log != nil { // that there is a log says since when the unit is watched
-		if err := w.Log.Update(name, func(l *refusallog.Log) { log = *l }); err != nil {
-			w.note(name, "its log: "+err.Error())
-		}
+		_ = w.logged(name, w.Log.Update(name, func(l *refusallog.Log) { log = *l })) // it is told
 	}
 	w.services[id] = newService(name, id, start, plan, log)
 	return w.monitor.Follow(id, witness.Errnos(plan.service.RefusedKinds(plan.applied)))
@@ -248,23 +247,39 @@ func (w *watcher) flush() error {
 		if s.unreported > 0 {
 			w.note(s.unit, fmt.Sprintf("was refused %d more new things: temper show %s", s.unreported, s.unit))
 		}
-		switch {
-		case s.changed():
+		s.reports, s.unreported = 0, 0
+		changed := s.changed()
+		if changed {
 			problems = append(problems, w.write(s))
-		case s.ended:
+		}
+		if s.ended && (!changed || s.changed()) { // it is over, or its log takes nothing
 			delete(w.services, id)
-		default:
-			s.reports = 0
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// write adds to the log of a unit what it does not have yet.
+// write adds to the log of a unit what it does not have yet. What the log does not take is tried again later.
 func (w *watcher) write(s *service) error {
-	add := s.flushed()
-	if w.Log == nil {
+	if w.Log != nil {
+		if err := w.logged(s.unit, w.Log.Update(s.unit, s.addTo)); err != nil {
+			return err
+		}
+	}
+	s.added()
+	return nil
+}
+
+// logged reports the error of the log of a unit, once as long as it stays the same, and returns it.
+func (w *watcher) logged(name string, err error) error {
+	if err == nil {
+		delete(w.unlogged, name)
 		return nil
 	}
-	return w.Log.Update(s.unit, add)
+	err = fmt.Errorf("its log: %w", err)
+	if w.unlogged[name] != err.Error() {
+		w.note(name, err.Error())
+		w.unlogged[name] = err.Error()
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }

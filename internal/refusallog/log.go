@@ -131,18 +131,24 @@ func (s Store) Get(name string) (Log, error) {
 		return Log{}, err
 	}
 	var l Log
-	if err := json.Unmarshal(data, &l); err != nil {
-		return Log{}, fmt.Errorf("%s: %w, want what temper watch writes", file(name), err)
-	}
-	if l.Unit != name || l.Schema != Schema {
+	err = json.Unmarshal(data, &l)
+	switch {
+	case l.Schema > Schema: // it may be right and another kind of JSON
+		return Log{}, fmt.Errorf("%s: is of a newer temper, in format %d, want %d", file(name), l.Schema, Schema)
+	case err != nil:
+		return Log{}, fmt.Errorf("%s: %w, %w", file(name), err, errDamaged)
+	case l.Unit != name || l.Schema != Schema:
 		return Log{}, fmt.Errorf("%s: is about %q in format %d, want %q in format %d",
 			file(name), l.Unit, l.Schema, name, Schema)
 	}
 	return l, nil
 }
 
-// Update changes the log of a unit, or makes one. Nobody else changes it meanwhile. A log that cannot be read is begun
-// anew.
+// errDamaged says that a file is no log, as after a crash of the machine.
+var errDamaged = errors.New("want what temper watch writes")
+
+// Update changes the log of a unit, or makes one. Nobody else changes it meanwhile. A damaged log is begun anew; one
+// that cannot be read now, or by this temper, is left alone, since it has what a person answered.
 func (s Store) Update(name string, change func(*Log)) error {
 	if err := s.Root.MkdirAll(Dir, 0o700); err != nil {
 		return err
@@ -153,8 +159,11 @@ func (s Store) Update(name string, change func(*Log)) error {
 	}
 	defer unlock()
 	l, err := s.Get(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errDamaged):
 		l = Log{Unit: name, Since: time.Now().Truncate(time.Second)}
+	case err != nil:
+		return err
 	}
 	l.Schema = Schema
 	change(&l)

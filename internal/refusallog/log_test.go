@@ -71,6 +71,48 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestUpdateBeginsAnew: only a log that is damaged is begun anew. One that cannot be read now, or by this temper, keeps
+// what a person answered.
+func TestUpdateBeginsAnew(t *testing.T) {
+	const answered = `"unit":"web.service","refusals":[{"subject":"/srv/x","answer":"ignored"}]`
+	for name, c := range map[string]struct {
+		text string
+		mode fs.FileMode
+		anew bool
+	}{
+		"damaged":                 {text: `{"schema":1,` + answered, mode: 0o600, anew: true},
+		"empty":                   {mode: 0o600, anew: true},
+		"of another kind":         {text: `{"schema":1,"unit":"web.service","refusals":{}}`, mode: 0o600, anew: true},
+		"newer":                   {text: `{"schema":2,` + answered + `}`, mode: 0o600},
+		"newer, of another kind":  {text: `{"schema":2,"unit":"web.service","refusals":{"/srv/x":"ignored"}}`, mode: 0o600},
+		"about another":           {text: `{"schema":1,"unit":"mail.service"}`, mode: 0o600},
+		"one that others changed": {text: `{"schema":1,` + answered + `}`, mode: 0o666},
+		"too large":               {text: `{"schema":1,` + answered + `}` + strings.Repeat(" ", 1<<20), mode: 0o600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			file := filepath.Join(root, refusallog.Dir, "web.service.json")
+			err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(c.text), 0o600),
+				os.Chmod(file, c.mode))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := refusallog.Store{Root: host.At(root)}
+			err = s.Update("web.service", func(l *refusallog.Log) { l.Add(write("/srv/y", 1)) })
+			if (err == nil) != c.anew {
+				t.Errorf("the error is %v", err)
+			}
+			log, getErr := s.Get("web.service")
+			if c.anew && (getErr != nil || len(log.Refusals) != 1 || log.Since.IsZero()) {
+				t.Errorf("begun anew: %v, %+v", getErr, log)
+			}
+			if text, err := os.ReadFile(file); err != nil || !c.anew && string(text) != c.text {
+				t.Errorf("the log is %.100q now: %v", text, err)
+			}
+		})
+	}
+}
+
 // TestLimits: whatever a service does, its log stays below 1 MiB and can be read again; the rest is counted.
 func TestLimits(t *testing.T) {
 	root := t.TempDir()
