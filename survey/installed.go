@@ -133,8 +133,9 @@ func (i *installed) Prove(ctx context.Context, name string, step func(string)) (
 		withTests.Checks = slices.Concat(p.Checks, i.tests)
 		p = &withTests
 	}
-	store := verdict.Store{Dirs: []string{filepath.Join(i.layer.Tree+".verdicts", "kept")}}
-	defer os.RemoveAll(i.layer.Tree + ".verdicts")
+	verdicts := filepath.Join(i.layer.Dir, "verdicts")
+	store := verdict.Store{Dirs: []string{verdicts}}
+	defer os.RemoveAll(verdicts)
 	report := &steps{step: step}
 	list, _, err := batch.Run(ctx, batch.Options{
 		Root: root, Place: batch.Container, Units: []string{name}, Jobs: 1, Profiles: i.Profiles, Profile: p,
@@ -203,12 +204,9 @@ func (i *installed) fromBases(name string) (*profiles.Profile, error) {
 	}
 	text := fmt.Sprintf("description = %q\nunits = [%q]\nextends = [%s]\n",
 		"the bases, since no profile names it", name, strings.Join(quoted, ", "))
-	file := filepath.Join(i.layer.Tree+".profile", "bases.toml")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(filepath.Dir(file))
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	file := filepath.Join(i.layer.Dir, "bases.toml")
+	defer os.Remove(file)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	return profiles.LoadFile(file, i.Profiles)

@@ -37,17 +37,28 @@ func (r Root) Trusts(name string, info fs.FileInfo) error {
 	if !r.IsHost() { // in a tree that a user unpacked, a umask of 002 is common
 		others = 0o002
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	switch mode := info.Mode(); {
-	case mode&fs.ModeSymlink != 0:
+	mode := info.Mode()
+	if mode&fs.ModeSymlink != 0 {
 		return Untrusted{name, "is a link", "want the file itself", ""}
-	case !ok:
-		return Untrusted{name, "has no owner", "want root", ""}
-	case !slices.Contains(r.owners(), st.Uid):
-		return Untrusted{name, fmt.Sprintf("belongs to user %d", st.Uid), "want root", "chown root " + name}
-	case mode.Perm()&others != 0:
+	}
+	if err := r.trustsOwner(name, info); err != nil {
+		return err
+	}
+	if mode.Perm()&others != 0 {
 		why := fmt.Sprintf("others can write it (mode %04o)", mode.Perm())
 		return Untrusted{name, why, "want mode go-w", "chmod go-w " + name}
+	}
+	return nil
+}
+
+// trustsOwner is [Root.Trusts] for the owner alone.
+func (r Root) trustsOwner(name string, info fs.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Untrusted{name, "has no owner", "want root", ""}
+	}
+	if !slices.Contains(r.owners(), st.Uid) {
+		return Untrusted{name, fmt.Sprintf("belongs to user %d", st.Uid), "want root", "chown root " + name}
 	}
 	return nil
 }

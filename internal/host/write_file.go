@@ -49,20 +49,6 @@ func (r Root) MkdirAll(name string, mode fs.FileMode) error {
 	return nil
 }
 
-// Chmod is os.Chmod inside the root.
-func (r Root) Chmod(name string, mode fs.FileMode) error {
-	name = clean(name)
-	file, err := r.open("chmod", name, unix.O_PATH)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := os.Chmod(Descriptor(file), mode); err != nil {
-		return &fs.PathError{Op: "chmod", Path: name, Err: cause(err)}
-	}
-	return nil
-}
-
 // WriteFile replaces a file in one step: a reader finds the old or the new content. A link of this name is replaced,
 // not followed.
 func (r Root) WriteFile(name string, data []byte, mode fs.FileMode) error {

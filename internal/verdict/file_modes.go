@@ -31,32 +31,11 @@ func (s Store) privateDirs() []string {
 func (s Store) Protect() error {
 	var problems []error
 	for _, dir := range s.privateDirs() {
-		if err := s.protect(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.Root.MakePrivate(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, fmt.Errorf("protect the logs of services: %w", err))
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// protect makes a directory private, and then the files in it.
-func (s Store) protect(dir string) error {
-	info, err := s.Root.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if info.Mode().Perm()&^private.dir == 0 {
-		return nil // its files became private together with it
-	}
-	if err := s.Root.Chmod(dir, private.dir); err != nil {
-		return err
-	}
-	entries, err := s.Root.ReadDir(dir)
-	for _, e := range entries {
-		if e.Type().IsRegular() { // nobody else can replace it any more
-			err = errors.Join(err, s.Root.Chmod(path.Join(dir, e.Name()), private.file))
-		}
-	}
-	return err
 }
 
 // makeDir makes a directory of the store, and sets the mode of one that exists already.

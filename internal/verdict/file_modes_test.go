@@ -109,6 +109,27 @@ func TestPutElsewhere(t *testing.T) {
 	}
 }
 
+// TestPutPlanted: what another user has made in the place of the logs closes nothing of anybody else.
+func TestPutPlanted(t *testing.T) {
+	testroot.NeedFor(t, "make files of another user")
+	const theirs = 65534
+	program := filepath.Join(t.TempDir(), "bin", "program")
+	write(t, program, 0o755, 0o755)
+	dir := filepath.Join(t.TempDir(), "kept")
+	link := filepath.Join(dir, "trials")
+	err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(filepath.Dir(program), link), os.Lchown(link, theirs, theirs),
+		os.Chown(dir, theirs, theirs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (verdict.Store{Dirs: []string{dir}}).PutProof(verdict.Verdict{Unit: "a.service"}, nil); err == nil {
+		t.Error("the logs went to where the link leads")
+	}
+	if dir, file := mode(t, filepath.Dir(program)), mode(t, program); dir != 0o755 || file != 0o755 {
+		t.Errorf("a directory of programs has mode %o, and a program %o", dir, file)
+	}
+}
+
 // TestReadable: whoever may not read verdicts is told so, not that there are none.
 func TestReadable(t *testing.T) {
 	testroot.NeedFor(t, "be another user for a moment")

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -11,9 +13,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"temper/internal/host"
 	"temper/internal/testroot"
 )
 
@@ -100,27 +104,130 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestRemoveLeftovers: the layers of killed processes go, those of living ones stay.
+// TestRemoveLeftovers: the layers of killed processes go, those of living ones stay, and what others have made.
 func TestRemoveLeftovers(t *testing.T) {
-	scratch := t.TempDir()
-	make := func(name string) (unlock func()) {
-		if err := os.MkdirAll(filepath.Join(scratch, layerPrefix+name, "etc"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		unlock, err := lock(filepath.Join(scratch, layerPrefix+name+".lock"), unix.LOCK_EX)
+	testroot.NeedFor(t, "make files of another user")
+	scratch, elsewhere := t.TempDir(), tree(t, map[string]string{lockName: "", "file": ""})
+	base := Base{Tree: tree(t, map[string]string{"etc/hostname": "base\n"})}
+	layer := func() *Layer {
+		l, err := base.Layer(t.Context(), scratch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return unlock
+		return l
 	}
-	make("dead")()
-	defer make("alive")()
+	dead, alive, theirs := layer(), layer(), layer()
+	dead.unlock()
+	theirs.unlock()
+	link := filepath.Join(scratch, layerPrefix+"link")
+	if err := errors.Join(os.Chown(theirs.Dir, 65534, 65534), os.Symlink(elsewhere, link)); err != nil {
+		t.Fatal(err)
+	}
 	if err := RemoveLeftovers(scratch); err != nil {
 		t.Fatal(err)
 	}
+	for name, want := range map[string]bool{
+		dead.Dir: false, alive.Tree + "/etc/hostname": true, theirs.Tree: true, link: true, elsewhere + "/file": true,
+	} {
+		if _, err := os.Lstat(name); (err == nil) != want {
+			t.Errorf("%s: there is %v, want %v", name, err == nil, want)
+		}
+	}
+	if err := alive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(alive.Dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a closed layer: %v", err)
+	}
+}
+
+// TestLayerIsPrivate: nobody else can enter what a survey makes in a directory for everybody, nor make a name that it
+// uses.
+func TestLayerIsPrivate(t *testing.T) {
+	scratch := t.TempDir()
+	if err := os.Chmod(scratch, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	base := Base{Tree: tree(t, map[string]string{"etc/hostname": "base\n"})}
+	l, err := base.Layer(t.Context(), scratch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	entries, err := os.ReadDir(scratch)
-	if err != nil || len(entries) != 2 || entries[0].Name() != layerPrefix+"alive" {
-		t.Errorf("%v, left %v", err, entries)
+	if err != nil || len(entries) != 1 || filepath.Join(scratch, entries[0].Name()) != l.Dir {
+		t.Errorf("%v, %v, want %s alone", err, entries, l.Dir)
+	}
+	if !host.Below(l.Dir, l.Tree) {
+		t.Errorf("the tree is %s, want it in %s", l.Tree, l.Dir)
+	}
+	for name, want := range map[string]fs.FileMode{l.Dir: 0o700, l.Tree: 0o755} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o, want %o: %v", name, info.Mode().Perm(), want, err)
+		}
+	}
+}
+
+// TestCache: only its owner can enter a cache, one that an older temper has made too; nothing else is closed.
+func TestCache(t *testing.T) {
+	testroot.NeedFor(t, "make files of another user")
+	for name, c := range map[string]struct {
+		prepare func(cache string) error
+		want    fs.FileMode
+		fails   string
+	}{
+		"new": {want: 0o700},
+		"older": {want: 0o700, prepare: func(cache string) error {
+			return errors.Join(os.MkdirAll(cache+"/trixie-02d6209f", 0o755),
+				os.WriteFile(cache+"/.trixie.lock", nil, 0o644))
+		}},
+		"with other files": {want: 0o755, fails: "has other", prepare: func(cache string) error {
+			return os.MkdirAll(cache+"/other", 0o755)
+		}},
+		"private with other files": {want: 0o700, prepare: func(cache string) error {
+			return errors.Join(os.MkdirAll(cache+"/other", 0o755), os.Chmod(cache, 0o700))
+		}},
+		"for everybody": {want: 0o777, fails: "others can write it", prepare: func(cache string) error {
+			return errors.Join(os.Mkdir(cache, 0o755), os.Chmod(cache, 0o777|fs.ModeSticky))
+		}},
+		"of another user": {want: 0o700, fails: "belongs to user 65534", prepare: func(cache string) error {
+			return errors.Join(os.Mkdir(cache, 0o700), os.Chown(cache, 65534, 65534))
+		}},
+		"a link": {want: 0o755, fails: "is a link", prepare: func(cache string) error {
+			return errors.Join(os.Mkdir(cache+".real", 0o755), os.Symlink(cache+".real", cache))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := filepath.Join(t.TempDir(), "survey")
+			if c.prepare != nil {
+				if err := c.prepare(cache); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := makeCache(cache)
+			if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("the error is %v, want %q", err, c.fails)
+			}
+			if info, err := os.Stat(cache); err != nil || info.Mode().Perm() != c.want {
+				t.Errorf("the mode is %o, want %o: %v", info.Mode().Perm(), c.want, err)
+			}
+		})
+	}
+}
+
+// TestOpenWaits: whoever waits for another survey to make a base tree stops waiting with his context, also where
+// somebody only shares the lock.
+func TestOpenWaits(t *testing.T) {
+	cache := t.TempDir()
+	unlock, err := host.Root{}.LockShared(t.Context(), filepath.Join(cache, ".trixie.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, cache, "trixie", io.Discard); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the wait ends with %v", err)
 	}
 }
 

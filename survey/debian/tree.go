@@ -11,13 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"temper/internal/host"
 )
 
 const (
@@ -52,10 +54,10 @@ func Open(ctx context.Context, cache, suite string, talk io.Writer) (Base, error
 	if suite == "" || strings.ContainsAny(suite, "/ \t\n") || strings.HasPrefix(suite, "-") {
 		return Base{}, fmt.Errorf("%q is no name of a suite", suite)
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	if err := makeCache(cache); err != nil {
 		return Base{}, err
 	}
-	unlock, err := lock(filepath.Join(cache, "."+suite+".lock"), unix.LOCK_EX)
+	unlock, err := host.Root{}.Lock(ctx, filepath.Join(cache, "."+suite+".lock"))
 	if err != nil {
 		return Base{}, err
 	}
@@ -81,17 +83,37 @@ func Open(ctx context.Context, cache, suite string, talk io.Writer) (Base, error
 	return b, os.Rename(made, b.Tree)
 }
 
-// lock locks a file, which it makes if it is not there.
-func lock(name string, how int) (unlock func(), err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+// ofCache are the names of what a cache has: locks, and base trees of this and other versions of temper.
+var ofCache = regexp.MustCompile(`^(\..+\.lock|.+-[0-9a-f]{8}(\.new)?)$`)
+
+// makeCache makes the directory of base trees, which have setuid programs that nobody updates: only its owner may enter
+// it. One that an older temper has left open is closed; one that has other files too is not, since others need them.
+func makeCache(cache string) error {
+	err := os.MkdirAll(filepath.Dir(cache), 0o755)
+	if err == nil {
+		err = os.Mkdir(cache, 0o700)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(cache)
+	if err == nil {
+		err = host.Root{}.Trusts(cache, info)
+	}
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	entries, err := os.ReadDir(cache)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := unix.Flock(int(f.Fd()), how); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", name, err)
+	for _, e := range entries {
+		if !ofCache.MatchString(e.Name()) {
+			return fmt.Errorf("%s: others can enter it (mode %04o) and it has %s, want a directory for base trees alone",
+				cache, info.Mode().Perm(), e.Name())
+		}
 	}
-	return func() { f.Close() }, nil
+	return host.Root{}.MakePrivate(cache)
 }
 
 // Versions returns the version of each package that the suite has; one that it does not have is missing.
@@ -124,51 +146,74 @@ func readPolicy(text string, versions map[string]string) {
 
 // A Layer is a throwaway copy of a base tree.
 type Layer struct {
-	Tree   string
+	Dir    string // of the layer alone, which nobody but its owner can enter; what belongs to the layer can be in it
+	Tree   string // in Dir
 	unlock func()
 }
 
-const layerPrefix = "temper-survey-"
+const (
+	layerPrefix = "temper-survey-"
+	lockName    = "lock" // in the directory of a layer
+)
 
 // Layer copies the base tree into a new directory below scratch.
 func (b Base) Layer(ctx context.Context, scratch string) (*Layer, error) {
-	tree, err := os.MkdirTemp(scratch, layerPrefix)
+	dir, err := os.MkdirTemp(scratch, layerPrefix)
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lock(tree+".lock", unix.LOCK_EX)
-	l := &Layer{Tree: tree, unlock: unlock}
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(tree))
-	}
-	c := exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", b.Tree+"/.", tree)
-	if _, err := output(ctx, c, "copy the base tree"); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	if err := os.Chmod(tree, 0o755); err != nil {
+	l := &Layer{Dir: dir, Tree: filepath.Join(dir, "tree"), unlock: func() {}}
+	if err := l.fill(ctx, b); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-// Close removes the layer.
+// fill locks a new layer and copies the base tree into it. The lock gets its name when it is held: [RemoveLeftovers]
+// never finds one of a living process that is free.
+func (l *Layer) fill(ctx context.Context, b Base) error {
+	lock := filepath.Join(l.Dir, lockName)
+	unlock, err := host.Root{}.TryLock(lock + ".new")
+	if err != nil {
+		return err
+	}
+	l.unlock = unlock
+	if err := errors.Join(os.Rename(lock+".new", lock), os.Mkdir(l.Tree, 0o755)); err != nil {
+		return err
+	}
+	c := exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", b.Tree+"/.", l.Tree)
+	if _, err := output(ctx, c, "copy the base tree"); err != nil {
+		return err
+	}
+	return os.Chmod(l.Tree, 0o755)
+}
+
+// Close removes the layer, and its lock last.
 func (l *Layer) Close() error {
-	err := os.RemoveAll(l.Tree)
-	err = errors.Join(err, os.Remove(l.Tree+".lock"))
+	err := errors.Join(os.RemoveAll(l.Tree), os.RemoveAll(l.Dir))
 	l.unlock()
 	return err
 }
 
-// RemoveLeftovers removes the layers below scratch that killed processes have left.
+// RemoveLeftovers removes the layers below scratch that killed processes have left. What others have made there is left
+// alone.
 func RemoveLeftovers(scratch string) error {
-	locks, err := filepath.Glob(filepath.Join(scratch, layerPrefix+"*.lock"))
+	dirs, err := filepath.Glob(filepath.Join(scratch, layerPrefix+"*"))
 	problems := []error{err}
-	for _, name := range locks {
-		unlock, err := lock(name, unix.LOCK_EX|unix.LOCK_NB)
+	for _, dir := range dirs {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || (host.Root{}).Trusts(dir, info) != nil {
+			continue
+		}
+		lock := filepath.Join(dir, lockName)
+		if _, err := os.Lstat(lock); err != nil {
+			continue // it is just being made
+		}
+		unlock, err := host.Root{}.TryLock(lock)
 		if err != nil {
 			continue // a living process has it
 		}
-		l := &Layer{Tree: strings.TrimSuffix(name, ".lock"), unlock: unlock}
+		l := &Layer{Dir: dir, Tree: filepath.Join(dir, "tree"), unlock: unlock}
 		problems = append(problems, l.Close())
 	}
 	return errors.Join(problems...)
