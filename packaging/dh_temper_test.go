@@ -19,16 +19,14 @@ use strict;
 use warnings;
 use parent 'Exporter';
 our %dh = (DOPACKAGES => ['web']);
-our @EXPORT = qw(%dh init pkgfile tmpdir install_dir install_file doit autoscript error reset_perm_and_owner);
+our @EXPORT = qw(%dh init pkgfile tmpdir install_dir install_file doit autoscript);
 sub init { }
 sub pkgfile { my ($package, $name) = @_; return -e "debian/$package.$name" ? "debian/$package.$name" : ''; }
 sub tmpdir { return "debian/$_[0]"; }
 sub install_dir { system('mkdir', '-p', @_) == 0 or die; }
 sub install_file { }
-sub doit { }
+sub doit { system(@_) == 0 or die; }
 sub autoscript { }
-sub error { die "@_\n"; }
-sub reset_perm_and_owner { my ($mode, $file) = @_; chmod $mode, $file or die; }
 1;
 `
 
@@ -54,8 +52,15 @@ func TestDebhelperShipsNoLogs(t *testing.T) {
 		Advisories: []verdict.Evidence{
 			{Kind: "check", Text: `answers "x" (http, running): hunter2 "): "`},
 			{Kind: "baseline", Text: "logs an error that it does not log without hardening: hunter2"},
+			{Kind: "baseline", Text: "logs what it does not log without hardening: hunter2"},
+			{Kind: "baseline", Text: "tcp *:80 answers a client, asked for status: hunter2; without hardening: hunter2"},
 			{Kind: "baseline", Text: "running: does not run worker"},
 		},
+		Use: &verdict.Use{
+			Checks: []verdict.Check{{Name: "answers", Result: verdict.Failed, Reason: "got hunter2"}},
+			Phases: []string{"running"}, Work: []string{}, Grants: []verdict.Grant{},
+		},
+		Reason: "hunter2", Seconds: 12, LastAttempt: &verdict.Attempt{Result: verdict.Flaky, Reason: "it logs: hunter2"},
 		Fingerprint: verdict.Fingerprint{Unit: "u", Profile: "p", Systemd: 257, Kernel: "6.12"},
 	}
 	data, err := json.MarshalIndent(v, "", "  ")
@@ -77,8 +82,12 @@ func TestDebhelperShipsNoLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "bin/temper"), "../cmd/temper")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	c := exec.Command(perl, "-I", filepath.Join(dir, "lib"), script)
-	c.Dir = dir
+	c.Dir, c.Env = dir, append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -94,7 +103,7 @@ func TestDebhelperShipsNoLogs(t *testing.T) {
 		t.Fatalf("%v\n%s", err, shipped)
 	}
 	want := v.Shared()
-	want.Fingerprint.Systemd, want.Fingerprint.Kernel = 0, ""
+	want.Fingerprint.Systemd, want.Fingerprint.Kernel, want.Seconds, want.Schema = 0, "", 0, verdict.Schema
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

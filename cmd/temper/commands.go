@@ -65,6 +65,7 @@ Exit status: 0 clean, 1 findings, 2 wrong usage, 3 could not run or could not de
 		a.report(),
 		a.merge(),
 		a.manual(),
+		a.share(),
 		a.guard(),
 		a.renew(),
 	)

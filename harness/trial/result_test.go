@@ -81,3 +81,36 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("the log of a service by its own name: %q", r.Log)
 	}
 }
+
+// TestDifferencesAreShared: of a difference in what a service logs or answers, the quote is left out of what is shared.
+func TestDifferencesAreShared(t *testing.T) {
+	const secret = "hunter2"
+	launch := func(answer string) observe.Launch {
+		l := observe.NewLaunch()
+		l.Answers = map[string]observe.Facts{"tcp 0.0.0.0:80": {"the answer": answer}}
+		return l
+	}
+	hardened := launch("no: " + secret + "\nagain " + secret)
+	hardened.AddLine("denied: "+secret, true)
+	hardened.AddLine("hello\n"+secret, false)
+	r := Result{Dropin: "[Service]\n", OK: true, Seen: hardened}.Compare(observe.Baselines{launch("yes: " + secret)})
+	v := verdict.Verdict{
+		Advisories: r.Warnings, Demotions: []verdict.Demotion{{Directive: "A", Evidence: r.Failures}},
+	}.Shared()
+	texts := func(list []verdict.Evidence) (all []string) {
+		for _, e := range list {
+			all = append(all, e.Text)
+		}
+		return all
+	}
+	want := [][]string{
+		{
+			"tcp 0.0.0.0:80 answers a client, asked for the answer",
+			"logs an error that it does not log without hardening",
+		},
+		{"logs what it does not log without hardening"},
+	}
+	if diff := cmp.Diff(want, [][]string{texts(v.Demotions[0].Evidence), texts(v.Advisories)}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,17 +1,18 @@
 package verdict
 
 import (
+	"regexp"
 	"slices"
-	"strings"
 )
 
-// quotes has the kinds of evidence that quote the service, with the text after which the quote begins; "" if all of the
-// evidence is a quote.
-var quotes = map[string]string{
-	"log":   "",    // a line of the log
-	"check": "): ", // "name (kind, phase): what it answered"
-	// "logs an error that it does not log without hardening: the line"
-	"baseline": "it does not log without hardening: ",
+// quotes has the kinds of evidence that quote the service, with what stays of them: the text up to the quote, which may
+// have several lines. A kind without an expression is a quote as a whole.
+var quotes = map[string]*regexp.Regexp{
+	"log":   nil,                                 // a line of the log
+	"check": regexp.MustCompile(`(?s)^(.*?\)): `), // "name (kind, phase): what it answered"
+	// "logs an error that it does not log without hardening: the line", "logs what it does not log without hardening:
+	// the line", and "socket answers a client, asked for something: the answer; without hardening: the answer"
+	"baseline": regexp.MustCompile(`(?s)^(.*?(?:it does not log without hardening|answers a client, asked for .*?)): `),
 }
 
 // Shared returns the verdict without what the service logged or answered, so that it may leave the machine. It has no
@@ -35,15 +36,24 @@ func (v Verdict) Shared() Verdict {
 	return v
 }
 
+// Packaged returns the verdict as a package ships it: Shared, and without what holds for one machine alone.
+func (v Verdict) Packaged() Verdict {
+	v = v.Shared()
+	v.Fingerprint.Systemd, v.Fingerprint.Kernel, v.Seconds = 0, "", 0
+	return v
+}
+
 func sharedEvidence(list []Evidence) []Evidence {
 	kept := slices.Clone(list)[:0]
 	for _, e := range list {
-		begin, quoting := quotes[e.Kind]
-		if quoting && begin == "" {
+		before, quoting := quotes[e.Kind]
+		if quoting && before == nil {
 			continue
 		}
-		if head, _, found := strings.Cut(e.Text, begin); quoting && found {
-			e.Text = head + strings.TrimRight(begin, ": ")
+		if quoting {
+			if head := before.FindStringSubmatch(e.Text); head != nil {
+				e.Text = head[1]
+			}
 		}
 		kept = append(kept, e)
 	}

@@ -28,6 +28,9 @@ func TestPutShared(t *testing.T) {
 			{Kind: "check", Text: "answers (http, running): got " + secret},
 			{Kind: "baseline", Text: "running: does not run worker, as it does without hardening"},
 			{Kind: "baseline", Text: "logs an error that it does not log without hardening: denied: " + secret},
+			{Kind: "baseline", Text: "logs what it does not log without hardening: denied:\n" + secret},
+			{Kind: "baseline", Text: "tcp *:80 answers a client, asked for the answer: " + secret + "\n" + secret +
+				"; without hardening: " + secret},
 			{Kind: "unseen", Text: "that UMask= holds was not seen: a process sets its own"},
 		},
 	}
@@ -58,7 +61,9 @@ func TestPutShared(t *testing.T) {
 		{Kind: "check", Text: "answers (http, running)"},
 		v.Advisories[1],
 		{Kind: "baseline", Text: "logs an error that it does not log without hardening"},
-		v.Advisories[3],
+		{Kind: "baseline", Text: "logs what it does not log without hardening"},
+		{Kind: "baseline", Text: "tcp *:80 answers a client, asked for the answer"},
+		v.Advisories[5],
 	}
 	if diff := cmp.Diff(want.Demotions, got.Demotions); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -65,14 +65,13 @@ func (s Store) read(path string) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	var v Verdict
+	return Parse(path, data)
+}
+
+// Parse reads a verdict as it is stored; path is for errors.
+func Parse(path string, data []byte) (v Verdict, err error) {
 	if err := json.Unmarshal(data, &v); err != nil {
-		return Verdict{}, fmt.Errorf(
-			"%s:%d: %w, want a verdict as `temper prove` writes it",
-			path,
-			line(data, err),
-			err,
-		)
+		return Verdict{}, fmt.Errorf("%s:%d: %w, want a verdict as `temper prove` writes it", path, line(data, err), err)
 	}
 	return v, nil
 }

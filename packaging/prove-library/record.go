@@ -47,9 +47,7 @@ func keepVerdicts(dir string, found []service) error {
 			}
 			continue
 		}
-		v := *s.verdict
-		v.Fingerprint.Systemd, v.Fingerprint.Kernel, v.Seconds = 0, "", 0
-		problems = append(problems, store.PutShared(v))
+		problems = append(problems, store.PutShared(s.verdict.Packaged()))
 	}
 	return errors.Join(problems...)
 }
