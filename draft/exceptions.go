@@ -206,8 +206,10 @@ func optional(d *directive.Directive, values []string) []string {
 	return values
 }
 
-// learn takes over what the proof has found: steps down, which checks show something, and what nothing has shown.
+// learn takes over what the proof has found: steps down, which checks show something, and what nothing has shown. A
+// profile is passed on, so it has no line of a log in it, nor what the service answered.
 func (s *sketch) learn(v verdict.Verdict) {
+	v = v.Shared()
 	for _, d := range v.Demotions {
 		var list []string
 		for _, e := range d.Evidence {
@@ -232,7 +234,7 @@ func (s *sketch) learn(v verdict.Verdict) {
 			continue
 		}
 		s.checks = slices.Delete(s.checks, i, i+1)
-		s.unseen = append(s.unseen, fmt.Sprintf("whether it %s: %s", c.Name, c.Reason))
+		s.unseen = append(s.unseen, fmt.Sprintf("whether it %s: %s", c.Name, unpassed[c.Result]))
 	}
 	for _, g := range v.Use.Unused() {
 		s.unseen = append(s.unseen,
@@ -241,6 +243,13 @@ func (s *sketch) learn(v verdict.Verdict) {
 	if !v.Use.Used() {
 		s.unseen = append(s.unseen, "that it does its work: write a [[check]] that uses it, or it is not applied")
 	}
+}
+
+// unpassed says what became of a check that has not passed.
+var unpassed = map[string]string{
+	verdict.Failed:   "its check failed, which temper prove tells in full",
+	verdict.NotRun:   "its check did not run, since something that it needs is missing",
+	verdict.SetAside: "its check fails alike without hardening",
 }
 
 // exceptions lists the settings that are weaker than in the strictest base.

@@ -91,15 +91,30 @@ func TestText(t *testing.T) {
 		}},
 		Ages: map[string][]time.Duration{"web": {5 * time.Second}, "worker of web": {2 * time.Second}},
 	})
+	s.checks = append(s.checks, check{name: "resolves"})
 	s.learn(verdict.Verdict{
 		Demotions: []verdict.Demotion{
 			{
 				Directive: "MemoryDenyWriteExecute", From: "yes", To: verdict.Off,
 				Evidence: []verdict.Evidence{{Text: evil}},
 			},
+			{
+				Directive: "LockPersonality", From: "yes", To: verdict.Off, Reason: "the service does not work with it",
+				Evidence: []verdict.Evidence{{Kind: "log", Text: "hunter2"}},
+			},
+			{
+				Directive: "RestrictRealtime", From: "yes", To: verdict.Off, Evidence: []verdict.Evidence{
+					{Kind: "check", Text: "answers (http, running): hunter2"},
+					{Kind: "refused", Text: "web: sched_setscheduler(): EPERM"},
+					{Kind: "baseline", Text: "tcp *:80 answers a client, asked for status: hunter2; without hardening: hunter2"},
+				},
+			},
 			{Directive: "ReadWritePaths", From: "-/srv/web", To: "-/srv/web\n/var/lib/web"},
 		},
 		Advisories: []verdict.Evidence{{Kind: "unseen", Text: evil}},
+		Use: &verdict.Use{Checks: []verdict.Check{
+			{Name: "resolves", Result: verdict.SetAside, Reason: "it answers hunter2"},
+		}},
 	})
 	text := s.text()
 	for _, want := range []string{
@@ -107,12 +122,16 @@ func TestText(t *testing.T) {
 		"ReadWritePaths = [\"-/srv/web\", \"-/var/lib/web\"]\n", "MemoryDenyWriteExecute = false\n",
 		"CapabilityBoundingSet = [\"CAP_NET_BIND_SERVICE\"]\n", "reload = true\n", "settle = \"5s\"\n",
 		"http = { url = \"http://{address:80}/\", status = 403 }\n", "sudo temper observe web.service\n",
+		"# - whether it resolves: its check fails alike without",
+		"# the service does not work with it\nLockPersonality = false\n", "# a trial failed: answers (http, running)\n",
+		"# a trial failed: web: sched_setscheduler(): EPERM\n",
+		"# a trial failed: tcp *:80 answers a client, asked for status\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
 		}
 	}
-	for _, not := range []string{"PrivateTmp", "\u2028", "\x00"} {
+	for _, not := range []string{"PrivateTmp", "\u2028", "\x00", "hunter2"} {
 		if strings.Contains(text, not) {
 			t.Errorf("it has %q", not)
 		}
