@@ -70,12 +70,13 @@ func (f *Finding) add(machine string, reasons []string) {
 	}
 }
 
-// findings are what one verdict says that is not as the profile asks for.
+// findings are what one verdict says that is not as the profile asks for. The reason of a verdict that is not proven is
+// not among it, since it quotes the service.
 func findings(v verdict.Verdict) []Finding {
 	var list []Finding
 	if slices.Contains([]string{verdict.Broken, verdict.Flaky, verdict.Revoked}, v.Result) {
 		list = append(list, Finding{
-			Unit: v.Unit, Profile: v.Profile, Result: v.Result, Reasons: []string{v.Reason},
+			Unit: v.Unit, Profile: v.Profile, Result: v.Result, Reasons: []string{},
 		})
 	}
 	for _, d := range v.Demotions {

@@ -22,7 +22,10 @@ func TestMerge(t *testing.T) {
 			verdict.Proven, home, demoted("SystemCallFilter", "@system-service", "@system-service\n~@mount", "x"),
 		)},
 		"b": {web(verdict.Proven, demoted("ProtectHome", "yes", verdict.Off, "reads /home/b"))},
-		"c": {web(verdict.Broken), {Unit: "mail.service", Profile: "mail", Result: verdict.Proven}},
+		"c": {
+			{Unit: "web.service", Profile: "web", Result: verdict.Broken, Reason: "a line of a log"},
+			{Unit: "mail.service", Profile: "mail", Result: verdict.Proven},
+		},
 		"d": {{Unit: "web.service", Profile: "mine", Result: verdict.Proven, Demotions: []verdict.Demotion{home}}},
 	}
 	want := []fleet.Finding{
@@ -31,7 +34,7 @@ func TestMerge(t *testing.T) {
 			Reasons: []string{"reads /home/a", "reads /home/b"}, Machines: []string{"a", "b"}, Of: 3,
 			Line: "ProtectHome = false",
 		},
-		{Unit: "web.service", Profile: "web", Result: "broken", Reasons: []string{""}, Machines: []string{"c"}, Of: 3},
+		{Unit: "web.service", Profile: "web", Result: "broken", Reasons: []string{}, Machines: []string{"c"}, Of: 3},
 		{
 			Unit: "web.service", Profile: "mine", Directive: "ProtectHome", From: "yes", To: "off", Result: "proven",
 			Reasons: []string{"reads /home/a"}, Machines: []string{"d"}, Of: 1, Line: "ProtectHome = false",

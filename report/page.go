@@ -22,6 +22,18 @@ type Content struct {
 	Units    []results.Unit
 }
 
+// Shared returns the content without what services logged or answered, so that it may be published.
+func (c Content) Shared() Content {
+	c.Packages, c.Units = slices.Clone(c.Packages), slices.Clone(c.Units)
+	for i := range c.Packages {
+		c.Packages[i] = c.Packages[i].Shared()
+	}
+	for i := range c.Units {
+		c.Units[i] = c.Units[i].Shared()
+	}
+	return c
+}
+
 //go:embed page.html
 var pageText string
 

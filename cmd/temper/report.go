@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 
 func (a *app) report() *cobra.Command {
 	var as, file, state, title string
+	var logs bool
 	c := &cobra.Command{
 		Use:   "report [DIR]",
 		Short: "A page about this machine's verdicts, or about a survey",
@@ -32,15 +35,20 @@ For programs it makes json (schema prints its JSON schema), junit, tmt (results.
 summary), in-toto (a test-result statement, not signed), prometheus (for the textfile collector of node_exporter) and
 markdown. With --output the file is written whole: who reads it sees the old one or the new one.
 
-What services logged is left out, except of those that do not run: look at it before you publish the page.
+Lines that services logged, and what they answered to checks, are left out, since they can hold anything: --logs has
+them too.
 
 Exit status: 0 clean, 2 wrong usage, 3 could not run.`,
-		Example: "  sudo temper report --output machine.html\n  temper report survey-results --as tmt --output results.yaml",
-		Args:    cobra.MaximumNArgs(1),
+		Example: "  sudo temper report --output machine.html\n" +
+			"  sudo temper report survey-results --as tmt --output results.yaml",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, dirs []string) error {
 			content, err := a.content(dirs, state, as)
 			if err != nil {
 				return err
+			}
+			if !logs {
+				content = content.Shared()
 			}
 			content.Title = cmp.Or(title, content.Title)
 			var text bytes.Buffer
@@ -58,6 +66,7 @@ Exit status: 0 clean, 2 wrong usage, 3 could not run.`,
 		"write it as `html|json|junit|tmt|autopkgtest|in-toto|prometheus|markdown|schema`")
 	c.Flags().StringVar(&file, "output", "", "write it whole to `FILE`")
 	c.Flags().StringVar(&state, "state", "", "verdicts are in `DIR`, where prove --state has put them")
+	c.Flags().BoolVar(&logs, "logs", false, "have what services logged and answered in it, too")
 	c.Flags().StringVar(&title, "title", "", "head the page with `TEXT`")
 	return c
 }
@@ -87,6 +96,9 @@ func (a *app) content(dirs []string, state, as string) (report.Content, error) {
 		if err == nil && len(c.Packages)+len(c.Units) == 0 {
 			err = hint.With(fmt.Errorf("%s has no results", dirs[0]), "sudo temper survey --results "+dirs[0])
 		}
+		if errors.Is(err, fs.ErrPermission) {
+			err = hint.With(err, "sudo temper report "+dirs[0])
+		}
 		return c, err
 	}
 	store, err := stateStore(a.host(), state)
@@ -103,7 +115,7 @@ func (a *app) content(dirs []string, state, as string) (report.Content, error) {
 			return c, err
 		}
 		c.Units = append(c.Units, results.Unit{
-			Unit: name, Outcome: v.Result, Reason: v.Reason, Verdict: v.Shared(), Machine: machine(),
+			Unit: name, Outcome: v.Result, Reason: v.Reason, Verdict: v, Machine: machine(),
 		})
 	}
 	return c, nil

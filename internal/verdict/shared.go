@@ -8,7 +8,7 @@ import (
 // quotes has the kinds of evidence that quote the service, with what stays of them: the text up to the quote, which may
 // have several lines. A kind without an expression is a quote as a whole.
 var quotes = map[string]*regexp.Regexp{
-	"log":   nil,                                 // a line of the log
+	"log":   nil,                                  // a line of the log
 	"check": regexp.MustCompile(`(?s)^(.*?\)): `), // "name (kind, phase): what it answered"
 	// "logs an error that it does not log without hardening: the line", "logs what it does not log without hardening:
 	// the line", and "socket answers a client, asked for something: the answer; without hardening: the answer"

@@ -15,7 +15,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// A Dir is a directory of results: PACKAGE/package.json, and PACKAGE/UNIT.json for each unit.
+// A Dir is a directory of results: PACKAGE/package.json, and PACKAGE/UNIT.json for each unit. They have lines of logs, so
+// only their owner can read them.
 type Dir string
 
 const packageFile = "package.json"
@@ -78,7 +79,7 @@ func (d Dir) put(name string, what any) error {
 		err = os.MkdirAll(filepath.Dir(file), 0o755)
 	}
 	if err == nil {
-		err = renameio.WriteFile(file, append(data, '\n'), 0o644)
+		err = renameio.WriteFile(file, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)

@@ -72,6 +72,18 @@ type Machine struct {
 	Temper  string `json:"temper"`
 }
 
+// Shared returns the result without what the service logged or answered, so that it may be published.
+func (u Unit) Shared() Unit {
+	u.Reason, u.Log, u.Verdict = "", nil, u.Verdict.Shared()
+	return u
+}
+
+// Shared returns the result without the log of what failed.
+func (p Package) Shared() Package {
+	p.Log = nil
+	return p
+}
+
 // Works reports whether the unit works hardened.
 func (u Unit) Works() bool { return u.Outcome == verdict.Proven || u.Outcome == Started }
 
