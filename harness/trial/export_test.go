@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
-	"temper/harness/place"
+	"temper/internal/journal"
 )
 
 // ServiceLog reads the messages that a unit logged.
-func ServiceLog(ctx context.Context, where *place.Place, unit string, since time.Time) ([]string, error) {
+func ServiceLog(ctx context.Context, where journal.System, unit string, since time.Time) ([]string, error) {
 	messages, err := serviceLog(ctx, where, unit, since)
 	var texts []string
 	for _, m := range messages {

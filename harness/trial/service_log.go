@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"temper/internal/journal"
+	"temper/internal/verdict"
 )
 
 // message is what a unit logged, or what systemd said about it.
@@ -21,6 +22,8 @@ const (
 	// maxMessages and maxBytes are how much of a log is read at once.
 	maxMessages = 1000
 	maxBytes    = 4 << 20
+	// maxMessage is how much of one message is kept.
+	maxMessage = 4 << 10
 
 	logTimeout = time.Minute
 	tooLong    = "(a message that is too long to read)"
@@ -55,6 +58,7 @@ func lastMessages(ctx context.Context, where journal.System, q journal.Query) (l
 		if e.TooLong {
 			m.text = tooLong
 		}
+		m.text = verdict.Shorten(m.text, maxMessage)
 		size += len(m.text)
 		if size <= maxBytes {
 			list = append(list, m)

@@ -1,7 +1,10 @@
 package trial_test
 
 import (
+	"context"
+	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +18,22 @@ import (
 func TestSystemdServiceLog(t *testing.T) {
 	for tree := range testroot.Versions {
 		t.Run(tree, func(t *testing.T) { readsJournal(t, boot(t, tree)) })
+	}
+}
+
+// printed is a system whose journalctl prints something.
+type printed string
+
+func (p printed) Stream(_ context.Context, _ []string, read func(io.Reader) error) (int, string, error) {
+	return 0, "", read(strings.NewReader(string(p)))
+}
+
+// TestServiceLogCuts: of a long message only the beginning is kept, which says so.
+func TestServiceLogCuts(t *testing.T) {
+	long := strings.Repeat("x", 48<<10)
+	got, err := trial.ServiceLog(t.Context(), printed(`{"MESSAGE": "`+long+`"}`+"\n"+`{"MESSAGE": "short"}`+"\n"), "a", time.Now())
+	if err != nil || len(got) != 2 || got[0] != "short" || len(got[1]) != 4<<10 || !strings.HasSuffix(got[1], "xx (cut)") {
+		t.Errorf("%d messages of %.60q, %v", len(got), got, err)
 	}
 }
 

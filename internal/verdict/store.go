@@ -105,7 +105,7 @@ func (s Store) PutProof(v Verdict, trials []Trial) error {
 	if err := s.Replaceable(v.Unit); err != nil {
 		return err
 	}
-	log, err := s.stage(s.logFile(v.Unit), private, trials)
+	log, err := s.stageTrials(v.Unit, trials)
 	if err != nil {
 		return fmt.Errorf("write the trials of %s: %w", v.Unit, err)
 	}
@@ -131,7 +131,11 @@ func (s Store) Replaceable(unit string) error {
 // put writes a verdict to a temporary file, calls before, and then gives the file its name.
 func (s Store) put(v Verdict, who access, before func() error) error {
 	v.Schema = Schema
-	pending, err := s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), who, v)
+	data, err := v.encode(maxVerdict)
+	var pending *host.Staged
+	if err == nil {
+		pending, err = s.stage(filepath.Join(s.dirs()[0], v.Unit+suffix), who, data)
+	}
 	if err == nil {
 		defer pending.Discard()
 		err = before()
@@ -146,11 +150,7 @@ func (s Store) put(v Verdict, who access, before func() error) error {
 }
 
 // stage writes the new content of a file to a temporary file, and removes temporary files of killed processes.
-func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
-	data, err := json.MarshalIndent(what, "", "  ")
-	if err != nil {
-		return nil, err
-	}
+func (s Store) stage(name string, who access, data []byte) (*host.Staged, error) {
 	dir := path.Dir(name)
 	if err := s.makeDir(dir, who); err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (s Store) stage(name string, who access, what any) (*host.Staged, error) {
 			_ = s.Root.Remove(path.Join(dir, e.Name()))
 		}
 	}
-	return s.Root.Stage(name, append(data, '\n'), who.file)
+	return s.Root.Stage(name, data, who.file)
 }
 
 // Revoke stores that a person wants nothing applied to a unit. It keeps the demotions that were known: they tell what a

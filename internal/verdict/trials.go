@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"temper/internal/host"
 )
 
 // LogDir is the directory of the logs of trials. Only people read them, so they can be in /var, which may not be
@@ -26,7 +28,7 @@ type Trial struct {
 
 // PutTrials stores the log of the trials of a unit, and replaces that of the last proof.
 func (s Store) PutTrials(unit string, trials []Trial) error {
-	pending, err := s.stage(s.logFile(unit), private, trials)
+	pending, err := s.stageTrials(unit, trials)
 	if err == nil {
 		defer pending.Discard()
 		err = pending.Commit()
@@ -35,6 +37,15 @@ func (s Store) PutTrials(unit string, trials []Trial) error {
 		return fmt.Errorf("write the trials of %s: %w", unit, err)
 	}
 	return nil
+}
+
+// stageTrials stages the log of the trials of a unit, shortened where it could not be read again.
+func (s Store) stageTrials(unit string, trials []Trial) (*host.Staged, error) {
+	data, err := encodeTrials(trials, maxTrials)
+	if err != nil {
+		return nil, err
+	}
+	return s.stage(s.logFile(unit), private, data)
 }
 
 // dropLog removes the log of the trials of a unit.
@@ -48,7 +59,7 @@ func (s Store) dropLog(unit string) error {
 // Trials returns the log of the trials of a unit. If there is none, the error wraps [fs.ErrNotExist].
 func (s Store) Trials(unit string) ([]Trial, error) {
 	file := s.logFile(unit)
-	data, err := s.Root.ReadFile(file)
+	data, err := s.Root.ReadAtMost(file, maxTrials)
 	if err != nil {
 		return nil, err
 	}
