@@ -17,6 +17,7 @@ import (
 	"temper/harness/lock"
 	"temper/harness/place"
 	"temper/internal/host"
+	"temper/internal/quote"
 	"temper/internal/verdict"
 	"temper/needs"
 	"temper/profiles"
@@ -97,12 +98,16 @@ type batch struct {
 
 // work takes units from the queue and proves them in its own place. It always empties the queue, also after an error.
 func (b *batch) work(ctx context.Context, queue <-chan string) error {
-	where, err := b.openPlace(ctx)
+	open := func() (openedPlace, error) {
+		where, err := b.openPlace(ctx)
+		return where, b.told(err)
+	}
+	where, err := open()
 	used := false
 	for name := range queue {
 		if err == nil && used && !where.asOpened() {
 			where.Close()
-			where, err = b.openPlace(ctx)
+			where, err = open()
 		}
 		if why := cmp.Or(err, ctx.Err()); why != nil {
 			b.add(inconclusive(name, why), Clean)
@@ -113,6 +118,14 @@ func (b *batch) work(ctx context.Context, queue <-chan string) error {
 	}
 	if where.Place != nil {
 		where.Close()
+	}
+	return err
+}
+
+// told is an error as it may be reported.
+func (b *batch) told(err error) error {
+	if b.NoLogs {
+		return quote.Without(err)
 	}
 	return err
 }
@@ -167,6 +180,7 @@ func (b *batch) prove(ctx context.Context, where *place.Place, name string) erro
 		o.NewPlace = func(ctx context.Context) (*place.Place, error) { return b.container(ctx) }
 	}
 	v, err := harness.Prove(ctx, o)
+	err = b.told(err)
 	switch {
 	case ctx.Err() != nil: // Run reports the interruption
 		b.Report.Done(name)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"temper/internal/host"
+	"temper/internal/quote"
 	"temper/internal/ready"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -116,6 +117,19 @@ func TestNoLogs(t *testing.T) {
 		})
 		if err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestToldWithoutLogs: why a proof could not be made is told without what a program said, where nobody may read that.
+func TestToldWithoutLogs(t *testing.T) {
+	err := fmt.Errorf("web.service: %w", quote.With(errors.New("setup: exit status 1"), ": the password is hunter2"))
+	for noLogs, want := range map[bool]string{
+		true: "web.service: setup: exit status 1", false: "web.service: setup: exit status 1: the password is hunter2",
+	} {
+		b := &batch{Options: Options{NoLogs: noLogs}}
+		if got := b.told(err); got.Error() != want || !errors.Is(got, err) {
+			t.Errorf("no logs: %t: %q", noLogs, got)
 		}
 	}
 }

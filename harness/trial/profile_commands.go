@@ -10,6 +10,7 @@ import (
 	"temper/harness/confine"
 	"temper/harness/place"
 	"temper/harness/proc"
+	"temper/internal/quote"
 	"temper/internal/systemd"
 	"temper/profiles"
 )
@@ -28,7 +29,7 @@ func SetUp(ctx context.Context, where *place.Place, p *profiles.Profile, unit st
 			return fmt.Errorf("setup %q: %w", line, err)
 		}
 		if r.Status != 0 {
-			return fmt.Errorf("setup %q: exit status %d: %s", line, r.Status, r.Stderr)
+			return quote.With(fmt.Errorf("setup %q: exit status %d", line, r.Status), ": "+r.Stderr)
 		}
 	}
 	return nil

@@ -20,6 +20,7 @@ import (
 	"temper/harness/place/overlay"
 	"temper/harness/place/users"
 	"temper/internal/host"
+	"temper/internal/quote"
 )
 
 // Config says what to boot.
@@ -191,7 +192,7 @@ func (c *Container) Kill() {
 // WithConsole adds the last lines of the console to err.
 func (c *Container) WithConsole(err error) error {
 	if lines := c.console.lines(consoleLines); lines != "" {
-		return fmt.Errorf("%w; its console said:\n%s", err, lines)
+		return quote.With(err, "; its console said:\n"+lines)
 	}
 	return err
 }
