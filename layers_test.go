@@ -15,7 +15,7 @@ import (
 // packages of one line do not import each other. An element ending in a slash stands for all packages below it.
 var layers = [][]string{
 	{
-		"internal/hint", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/sarif",
+		"internal/hint", "internal/quote", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/sarif",
 		"internal/elf32", "internal/refusal", "internal/scarce",
 		"internal/tomlpos", "internal/journal", "internal/systemd",
 	},

@@ -60,7 +60,8 @@ func TestDebhelperShipsNoLogs(t *testing.T) {
 			Checks: []verdict.Check{{Name: "answers", Result: verdict.Failed, Reason: "got hunter2"}},
 			Phases: []string{"running"}, Work: []string{}, Grants: []verdict.Grant{},
 		},
-		Reason: "hunter2", Seconds: 12, LastAttempt: &verdict.Attempt{Result: verdict.Flaky, Reason: "it logs: hunter2"},
+		Reason: "hunter2", Seconds: 12,
+		LastAttempt: &verdict.Attempt{Result: verdict.Flaky, Reason: "it logs: hunter2"},
 		Fingerprint: verdict.Fingerprint{Unit: "u", Profile: "p", Systemd: 257, Kernel: "6.12"},
 	}
 	data, err := json.MarshalIndent(v, "", "  ")

@@ -45,7 +45,8 @@ func verdictToShip(file string) (verdict.Verdict, error) {
 	case !unit.ValidName(v.Unit) || !strings.HasSuffix(v.Unit, ".service") || v.Fingerprint.Unit == "":
 		err = fmt.Errorf("%s:1: names no service or has no fingerprint, want a verdict as `temper prove` writes it", file)
 	case v.Newer():
-		err = fmt.Errorf("%s:1: has schema %d, want at most %d: a newer temper has proven it", file, v.Schema, verdict.Schema)
+		err = fmt.Errorf("%s:1: has schema %d, want at most %d: a newer temper has proven it",
+			file, v.Schema, verdict.Schema)
 	}
 	return v, err
 }

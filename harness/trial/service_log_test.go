@@ -32,7 +32,8 @@ func (p printed) Stream(_ context.Context, _ []string, read func(io.Reader) erro
 func TestServiceLogCuts(t *testing.T) {
 	long := strings.Repeat("x", 48<<10)
 	got, err := trial.ServiceLog(t.Context(), printed(`{"MESSAGE": "`+long+`"}`+"\n"+`{"MESSAGE": "short"}`+"\n"), "a", time.Now())
-	if err != nil || len(got) != 2 || got[0] != "short" || len(got[1]) != 4<<10 || !strings.HasSuffix(got[1], "xx (cut)") {
+	if err != nil || len(got) != 2 || got[0] != "short" || len(got[1]) != 4<<10 ||
+		!strings.HasSuffix(got[1], "xx (cut)") {
 		t.Errorf("%d messages of %.60q, %v", len(got), got, err)
 	}
 }

@@ -18,7 +18,9 @@ func TestPutFits(t *testing.T) {
 	for i := range 25 {
 		v.Demotions = append(v.Demotions, verdict.Demotion{
 			Directive: fmt.Sprint("D", i),
-			Evidence:  slices.Repeat([]verdict.Evidence{{Kind: "log", Text: said}, {Kind: "exit", Text: "status 1"}}, 4),
+			Evidence: slices.Repeat([]verdict.Evidence{
+				{Kind: "log", Text: said}, {Kind: "exit", Text: "status 1"},
+			}, 4),
 		})
 	}
 	v.Advisories = slices.Repeat([]verdict.Evidence{{Kind: "log", Text: said}}, 20)

@@ -15,8 +15,8 @@ import (
 	"temper/internal/verdict"
 )
 
-// A Dir is a directory of results: PACKAGE/package.json, and PACKAGE/UNIT.json for each unit. They have lines of logs, so
-// only their owner can read them.
+// A Dir is a directory of results: PACKAGE/package.json, and PACKAGE/UNIT.json for each unit. They have lines of logs,
+// so only their owner can read them.
 type Dir string
 
 const packageFile = "package.json"
