@@ -29,7 +29,7 @@ func talkative(unit, result string) verdict.Verdict {
 		{Kind: "check", Text: "answers (http, running): " + secret + ", but it ran without hardening"},
 		{Kind: "baseline", Text: "logs an error that it does not log without hardening: " + secret},
 		{Kind: "baseline", Text: "logs what it does not log without hardening: " + secret},
-		{Kind: "baseline", Text: "unix /x answers a client, asked for it: " + secret + "; without hardening: " + secret},
+		{Kind: "baseline", Text: "x answers a client, asked for y: " + secret + "; without hardening: " + secret},
 		{Kind: "refused", Text: "web: unshare(): EPERM"},
 	}
 	return verdict.Verdict{
