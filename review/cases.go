@@ -7,6 +7,7 @@
 package review
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -174,7 +175,8 @@ func unsafe(root host.Root, r witness.Restriction) string {
 	}
 	// The exception is for the directory of a file, or for the path itself: then nobody must be able to exchange that.
 	info, err := root.Lstat(r.Subject)
-	if r.Kind == refusal.PathNoExec || blame.IsShared(dir) || err == nil && !info.Mode().IsRegular() {
+	isFile := errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular()
+	if r.Kind == refusal.PathNoExec || blame.IsShared(dir) || !isFile {
 		return exchangeable(root, r.Subject)
 	}
 	return exchangeable(root, dir)
@@ -186,8 +188,10 @@ func exchangeable(root host.Root, name string) string {
 	for at, rest := "/", strings.TrimPrefix(name, "/"); ; {
 		info, err := root.Lstat(at)
 		switch {
-		case err != nil:
+		case errors.Is(err, fs.ErrNotExist):
 			return "" // nothing is there, and only root can make it
+		case err != nil: // such as a file system of a user, into which root may not look
+			return fmt.Sprintf("what is there cannot be seen (%v); write that line yourself if you want it", err)
 		case info.Mode()&fs.ModeSymlink != 0:
 			return fmt.Sprintf("%q is a link; write that line yourself, with the path that you mean", at)
 		case rest == "":
@@ -231,5 +235,5 @@ func (f files) Root() host.Root { return f.root }
 
 func (f files) ExistedAtStart(name string) bool {
 	_, err := f.root.Lstat(name)
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }

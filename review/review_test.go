@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"temper/generator"
 	"temper/internal/host"
@@ -141,6 +142,14 @@ func TestCase(t *testing.T) {
 		{
 			"a program that others can exchange", "NoExecPaths", refusal.PathNoExec, "/srv/theirs/dir/file",
 			"", false, "can put a link",
+		},
+		{
+			"below what cannot be seen", "ProtectSystem", refusal.PathReadOnly,
+			"/srv/web/" + strings.Repeat("x", unix.NAME_MAX+1) + "/new", "", false, "cannot be seen",
+		},
+		{
+			"what cannot be seen", "ProtectSystem", refusal.PathReadOnly,
+			"/srv/web/" + strings.Repeat("x", unix.NAME_MAX+1), "", false, "cannot be seen",
 		},
 		{"two words", "ProtectSystem", refusal.PathReadOnly, "/srv/web/data /etc", "", false, "characters"},
 		{"a specifier", "ProtectSystem", refusal.PathReadOnly, "/srv/%h/x", "", false, "characters"},
