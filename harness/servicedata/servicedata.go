@@ -4,14 +4,18 @@
 package servicedata
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"temper/harness/blame"
 	"temper/harness/clone"
@@ -37,7 +41,8 @@ var ownDirectories = []struct {
 // Of lists the directories in which a service keeps data: those that systemd makes for it, and existing ones that its
 // unit or its profile opens for writing. It leaves out directories that are empty after a boot.
 //
-// The error names links on the way that others than root can exchange: what is behind them is what the service wants.
+// The error names links on the way that others than root can exchange, since what is behind them is what the service
+// wants, and directories of which it is not known what is there.
 func Of(u *unit.Unit, p *profiles.Profile) (hostcopy.Directories, error) {
 	var c hostcopy.Directories
 	var errs []error
@@ -50,39 +55,54 @@ func Of(u *unit.Unit, p *profiles.Profile) (hostcopy.Directories, error) {
 				c.Links = append(c.Links, dir)
 				dir = path.Join(d.below, "private", name)
 			}
-			errs = append(errs, exchangeableLink(dir))
-			if real, err := filepath.EvalSymlinks(dir); err == nil {
-				dir = real
-			}
-			c.Make = append(c.Make, dir)
+			real, err := resolve(dir)
+			errs = append(errs, err, exchangeableLink(dir))
+			c.Make = append(c.Make, cmp.Or(real, dir))
 		}
 	}
 	c.Over = slices.Clone(c.Make)
 	for _, dir := range opened(u, p) {
-		real, err := filepath.EvalSymlinks(dir)
-		if err != nil || volatile.MatchString(real) {
-			continue
+		real, err := resolve(dir)
+		if real != "" && !volatile.MatchString(real) {
+			var info fs.FileInfo
+			if info, err = os.Stat(real); err == nil && info.IsDir() {
+				errs = append(errs, exchangeableLink(dir))
+				c.Over = append(c.Over, real)
+			}
 		}
-		if info, err := os.Stat(real); err == nil && info.IsDir() {
-			errs = append(errs, exchangeableLink(dir))
-			c.Over = append(c.Over, real)
-		}
+		errs = append(errs, err)
 	}
 	c.Over = outermost(c.Over)
 	return c, errors.Join(errs...)
 }
 
+// resolve returns a name without links; "" if nothing is there for systemd either. The error says that it is not known
+// what is there, such as where a user has mounted a file system into which root may not look.
+func resolve(name string) (string, error) {
+	_, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return filepath.EvalSymlinks(name)
+}
+
 // exchangeableLink returns an error if a link on the way to an existing file is one that others than root can exchange.
 func exchangeableLink(name string) error {
-	if _, err := filepath.EvalSymlinks(name); err != nil {
-		return nil // it does not exist, or its links lead in a circle
+	if real, err := resolve(name); real == "" {
+		return err
 	}
 	parts := strings.Split(strings.Trim(name, "/"), "/")
 	for i := range parts {
 		dir, link := "/"+path.Join(parts[:i]...), "/"+path.Join(parts[:i+1]...)
 		to, err := os.Readlink(link)
-		if err != nil {
+		if errors.Is(err, unix.EINVAL) { // it is no link
 			continue
+		}
+		if err != nil {
+			return err
 		}
 		info, err := os.Stat(dir)
 		if err == nil {

@@ -1,11 +1,14 @@
 package servicedata
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"temper/harness/place/hostcopy"
 	"temper/internal/host"
@@ -96,6 +99,24 @@ func TestOfLinksOfOthers(t *testing.T) {
 		})
 		if _, err := Of(u, &profiles.Profile{}); (err != nil) != refused {
 			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+// TestOfUnseen: what cannot be looked at may be data, and what is not there for systemd either is none.
+func TestOfUnseen(t *testing.T) {
+	loop := filepath.Join(t.TempDir(), "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	unseen := "/var/lib/" + strings.Repeat("x", unix.NAME_MAX+1)
+	for text, want := range map[string]error{
+		"ReadWritePaths=" + unseen: unix.ENAMETOOLONG, "StateDirectory=" + filepath.Base(unseen): unix.ENAMETOOLONG,
+		"ReadWritePaths=" + loop: nil, "ReadWritePaths=/etc/hostname/x": nil, "ReadWritePaths=/nowhere": nil,
+	} {
+		u, _ := load(t, "a.service", map[string]string{"/usr/lib/systemd/system/a.service": "[Service]\n" + text + "\n"})
+		if _, err := Of(u, &profiles.Profile{}); !errors.Is(err, want) {
+			t.Errorf("%.30s: %v, want %v", text, err, want)
 		}
 	}
 }
