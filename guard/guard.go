@@ -165,12 +165,17 @@ func (g *Guard) readFacts(ctx context.Context, h hardening) (facts, error) {
 		since = h.inForceSince(loads)
 	}
 	earlier = slices.DeleteFunc(earlier, isBefore)
+	hadGoodRun, noteErr := g.notes.has(started, h)
+	wasCleared, err := g.notes.has(cleared, h)
+	if err := errors.Join(noteErr, err); err != nil {
+		return facts{}, fmt.Errorf("what was noted of its hardening is not known, which stays: %w", err)
+	}
 	return facts{
 		isRunning: !isDown(s), failed: last.failed, last: last, settle: h.settle(), since: since,
-		hadGoodRun:        g.notes.has(started, h) || slices.ContainsFunc(earlier, isGood),
+		hadGoodRun:        hadGoodRun || slices.ContainsFunc(earlier, isGood),
 		programMayHaveRun: slices.ContainsFunc(earlier, run.programMayHaveRun),
 		setupFailed:       id == current && sandboxSetupFailed(s),
-		cleared:           g.notes.has(cleared, h),
+		cleared:           wasCleared,
 	}, nil
 }
 
@@ -241,10 +246,7 @@ func goodSoFar(s systemd.Service, settle time.Duration, since, now time.Time) bo
 // units lists the units that have a drop-in of temper. Instead of a template, it lists the instances that systemd
 // knows.
 func (g *Guard) units(ctx context.Context) ([]string, error) {
-	written, err := g.hardenings.hardened()
-	if err != nil {
-		return nil, err
-	}
+	written, unseen := g.hardenings.hardened()
 	var names []string
 	for _, name := range written {
 		if !unit.IsTemplate(name) {
@@ -253,12 +255,12 @@ func (g *Guard) units(ctx context.Context) ([]string, error) {
 		}
 		instances, err := g.manager.Units(ctx, nil, []string{strings.Replace(name, "@", "@*", 1)})
 		if err != nil {
-			return names, err
+			return names, errors.Join(unseen, err)
 		}
 		for _, u := range instances {
 			names = append(names, u.Name)
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names), unseen
 }

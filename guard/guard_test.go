@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"temper/generator"
 	"temper/internal/systemd"
@@ -321,6 +324,28 @@ func TestHandleFailureGoodRun(t *testing.T) {
 	w.entries, w.works, w.leaves = ran("ff", 0), func(dropin string) bool { return dropin == "" }, ""
 	if _, err := g.HandleFailure(t.Context(), name); err != nil || len(w.events) > 0 {
 		t.Errorf("it did %q, %v; want nothing", w.events, err)
+	}
+}
+
+// TestHandleFailureUnreadableNote: where a note cannot be read, the hardening may have run well, and stays.
+func TestHandleFailureUnreadableNote(t *testing.T) {
+	for _, what := range []string{started, cleared} {
+		w := newWorld(t)
+		neverHandedOver(w)
+		w.works = func(dropin string) bool { return dropin != full }
+		var said bytes.Buffer
+		g := w.guard(t, &said)
+		h, _, err := w.hardening(name)
+		if err == nil {
+			err = os.MkdirAll(g.notes.file(what, h), 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed, err := g.HandleFailure(t.Context(), name)
+		if !errors.Is(err, unix.EISDIR) || changed || len(w.events) > 0 || w.applies() != full {
+			t.Errorf("%s: %v, it did %q, the drop-in is %q", what, err, w.events, w.applies())
+		}
 	}
 }
 

@@ -112,19 +112,25 @@ func (f files) putBroken(h hardening, last run, log []entry) error {
 	return g.Store.Put(v)
 }
 
-// hardened lists the units and templates that have a drop-in of temper.
+// hardened lists the units and templates that have a drop-in of temper. The error tells those that cannot be seen.
 func (f files) hardened() ([]string, error) {
 	entries, err := f.root.ReadDir(writtenDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var names []string
+	var unseen []error
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".d")
-		_, err := f.root.Stat(filepath.Join(writtenDir, e.Name(), generator.Dropin))
-		if ok && err == nil && unit.Type(name) == "service" {
+		if !ok || unit.Type(name) != "service" {
+			continue
+		}
+		switch _, err := f.root.Stat(filepath.Join(writtenDir, e.Name(), generator.Dropin)); {
+		case err == nil:
 			names = append(names, name)
+		case !errors.Is(err, fs.ErrNotExist):
+			unseen = append(unseen, err)
 		}
 	}
-	return names, nil
+	return names, errors.Join(unseen...)
 }

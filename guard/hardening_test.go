@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"temper/generator"
 	"temper/internal/host"
 	"temper/internal/verdict"
@@ -52,6 +54,12 @@ func TestHardening(t *testing.T) {
 	}
 	if names, err := f.hardened(); err != nil || !slices.Equal(names, []string{"web.service"}) {
 		t.Errorf("hardened are %q, %v", names, err)
+	}
+	if err := os.Symlink("x.service.d", f.root.Dir()+writtenDir+"/x.service.d"); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := f.hardened(); !errors.Is(err, unix.ELOOP) || len(names) != 1 {
+		t.Errorf("hardened are %q, %v; what cannot be seen is no error", names, err)
 	}
 	if since := h.inForceSince(nil); since.After(time.Now()) || since.Before(begin.Add(-time.Minute)) {
 		t.Errorf("in force since %s, at %s", since, begin)
@@ -230,14 +238,22 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := notes{filepath.Join(t.TempDir(), "temper")}
-	if n.has(started, h) {
+	has := func(what string) bool {
+		t.Helper()
+		noted, err := n.has(what, h)
+		if err != nil {
+			t.Error(err)
+		}
+		return noted
+	}
+	if has(started) {
 		t.Error("something is noted already")
 	}
-	if err := errors.Join(n.put(started, h), n.put(started, h)); err != nil || !n.has(started, h) || n.has(cleared, h) {
-		t.Errorf("%v, noted %t and %t", err, n.has(started, h), n.has(cleared, h))
+	if err := errors.Join(n.put(started, h), n.put(started, h)); err != nil || !has(started) || has(cleared) {
+		t.Errorf("%v, noted %t and %t", err, has(started), has(cleared))
 	}
 	h.fingerprint.Kernel += "+"
-	if n.has(started, h) {
+	if has(started) {
 		t.Error("it holds for another kernel")
 	}
 	release, err := n.lock(t.Context())

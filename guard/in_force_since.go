@@ -125,7 +125,7 @@ func (f files) changeTime(file string) (time.Time, error) {
 func (f files) verdictFile(name string) string {
 	for _, dir := range verdict.Dirs {
 		file := filepath.Join(dir, name+".json")
-		if _, err := f.root.Stat(file); err == nil {
+		if _, err := f.root.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			return file
 		}
 	}

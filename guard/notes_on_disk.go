@@ -2,6 +2,8 @@ package guard
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,15 +28,18 @@ const (
 
 func (n notes) file(what string, h hardening) string { return filepath.Join(n.dir, what, h.unit.ID) }
 
-// has reports whether there is a note of a kind about exactly this hardening.
-func (n notes) has(what string, h hardening) bool {
+// has reports whether there is a note of a kind about exactly this hardening. The error says that this is not known.
+func (n notes) has(what string, h hardening) (bool, error) {
 	data, err := os.ReadFile(n.file(what, h))
-	return err == nil && string(data) == h.key()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && string(data) == h.key(), err
 }
 
-// put writes a note about a hardening.
+// put writes a note about a hardening. It replaces one that cannot be read.
 func (n notes) put(what string, h hardening) error {
-	if n.has(what, h) {
+	if noted, _ := n.has(what, h); noted {
 		return nil
 	}
 	file := n.file(what, h)
