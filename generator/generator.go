@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"temper/internal/host"
+	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -36,6 +37,17 @@ func New(root host.Root, cmdline string) (g *Generator, problems []error, err er
 	set, bad := profiles.Load(root, nil)
 	g.Profiles = g.Settings.Profiles(set)
 	return g, slices.Concat(problems, wrong, bad), nil
+}
+
+// OfMachine is [New] with the kernel command line of the root. Where that cannot be read, everything is off.
+func OfMachine(root host.Root) (g *Generator, problems []error, err error) {
+	cmdline, unknown := ready.CommandLine(root.Dir())
+	g, problems, err = New(root, cmdline)
+	if unknown != nil && err == nil {
+		g.Switches.Off = "nothing is applied while the kernel command line cannot be read"
+		problems = append(problems, fmt.Errorf("look for the off switch: %w", unknown))
+	}
+	return g, problems, err
 }
 
 // newForBoot is [New] for the decisions of a boot. It loads only services, from the unit load path loadPath, and only

@@ -11,7 +11,6 @@ import (
 
 	"temper/generator"
 	"temper/internal/host"
-	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -44,7 +43,7 @@ type files struct{ root host.Root }
 
 // generator loads what the generator loads. It leaves it to the generator to report errors in single files.
 func (f files) generator() (*generator.Generator, error) {
-	g, _, err := generator.New(f.root, ready.CommandLine(f.root.Dir()))
+	g, _, err := generator.OfMachine(f.root)
 	return g, err
 }
 

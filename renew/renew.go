@@ -16,7 +16,6 @@ import (
 
 	"temper/generator"
 	"temper/internal/host"
-	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -146,7 +145,7 @@ func (r run) toConfirm(ctx context.Context, g *generator.Generator, d generator.
 
 // load reads what the generator reads. The generator reports errors in single files.
 func load(root host.Root) (*generator.Generator, error) {
-	g, _, err := generator.New(root, ready.CommandLine(root.Dir()))
+	g, _, err := generator.OfMachine(root)
 	return g, err
 }
 

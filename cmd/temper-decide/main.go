@@ -48,7 +48,12 @@ func run(log *kmsg.Log, args []string) (code int) {
 		return 2
 	}
 	root := host.At(os.Getenv("TEMPER_ROOT"))
-	r := generator.Run(root, ready.CommandLine(root.Dir()), args[0])
+	cmdline, err := ready.CommandLine(root.Dir())
+	if err != nil { // it may have an off switch
+		log.Error(fmt.Errorf("look for the off switch: %w: units stay as they are", err))
+		return 1
+	}
+	r := generator.Run(root, cmdline, args[0])
 	if r.Off != "" {
 		log.Info("off: " + r.Off)
 	}

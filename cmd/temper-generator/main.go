@@ -67,7 +67,8 @@ func copied(root string, args []string) (done bool) {
 		}
 	}()
 	disabled, err := ready.Disabled(root)
-	if len(args) != 4 || strings.Contains(ready.CommandLine(root), "temper") || disabled || err != nil {
+	cmdline, unknown := ready.CommandLine(root)
+	if len(args) != 4 || strings.Contains(cmdline, "temper") || disabled || err != nil || unknown != nil {
 		return false
 	}
 	return ready.Copy(root, args[1])

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -321,6 +322,35 @@ func TestOutOfDescriptors(t *testing.T) {
 		}
 		if files, _ := filepath.Glob(out + "/*"); err == nil && len(files) == 0 {
 			t.Errorf("with %d descriptors nothing is written and nothing said", limit)
+		}
+	}
+}
+
+// TestCommandLine: where the kernel command line cannot be read, it may turn everything off.
+func TestCommandLine(t *testing.T) {
+	testroot.NeedFor(t, "make a directory the root of a process")
+	for _, tt := range []struct {
+		file, text string // below /proc
+		says       string
+		code       int
+		hardens    int
+	}{
+		{"cmdline", "quiet\n", "", 0, 2},
+		{"cmdline", "quiet temper=0\n", "temper=0 on the kernel command line", 0, 0},
+		{"cmdline/x", "", "/proc/cmdline: is a directory: units stay as they are", 1, 0},
+	} {
+		dir := root(t)
+		put(t, dir, "proc/"+tt.file, tt.text)
+		if err := os.Link(filepath.Join(filepath.Dir(program), "temper-decide"), dir+"/temper-decide"); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("/temper-decide", "/out")
+		c.Dir, c.Env, c.SysProcAttr = "/", []string{"SYSTEMD_IN_INITRD=0"}, &syscall.SysProcAttr{Chroot: dir}
+		said, _ := c.CombinedOutput()
+		files, _ := filepath.Glob(dir + "/out/*.service.d/*")
+		if code := c.ProcessState.ExitCode(); code != tt.code || len(files) != tt.hardens ||
+			!strings.Contains(string(said), tt.says) {
+			t.Errorf("%s with %q: exit status %d, wrote %q: %s", tt.file, tt.text, code, files, said)
 		}
 	}
 }

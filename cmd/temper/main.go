@@ -17,7 +17,6 @@ import (
 	"temper/internal/hint"
 	"temper/internal/host"
 	"temper/internal/output"
-	"temper/internal/ready"
 	"temper/profiles"
 )
 
@@ -98,7 +97,7 @@ func loadProfiles(root host.Root) (*profiles.Set, []error) {
 
 // generator reads what the generator reads at a boot of the root.
 func (a *app) generator() (*generator.Generator, []error, error) {
-	return generator.New(a.host(), ready.CommandLine(a.host().Dir()))
+	return generator.OfMachine(a.host())
 }
 
 // execute runs a command line and returns its exit code.

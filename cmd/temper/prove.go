@@ -23,7 +23,6 @@ import (
 	"temper/internal/inforce"
 	"temper/internal/output"
 	"temper/internal/privilege"
-	"temper/internal/ready"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/profiles"
@@ -270,7 +269,7 @@ func profileFlag(path string, set *profiles.Set) (*profiles.Profile, error) {
 // everyService returns all services of a root that a profile, or any of the set, names or matches and that may be
 // tried: no templates, nothing that temper leaves alone, and what belongs to systemd only if a profile names it.
 func (a *app) everyService(root host.Root, set *profiles.Set, p *profiles.Profile) ([]string, error) {
-	g, problems, err := generator.New(root, ready.CommandLine(root.Dir()))
+	g, problems, err := generator.OfMachine(root)
 	if err != nil {
 		return nil, err
 	}

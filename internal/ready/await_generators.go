@@ -34,7 +34,8 @@ func AwaitGenerators(limit time.Duration) {
 // while another ends, and not every kernel has the list: if it shows no child, all processes are checked.
 func hasOther(parent, besides int) bool {
 	id := strconv.Itoa(parent)
-	for child := range strings.FieldsSeq(string(read("/proc/" + id + "/task/" + id + "/children"))) {
+	children, _ := read("/proc/" + id + "/task/" + id + "/children")
+	for child := range strings.FieldsSeq(string(children)) {
 		if runs(child, parent, besides) {
 			return true
 		}
@@ -64,15 +65,15 @@ func runs(entry string, parent, besides int) bool {
 
 // process reads the name, the state and the parent of a process; see proc_pid_stat(5).
 func process(pid int) (name, state string, parent int, ok bool) {
-	data := read("/proc/" + strconv.Itoa(pid) + "/stat")
+	data, err := read("/proc/" + strconv.Itoa(pid) + "/stat")
 	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
-	if open < 0 || end < open {
+	if err != nil || open < 0 || end < open {
 		return "", "", 0, false
 	}
 	fields := strings.Fields(string(data[end+1:]))
 	if len(fields) < 2 {
 		return "", "", 0, false
 	}
-	parent, err := strconv.Atoi(fields[1])
+	parent, err = strconv.Atoi(fields[1])
 	return string(data[open+1 : end]), fields[0], parent, err == nil
 }

@@ -2,6 +2,7 @@ package ready_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,5 +189,27 @@ func TestOverlay(t *testing.T) {
 	mount(top + "/image")
 	if r.Holds(root) {
 		t.Error("a drop-in that an update of the image brings goes unnoticed")
+	}
+}
+
+// TestCommandLineWithoutDescriptors: what cannot be read is not an empty command line.
+func TestCommandLineWithoutDescriptors(t *testing.T) {
+	if _, err := ready.CommandLine(""); err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := unix.Rlimit{Max: limit.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	line, err := ready.CommandLine("")
+	if restored := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); restored != nil {
+		t.Fatal(restored)
+	}
+	if !errors.Is(err, unix.EMFILE) {
+		t.Errorf("%q, %v", line, err)
 	}
 }
