@@ -88,7 +88,8 @@ func (g *Generator) withUnusableProfiles() map[string]*verdict.Verdict {
 		return nil
 	}
 	kept := map[string]*verdict.Verdict{}
-	for _, name := range g.Store.Own().Units() {
+	names, _ := g.withVerdict(g.Store.Own()) // Decisions tells of an error
+	for _, name := range names {
 		v, err := g.Store.Own().Get(name) // Decisions tells of an error where the unit has a profile
 		if err != nil || v.Result != verdict.Proven || v.Draft || !slices.Contains(unusable, v.Profile) {
 			continue
@@ -107,6 +108,19 @@ func (g *Generator) withUnusableProfiles() map[string]*verdict.Verdict {
 		}
 	}
 	return kept
+}
+
+// withVerdict lists the units that have a verdict in a store. If it cannot be listed, which the error says, those to
+// which the last decision gave something are among them.
+func (g *Generator) withVerdict(s verdict.Store) ([]string, error) {
+	names, err := s.Units()
+	if err != nil {
+		record, _ := ready.Load(g.Root.Dir())
+		for _, d := range record.Dropins {
+			names = append(names, d.Unit)
+		}
+	}
+	return names, err
 }
 
 // saysMore reports whether a shipped verdict comes before one of this machine that yields to it.

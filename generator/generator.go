@@ -59,7 +59,8 @@ func newForBoot(root host.Root, switches Switches, loadPath []string) (g *Genera
 	}
 	g.Units.Only, g.Units.Path = "service", loadPath
 	names, _ := g.Units.List(".service") // Decisions reports what cannot be listed
-	known := slices.Concat(g.withInstances(names), g.Units.Ignored(".service"))
+	names, _ = g.withInstances(names)
+	known := slices.Concat(names, g.Units.Ignored(".service"))
 	slices.Sort(known)
 	set, bad := profiles.LoadAbout(root, nil, known)
 	g.Profiles = g.Settings.Profiles(set)
@@ -117,7 +118,11 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 	var decisions []Decision
 	done := map[string]bool{}
 	kept := g.withUnusableProfiles()
-	for _, name := range g.withInstances(names) {
+	names, err = g.withInstances(names)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	for _, name := range names {
 		if !g.Profiles.Matches(name) && !g.Profiles.Matches(unit.Template(name)) && kept[name] == nil {
 			continue
 		}
@@ -157,9 +162,11 @@ func (g *Generator) ignoredFiles() []error {
 
 // withInstances adds the instances that can differ from their template: they have their own drop-ins or verdict, or the
 // settings or the kernel command line exclude them by name. Instances of a template that is not installed are left out.
-func (g *Generator) withInstances(installed []string) []string {
+// The error says that verdicts cannot be listed; those of the last decision are among them.
+func (g *Generator) withInstances(installed []string) ([]string, error) {
 	names := slices.Concat(installed, g.Units.Instances())
-	for _, name := range slices.Concat(g.Store.Units(), g.Settings.Exclude, g.Switches.Skip) {
+	proven, err := g.withVerdict(g.Store)
+	for _, name := range slices.Concat(proven, g.Settings.Exclude, g.Switches.Skip) {
 		_, there := slices.BinarySearch(installed, unit.Template(name))
 		if there && unit.IsInstance(name) && unit.ValidName(name) {
 			names = append(names, name)
@@ -167,7 +174,7 @@ func (g *Generator) withInstances(installed []string) []string {
 	}
 	names = slices.DeleteFunc(names, func(n string) bool { return unit.Type(n) != "service" })
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.Compact(names), err
 }
 
 // shieldInstances protects instances from the drop-in of their template. An instance that differs from its template and

@@ -26,8 +26,12 @@ func TestSystemdShipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	shipped := verdict.Store{Dirs: []string{dir}}
+	all, err := shipped.Units()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var units []string
-	for _, name := range shipped.Units() {
+	for _, name := range all {
 		if _, err := os.Stat(tree + "/usr/lib/systemd/system/" + name); err == nil {
 			units = append(units, name)
 		}

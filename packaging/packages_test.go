@@ -186,7 +186,9 @@ func (b *boot) fresh() map[string]string {
 	b.t.Helper()
 	store := verdict.Store{Root: b.Root()}
 	fresh := map[string]string{}
-	for _, name := range store.Units() {
+	units, err := store.Units()
+	must(b.t, err)
+	for _, name := range units {
 		u, err := (&unit.Loader{Root: b.Root(), Version: b.SystemdVersion()}).Load(name)
 		if err != nil {
 			continue // there is no such service here

@@ -34,7 +34,10 @@ func (a *app) runMerge(dirs []string) error {
 		if err != nil {
 			return err
 		}
-		units := store.Units()
+		units, err := store.Units()
+		if err != nil {
+			return err
+		}
 		if len(units) == 0 {
 			return hint.With(fmt.Errorf("%s has no verdicts", dir), "scp -r MACHINE:/etc/temper/verdicts "+dir)
 		}

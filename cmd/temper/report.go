@@ -105,11 +105,15 @@ func (a *app) content(dirs []string, state, as string) (report.Content, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := store.Readable(); err != nil {
+	units, err := store.Units()
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		return c, err
+	}
+	if err != nil {
 		return c, hint.With(err, "sudo temper report")
 	}
 	c.Title = "What temper proved on " + machine().Name
-	for _, name := range store.Units() {
+	for _, name := range units {
 		v, err := store.Get(name)
 		if err != nil {
 			return c, err

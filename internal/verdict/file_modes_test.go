@@ -54,8 +54,8 @@ func TestPutIsPrivate(t *testing.T) {
 			t.Errorf("%s has mode %o, want %o", name, got, want)
 		}
 	}
-	if units := store.Units(); len(units) != 2 {
-		t.Errorf("units %q", units)
+	if units, err := store.Units(); err != nil || len(units) != 2 {
+		t.Errorf("units %q, %v", units, err)
 	}
 }
 
@@ -157,5 +157,29 @@ func TestReadable(t *testing.T) {
 	}()
 	if err := <-done; !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("another user: %v", err)
+	}
+}
+
+// TestUnlisted: verdicts that cannot be listed are an error, and so is a directory that somebody has named and that is
+// not there. The default ones need not be there.
+func TestUnlisted(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	write(t, root+verdict.Dirs[0], 0o755, 0o644)
+	write(t, dir+"/file", 0o755, 0o644)
+	for _, tc := range []struct {
+		name  string
+		store verdict.Store
+		want  error
+	}{
+		{"nothing", verdict.Store{Root: host.At(dir)}, nil},
+		{"no verdict of this machine", verdict.Store{Root: host.At(dir)}.Own(), nil},
+		{"a file", verdict.Store{Root: host.At(root)}, unix.ENOTDIR},
+		{"a typing error", verdict.Store{Dirs: []string{dir + "/nowhere"}}, fs.ErrNotExist},
+		{"a file that was named", verdict.Store{Dirs: []string{dir + "/file"}}, unix.ENOTDIR},
+	} {
+		_, err := tc.store.Units()
+		if readable := tc.store.Readable(); !errors.Is(err, tc.want) || !errors.Is(readable, tc.want) {
+			t.Errorf("%s: %v, %v; want %v", tc.name, err, readable, tc.want)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"temper/internal/hint"
 	"temper/internal/host"
 	"temper/internal/ready"
+	"temper/internal/unit"
 )
 
 // Dirs are the directories of verdicts: first those that this machine proved, then those that a packager proved and
@@ -190,8 +191,13 @@ func (s Store) MayBeRevoked(unit string) bool {
 		return false
 	}
 	record, _ := ready.Load(s.Root.Dir())
-	return record.Text(unit) == nil
+	text := record.Text(unit)
+	return text == nil || string(text) == nothing
 }
+
+// nothing is what the boot record has of an instance to which a verdict gives nothing. So it is known apart from its
+// template where its verdict cannot be read.
+const nothing = "# Nothing: its verdict says so.\n"
 
 // Remove removes this machine's verdict on a unit; a shipped one stays. If there is none, the error wraps
 // [fs.ErrNotExist].
@@ -214,6 +220,8 @@ func (s Store) outdateBootRecord(v Verdict) error {
 		switch {
 		case v.Result == Proven:
 			text = []byte(v.Dropin)
+		case v.Result != Started && unit.IsInstance(v.Unit):
+			text = []byte(nothing)
 		case v.Result != Started:
 			text = nil
 		}
@@ -228,11 +236,13 @@ func (s Store) outdateBootRecord(v Verdict) error {
 	return nil
 }
 
-// Units lists the units that have a verdict, sorted.
-func (s Store) Units() []string {
+// Units lists the units that have a verdict, sorted. The error says that there may be more.
+func (s Store) Units() ([]string, error) {
 	var units []string
+	var unlisted []error
 	for _, dir := range s.dirs() {
-		entries, _ := s.Root.ReadDir(dir) // without a directory there are no verdicts
+		entries, err := s.list(dir)
+		unlisted = append(unlisted, err)
 		for _, e := range entries {
 			if name, ok := strings.CutSuffix(e.Name(), suffix); ok {
 				units = append(units, name)
@@ -240,5 +250,17 @@ func (s Store) Units() []string {
 		}
 	}
 	slices.Sort(units)
-	return slices.Compact(units)
+	return slices.Compact(units), errors.Join(unlisted...)
+}
+
+// list lists a directory of verdicts. Of [Dirs], none needs to be there.
+func (s Store) list(dir string) ([]fs.DirEntry, error) {
+	entries, err := s.Root.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && slices.Contains(Dirs, dir):
+		return nil, nil
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("verdicts hold what services log: %w", err)
+	}
+	return entries, err
 }

@@ -164,8 +164,8 @@ func TestKeepVerdicts(t *testing.T) {
 	if err := keepVerdicts(dir, found); err != nil {
 		t.Fatal(err)
 	}
-	if units := store.Units(); !slices.Equal(units, []string{"a.service", "c.service"}) {
-		t.Errorf("there are %q", units)
+	if units, err := store.Units(); err != nil || !slices.Equal(units, []string{"a.service", "c.service"}) {
+		t.Errorf("there are %q, %v", units, err)
 	}
 	v, err := store.Get("a.service")
 	if want := (verdict.Fingerprint{Profile: "p", Unit: "u", Executable: "/a 1"}); err != nil ||

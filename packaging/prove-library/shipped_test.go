@@ -41,9 +41,9 @@ func TestShipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := readPage(string(text))[shipped]
-	units := store.Units()
-	if len(units) == 0 {
-		t.Fatal("there are none")
+	units, err := store.Units()
+	if err != nil || len(units) == 0 {
+		t.Fatalf("there are none: %v", err)
 	}
 	for _, name := range units {
 		v, err := store.Get(name)
