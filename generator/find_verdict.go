@@ -20,7 +20,7 @@ func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 		v, err = g.templateVerdict(in)
 	}
 	if v == nil && err != nil {
-		v = g.appliedBefore(in)
+		v = g.appliedBefore(in.Unit.ID, in.Profile.Name)
 	}
 	if v == nil && err != nil && (g.Store.MayBeRevoked(in.Unit.ID) || g.Store.MayBeRevoked(in.Unit.Template())) {
 		v = &verdict.Verdict{
@@ -33,12 +33,12 @@ func (g *Generator) findVerdict(in Input) (v *verdict.Verdict, err error) {
 
 // appliedBefore returns a verdict that says what the last decision applied to a unit, as the boot record has it; nil if
 // it applied nothing. It never holds: it stands in for one that cannot be read.
-func (g *Generator) appliedBefore(in Input) *verdict.Verdict {
+func (g *Generator) appliedBefore(id, profile string) *verdict.Verdict {
 	record, _ := ready.Load(g.Root.Dir())
-	text := WithoutGuard(string(record.Text(in.Unit.ID)))
+	text := WithoutGuard(string(record.Text(id)))
 	assignments, _, err := unit.Parse(ready.Path, strings.NewReader(text))
 	v := verdict.Verdict{
-		Schema: verdict.Schema, Unit: in.Unit.ID, Profile: in.Profile.Name, Result: verdict.Proven, Systemd: g.Version,
+		Schema: verdict.Schema, Unit: id, Profile: profile, Result: verdict.Proven, Systemd: g.Version,
 		Dropin: text, Stale: true, Changes: []verdict.Change{verdict.Unreadable},
 		StaleReason: "its verdict cannot be read",
 	}

@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,6 +130,9 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 		u, err := g.load(name)
 		if err != nil {
 			problems = append(problems, err)
+			if d := g.keepsUnloaded(name); d.Text != "" && !errors.Is(err, unit.ErrNotFound) {
+				decisions = append(decisions, d)
+			}
 			continue
 		}
 		if done[u.ID] {
@@ -143,6 +147,16 @@ func (g *Generator) decisions(explain bool) ([]Decision, []error) {
 	}
 	shieldInstances(decisions)
 	return decisions, append(problems, g.ignoredFiles()...)
+}
+
+// keepsUnloaded decides about a unit that could not be loaded: where systemd can, what applied before goes on applying.
+func (g *Generator) keepsUnloaded(name string) Decision {
+	d := Decision{Unit: name, By: ByStale, Why: "stays as before, since it cannot be read"}
+	isOff := g.Switches.Off != "" || g.Switches.skips(name) || g.Settings.excludes(name) || g.Settings.Stale == Drop
+	if d.Verdict = g.appliedBefore(name, ""); d.Verdict != nil && !isOff {
+		d.Text = d.Verdict.Dropin
+	}
+	return d
 }
 
 // ignoredFiles returns a problem for each unit that a profile names and whose file systemd ignores. It is no problem

@@ -122,6 +122,10 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 		d.Why = "stays as proven before; its profile " + d.Verdict.Profile + " has an error: temper check"
 		return d, nil
 	}
+	if err := u.Without(Dropin).Unread(); err != nil && !d.Profile.Draft {
+		g.keepsUnread(u, &d)
+		return d, fmt.Errorf("%s: %w", u.ID, err)
+	}
 	input := g.Input(u, d.Profile, d.Named)
 	v, err := g.findVerdict(input)
 	d.Verdict = v
@@ -151,6 +155,19 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	}
 	g.applyWithoutProof(u, &d)
 	return d, err
+}
+
+// keepsUnread decides about a unit of which something could not be read. What applied before goes on applying, byte for
+// byte: a plan would be made without what the unit forbids there.
+func (g *Generator) keepsUnread(u *unit.Unit, d *Decision) {
+	d.By, d.Why = ByUnproven, "a part of it cannot be read; nothing is applied before it can"
+	v := g.appliedBefore(u.ID, d.Profile.Name)
+	if v == nil || g.Settings.Stale == Drop {
+		return
+	}
+	v.StaleReason = "a part of it cannot be read"
+	d.Verdict, d.By, d.Text = v, ByStale, g.guarded(u, v.Dropin)
+	d.Why = "stays as before, " + v.StaleReason
 }
 
 // ruleOf returns the rule for a unit that is not left alone.

@@ -41,7 +41,7 @@ func (s *series) prepare(ctx context.Context) (err error) {
 		}
 	}
 	s.current.began = time.Now()
-	loader := &unit.Loader{Root: s.current.Root(), Version: s.current.SystemdVersion()}
+	loader := &unit.Loader{Root: s.current.Root(), Version: s.current.SystemdVersion(), Context: ctx}
 	if s.current.activation, err = clone.FindActivation(loader, s.unit); err != nil {
 		return err
 	}

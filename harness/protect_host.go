@@ -30,7 +30,7 @@ type hostProtection struct {
 
 // protect begins the protection. Its caller ends it with unprotect, also after an error.
 func (s *series) protect(ctx context.Context) error {
-	loader := &unit.Loader{Root: s.current.Root(), Version: s.current.SystemdVersion()}
+	loader := &unit.Loader{Root: s.current.Root(), Version: s.current.SystemdVersion(), Context: ctx}
 	activation, err := clone.FindActivation(loader, s.unit)
 	if err != nil {
 		return err

@@ -85,12 +85,15 @@ func placeError(where *place.Place, err error) error {
 
 // newRun prepares the first trial. The caller closes the series.
 func newRun(ctx context.Context, o Options) (*run, error) {
-	loader := &unit.Loader{Root: o.Place.Root(), Version: o.Place.SystemdVersion()}
+	loader := &unit.Loader{Root: o.Place.Root(), Version: o.Place.SystemdVersion(), Context: ctx}
 	u, err := loader.Load(o.Unit)
 	if err != nil {
 		return nil, err
 	}
 	u = u.Without(generator.Dropin)
+	if err := u.Unread(); err != nil { // what it forbids there, a drop-in could allow
+		return nil, fmt.Errorf("a part of the unit cannot be read: %w", err)
+	}
 	p, named := o.Profile, o.Profile != nil && !o.Profile.Draft
 	if p == nil {
 		p, named = o.Profiles.For(u)

@@ -5,6 +5,7 @@
 package host
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -154,9 +155,12 @@ func (r Root) Real(name string) (string, error) {
 			continue
 		}
 		target, err := r.Readlink(path.Join(real, part))
-		if err != nil { // no link, or nothing
+		switch {
+		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTDIR), errors.Is(err, fs.ErrNotExist): // no link
 			real = path.Join(real, part)
 			continue
+		case err != nil:
+			return "", err
 		}
 		if links++; links > maxLinks {
 			return "", &fs.PathError{Op: "resolve", Path: name, Err: unix.ELOOP}

@@ -31,7 +31,7 @@ func (x *index) dropinFiles(id string, aliases []string) ([]string, []Problem) {
 	for _, dir := range dirs {
 		names, err := x.conf(dir)
 		if err != nil {
-			problems = append(problems, Problem{Position{Path: dir}, cause(dir, err) + ": drop-ins in it are not seen"})
+			problems = append(problems, unread(dir, err, "drop-ins in it are not seen"))
 		}
 		for _, name := range names {
 			if !seen[name] {
@@ -105,8 +105,8 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 	switch {
 	case e.IsDir():
 	case e.Type()&fs.ModeSymlink != 0:
-		if message := x.deadDir(full); message != "" {
-			x.skip(e.Name(), full, message)
+		if dead := x.deadDir(full); dead != nil {
+			x.skipped[e.Name()] = append(x.skipped[e.Name()], *dead)
 			return
 		}
 		full = x.tree.real(full)
@@ -118,19 +118,24 @@ func (x *index) readDropinDir(rank int, dir string, e fs.DirEntry) {
 
 // deadDir says why systemd does not follow a link to a drop-in directory. It resolves a relative link from the root
 // directory, and does not find the target there (is_dir() in unit_file_build_name_map(), since 250).
-func (x *index) deadDir(link string) string {
+func (x *index) deadDir(link string) *Problem {
 	target, err := x.tree.root.Readlink(link)
 	if err != nil {
-		return cause(link, err) + ": it is passed over"
+		p := unread(link, err, "it is passed over")
+		return &p
 	}
+	dead := Problem{Pos: Position{Path: link}}
 	if info, err := x.tree.root.Stat(link); err != nil || !info.IsDir() {
-		return "leads to " + target + ", want a directory: it is passed over"
+		dead.Message, dead.Unread = "leads to "+target+", want a directory: it is passed over", isUnread(err)
+		return &dead
 	}
 	if info, err := x.tree.root.Stat("/" + target); x.since(250) && (err != nil || !info.IsDir()) {
-		return "leads to " + target + ", want an absolute path: systemd passes over a relative link to a drop-in " +
-			"directory"
+		dead.Message = "leads to " + target + ", want an absolute path: systemd passes over a relative link to a " +
+			"drop-in directory"
+		dead.Unread = isUnread(err)
+		return &dead
 	}
-	return ""
+	return nil
 }
 
 // conf returns the drop-ins in one directory, sorted.

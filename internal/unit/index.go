@@ -109,10 +109,7 @@ func (x *index) wants(kind string) bool { return x.only == "" || kind == x.only 
 func (x *index) read(rank int, dir string) {
 	entries, err := x.tree.list(dir)
 	if err != nil {
-		x.problems = append(
-			x.problems,
-			Problem{Position{Path: dir}, cause(dir, err) + ": units and drop-ins in it are not seen"},
-		)
+		x.problems = append(x.problems, unread(dir, err, "units and drop-ins in it are not seen"))
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -149,7 +146,9 @@ func (x *index) readUnit(dir string, e fs.DirEntry) {
 		x.units[name] = entry{file: full}
 	case e.Type()&fs.ModeSymlink != 0:
 		found, err := x.link(dir, name)
-		if err != nil {
+		if p, ok := errors.AsType[Problem](err); ok {
+			x.skipped[name] = append(x.skipped[name], p)
+		} else if err != nil {
 			x.skip(name, full, err.Error())
 		} else if found != (entry{}) {
 			x.units[name] = found
@@ -160,7 +159,7 @@ func (x *index) readUnit(dir string, e fs.DirEntry) {
 }
 
 func (x *index) skip(name, file, message string) {
-	x.skipped[name] = append(x.skipped[name], Problem{Position{Path: file}, message})
+	x.skipped[name] = append(x.skipped[name], Problem{Pos: Position{Path: file}, Message: message})
 }
 
 // link returns the meaning of a link in the load path. If the target is inside the load path, the link is an alias,
@@ -170,7 +169,7 @@ func (x *index) link(dir, name string) (entry, error) {
 	full := path.Join(dir, name)
 	target, err := x.tree.root.Readlink(full)
 	if err != nil {
-		return entry{}, errors.New(cause(full, err) + ": it is passed over")
+		return entry{}, unread(full, err, "it is passed over")
 	}
 	if !path.IsAbs(target) {
 		target = dir + "/" + target

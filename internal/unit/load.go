@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,8 @@ type Loader struct {
 	Path    []string // the load path, highest priority first; nil is DefaultPath
 	Version int      // systemd's major version, since a few rules have changed; 0 is the newest
 	Only    string   // the only unit type to load, such as "service", and slices; "" is every type
+
+	Context context.Context // loading ends with it; nil has no end
 
 	mu    sync.Mutex
 	tree  *tree
@@ -146,8 +149,12 @@ func (l *Loader) load(x *index, name string) (*Unit, error) {
 		return nil, err
 	}
 	if !u.Masked {
-		u.readDropins(x)
-		u.readSlices(x)
+		left := limits{ctx: l.Context, dropins: maxDropins, bytes: maxBytes}
+		u.readDropins(x, &left)
+		u.readSlices(x, &left)
+	}
+	if l.Context != nil && l.Context.Err() != nil {
+		return nil, fmt.Errorf("%s: %w", name, context.Cause(l.Context))
 	}
 	return u, nil
 }
@@ -262,13 +269,35 @@ func (t *tree) read(name string) (text string, masked bool, err error) {
 	return "", false, err
 }
 
-// readDropins reads the drop-ins of every name of the unit.
-func (u *Unit) readDropins(x *index) {
+// The most drop-ins that are read of a unit and its slices, and the most bytes of them. systemd has no limit.
+const (
+	maxDropins = 1000
+	maxBytes   = 16 << 20
+)
+
+// limits are what may still be read of a unit.
+type limits struct {
+	ctx            context.Context // nil has no end
+	dropins, bytes int
+}
+
+// readDropins reads the drop-ins of every name of the unit, as far as the limits allow.
+func (u *Unit) readDropins(x *index, left *limits) {
 	files, problems := x.dropinFiles(u.ID, u.Aliases)
 	u.Dropins = files
 	u.Problems = append(u.Problems, problems...)
 	for _, file := range files {
+		if left.ctx != nil && left.ctx.Err() != nil {
+			return // which is an error of Load
+		}
+		if left.dropins == 0 || left.bytes <= 0 {
+			u.Problems = append(u.Problems, Problem{Position{Path: file}, fmt.Sprintf("is not read: want at most %d "+
+				"drop-ins, of less than %d bytes together", maxDropins, maxBytes), true})
+			return
+		}
 		d := x.dropin(u, file)
+		left.dropins--
+		left.bytes -= d.size
 		if d.masked {
 			u.Masks = append(u.Masks, file)
 		}
@@ -279,6 +308,7 @@ func (u *Unit) readDropins(x *index) {
 
 // content is the content of a drop-in.
 type content struct {
+	size        int
 	masked      bool
 	assignments []Assignment
 	problems    []Problem
@@ -292,9 +322,10 @@ func (x *index) dropin(u *Unit, file string) content {
 	}
 	text, masked, err := x.tree.read(file)
 	if err != nil {
-		return content{problems: []Problem{{Position{Path: file}, cause(file, err) + ": the drop-in is ignored"}}}
+		p := Problem{Position{Path: file}, cause(file, err) + ": the drop-in is ignored", x.tree.isUnread(file, err)}
+		return content{problems: []Problem{p}}
 	}
-	d := content{masked: masked}
+	d := content{size: len(text), masked: masked}
 	d.assignments, d.problems, err = parse(file, text)
 	d.problems = append(d.problems, u.unknownSections(d.assignments)...)
 	if p, ok := errors.AsType[Problem](err); ok {
@@ -323,7 +354,10 @@ func (u *Unit) unknownSections(assignments []Assignment) []Problem {
 		}
 		problems = append(
 			problems,
-			Problem{a.Pos, fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", s, Type(u.ID), want)},
+			Problem{
+				Pos:     a.Pos,
+				Message: fmt.Sprintf("section [%s] means nothing in a %s unit, want %s", s, Type(u.ID), want),
+			},
 		)
 	}
 	return problems
@@ -333,20 +367,25 @@ func (u *Unit) unknownSections(assignments []Assignment) []Problem {
 var inherited = []string{"IPAddressAllow", "IPAddressDeny"}
 
 // readSlices reads what a service inherits from the slice that it is in, and from those above that.
-func (u *Unit) readSlices(x *index) {
+func (u *Unit) readSlices(x *index, left *limits) {
 	if Type(u.Name) != "service" {
 		return
 	}
 	for _, name := range u.Slices() {
 		s := &Unit{Name: name, ID: name, root: u.root, version: u.version}
 		s.Fragment, _ = x.fragment(name)
-		if s.readFragment(x.tree) != nil || s.Masked { // then systemd has none of its settings
-			continue
+		s.Problems = slices.Clone(x.skipped[name])
+		err := s.readFragment(x.tree)
+		if err == nil && !s.Masked { // else systemd has none of its settings
+			s.readDropins(x, left)
+			for _, list := range inherited {
+				u.Inherited = append(u.Inherited, sinceReset(s.All("Slice", list))...)
+			}
 		}
-		s.readDropins(x)
-		for _, list := range inherited {
-			u.Inherited = append(u.Inherited, sinceReset(s.All("Slice", list))...)
+		if _, isText := errors.AsType[Problem](err); !isText && x.tree.isUnread(s.Fragment, err) {
+			s.Problems = append(s.Problems, Problem{Position{Path: s.Fragment}, cause(s.Fragment, err), true})
 		}
+		u.Problems = append(u.Problems, slices.DeleteFunc(s.Problems, func(p Problem) bool { return !p.Unread })...)
 	}
 }
 

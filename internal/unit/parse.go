@@ -140,11 +140,11 @@ func (p *parser) header(n int, text string) error {
 }
 
 func (p *parser) problem(line int, format string, args ...any) {
-	p.problems = append(p.problems, Problem{Position{p.path, line}, fmt.Sprintf(format, args...)})
+	p.problems = append(p.problems, Problem{Pos: Position{p.path, line}, Message: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) fatal(line int, format string, args ...any) error {
-	return Problem{Position{p.path, line}, fmt.Sprintf(format, args...)}
+	return Problem{Pos: Position{p.path, line}, Message: fmt.Sprintf(format, args...)}
 }
 
 // cutLine splits off the first physical line. For systemd, each of \n, \r and NUL ends a line; several different

@@ -3,7 +3,10 @@ package unit
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
 )
@@ -56,6 +59,27 @@ func (t *tree) realFile(name string) (string, error) {
 		return "", err
 	}
 	return t.root.Real(name)
+}
+
+// isUnread reports whether an error of reading something leaves open what systemd has read. Where nothing is, and where
+// links lead in a circle, it has read nothing.
+func isUnread(err error) bool {
+	none := []error{fs.ErrNotExist, unix.ENOTDIR, unix.ELOOP}
+	return err != nil && !slices.ContainsFunc(none, func(e error) bool { return errors.Is(err, e) })
+}
+
+// isUnread is isUnread for a file. What is no file systemd does not read either.
+func (t *tree) isUnread(name string, err error) bool {
+	if !isUnread(err) {
+		return false
+	}
+	info, err := t.root.Stat(name)
+	return err != nil || info.Mode().IsRegular()
+}
+
+// unread is the problem of a directory or link of which an error says that it was not read.
+func unread(name string, err error, message string) Problem {
+	return Problem{Position{Path: name}, cause(name, err) + ": " + message, isUnread(err)}
 }
 
 // cause returns the text of an error about a file, without the name of the file.

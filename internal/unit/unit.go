@@ -9,6 +9,7 @@
 package unit
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -41,10 +42,11 @@ type Assignment struct {
 	Pos                  Position
 }
 
-// Problem is something in a unit file that systemd would ignore or refuse. It is also an error.
+// Problem is something in a unit file that systemd would ignore or refuse, or that was not read. It is also an error.
 type Problem struct {
 	Pos     Position
 	Message string
+	Unread  bool // systemd may have read it: see [Unit.Unread]
 }
 
 // Error returns "path:line: message".
@@ -127,6 +129,18 @@ func (u *Unit) Without(base string) *Unit {
 	c.Assignments = slices.DeleteFunc(c.Assignments, func(a Assignment) bool { return drop(a.Pos.Path) })
 	c.Problems = slices.DeleteFunc(c.Problems, func(p Problem) bool { return drop(p.Pos.Path) })
 	return c
+}
+
+// Unread returns an error if systemd may have read something of the unit, or of its slices, that was not read here: the
+// unit may forbid more than its assignments say. What systemd cannot read either is only one of the unit's Problems.
+func (u *Unit) Unread() error {
+	var unread []error
+	for _, p := range u.Problems {
+		if p.Unread {
+			unread = append(unread, p)
+		}
+	}
+	return errors.Join(unread...)
 }
 
 // Template returns "foo@.service" for this template or an instance of it, and "" for a unit without a template.
