@@ -30,7 +30,8 @@ func TestUnlistedVerdicts(t *testing.T) {
 			must(t, os.Chmod(dir, 0o755))
 		}
 		put(t, root, "usr/lib/systemd/system/many@.service", webUnit)
-		put(t, root, "usr/lib/temper/profiles.d/many.toml", "units = [\"many@.service\"]\n\n[service]\nPrivateTmp = true\n")
+		put(t, root, "usr/lib/temper/profiles.d/many.toml", "units = [\"many@.service\"]\n\n[service]\n"+
+			"PrivateTmp = true\n")
 		g, _ := loadWeb(t, root)
 		u, err := g.Units.Load("many@.service")
 		must(t, err)
@@ -47,7 +48,7 @@ func TestUnlistedVerdicts(t *testing.T) {
 		must(t, generator.MakeBootRecord(g.Root))
 		must(t, g.Store.Revoke("many@a.service"))
 		must(t, record(g.Root))
-		must(t, os.Chmod(root+"/etc/temper/verdicts", 0o711)) // so that others do not list it; its files are its owner's
+		must(t, os.Chmod(root+"/etc/temper/verdicts", 0o711)) // its files are for their owner alone
 		var decisions []generator.Decision
 		var problems []error
 		done := make(chan error)
@@ -71,14 +72,15 @@ func TestUnlistedVerdicts(t *testing.T) {
 			!strings.Contains(got["many@a.service"], "nothing from many@.service") {
 			t.Errorf("%s: decided %q", name, got)
 		}
-		if told := errors.Join(problems...); told == nil || !strings.Contains(told.Error(), "open /etc/temper/verdicts:") {
+		told := errors.Join(problems...)
+		if told == nil || !strings.Contains(told.Error(), "open /etc/temper/verdicts:") {
 			t.Errorf("%s: told %v", name, told)
 		}
 	}
 }
 
-// TestUnreadUnit: where systemd reads a file that temper cannot, what applied before goes on applying byte for byte, and
-// without it nothing is. What systemd cannot read either decides nothing.
+// TestUnreadUnit: where systemd reads a file that temper cannot, what applied before goes on applying byte for byte; if
+// nothing did, nothing does. What systemd cannot read either decides nothing.
 func TestUnreadUnit(t *testing.T) {
 	const proven = "PrivateTmp=yes ProtectSystem=full ReadWritePaths=-/var/lib/web SystemCallFilter=@system-service"
 	const dropin = "etc/systemd/system/web.service.d/10-own.conf"

@@ -107,6 +107,14 @@ func (a amount) planInput(in Input, v *verdict.Verdict) Input {
 	return in
 }
 
+// text is the drop-in for this amount.
+func (a amount) text(v *verdict.Verdict, plan Plan) string {
+	if a == asProven {
+		return v.Dropin
+	}
+	return plan.Text()
+}
+
 // decide makes a plan only where the text depends on it, unless explain asks for one.
 func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	d := Decision{Unit: u.Name}
@@ -122,9 +130,8 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 		d.Why = "stays as proven before; its profile " + d.Verdict.Profile + " has an error: temper check"
 		return d, nil
 	}
-	if err := u.Without(Dropin).Unread(); err != nil && !d.Profile.Draft {
-		g.keepsUnread(u, &d)
-		return d, fmt.Errorf("%s: %w", u.ID, err)
+	if err := g.keepsUnread(u, &d); err != nil {
+		return d, err
 	}
 	input := g.Input(u, d.Profile, d.Named)
 	v, err := g.findVerdict(input)
@@ -143,11 +150,7 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 		if explain || how != asProven {
 			d.Plan = NewPlan(how.planInput(input, v))
 		}
-		d.Text, d.Why = v.Dropin, whyApplied(v, g.Version)
-		if how != asProven {
-			d.Text = d.Plan.Text()
-		}
-		d.Text = g.guarded(u, d.Text)
+		d.Text, d.Why = g.guarded(u, how.text(v, d.Plan)), whyApplied(v, g.Version)
 		return d, err
 	}
 	if explain || g.Settings.Unproven == Enforce {
@@ -157,17 +160,20 @@ func (g *Generator) decide(u *unit.Unit, explain bool) (Decision, error) {
 	return d, err
 }
 
-// keepsUnread decides about a unit of which something could not be read. What applied before goes on applying, byte for
-// byte: a plan would be made without what the unit forbids there.
-func (g *Generator) keepsUnread(u *unit.Unit, d *Decision) {
-	d.By, d.Why = ByUnproven, "a part of it cannot be read; nothing is applied before it can"
-	v := g.appliedBefore(u.ID, d.Profile.Name)
-	if v == nil || g.Settings.Stale == Drop {
-		return
+// keepsUnread decides about a unit of which something could not be read, which the error says. What applied before goes
+// on applying, byte for byte: a plan would be made without what the unit forbids there.
+func (g *Generator) keepsUnread(u *unit.Unit, d *Decision) error {
+	err := u.Without(Dropin).Unread()
+	if err == nil || d.Profile.Draft { // a draft never applies
+		return nil
 	}
-	v.StaleReason = "a part of it cannot be read"
-	d.Verdict, d.By, d.Text = v, ByStale, g.guarded(u, v.Dropin)
-	d.Why = "stays as before, " + v.StaleReason
+	d.By, d.Why = ByUnproven, "a part of it cannot be read; nothing is applied before it can"
+	if v := g.appliedBefore(u.ID, d.Profile.Name); v != nil && g.Settings.Stale != Drop {
+		v.StaleReason = "a part of it cannot be read"
+		d.Verdict, d.By, d.Text = v, ByStale, g.guarded(u, v.Dropin)
+		d.Why = "stays as before, " + v.StaleReason
+	}
+	return fmt.Errorf("%s: %w", u.ID, err)
 }
 
 // ruleOf returns the rule for a unit that is not left alone.

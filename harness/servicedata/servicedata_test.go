@@ -114,7 +114,9 @@ func TestOfUnseen(t *testing.T) {
 		"ReadWritePaths=" + unseen: unix.ENAMETOOLONG, "StateDirectory=" + filepath.Base(unseen): unix.ENAMETOOLONG,
 		"ReadWritePaths=" + loop: nil, "ReadWritePaths=/etc/hostname/x": nil, "ReadWritePaths=/nowhere": nil,
 	} {
-		u, _ := load(t, "a.service", map[string]string{"/usr/lib/systemd/system/a.service": "[Service]\n" + text + "\n"})
+		u, _ := load(t, "a.service", map[string]string{
+			"/usr/lib/systemd/system/a.service": "[Service]\n" + text + "\n",
+		})
 		if _, err := Of(u, &profiles.Profile{}); !errors.Is(err, want) {
 			t.Errorf("%.30s: %v, want %v", text, err, want)
 		}

@@ -1,6 +1,7 @@
 package unit_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -327,5 +328,37 @@ func BenchmarkParse(b *testing.B) {
 		if _, _, err := unit.Parse("f", strings.NewReader(text)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestUnread: only what systemd may read counts as not read.
+func TestUnread(t *testing.T) {
+	const dropin = "/etc/systemd/system/x.service.d/a.conf"
+	for what, unread := range map[string]bool{
+		"fifo": false, "-> a.conf": false, "-> /nowhere": false, "[Service]\n": true,
+	} {
+		root := plant(t, map[string]string{"/etc/systemd/system/x.service": "[Unit]\n", dropin: what})
+		if unread {
+			if err := os.Truncate(root.Dir()+dropin, host.MaxFile+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u, err := (&unit.Loader{Root: root}).Load("x.service")
+		if err != nil || (u.Unread() != nil) != unread || len(u.Problems) == 0 {
+			t.Errorf("%q: %v, unread %v, problems %v", what, err, u.Unread(), u.Problems)
+		}
+	}
+}
+
+// TestLoadEnds: loading ends with its context.
+func TestLoadEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &unit.Loader{Root: plant(t, map[string]string{"/etc/systemd/system/x.service": "[Unit]\n"}), Context: ctx}
+	if _, err := l.Load("x.service"); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if u, err := l.Load("x.service"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", u, err)
 	}
 }
