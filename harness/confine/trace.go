@@ -104,8 +104,8 @@ func (t traces) attached(prefix string) (seen bool, why string) {
 
 // lacks says whether a file of the place lacks a word, as the kernel's list of security modules does.
 func (t traces) lacks(file, word string) (why string) {
-	lines := t.leader.Lines("root" + file)
-	if !slices.Contains(strings.Split(strings.Join(lines, ","), ","), word) {
+	text, _ := host.At(t.leader.Root()).ReadFile(file) // a service can have mounted anything there
+	if !slices.Contains(strings.Split(strings.TrimSpace(string(text)), ","), word) {
 		return fmt.Sprintf("the kernel has no %s among its security modules, as %s tells them", word, file)
 	}
 	return ""

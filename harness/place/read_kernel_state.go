@@ -3,7 +3,6 @@ package place
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -25,7 +24,7 @@ func (p *Place) KernelState() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's state of the place: %w", p.orEnded(err))
 	}
-	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
+	mounts, err := namespace.ReadMountinfo(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
 	for line := range strings.Lines(string(mounts)) {
 		if f := strings.Fields(line); len(f) > 4 && !mountedBySystemd(f[4]) {
 			state["the mount at "+f[4]] += f[2] + f[3]
@@ -40,7 +39,7 @@ func (p *Place) Mounts() (map[string]bool, error) {
 	if p.box == nil {
 		return nil, nil
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
+	text, err := namespace.ReadMountinfo(fmt.Sprintf("/proc/%d/mountinfo", p.leader))
 	if err != nil {
 		return nil, fmt.Errorf("read the mounts of the place: %w", p.orEnded(err))
 	}

@@ -2,14 +2,15 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
 
+	"temper/harness/place/namespace"
 	"temper/internal/host"
 )
 
@@ -33,7 +34,10 @@ func (p Process) Mounts(outside func() ([]byte, error)) ([]Mount, error) {
 			return ParseMounts(text)
 		}
 	}
-	text, _ := os.ReadFile(filepath.Join(string(p), "mountinfo"))
+	text, err := namespace.ReadMountinfo(filepath.Join(string(p), "mountinfo"))
+	if errors.Is(err, host.ErrTooLong) {
+		return nil, err
+	}
 	return ParseMounts(text)
 }
 

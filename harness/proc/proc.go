@@ -5,7 +5,7 @@
 package proc
 
 import (
-	"bufio"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
 
 // A Dir is a directory where proc is mounted.
@@ -28,7 +30,8 @@ type Process string
 // Process returns the process with an id in the namespace of d.
 func (d Dir) Process(pid int) Process { return Process(filepath.Join(string(d), strconv.Itoa(pid))) }
 
-// Lines returns the lines of a file of the process.
+// Lines returns the lines of a file of the process. Of a file with more than [maxFile] bytes, they are those of its
+// beginning.
 func (p Process) Lines(name string) []string { return readLines(filepath.Join(string(p), name)) }
 
 // Link returns the target of a symbolic link of the process, such as "ns/net".
@@ -75,10 +78,14 @@ func (p Process) User() (user uint32, ok bool) {
 	return uint32(id), err == nil
 }
 
-// Environ returns the environment with which the process was started. The process may have overwritten it.
-func (p Process) Environ() []string {
-	data, _ := os.ReadFile(filepath.Join(string(p), "environ"))
-	return strings.FieldsFunc(string(data), func(r rune) bool { return r == 0 })
+// Environ returns the environment with which the process was started. The process may have overwritten it, or have said
+// with prctl(2) that other memory of it is its environment: more than [maxFile] bytes are an error.
+func (p Process) Environ() ([]string, error) {
+	data, err := host.ReadKernelFile(filepath.Join(string(p), "environ"), maxFile)
+	if errors.Is(err, host.ErrTooLong) {
+		return nil, err
+	}
+	return strings.FieldsFunc(string(data), func(r rune) bool { return r == 0 }), nil
 }
 
 // SameNamespace reports whether two processes are in the same namespace of a kind, such as "net". It returns true if it
@@ -144,17 +151,17 @@ func InCgroup(dir string) []int {
 	return pids
 }
 
+// maxFile is more than Linux takes as the arguments and the environment of a program, and than a process has in any
+// other file unless it wants to fill memory.
+const maxFile = 8 << 20
+
 func readLines(path string) []string {
-	f, err := os.Open(path)
-	if err != nil {
+	data, _ := host.ReadKernelFile(path, maxFile)
+	text := strings.TrimSuffix(string(data), "\n")
+	if text == "" {
 		return nil
 	}
-	defer f.Close()
-	var lines []string
-	for s := bufio.NewScanner(f); s.Scan(); {
-		lines = append(lines, s.Text())
-	}
-	return lines
+	return strings.Split(text, "\n")
 }
 
 func firstLine(lines []string) string {

@@ -29,8 +29,8 @@ func TestProcess(t *testing.T) {
 		p.Root() != string(dir)+"/7/root" {
 		t.Errorf("%q runs %q in %q, root %q", p.Comm(), p.Program(), p.Link("ns/net"), p.Root())
 	}
-	if diff := cmp.Diff([]string{"A=1", "B=two words"}, p.Environ()); diff != "" {
-		t.Error(diff)
+	if got, err := p.Environ(); err != nil || !slices.Equal(got, []string{"A=1", "B=two words"}) {
+		t.Errorf("the environment is %q, %v", got, err)
 	}
 	if diff := cmp.Diff(map[string]string{"Name": "worker", "Seccomp": "2", "Uid": "0\t0"}, p.Status()); diff != "" {
 		t.Error(diff)
@@ -47,7 +47,10 @@ func TestProcess(t *testing.T) {
 	if !p.SameNamespace(other, "mnt") || !p.SameNamespace(other, "net") || !other.SameNamespace(p, "net") {
 		t.Error("namespaces that are the same, or are not known, are told apart")
 	}
-	if gone.Comm() != "" || gone.Program() != "" || gone.Status() != nil || len(gone.Environ()) > 0 ||
+	if environ, err := gone.Environ(); len(environ) > 0 || err != nil {
+		t.Errorf("a process that has ended has the environment %q, %v", environ, err)
+	}
+	if gone.Comm() != "" || gone.Program() != "" || gone.Status() != nil ||
 		gone.Sockets() != nil || gone.Stat() != (proc.Stat{}) {
 		t.Error("a process that has ended has something")
 	}

@@ -19,8 +19,8 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	if err != nil {
 		return err
 	}
-	if own := environment(l.Place, states); own != nil { // a service that has stopped keeps its last environment
-		l.environment = own
+	if err := l.readEnvironment(phase, states); err != nil {
+		return err
 	}
 	env := check.Env{
 		Place: l.Place, Service: l, Unit: l.name, Since: l.begin,
@@ -46,6 +46,22 @@ func (l *launch) check(ctx context.Context, phase string) error {
 		}
 	}
 	return over
+}
+
+// readEnvironment reads the environment of the service, for the commands of checks. A service that has stopped keeps its
+// last one.
+func (l *launch) readEnvironment(phase string, states []systemd.Service) error {
+	if !slices.ContainsFunc(l.Profile.Checks, func(c profiles.Check) bool { return c.Exec != nil }) {
+		return nil
+	}
+	own, err := environment(l.Place, states)
+	if err != nil {
+		return l.fail("environment", "%s: the environment of the service: %v", phase, err)
+	}
+	if own != nil {
+		l.environment = own
+	}
+	return nil
 }
 
 // checksOf are the checks of a phase, without those that show nothing there.

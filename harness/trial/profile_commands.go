@@ -54,14 +54,15 @@ var variable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 
 // environment returns the variables that Environment= and EnvironmentFile= give a service, "NAME=value" each. It reads
 // them from the main process.
-func environment(where *place.Place, states []systemd.Service) []string {
+func environment(where *place.Place, states []systemd.Service) ([]string, error) {
 	for _, s := range states {
 		pid := MainProcess(where, s)
 		if main := proc.Machine.Process(pid); pid != 0 && confine.Executed(main) {
-			return ownVariables(main.Environ())
+			all, err := main.Environ()
+			return ownVariables(all), err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func ownVariables(environ []string) []string {

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 
@@ -57,6 +59,30 @@ func (r Root) ReadHead(name string, n int) ([]byte, error) {
 		err = nil
 	}
 	return head[:n], err
+}
+
+// ErrTooLong says that a file of the kernel is longer than anybody needs it.
+var ErrTooLong = errors.New("is longer")
+
+// ReadKernelFile returns the content of a file of proc(5). How long such a file is, processes choose, and its
+// size does not say: of one with more than most bytes ReadKernelFile returns the first of them, and an error that wraps
+// [ErrTooLong].
+func ReadKernelFile(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadOpenKernelFile(f, most)
+}
+
+// ReadOpenKernelFile is [ReadKernelFile] for an open file.
+func ReadOpenKernelFile(f *os.File, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if int64(len(data)) > most {
+		data, err = data[:most], fmt.Errorf("%s: %w than %d bytes, want at most that", f.Name(), ErrTooLong, most)
+	}
+	return data, err
 }
 
 // openRegular opens a file for reading without waiting for anybody. In a tree that somebody else may have made, it

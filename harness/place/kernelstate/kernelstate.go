@@ -3,6 +3,8 @@
 package kernelstate
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
 
 // Read returns the state of the namespaces that the calling thread is in, by names for people. It is the same as long
@@ -19,26 +23,39 @@ func Read() (map[string]string, error) {
 	if err := unix.Uname(&names); err != nil {
 		return nil, err
 	}
-	host, domain := unix.ByteSliceToString(names.Nodename[:]), unix.ByteSliceToString(names.Domainname[:])
-	state := map[string]string{"the host name": host + " " + domain, "the packet filter": packetFilter()}
-	addNetworkVariables(state)
+	name, domain := unix.ByteSliceToString(names.Nodename[:]), unix.ByteSliceToString(names.Domainname[:])
+	state := map[string]string{"the host name": name + " " + domain, "the packet filter": packetFilter()}
+	if err := addNetworkVariables(state); err != nil {
+		return nil, err
+	}
 	for file, stable := range tables {
-		data, _ := os.ReadFile(file) // a kernel without a protocol has no file for it
+		data, err := host.ReadKernelFile(file, maxTable)
+		if errors.Is(err, host.ErrTooLong) { // of other errors: a kernel without a protocol has no file for it
+			return nil, err
+		}
 		state[strings.Replace(file, "/thread-self", "", 1)] = stable(string(data))
 	}
 	return state, nil
 }
 
+const (
+	maxTable     = 64 << 20
+	maxVariables = 100_000 // each interface has some two hundred
+)
+
 // addNetworkVariables adds the variables of the network that root can set.
-func addNetworkVariables(state map[string]string) {
+func addNetworkVariables(state map[string]string) error {
 	const settable = 0o600
-	_ = filepath.WalkDir("/proc/sys/net", func(file string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir("/proc/sys/net", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil // an interface has gone meanwhile
 		}
 		if info, err := entry.Info(); err == nil && info.Mode()&settable == settable {
 			data, _ := os.ReadFile(file) // some cannot be read until they are set
 			state[file] = string(data)
+		}
+		if len(state) > maxVariables {
+			return fmt.Errorf("/proc/sys/net: has more than %d variables, want at most that", maxVariables)
 		}
 		return nil
 	})

@@ -1,6 +1,9 @@
 package kernelstate
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // TestTables: what the kernel does by itself when an interface comes up changes nothing, what a service does with
 // addresses and routes does.
@@ -47,5 +50,16 @@ func TestTables(t *testing.T) {
 				t.Errorf("the same: %v, want %v: %q, %q", same, tc.same, stable(tc.before), stable(tc.after))
 			}
 		})
+	}
+}
+
+// TestTooManyVariables: somebody has made interfaces without end, and each has variables.
+func TestTooManyVariables(t *testing.T) {
+	state := map[string]string{}
+	for i := range maxVariables {
+		state[fmt.Sprint(i)] = ""
+	}
+	if err := addNetworkVariables(state); err == nil {
+		t.Errorf("%d variables were read", len(state))
 	}
 }

@@ -1,11 +1,20 @@
 package namespace
 
 import (
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"temper/internal/host"
 )
+
+// maxMountinfo is more than the 100,000 mounts have that Linux allows in a namespace (fs.mount-max), unless somebody
+// makes their paths long to fill memory.
+const maxMountinfo = 64 << 20
+
+// ReadMountinfo returns the content of a file mountinfo; proc_pid_mountinfo(5). It shows only the mounts below the root
+// directory of its process.
+func ReadMountinfo(name string) ([]byte, error) { return host.ReadKernelFile(name, maxMountinfo) }
 
 // Mountinfo returns all mounts of a process in the format of proc_pid_mountinfo(5). The file /proc/PID/mountinfo shows
 // only those below the root directory of the process.
@@ -23,7 +32,7 @@ func Mountinfo(pid int) (info []byte, err error) {
 		}
 		f := os.NewFile(uintptr(fd), name)
 		defer f.Close()
-		info, err = io.ReadAll(f)
+		info, err = host.ReadOpenKernelFile(f, maxMountinfo)
 		return err
 	})
 	return info, err
