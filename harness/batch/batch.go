@@ -105,7 +105,7 @@ func (b *batch) work(ctx context.Context, queue <-chan string) error {
 	where, err := open()
 	used := false
 	for name := range queue {
-		if err == nil && used && !where.asOpened() {
+		if err == nil && used && !where.asOpened(ctx) {
 			where.Close()
 			where, err = open()
 		}

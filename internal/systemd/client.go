@@ -25,6 +25,7 @@ const (
 	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
 	managerInterface = busName + ".Manager"
 	getProperty      = "org.freedesktop.DBus.Properties.Get"
+	getAllProperties = "org.freedesktop.DBus.Properties.GetAll"
 	noSuchUnit       = busName + ".NoSuchUnit"
 )
 

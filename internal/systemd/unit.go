@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,6 +115,23 @@ func (c *Client) Starting(ctx context.Context) (bool, error) {
 func (c *Client) Jobs(ctx context.Context) (uint32, error) {
 	return managerProperty[uint32](ctx, c, "NJobs")
 }
+
+// Settings are what the manager was told to be, by itself or by who may: its environment for units, where and how much
+// it logs, and the defaults of units, each as text.
+func (c *Client) Settings(ctx context.Context) (map[string]string, error) {
+	var all map[string]dbus.Variant
+	err := c.ask(ctx, "read the manager's settings", &all, getAllProperties, managerInterface)
+	settings := map[string]string{}
+	for name, value := range all {
+		if strings.HasPrefix(name, "Default") || slices.Contains(settable, name) {
+			settings["the manager's "+name] = value.String()
+		}
+	}
+	return settings, err
+}
+
+// settable are properties of the manager that a call can change, apart from the defaults.
+var settable = []string{"Environment", "LogLevel", "LogTarget", "ServiceWatchdogs", "UnitPath"}
 
 func managerProperty[T any](ctx context.Context, c *Client, name string) (T, error) {
 	var value T
