@@ -48,8 +48,8 @@ func (l *launch) check(ctx context.Context, phase string) error {
 	return over
 }
 
-// readEnvironment reads the environment of the service, for the commands of checks. A service that has stopped keeps its
-// last one.
+// readEnvironment reads the environment of the service, for the commands of checks. A service that has stopped keeps
+// its last one.
 func (l *launch) readEnvironment(phase string, states []systemd.Service) error {
 	if !slices.ContainsFunc(l.Profile.Checks, func(c profiles.Check) bool { return c.Exec != nil }) {
 		return nil
