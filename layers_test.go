@@ -17,7 +17,7 @@ var layers = [][]string{
 	{
 		"internal/hint", "internal/quote", "internal/kmsg", "internal/rootdir", "internal/junit", "internal/sarif",
 		"internal/elf32", "internal/refusal", "internal/scarce",
-		"internal/tomlpos", "internal/journal", "internal/systemd",
+		"internal/tomlpos", "internal/journal", "internal/systemd", "internal/plain",
 	},
 	{"internal/ready"},
 	{"internal/host"},

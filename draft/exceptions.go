@@ -3,7 +3,6 @@ package draft
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"temper/generator"
 	"temper/harness"
 	"temper/internal/directive"
+	"temper/internal/plain"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/needs"
@@ -282,12 +282,10 @@ func (s *sketch) demotions() []verdict.Demotion {
 	return list
 }
 
-var control = regexp.MustCompile(`[\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]+`)
-
 // oneLine makes a comment of one line of what a service may have chosen.
 func oneLine(text string) string {
 	const most = 160
-	text = control.ReplaceAllString(strings.ToValidUTF8(text, "?"), " ")
+	text = plain.Line(text)
 	if r := []rune(text); len(r) > most {
 		text = string(r[:most]) + "..."
 	}

@@ -102,7 +102,8 @@ func TestDropin(t *testing.T) {
 		"exposure of systemd-analyze security 9.2 -> 3.1.",
 		"# Tried with systemd 257 in a container: web.service launched 5 times, without hardening and with\n",
 		"passed: serves a page.", "Since systemd\n# 257. Not stronger, because PrivateTmp=yes breaks the service: why not.\n",
-		"# MemoryDenyWriteExecute=yes breaks the service: refused mprotect.\n#     kernel: mprotect ExecStart=/bin/false [31m",
+		"# MemoryDenyWriteExecute=yes breaks the service: refused mprotect.\n" +
+			"#     kernel: mprotect ExecStart=/bin/false \\x1b[31m",
 		"# ProtectHome=: the unit already sets yes\n",
 	} {
 		if !strings.Contains(text, part) {

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"unicode"
 
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -30,18 +30,12 @@ func (n note) write(b *strings.Builder, prefix string) {
 	}
 }
 
-// wrap breaks a text into lines. What a service has said comes out as plain words: no control characters, which could
-// end a comment.
+// wrap breaks a text into lines of plain words: a control character could end a comment.
 func wrap(text string, width int) []string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
+		word = plain.Line(word)
 		if line != "" && len(line)+1+len(word) > width {
 			lines = append(lines, line)
 			line = ""

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"temper/internal/journal"
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -93,7 +94,7 @@ func (r *run) follow(e entry) {
 	case messageFailed:
 		r.failed = true
 	case messageResult:
-		r.failed, r.message = true, printable(e.message)
+		r.failed, r.message = true, plain.Line(e.message)
 	}
 }
 
@@ -123,18 +124,8 @@ func (r run) evidence(log []entry) []verdict.Evidence {
 	}
 	for _, e := range slices.Backward(log) {
 		if e.message != "" {
-			list = append(list, verdict.Evidence{Kind: "log", Text: printable(e.message)})
+			list = append(list, verdict.Evidence{Kind: "log", Text: plain.Line(e.message)})
 		}
 	}
 	return list
-}
-
-// printable replaces the control characters in a line of a log, which could harm a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
 }

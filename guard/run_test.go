@@ -62,7 +62,7 @@ func TestReadRuns(t *testing.T) {
 			},
 			[]run{{
 				ended: true, failed: true, lasted: 500 * time.Millisecond, exits: []exit{{"exited", "226"}},
-				message: "Failed [31m.",
+				message: `Failed\x1b[31m.`,
 			}},
 		},
 		{
@@ -129,7 +129,7 @@ func TestEvidence(t *testing.T) {
 	want := []verdict.Evidence{
 		{Kind: "exit", Text: "exited 1"},
 		{Kind: "log", Text: "first"},
-		{Kind: "log", Text: "last [2J"},
+		{Kind: "log", Text: `last\x1b[2J`},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"temper/internal/plain"
 	"temper/internal/unit"
 )
 
@@ -46,7 +47,7 @@ const (
 )
 
 // Error returns the finding in one line, even if the name of the file has a newline.
-func (f Finding) Error() string { return strings.Map(printable, f.text()) }
+func (f Finding) Error() string { return plain.Line(f.text()) }
 
 func (f Finding) text() string {
 	s := f.Message
@@ -105,15 +106,8 @@ func SyntaxFinding(path string, err error) Finding {
 	if pe, ok := errors.AsType[toml.ParseError](err); ok {
 		f.Line, f.Message = max(pe.Position.Line, 1), pe.Message
 	}
-	f.Message = "not TOML: " + strings.Map(printable, lowerFirst(strings.TrimSuffix(f.Message, ".")))
+	f.Message = "not TOML: " + plain.Line(lowerFirst(strings.TrimSuffix(f.Message, ".")))
 	return f
-}
-
-func printable(r rune) rune {
-	if unicode.IsControl(r) {
-		return ' '
-	}
-	return r
 }
 
 func lowerFirst(s string) string {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"temper/internal/plain"
 	"temper/internal/tomlpos"
 )
 
@@ -315,7 +316,7 @@ func readExec(c *Check, t table) string {
 	if !t.has("command") || isList && (len(list) == 0 || list[0] == "") { // any other mistake has been reported
 		t.bad("command", `want a list such as ["nginx", "-t"]`, "exec has no command")
 	}
-	return strings.Map(printable, strings.Join(c.Exec.Command, " "))
+	return plain.Line(strings.Join(c.Exec.Command, " "))
 }
 
 func readFile(c *Check, t table) string {
@@ -353,5 +354,5 @@ func readJournal(c *Check, t table) string {
 	if !t.has("must") && !t.has("must_not") {
 		t.bad("", "want must, must_not or both", "journal looks for nothing")
 	}
-	return strings.Map(printable, strings.Join(slices.Concat(c.Journal.Must, c.Journal.MustNot), " "))
+	return plain.Line(strings.Join(slices.Concat(c.Journal.Must, c.Journal.MustNot), " "))
 }

@@ -108,7 +108,8 @@ func TestTrust(t *testing.T) {
 			"/usr/local/lib/temper/profiles.d"},
 		{"a name that would forge a line of the log", replace(file, func(p string) error {
 			return os.WriteFile(filepath.Join(filepath.Dir(p), "a\n<0>b.toml"), nil, 0o644)
-		}), `/etc/temper/profiles.d/a <0>b.toml: "a\n<0>b" is no name of a profile: want one such as "nginx" or "base/daemon"`},
+		}), `/etc/temper/profiles.d/a\n<0>b.toml: ` +
+			`"a\n<0>b" is no name of a profile: want one such as "nginx" or "base/daemon"`},
 		{
 			"a file where the directory should be",
 			replace(dir, func(p string) error { return os.WriteFile(p, nil, 0o644) }),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/journal"
 
+	"temper/internal/plain"
 	"temper/internal/refusallog"
 )
 
@@ -22,28 +23,18 @@ func Text(unit string, r refusallog.Refusal) string {
 		r.Restriction.Act(r.Subject))
 }
 
-// Fields are the fields of a journal entry about a refusal. What the service has chosen is quoted if it is not plain.
+// Fields are the fields of a journal entry about a refusal. What the service has chosen is plain.
 func Fields(unit string, r refusallog.Refusal) map[string]string {
 	return map[string]string{
 		"MESSAGE_ID":         MessageID,
 		"TEMPER_UNIT":        unit,
 		"TEMPER_DIRECTIVE":   strings.Join(r.Directives, " "),
 		"TEMPER_RESTRICTION": string(r.Restriction),
-		"TEMPER_SUBJECT":     plain(r.Subject),
-		"TEMPER_PROGRAM":     plain(r.Program),
-		"TEMPER_CALL":        plain(r.Call),
+		"TEMPER_SUBJECT":     plain.Line(r.Subject),
+		"TEMPER_PROGRAM":     plain.Line(r.Program),
+		"TEMPER_CALL":        plain.Line(r.Call),
 		"TEMPER_COUNT":       strconv.FormatUint(r.Count, 10),
 	}
-}
-
-// plain returns a text, in quotes if it has characters that could be taken for something else.
-func plain(text string) string {
-	for _, c := range text {
-		if !strconv.IsPrint(c) {
-			return strconv.Quote(text)
-		}
-	}
-	return text
 }
 
 // Journal reports to the journal of this machine.
@@ -85,7 +76,7 @@ func (l Lines) Note(unit, text string) error {
 	if unit != "" {
 		text = unit + ": " + text
 	}
-	_, err := fmt.Fprintln(l.Talk, "temper: "+text)
+	_, err := fmt.Fprintln(l.Talk, "temper: "+plain.Line(text))
 	return err
 }
 

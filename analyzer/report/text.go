@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"temper/analyzer/exposure"
+	"temper/internal/plain"
 )
 
 // Style says how text is formatted.
@@ -117,7 +118,7 @@ func (t Text) Details(e Entry) error {
 	}
 	t.sum(e)
 	for _, p := range e.Report.Ignored {
-		fmt.Fprintf(t.Out, "  %s\n", p)
+		fmt.Fprintf(t.Out, "  %s\n", plain.Line(p.String()))
 	}
 	return t.next(e.Next)
 }
@@ -249,6 +250,11 @@ const gap = 2 // blanks between columns
 // table prints rows under a heading. Where they do not fit the width, the columns that may shrink are cut, the widest
 // first.
 func (t Text) table(columns []column, rows [][]cell) error {
+	for _, r := range rows {
+		for i := range r {
+			r[i].text = plain.Line(r[i].text)
+		}
+	}
 	widths := make([]int, len(columns))
 	for i, c := range columns {
 		widths[i] = utf8.RuneCountInString(c.head)

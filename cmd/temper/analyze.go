@@ -343,7 +343,7 @@ func (f *analyzeFlags) compare(a *analysis.Analysis, units []string) error {
 // note prints something that is not a problem, unless --quiet is given.
 func (f *analyzeFlags) note(what error) {
 	if !f.quiet {
-		fmt.Fprintf(f.err, "temper: note: %v\n", what)
+		f.printer().Talk("temper: note: %v", what)
 	}
 }
 

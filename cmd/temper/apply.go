@@ -115,7 +115,7 @@ func (a *app) applyAll(ctx context.Context, here *place.Place, m inforce.Machine
 	var stop error
 	for i, name := range units {
 		if len(units) > 1 {
-			fmt.Fprintf(a.err, "unit %d of %d: %s\n", i+1, len(units), name)
+			a.printer().Talk("unit %d of %d: %s", i+1, len(units), name)
 		}
 		r, err := a.applyOne(ctx, here, m, name)
 		if err != nil {

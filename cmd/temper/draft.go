@@ -18,6 +18,7 @@ import (
 	"temper/internal/hint"
 	"temper/internal/inforce"
 	"temper/internal/output"
+	"temper/internal/plain"
 	"temper/internal/unit"
 	"temper/needs"
 	"temper/profiles"
@@ -182,7 +183,7 @@ func (a *app) drafts(
 		}
 		drafts = append(drafts, d)
 		if !f.all && !f.write {
-			progress.Say(d.Text)
+			progress.Say("%s", plain.Lines(strings.TrimSpace(d.Text)))
 		}
 		a.printer().Talk("temper: %s", draftSummary(d))
 	}

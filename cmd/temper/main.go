@@ -61,14 +61,24 @@ func (a *app) printer() output.Printer {
 
 // warn prints a problem that does not stop the command; each of them, if they are joined.
 func (a *app) warn(err error) {
-	joined, several := err.(interface{ Unwrap() []error })
-	if !several || errors.Join(joined.Unwrap()...).Error() != err.Error() {
-		a.printer().Warn(err)
-		return
+	for _, one := range each(err) {
+		a.printer().Warn(one)
 	}
-	for _, one := range joined.Unwrap() {
-		a.warn(one)
+}
+
+// each returns the errors that are joined in one, each of which is a line.
+func each(err error) (list []error) {
+	for inner := err; inner != nil && inner.Error() == err.Error(); inner = errors.Unwrap(inner) {
+		joined, several := inner.(interface{ Unwrap() []error })
+		if !several || errors.Join(joined.Unwrap()...).Error() != err.Error() {
+			continue
+		}
+		for _, one := range joined.Unwrap() {
+			list = append(list, each(one)...)
+		}
+		return list
 	}
+	return []error{err}
 }
 
 // warnWithHint prints a problem and what to do about it.
@@ -117,7 +127,9 @@ func (a *app) code(err error) int {
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
-	a.printer().Talk("temper: error: %v", err)
+	for _, one := range each(err) {
+		a.printer().Talk("temper: error: %v", one)
+	}
 	if advice := hint.Of(err); advice != "" {
 		a.printer().Talk("temper: hint: %s", advice)
 	}

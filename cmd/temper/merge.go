@@ -70,15 +70,16 @@ func (a *app) finding(f fleet.Finding) {
 	if f.Directive != "" {
 		what = fmt.Sprintf("%s= demoted from %s to %s", f.Directive, oneLine(f.From), oneLine(f.To))
 	}
-	fmt.Fprintf(a.out, "%s: %s on %d of %d machines: %s\n", f.Unit, what, len(f.Machines), f.Of,
+	p := a.printer()
+	p.Say("%s: %s on %d of %d machines: %s", f.Unit, what, len(f.Machines), f.Of,
 		strings.Join(f.Machines, ", "))
 	for _, r := range f.Reasons {
 		if r != "" {
-			fmt.Fprintf(a.out, "  %s\n", r)
+			p.Say("  %s", r)
 		}
 	}
 	if f.Line != "" {
-		fmt.Fprintf(a.out, "  in the profile %s: %s\n", f.Profile, f.Line)
+		p.Say("  in the profile %s: %s", f.Profile, f.Line)
 	}
 }
 

@@ -174,12 +174,12 @@ func (a *app) printNeeds(r needs.Record) error {
 			mark = "* "
 			accepted++
 		}
-		fmt.Fprintf(a.out, "%s%s\n      %s\n", mark, i.Text, i.Seen())
+		a.printer().Say("%s%s\n      %s", mark, i.Text, i.Seen())
 	}
-	fmt.Fprintf(a.out, "%s: observed since %s, %d needs, %d accepted (*)\n",
+	a.printer().Say("%s: observed since %s, %d needs, %d accepted (*)",
 		r.Unit, r.Since.UTC().Format(time.DateOnly), len(items), accepted)
 	if r.Lost > 0 {
-		fmt.Fprintf(a.out, "%d uses were lost, since they came too fast or could not be recorded\n", r.Lost)
+		a.printer().Say("%d uses were lost, since they came too fast or could not be recorded", r.Lost)
 	}
 	if accepted < len(items) {
 		a.printer().Talk("temper: what is not accepted does not count: sudo temper observe --accept %s", r.Unit)
@@ -235,7 +235,7 @@ func (a *app) askNeeds(unit string, items []needs.Item) (accepted []needs.Item) 
 		if item.Accepted() {
 			continue
 		}
-		fmt.Fprintf(a.err, "%s %s\n      %s\n", unit, item.Text, item.Seen())
+		a.printer().Talk("%s %s\n      %s", unit, item.Text, item.Seen())
 		for answered := false; !answered; {
 			fmt.Fprint(a.err, "      accept? [y]es, [n]o, [q]uit: ")
 			if !answers.Scan() {

@@ -110,7 +110,7 @@ func (a *app) runSurvey(ctx context.Context, f surveyFlags, names []string) erro
 		Packages: names, Shard: part, Suite: f.suite, Out: results.Dir(f.out), Machine: machine(), Profiles: set,
 		Extends: f.extends, Tests: f.tests, Jobs: f.jobs, Limit: f.limit, Again: f.again, Accept: f.accept,
 	}
-	fmt.Fprintf(a.err, "temper: shard %s of %d packages, results in %s\n", part, len(names), f.out)
+	a.printer().Talk("temper: shard %s of %d packages, results in %s", part, len(names), f.out)
 	work := output.Work{Units: o.Mine(), Jobs: f.jobs}
 	recorder := survey.Record(o, &surveyTalk{Progress: output.NewProgress(a.printer(), work)})
 	o.Report = recorder
@@ -185,7 +185,7 @@ func (a *app) surveyEnd(t survey.Tally, state survey.Running) error {
 			return err
 		}
 	default:
-		fmt.Fprintf(a.out, "%d packages, %d of them fresh; units: %s; %d worse than before; %d could not be tried\n",
+		a.printer().Say("%d packages, %d of them fresh; units: %s; %d worse than before; %d could not be tried",
 			t.Total, t.PassedOver, outcomes(state.Units), t.Worse, t.Faults)
 	}
 	switch {
@@ -214,13 +214,13 @@ func outcomes(units map[string]int) string {
 type surveyTalk struct{ *output.Progress }
 
 func (t *surveyTalk) Unit(u results.Unit) {
-	t.Say(fmt.Sprintf("%s %s: %s %s", u.Package, u.Unit, u.Finding(), u.Reason))
+	t.Say("%s %s: %s %s", u.Package, u.Unit, u.Finding(), u.Reason)
 }
 
 func (t *surveyTalk) Package(p results.Package) {
 	t.Done(p.Package)
 	if p.Outcome != results.Installed && p.Outcome != "" {
-		t.Say(fmt.Sprintf("%s: %s %s", p.Package, p.Outcome, p.Reason))
+		t.Say("%s: %s %s", p.Package, p.Outcome, p.Reason)
 	}
 }
 
@@ -238,7 +238,7 @@ func (a *app) surveyStatus() *cobra.Command {
 				return a.printer().JSON(append([]survey.Running{}, list...))
 			}
 			if len(list) == 0 {
-				fmt.Fprintln(a.out, "no survey runs")
+				a.printer().Say("no survey runs")
 			}
 			for _, r := range list {
 				a.surveyState(r)
@@ -253,11 +253,11 @@ func (a *app) surveyState(r survey.Running) {
 	if d := r.Left(); d > 0 {
 		left = d.Round(time.Second).String()
 	}
-	fmt.Fprintf(a.out, "shard %s on %s: %d of %d packages (%d fresh), %s left; units: %s; written %s ago\n",
+	a.printer().Say("shard %s on %s: %d of %d packages (%d fresh), %s left; units: %s; written %s ago",
 		r.Shard, r.Machine, r.Done, r.Total, r.Fresh, left, outcomes(r.Units),
 		time.Since(r.Now).Round(time.Second))
 	for _, step := range r.UnderWay {
-		fmt.Fprintf(a.out, "  %s\n", step)
+		a.printer().Say("  %s", step)
 	}
 }
 
@@ -283,7 +283,7 @@ func (a *app) surveyMerge() *cobra.Command {
 				err = a.printer().JSON(append([]results.Disagreement{}, differ...))
 			} else {
 				for _, d := range differ {
-					fmt.Fprintf(a.out, "%s of %s: %s\n", d.Unit, d.Package, strings.Join(d.Found, "; "))
+					a.printer().Say("%s of %s: %s", d.Unit, d.Package, strings.Join(d.Found, "; "))
 				}
 			}
 			if err == nil && len(differ) > 0 {

@@ -3,9 +3,9 @@ package check
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"temper/internal/plain"
 	"temper/profiles"
 )
 
@@ -51,15 +51,9 @@ func quotedEnd(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// oneLine removes line breaks and control characters from a message, and limits its length.
+// oneLine makes a message plain, and limits its length.
 func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return cut(strings.Join(strings.Fields(s), " "), lineSize)
+	return cut(plain.Line(strings.Join(strings.Fields(s), " ")), lineSize)
 }
 
 // cut shortens s to at most size bytes and an ellipsis, between characters.

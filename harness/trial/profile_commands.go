@@ -6,10 +6,12 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 
 	"temper/harness/confine"
 	"temper/harness/place"
 	"temper/harness/proc"
+	"temper/internal/plain"
 	"temper/internal/quote"
 	"temper/internal/systemd"
 	"temper/profiles"
@@ -29,7 +31,8 @@ func SetUp(ctx context.Context, where *place.Place, p *profiles.Profile, unit st
 			return fmt.Errorf("setup %q: %w", line, err)
 		}
 		if r.Status != 0 {
-			return quote.With(fmt.Errorf("setup %q: exit status %d", line, r.Status), ": "+r.Stderr)
+			return quote.With(fmt.Errorf("setup %q: exit status %d", line, r.Status),
+				": "+plain.Line(strings.TrimSpace(r.Stderr)))
 		}
 	}
 	return nil

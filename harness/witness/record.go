@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"temper/internal/host"
+	"temper/internal/plain"
 	"temper/internal/values"
 )
 
@@ -50,7 +51,7 @@ func (d Denial) String() string {
 	for _, n := range callOf(d.Syscall).Scalars {
 		args = append(args, d.argument(n))
 	}
-	return fmt.Sprintf("%s: %s(%s): %s", d.Process, d.Syscall, strings.Join(args, ", "), d.Errno)
+	return fmt.Sprintf("%s: %s(%s): %s", plain.Line(d.Process), d.Syscall, strings.Join(args, ", "), d.Errno)
 }
 
 // Record is what a witness has recorded: each denial once, sorted, the most informative errors first.

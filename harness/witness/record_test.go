@@ -238,3 +238,11 @@ func TestRestrictions(t *testing.T) {
 		})
 	}
 }
+
+// TestHostileName: a service chooses the names of its threads.
+func TestHostileName(t *testing.T) {
+	d := witness.Denial{Syscall: "openat", Errno: "EACCES", Process: "\nreboot -f\n#"}
+	if got, want := d.String(), `\nreboot -f\n#: openat(`; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want it to begin with %q", got, want)
+	}
+}

@@ -36,11 +36,11 @@ func (p Printer) Applied(r Applied) {
 	if p.Format == "json" {
 		return
 	}
-	outcome := p.in(green, r.Outcome)
+	color := green
 	if !r.Good {
-		outcome = p.in(red, r.Outcome)
+		color = red
 	}
-	text := r.Unit + ": " + outcome
+	text := ""
 	if r.Seconds > 0 {
 		text += fmt.Sprintf(" in %.1f s", r.Seconds)
 	}
@@ -50,7 +50,7 @@ func (p Printer) Applied(r Applied) {
 	if r.Reason != "" {
 		text += ": " + r.Reason
 	}
-	p.line(0, "%s", text)
+	p.line(0, "%s: %s%s", r.Unit, p.in(color, r.Outcome), text)
 	if len(r.Aside) > 0 {
 		p.line(2, "failed before the restart too, and count for nothing: %s", strings.Join(r.Aside, ", "))
 	}

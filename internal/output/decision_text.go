@@ -6,6 +6,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/inforce"
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -25,7 +26,7 @@ func (p Printer) Decision(d generator.Decision, s inforce.Service) error {
 		p.line(0, "next: %s", s.Command)
 	}
 	if d.Text != "" {
-		fmt.Fprintf(p.Out, "\n%s\n", d.Text)
+		p.print("\n%s\n", plain.Lines(d.Text))
 	}
 	p.unchecked(s.Verdict)
 	if err := p.section(forbiddenHeading(d, s), forbidden(d)); err != nil {
@@ -129,10 +130,10 @@ func (p Printer) Dropins(decisions []generator.Decision) error {
 	}
 	for _, d := range list {
 		if d.Dropin == "" {
-			fmt.Fprintf(p.Err, "%s: nothing: %s\n", d.Unit, d.Why)
+			p.Talk("%s: nothing: %s", d.Unit, d.Why)
 			continue
 		}
-		fmt.Fprintf(p.Out, "== %s\n%s\n", d.Path, d.Dropin)
+		p.print("== %s\n%s\n", d.Path, plain.Lines(d.Dropin))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"temper/internal/inforce"
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -31,8 +32,14 @@ func (p Printer) width() int {
 	return max(w, narrow)
 }
 
-// table prints rows in aligned columns. The last column of each row is wrapped at whole words.
+// table prints rows in aligned columns, and what is in them plain. The last column of each row is wrapped at whole
+// words.
 func (p Printer) table(rows [][]string) error {
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = plain.Line(cell)
+		}
+	}
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row[:max(len(row)-1, 0)] {
@@ -112,7 +119,7 @@ const (
 	green  = "\x1b[32m"
 	yellow = "\x1b[33m"
 	red    = "\x1b[31m"
-	plain  = "\x1b[0m"
+	normal = "\x1b[0m"
 )
 
 // isColored reports whether results are coloured: on a terminal, unless NO_COLOR is set; see no-color.org.
@@ -136,7 +143,7 @@ func colorOf(state inforce.State, services []inforce.Service) string {
 }
 
 // coloredResult gives the result of a proof, in words, its colour.
-func (p Printer) coloredResult(v verdict.Verdict) string {
+func (p Printer) coloredResult(v verdict.Verdict) plain.Ours {
 	switch {
 	case v.Result == verdict.Proven:
 		return p.in(green, v.Summary())
@@ -146,9 +153,11 @@ func (p Printer) coloredResult(v verdict.Verdict) string {
 	return p.in(yellow, v.Summary())
 }
 
-func (p Printer) in(color, text string) string {
+// in gives a text a colour.
+func (p Printer) in(color, text string) plain.Ours {
+	text = plain.Line(text)
 	if color == "" || !p.isColored() {
-		return text
+		return plain.Ours(text)
 	}
-	return color + text + plain
+	return plain.Ours(color + text + normal)
 }

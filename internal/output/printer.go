@@ -6,10 +6,14 @@ package output
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
+
+	"temper/internal/plain"
 )
 
 // A Printer writes results to Out and messages to Err, in one format.
@@ -21,6 +25,18 @@ type Printer struct {
 
 // Warn prints a problem that does not stop the command.
 func (p Printer) Warn(err error) { p.Talk("temper: %v", err) }
+
+// print prints text as it is, apart from its arguments, which become plain.
+func (p Printer) print(format string, args ...any) {
+	plain.Args(args)
+	fmt.Fprintf(p.Out, format, args...)
+}
+
+// Say prints a line of a result.
+func (p Printer) Say(format string, args ...any) {
+	plain.Args(args)
+	fmt.Fprintln(p.Out, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+}
 
 // JSON prints a result as one JSON document.
 func (p Printer) JSON(v any) error {

@@ -3,10 +3,10 @@ package output
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -42,7 +42,7 @@ func (p *Progress) Step(unit, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.terminal() {
-		fmt.Fprintf(p.Err, "%s: %s\n", unit, text)
+		p.Talk("%s: %s", unit, text)
 		return
 	}
 	if !slices.Contains(p.units, unit) {
@@ -74,10 +74,10 @@ func (p *Progress) finish(unit string) {
 }
 
 // Say prints a line of a result.
-func (p *Progress) Say(line string) {
+func (p *Progress) Say(format string, args ...any) {
 	p.above(func() {
 		if p.Format == "text" {
-			fmt.Fprintln(p.Out, strings.TrimSpace(line))
+			p.Printer.Say(format, args...)
 		}
 	})
 }
@@ -115,7 +115,7 @@ func (p *Progress) draw() {
 		lines = append(lines, u+": "+p.last[u])
 	}
 	for _, text := range lines {
-		line := []rune(text)
+		line := []rune(plain.Line(text))
 		fmt.Fprintln(p.Err, string(line[:min(len(line), p.columns()-1)]))
 	}
 	p.drawn = len(lines)

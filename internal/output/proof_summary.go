@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -66,8 +67,9 @@ func (p Printer) ProofSummary(verdicts []verdict.Verdict, when When) {
 	}
 }
 
-// Talk prints a message, wrapped where it goes to a terminal.
+// Talk prints a message, wrapped where it goes to a terminal. Its arguments become plain.
 func (p Printer) Talk(format string, args ...any) {
+	plain.Args(args)
 	width := 0
 	if p.terminal() {
 		width = p.columns()

@@ -2,7 +2,6 @@ package output
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"temper/generator"
@@ -16,25 +15,24 @@ func (p Printer) Reproduction(r explain.Reproduction) {
 	unit, d := r.Verdict.Unit, r.Demotion
 	dir := "/run/systemd/system/" + unit + ".d"
 	file := dir + "/" + generator.Dropin
-	fmt.Fprintf(p.Out, "# %s= from %s to %s, because of:\n", d.Directive, Short(d.From), Short(d.To))
+	p.print("# %s= from %s to %s, because of:\n", d.Directive, Short(d.From), Short(d.To))
 	for _, e := range d.Evidence {
-		fmt.Fprintf(p.Out, "#   %s: %s\n", e.Kind, e.Text)
+		p.print("#   %s: %s\n", e.Kind, e.Text)
 	}
-	fmt.Fprintf(p.Out, "# This stops %s while it lasts: run it where that does no harm.\n", unit)
-	fmt.Fprintf(p.Out, "sudo mkdir -p %s\nsudo tee %s <<'END'\n", dir, file)
-	for line := range strings.Lines(cmp.Or(r.Verdict.Dropin, "[Service]\n")) {
-		if !strings.HasPrefix(line, d.Directive+"=") && !strings.HasPrefix(line, "#") {
-			fmt.Fprint(p.Out, line)
+	p.print("# This stops %s while it lasts: run it where that does no harm.\n", unit)
+	p.print("sudo mkdir -p %s\nsudo tee %s <<'END'\n", dir, file)
+	for line := range strings.SplitSeq(strings.TrimSuffix(cmp.Or(r.Verdict.Dropin, "[Service]"), "\n"), "\n") {
+		if !strings.HasPrefix(line, d.Directive+"=") && !strings.HasPrefix(line, "#") && line != "END" {
+			p.print("%s\n", line)
 		}
 	}
 	for _, l := range r.Lines {
-		fmt.Fprintf(p.Out, "%s=%s\n", l.Directive, strings.ReplaceAll(l.Value, "%", "%%"))
+		p.print("%s=%s\n", l.Directive, strings.ReplaceAll(l.Value, "%", "%%"))
 	}
-	fmt.Fprintf(
-		p.Out,
+	p.print(
 		"END\nsudo systemctl daemon-reload\nsudo systemctl restart %[1]s; systemctl status %[1]s\n"+
 			"journalctl -u %[1]s -n 20\n",
 		unit,
 	)
-	fmt.Fprintf(p.Out, "# and back:\nsudo rm %s\nsudo systemctl daemon-reload\nsudo systemctl restart %s\n", file, unit)
+	p.print("# and back:\nsudo rm %s\nsudo systemctl daemon-reload\nsudo systemctl restart %s\n", file, unit)
 }

@@ -44,14 +44,15 @@ func (p Printer) Status(services []inforce.Service, all bool) error {
 	for _, s := range services {
 		by[s.State] = append(by[s.State], s)
 	}
-	var counts []string
+	var counts []string // with their colours
 	for _, state := range order {
 		switch n := len(by[state]); n {
 		case 0:
 		case 1:
-			counts = append(counts, p.in(colorOf(state, by[state]), "1 "+groups[state].one))
+			counts = append(counts, string(p.in(colorOf(state, by[state]), "1 "+groups[state].one)))
 		default:
-			counts = append(counts, p.in(colorOf(state, by[state]), fmt.Sprintf("%d %s", n, groups[state].count)))
+			text := fmt.Sprintf("%d %s", n, groups[state].count)
+			counts = append(counts, string(p.in(colorOf(state, by[state]), text)))
 		}
 	}
 	if len(counts) == 0 {
@@ -140,22 +141,22 @@ type Case struct {
 // Case prints a refusal with the exception that would allow it.
 func (p Printer) Case(c Case) {
 	r := c.Refusal
-	fmt.Fprintf(p.Out, "\n%s: %q was refused to %s\n", c.Unit, r.Program, r.Restriction.Act(r.Subject))
-	fmt.Fprintf(p.Out, "  %s since %s, last %s, by %s\n", plural(int(r.Count), "time"), r.First.Format(time.DateTime),
+	p.print("\n%s: %q was refused to %s\n", c.Unit, r.Program, r.Restriction.Act(r.Subject))
+	p.print("  %s since %s, last %s, by %s\n", plural(int(r.Count), "time"), r.First.Format(time.DateTime),
 		r.Last.Format(time.DateTime), strings.Join(r.Directives, "=, ")+"=")
-	fmt.Fprintf(p.Out, "  call      %s\n", strconv.QuoteToGraphic(r.Call))
+	p.print("  call      %s\n", strconv.Quote(r.Call))
 	if len(c.Lines) == 0 {
-		fmt.Fprintf(p.Out, "  exception none: %s\n", c.NotSo)
+		p.print("  exception none: %s\n", c.NotSo)
 		return
 	}
 	for _, line := range c.Lines {
-		fmt.Fprintf(p.Out, "  exception %s\n", line)
+		p.print("  exception %s\n", line)
 	}
 	if !c.Exact {
 		fmt.Fprintln(p.Out, "            which allows more: the directive has no exact exception")
 	}
-	fmt.Fprintf(p.Out, "  gives up  exposure %s -> %s; whoever controls the service\n", score(c.Before), score(c.After))
-	fmt.Fprintf(p.Out, "            %s\n", c.Gives)
+	p.print("  gives up  exposure %s -> %s; whoever controls the service\n", score(c.Before), score(c.After))
+	p.print("            %s\n", c.Gives)
 	fmt.Fprintln(p.Out, "            Who has taken it over can be refused this on purpose: accept what you know.")
 }
 

@@ -1,8 +1,7 @@
 package output
 
 import (
-	"fmt"
-
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -13,24 +12,24 @@ func (p Printer) Trials(unit string, trials []verdict.Trial) {
 		if !t.OK {
 			end = "failed"
 		}
-		fmt.Fprintf(p.Out, "== %s, trial %d: %s, %.1f s\n", unit, t.Number, end, t.Seconds)
+		p.print("== %s, trial %d: %s, %.1f s\n", unit, t.Number, end, t.Seconds)
 		if t.Dropin == "" {
-			fmt.Fprintln(p.Out, "baseline, no drop-in")
+			p.print("baseline, no drop-in\n")
 		} else {
-			fmt.Fprint(p.Out, t.Dropin)
+			p.print("%s", plain.Lines(t.Dropin))
 		}
 		for _, l := range t.Log {
-			fmt.Fprintf(p.Out, "log: %s\n", l)
+			p.print("log: %s\n", l)
 		}
 		for _, e := range t.Failures {
-			fmt.Fprintf(p.Out, "failed: %s: %s\n", e.Kind, e.Text)
+			p.print("failed: %s: %s\n", e.Kind, e.Text)
 		}
 		for _, e := range t.Warnings {
-			fmt.Fprintf(p.Out, "noticed: %s: %s\n", e.Kind, e.Text)
+			p.print("noticed: %s: %s\n", e.Kind, e.Text)
 		}
 		for _, r := range t.Refused {
-			fmt.Fprintf(p.Out, "refused: %s\n", r)
+			p.print("refused: %s\n", r)
 		}
-		fmt.Fprintln(p.Out)
+		p.print("\n")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"temper/internal/junit"
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
@@ -96,9 +97,9 @@ func (p Printer) tap(verdicts []verdict.Verdict) error {
 			if !r.ok && !r.skipped {
 				word = "not ok"
 			}
-			name := strings.ReplaceAll(v.Unit+": "+r.name, "#", `\#`)
+			name := strings.ReplaceAll(plain.Line(v.Unit+": "+r.name), "#", `\#`)
 			if r.skipped {
-				name += " # SKIP " + strings.ReplaceAll(r.message, "\n", " ")
+				name += " # SKIP " + plain.Line(r.message)
 			}
 			lines = append(lines, fmt.Sprintf("%s %d - %s", word, len(lines)+1, name))
 			if !r.ok && !r.skipped {
@@ -111,5 +112,6 @@ func (p Printer) tap(verdicts []verdict.Verdict) error {
 }
 
 func comment(text string) string {
-	return "# " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n# ")
+	lines := string(plain.Lines(strings.TrimRight(text, "\n")))
+	return "# " + strings.ReplaceAll(lines, "\n", "\n# ")
 }

@@ -5,22 +5,25 @@ import (
 	"regexp"
 	"strings"
 
+	"temper/internal/plain"
 	"temper/internal/verdict"
 )
 
-// line prints a line of text after an indent, wrapped at whole words.
+// line prints a line of text after an indent, wrapped at whole words. Its arguments become plain.
 func (p Printer) line(indent int, format string, args ...any) {
+	plain.Args(args)
 	fmt.Fprintln(p.Out, wrap(strings.Repeat(" ", indent), fmt.Sprintf(format, args...), p.width()))
 }
 
 // verdict prints the verdict on a unit for people.
 func (p Printer) verdict(v verdict.Verdict) {
-	text := v.Unit + ": " + p.coloredResult(v)
+	text := ""
 	if v.Works() {
-		text += fmt.Sprintf(", exposure %.1f -> %.1f, %s, %s", v.Exposure.Before, v.Exposure.After,
+		text = fmt.Sprintf(", exposure %.1f -> %.1f, %s, %s", v.Exposure.Before, v.Exposure.After,
 			plural(directives(v), "directive"), plural(len(v.Demotions), "demotion"))
 	}
-	p.line(0, "%s (profile %s, %s, %.1f s)", text, v.Profile, plural(v.Trials, "trial"), v.Seconds)
+	p.line(0, "%s: %s%s (profile %s, %s, %.1f s)", v.Unit, p.coloredResult(v), text, v.Profile,
+		plural(v.Trials, "trial"), v.Seconds)
 	if v.Reason != "" {
 		p.line(2, "%s", v.Reason)
 	}
