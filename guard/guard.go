@@ -23,6 +23,7 @@ import (
 
 	"temper/harness/lock"
 	"temper/internal/host"
+	"temper/internal/plain"
 	"temper/internal/systemd"
 	"temper/internal/unit"
 )
@@ -70,10 +71,16 @@ func New(m Manager, r Reloader, p Prover, out, alarms io.Writer) *Guard {
 }
 
 // say logs a message that needs no attention.
-func (g *Guard) say(format string, args ...any) { fmt.Fprintf(g.out, format+"\n", args...) }
+func (g *Guard) say(format string, args ...any) {
+	plain.Args(args)
+	fmt.Fprintf(g.out, format+"\n", args...)
+}
 
 // alarm logs a warning.
-func (g *Guard) alarm(format string, args ...any) { fmt.Fprintf(g.alarms, "<4>"+format+"\n", args...) }
+func (g *Guard) alarm(format string, args ...any) {
+	plain.Args(args)
+	fmt.Fprintf(g.alarms, "<4>"+format+"\n", args...)
+}
 
 // HandleFailure decides about one unit that has failed, and reports whether its hardening has changed.
 func (g *Guard) HandleFailure(ctx context.Context, name string) (bool, error) {

@@ -16,6 +16,7 @@ import (
 
 	"temper/generator"
 	"temper/internal/host"
+	"temper/internal/plain"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 )
@@ -185,7 +186,13 @@ func keepShipped(g *generator.Generator, decisions []generator.Decision) error {
 }
 
 // say writes a line for the journal.
-func (r run) say(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
+func (r run) say(format string, args ...any) {
+	plain.Args(args)
+	fmt.Fprintf(r.out, format+"\n", args...)
+}
 
 // alarm writes a line that people should see.
-func (r run) alarm(format string, args ...any) { fmt.Fprintf(r.alarms, "<4>"+format+"\n", args...) }
+func (r run) alarm(format string, args ...any) {
+	plain.Args(args)
+	fmt.Fprintf(r.alarms, "<4>"+format+"\n", args...)
+}

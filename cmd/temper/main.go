@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"golang.org/x/sys/unix"
 
 	"temper/generator"
@@ -54,9 +55,11 @@ type app struct {
 
 func (a *app) host() host.Root { return host.At(a.root) }
 
-// printer prints results in the format that was asked for.
+// printer prints results in the format that was asked for. The journal gets no line of a log of a trial: groups and
+// other machines read it.
 func (a *app) printer() output.Printer {
-	return output.Printer{Out: a.out, Err: a.err, Format: a.format}
+	inJournal, _ := journal.StdoutIsJournalStream()
+	return output.Printer{Out: a.out, Err: a.err, Format: a.format, Brief: inJournal}
 }
 
 // warn prints a problem that does not stop the command; each of them, if they are joined.

@@ -47,6 +47,10 @@ func (p Printer) Applied(r Applied) {
 	if len(r.Passed) > 0 {
 		text += fmt.Sprintf(", %s passed", plural(len(r.Passed), "check"))
 	}
+	if p.Brief {
+		p.line(0, "%s: %s%s (temper show %[1]s)", r.Unit, p.in(color, r.Outcome), text)
+		return
+	}
 	if r.Reason != "" {
 		text += ": " + r.Reason
 	}

@@ -96,3 +96,23 @@ func TestColors(t *testing.T) {
 		t.Errorf("%q, %v: want %q", buffer[:n], err, want)
 	}
 }
+
+// TestBrief: the journal gets the results, and nothing that services have logged.
+func TestBrief(t *testing.T) {
+	var out bytes.Buffer
+	p := Printer{Out: &out, Err: &out, Format: "text", Brief: true}
+	progress := NewProgress(p, Work{})
+	progress.Step("a.service", "trial 1, hardened, 0.1s: secret")
+	said := []verdict.Evidence{{Kind: "log", Text: "secret"}}
+	progress.Result(verdict.Verdict{
+		Unit: "a.service", Result: verdict.Proven, Profile: "p", Trials: 2, Reason: "secret", Advisories: said,
+		Demotions: []verdict.Demotion{{Directive: "PrivateTmp", Reason: "secret", Evidence: said}},
+		LeftOut:   []verdict.LeftOut{{Directive: "ProtectProc", Reason: "secret"}},
+	})
+	p.Applied(Applied{Unit: "b.service", Outcome: "reverted", Reason: "secret", Log: []string{"secret"}})
+	want := "a.service: proven, exposure 0.0 -> 0.0, 0 directives, 1 demotion (profile p, 2 trials, 0.0 s)\n" +
+		"  why: temper show a.service\nb.service: reverted (temper show b.service)\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}

@@ -21,6 +21,7 @@ type Printer struct {
 	Out, Err io.Writer
 	Format   string // "text", "json", "junit" or "tap"
 	Verbose  bool   // long lists are printed whole
+	Brief    bool   // nothing that services have logged is printed: others than root may read it
 }
 
 // Warn prints a problem that does not stop the command.

@@ -37,8 +37,11 @@ func NewProgress(p Printer, w Work) *Progress {
 	return &Progress{Printer: p, last: map[string]string{}, work: w, done: map[string]bool{}, end: time.Now()}
 }
 
-// Step shows the newest step of a unit.
+// Step shows the newest step of a unit, which may tell what it has logged.
 func (p *Progress) Step(unit, text string) {
+	if p.Brief {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.terminal() {

@@ -24,6 +24,10 @@ func (p Printer) verdict(v verdict.Verdict) {
 	}
 	p.line(0, "%s: %s%s (profile %s, %s, %.1f s)", v.Unit, p.coloredResult(v), text, v.Profile,
 		plural(v.Trials, "trial"), v.Seconds)
+	if p.Brief {
+		p.line(2, "why: temper show %s", v.Unit)
+		return
+	}
 	if v.Reason != "" {
 		p.line(2, "%s", v.Reason)
 	}
