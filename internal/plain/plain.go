@@ -52,7 +52,10 @@ func Args(args []any) {
 		case error:
 			args[i] = Line(arg.Error())
 		case fmt.Stringer:
-			args[i] = Line(arg.String())
+			// Numbers may be for %d.
+			if kind := reflect.ValueOf(arg).Kind(); kind < reflect.Int || kind > reflect.Float64 {
+				args[i] = Line(arg.String())
+			}
 		case Ours:
 		default:
 			if v := reflect.ValueOf(arg); v.Kind() == reflect.String {

@@ -32,7 +32,7 @@ func TestLine(t *testing.T) {
 func TestArgs(t *testing.T) {
 	args := []any{"a\n", errors.New("b\n"), time.Second, 7, Ours("\x1b[31m")}
 	Args(args)
-	if got, want := fmt.Sprintf("%s %v %s %d %s", args...), "a\\n b\\n 1s 7 \x1b[31m"; got != want {
+	if got, want := fmt.Sprintf("%s %v %d %d %s", args...), "a\\n b\\n 1000000000 7 \x1b[31m"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
