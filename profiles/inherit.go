@@ -124,11 +124,7 @@ func merge(order []*own) *Profile {
 		p.SecretsFor = union(p.SecretsFor, o.SecretsFor)
 		p.Service = slices.Grow(p.Service, len(o.Service))
 		for _, s := range o.Service {
-			isSame := func(x Setting) bool { return x.Name == s.Name }
-			if i := slices.IndexFunc(p.Service, isSame); i >= 0 && gathers(s) {
-				s.Own, s.Values = s.Values, union(slices.Clone(p.Service[i].Values), s.Values)
-			}
-			p.Service = put(p.Service, s, isSame)
+			p.Set(s)
 		}
 		p.Checks = slices.Grow(p.Checks, len(o.Checks))
 		for _, ch := range o.Checks {
@@ -138,6 +134,15 @@ func merge(order []*own) *Profile {
 	}
 	p.Digest = hex.EncodeToString(digest.Sum(nil)[:16])
 	return p
+}
+
+// Set makes a setting of the profile: it replaces the one that is there, or adds to that if it is a list that gathers.
+func (p *Profile) Set(s Setting) {
+	isSame := func(x Setting) bool { return x.Name == s.Name }
+	if i := slices.IndexFunc(p.Service, isSame); i >= 0 && gathers(s) {
+		s.Own, s.Values = s.Values, union(slices.Clone(p.Service[i].Values), s.Values)
+	}
+	p.Service = put(p.Service, s, isSame)
 }
 
 // gathers reports whether a setting adds to that of the bases instead of replacing it.

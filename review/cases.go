@@ -67,12 +67,8 @@ func (in Input) Allowing(c Case) Input {
 	changed := *in.Profile
 	changed.Service = slices.Clone(changed.Service)
 	for _, s := range c.Settings {
-		i := slices.IndexFunc(changed.Service, func(have profiles.Setting) bool { return have.Name == s.Name })
-		if i < 0 {
-			changed.Service = append(changed.Service, s)
-			continue
-		}
-		changed.Service[i].Values = s.Values
+		s.Profile = changed.Name // the next exception adds to what this one lists
+		changed.Set(s)
 	}
 	in.Profile = &changed
 	return in
@@ -90,7 +86,7 @@ func (c *Case) propose(service blame.Service, plan []blame.Applied, profile *pro
 		c.NotSo = "what is decided now does not refuse it: sudo temper apply " + c.Unit
 		return
 	}
-	if c.NotSo = unsafe(root, found.Restriction); c.NotSo != "" {
+	if c.NotSo = unsafe(found.Restriction); c.NotSo != "" {
 		return
 	}
 	e := service.Exception(found, plan)
@@ -101,6 +97,9 @@ func (c *Case) propose(service blame.Service, plan []blame.Applied, profile *pro
 	var settings []profiles.Setting
 	for _, s := range e.Settings {
 		had, _ := profile.Setting(s.Name)
+		if c.NotSo = tooMuch(service, root, found.Restriction.Kind, s, had); c.NotSo != "" {
+			return
+		}
 		settings = append(settings, forgiving(s, had))
 	}
 	c.Exact = len(e.Weaker) == 0
@@ -112,7 +111,7 @@ func (c *Case) propose(service blame.Service, plan []blame.Applied, profile *pro
 		exact := a.Directive.HasExceptions() || blame.ExceptionsOf(a.Directive) != nil ||
 			blame.LiftingDirective(found.Restriction.Kind) != nil
 		if !ok || exact { // a weaker value would allow much more than what was refused
-			c.NotSo = "no line of a profile takes back just that of " + a.Directive.Name + "="
+			c.NotSo = notJust(a.Directive)
 			return
 		}
 		settings = append(settings, weaker)
@@ -127,21 +126,32 @@ func (c *Case) propose(service blame.Service, plan []blame.Applied, profile *pro
 	}
 }
 
+func notJust(d *directive.Directive) string {
+	return "no line of a profile takes back just that of " + d.Name + "="
+}
+
 // forgiving makes the paths that an exception adds to a profile optional: systemd starts no service for which one of
 // these is missing.
 func forgiving(s, had profiles.Setting) profiles.Setting {
-	d, _ := directive.Lookup(s.Name)
-	if d == nil || d.With == "" {
-		return s
-	}
+	added := addedPaths(s, had)
 	s.Values = slices.Clone(s.Values)
 	for i, v := range s.Values {
-		isPath := strings.HasPrefix(strings.TrimPrefix(v, "+"), "/") && !strings.Contains(v, " ")
-		if isPath && !slices.Contains(had.Values, v) {
+		if slices.Contains(added, v) && !strings.Contains(v, " ") {
 			s.Values[i] = "-" + v
 		}
 	}
 	return s
+}
+
+// addedPaths are the elements that an exception adds to a list of a profile and that name a path.
+func addedPaths(s, had profiles.Setting) []string {
+	d, _ := directive.Lookup(s.Name)
+	if d == nil || d.With == "" {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Values), func(v string) bool {
+		return !strings.HasPrefix(strings.TrimPrefix(v, "+"), "/") || slices.Contains(had.Values, v)
+	})
 }
 
 // plain matches what can stand in a profile as it is. systemd.unit(5) reads spaces, quotes, specifiers and more.
@@ -156,30 +166,58 @@ var deciding = []string{
 	"/var/lib/temper", "/var/spool/cron",
 }
 
+// telling are paths whose files give who reads them the rights of others.
+var telling = []string{
+	"/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab", "/etc/security/opasswd", "/etc/shadow", "/etc/shadow-",
+	"/etc/ssh", "/etc/ssl/private", "/etc/sudoers", "/etc/sudoers.d", "/etc/temper", "/home", "/root",
+	"/run/credentials", "/run/user", "/var/backups", "/var/lib/systemd", "/var/lib/temper", "/var/spool/cron",
+}
+
+// ofPaths are the kinds whose subject is a path that an exception may name.
+var ofPaths = []refusal.Kind{refusal.PathReadOnly, refusal.PathHidden, refusal.PathAbsent, refusal.PathNoExec}
+
+const decides = "who can write there decides what root does; write that line yourself if you really want it"
+
 // unsafe says why no exception is offered from what a service has chosen; "" if nothing speaks against it.
-func unsafe(root host.Root, r witness.Restriction) string {
-	if !plain.MatchString(r.Subject) {
+func unsafe(r witness.Restriction) string {
+	isBelow := func(dir string) bool { return host.Below(dir, r.Subject) }
+	switch {
+	case !plain.MatchString(r.Subject):
 		return "it has characters that mean something else in a profile; write that line yourself if you want it"
-	}
-	if r.Kind != refusal.PathReadOnly && r.Kind != refusal.PathNoExec {
-		return "" // the exception is a name, or an element of a list that the profile has
-	}
-	if !path.IsAbs(r.Subject) || path.Clean(r.Subject) != r.Subject {
+	case !slices.Contains(ofPaths, r.Kind):
+		return ""
+	case !path.IsAbs(r.Subject) || path.Clean(r.Subject) != r.Subject:
 		return "its path is not known exactly; write that line yourself if you want it"
+	case r.Kind != refusal.PathHidden && slices.ContainsFunc(deciding, isBelow):
+		return decides
 	}
-	dir := path.Dir(r.Subject)
-	for _, d := range deciding {
-		if host.Below(d, r.Subject) || host.Below(dir, d) && !blame.IsShared(dir) {
-			return "who can write there decides what root does; write that line yourself if you really want it"
+	return ""
+}
+
+// tooMuch says why an exception is not offered for the paths that it would open or show; "" if nothing speaks against
+// it. They are other ones than the service was refused: the directory of a file, or the nearest one that is there.
+func tooMuch(service blame.Service, root host.Root, kind refusal.Kind, s, had profiles.Setting) string {
+	if d, _ := directive.Lookup(s.Name); d != nil && d.Showing(kind) != nil {
+		return notJust(d) // it would show all that is below
+	}
+	for _, v := range addedPaths(s, had) {
+		v, _, _ = strings.Cut(v, " ") // as in "/dev/kvm rw"
+		name := service.OnMachine(v)
+		overlaps := func(dir string) bool { return host.Below(dir, name) || host.Below(name, dir) }
+		switch ofPath := slices.Contains(ofPaths, kind); {
+		case ofPath && blame.IsShared(name):
+			return fmt.Sprintf("it would open all of %s, where others keep their files; write that line yourself if you "+
+				"really want it", name)
+		case kind == refusal.PathHidden && slices.ContainsFunc(telling, overlaps):
+			return "who can read there may get the rights of others; write that line yourself if you really want it"
+		case ofPath && kind != refusal.PathHidden && slices.ContainsFunc(deciding, overlaps):
+			return decides
+		}
+		if why := exchangeable(root, name); why != "" {
+			return why
 		}
 	}
-	// The exception is for the directory of a file, or for the path itself: then nobody must be able to exchange that.
-	info, err := root.Lstat(r.Subject)
-	isFile := errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular()
-	if r.Kind == refusal.PathNoExec || blame.IsShared(dir) || !isFile {
-		return exchangeable(root, r.Subject)
-	}
-	return exchangeable(root, dir)
+	return ""
 }
 
 // exchangeable says which part of a path somebody else than root could exchange for a link to another place. systemd

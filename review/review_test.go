@@ -20,8 +20,10 @@ import (
 
 const profile = `description = "a web server"
 units = ["web.service"]
+extends = ["base/view"]
 
 [service]
+DevicePolicy = "closed"
 ProtectSystem = "strict"
 ReadWritePaths = ["/run/web"]
 NoExecPaths = ["/srv"]
@@ -29,6 +31,11 @@ MemoryDenyWriteExecute = true
 CapabilityBoundingSet = ["CAP_KILL"]
 RestrictAddressFamilies = ["AF_UNIX"]
 InaccessiblePaths = ["/etc/secret"]
+`
+
+const view = `[service]
+TemporaryFileSystem = ["/etc:ro /var:ro"]
+BindReadOnlyPaths = ["-/etc/passwd"]
 `
 
 // machine makes a root with a service and its profile.
@@ -39,10 +46,18 @@ func machine(t *testing.T) (root string) {
 		"/usr/lib/systemd/libsystemd-shared-257.so": "",
 		"/usr/lib/systemd/system/web.service":       "[Service]\nExecStart=/usr/sbin/web\n",
 		"/usr/lib/temper/profiles.d/web.toml":       profile,
-		"/srv/web/data/file":                        "",
-		"/srv/theirs/dir/file":                      "",
-		"/etc/web.conf":                             "",
-		"/run/web/pid":                              "",
+		"/usr/lib/temper/profiles.d/base/view.toml": view,
+		"/dev/shm/disk":        "",
+		"/etc/a/x":             "",
+		"/etc/b/y":             "",
+		"/etc/cron.d/job":      "",
+		"/etc/shadow":          "",
+		"/etc/ssl/private/key": "",
+		"/var/lib/own/file":    "",
+		"/srv/web/data/file":   "",
+		"/srv/theirs/dir/file": "",
+		"/etc/web.conf":        "",
+		"/run/web/pid":         "",
 	} {
 		if err := os.MkdirAll(filepath.Dir(root+name), 0o755); err != nil {
 			t.Fatal(err)
@@ -51,11 +66,15 @@ func machine(t *testing.T) (root string) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("/etc", root+"/srv/web/link"); err != nil {
-		t.Fatal(err)
+	for _, link := range []string{"/srv/web/link", "/var/lib/own/link"} {
+		if err := os.Symlink("/etc", root+link); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.Chmod(root+"/srv/theirs", 0o777); err != nil { // the service's own, as it were
-		t.Fatal(err)
+	for _, dir := range []string{"/srv/theirs", "/var/lib/own", "/dev/shm"} { // the service's own, as it were
+		if err := os.Chmod(root+dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return root
 }
@@ -82,6 +101,19 @@ func refused(directive string, kind refusal.Kind, subject string) refusallog.Ref
 		Directives: []string{directive}, Restriction: kind, Subject: subject, Program: "web", Call: "openat(): EROFS",
 		Count: 14, First: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
 	}
+}
+
+// accept accepts the exceptions for some refusals, one after the other.
+func accept(t *testing.T, in review.Input, list ...refusallog.Refusal) (cases []review.Case, after review.Input) {
+	t.Helper()
+	for _, r := range list {
+		c, err := in.Case(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases, in = append(cases, c), in.Allowing(c)
+	}
+	return cases, in
 }
 
 // TestCase: each refusal has the lines that allow it and nothing else, or what is next to that; and none where whoever
@@ -148,9 +180,62 @@ func TestCase(t *testing.T) {
 			"/srv/web/" + strings.Repeat("x", unix.NAME_MAX+1) + "/new", "", false, "cannot be seen",
 		},
 		{
-			"what cannot be seen", "ProtectSystem", refusal.PathReadOnly,
-			"/srv/web/" + strings.Repeat("x", unix.NAME_MAX+1), "", false, "cannot be seen",
+			"what a directory of many would give", "ProtectSystem", refusal.PathReadOnly, "/etc/new",
+			"", false, "all of /etc",
 		},
+		{
+			"a device", "DevicePolicy", refusal.Device, "/dev/kvm",
+			`DeviceAllow = ["/dev/kvm rw"]`, true, "",
+		},
+		{
+			"a device that others can exchange", "DevicePolicy", refusal.Device, "/dev/shm/disk",
+			"", false, "can put a link",
+		},
+		{
+			"what it does not see", "TemporaryFileSystem", refusal.PathHidden, "/etc/a/x",
+			`BindReadOnlyPaths = ["-/etc/a"]`, true, "",
+		},
+		{
+			"what it makes where it sees nothing", "TemporaryFileSystem", refusal.PathAbsent, "/etc/a/new",
+			`BindPaths = ["-/etc/a"]`, true, "",
+		},
+		{
+			"its own directory, which it does not see", "TemporaryFileSystem", refusal.PathAbsent, "/var/lib/own/new",
+			`BindPaths = ["-/var/lib/own"]`, true, "",
+		},
+		{
+			"a job of root that it makes unseen", "TemporaryFileSystem", refusal.PathAbsent, "/etc/cron.d/x",
+			"", false, "decides what root does",
+		},
+		{
+			"the same where it only changes it", "TemporaryFileSystem", refusal.PathReadOnly, "/etc/cron.d/job",
+			"", false, "decides what root does",
+		},
+		{
+			"passwords", "TemporaryFileSystem", refusal.PathHidden, "/etc/shadow",
+			"", false, "rights of others",
+		},
+		{
+			"what lies above keys", "TemporaryFileSystem", refusal.PathHidden, "/etc/ssl",
+			"", false, "rights of others",
+		},
+		{
+			"an unseen link of its own", "TemporaryFileSystem", refusal.PathHidden, "/var/lib/own/link/a",
+			"", false, "can put a link",
+		},
+		{
+			"to write by an unseen link of its own", "TemporaryFileSystem", refusal.PathAbsent, "/var/lib/own/link/new",
+			"", false, "can put a link",
+		},
+		{
+			"an unseen directory of many", "TemporaryFileSystem", refusal.PathAbsent, "/var/lib/new",
+			"", false, "all of /var/lib",
+		},
+		{
+			"all that is unseen", "TemporaryFileSystem", refusal.PathAbsent, "/etc/new",
+			"", false, "takes back just that",
+		},
+		{"an unseen relative path", "TemporaryFileSystem", refusal.PathHidden, "x", "", false, "not known exactly"},
 		{"two words", "ProtectSystem", refusal.PathReadOnly, "/srv/web/data /etc", "", false, "characters"},
 		{"a specifier", "ProtectSystem", refusal.PathReadOnly, "/srv/%h/x", "", false, "characters"},
 		{"what is not there", "ProtectSystem", refusal.PathReadOnly, "/new/x", "", false, "takes back just that"},
@@ -181,19 +266,13 @@ func TestCase(t *testing.T) {
 // TestFile: a new file extends the profile that a package brought; in one that is there, only the lines of the
 // exceptions change.
 func TestFile(t *testing.T) {
-	in := input(t, machine(t))
-	var cases []review.Case
-	for _, r := range []refusallog.Refusal{
+	cases, in := accept(t, input(t, machine(t)),
 		refused("ProtectSystem", refusal.PathReadOnly, "/srv/web/data/new"),
 		refused("ProtectSystem", refusal.PathReadOnly, "/etc/web.conf"),
 		refused("MemoryDenyWriteExecute", refusal.WriteExecute, "mmap"),
-	} {
-		c, err := in.Case(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cases, in = append(cases, c), in.Allowing(c)
-	}
+		refused("TemporaryFileSystem", refusal.PathHidden, "/etc/a/x"),
+		refused("TemporaryFileSystem", refusal.PathHidden, "/etc/b/y"),
+	)
 	const why = `# 2026-11-30, temper review: "web" was refused 14 times since 2026-11-01 to `
 	for _, tc := range []struct{ name, text, want string }{
 		{"new", "", `# What web may do on this machine besides.
@@ -202,6 +281,9 @@ units = ["web.service"]
 extends = ["web"]
 
 [service]
+` + why + `reach "/etc/a/x".
+` + why + `reach "/etc/b/y".
+BindReadOnlyPaths = ["-/etc/a", "-/etc/b"]
 ` + why + `make memory executable by mmap().
 MemoryDenyWriteExecute = ["no"]
 ` + why + `write "/srv/web/data/new".
@@ -222,6 +304,9 @@ reload = true`,
 			`extends = ["web"] # mine
 units = ["web.service"]
 [service]   # what it may
+` + why + `reach "/etc/a/x".
+` + why + `reach "/etc/b/y".
+BindReadOnlyPaths = ["-/etc/a", "-/etc/b"]
 ` + why + `make memory executable by mmap().
 MemoryDenyWriteExecute = ["no"]
 NoExecPaths = [] # none
@@ -235,6 +320,8 @@ reload = true`,
 		{
 			"another key", "[[check]]\nname = \"x\"\nexec = { command = [\"/bin/true\"] }",
 			"[[check]]\nname = \"x\"\nexec = { command = [\"/bin/true\"] }\n\n[service]\n" +
+				why + "reach \"/etc/a/x\".\n" + why + "reach \"/etc/b/y\".\n" +
+				"BindReadOnlyPaths = [\"-/etc/a\", \"-/etc/b\"]\n" +
 				why + "make memory executable by mmap().\nMemoryDenyWriteExecute = [\"no\"]\n" +
 				why + "write \"/srv/web/data/new\".\n" + why + "write \"/etc/web.conf\".\n" +
 				"ReadWritePaths = [\"/run/web\", \"-/srv/web/data\", \"-/etc/web.conf\"]\n",
@@ -261,11 +348,12 @@ reload = true`,
 func TestFileLoads(t *testing.T) {
 	root := machine(t)
 	in := input(t, root)
-	c, err := in.Case(refused("ProtectSystem", refusal.PathReadOnly, "/srv/web/data/new"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := review.File(in.Profile, "", []review.Case{c}, time.Now())
+	cases, accepted := accept(t, in,
+		refused("ProtectSystem", refusal.PathReadOnly, "/srv/web/data/new"),
+		refused("TemporaryFileSystem", refusal.PathHidden, "/etc/a/x"),
+		refused("TemporaryFileSystem", refusal.PathHidden, "/etc/b/y"),
+	)
+	text, err := review.File(in.Profile, "", cases, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +365,7 @@ func TestFileLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := input(t, root).Profile
-	for _, want := range in.Allowing(c).Profile.Service {
+	for _, want := range accepted.Profile.Service {
 		if set, ok := got.Setting(want.Name); !ok || set.Line() != want.Line() {
 			t.Errorf("got %q, want %q", set.Line(), want.Line())
 		}

@@ -40,7 +40,8 @@ whoever controls the service could do then. You accept the exception, ignore the
 
 Somebody who has taken a service over can be refused things on purpose, so that you allow them: accept what you know the
 service to do. No exception is offered for a path that a service could exchange for a link to another one, for writing
-where files decide what root does, or for names that mean something else in a profile.
+where files decide what root does, for reading where passwords and keys lie, for a whole directory that others use too,
+or for names that mean something else in a profile.
 
 What you accept goes to /etc/temper/profiles.d/NAME.toml, with a comment that says when and why. That file extends the
 profile of its name that a package brought; where there is one already, only the lines of the exceptions change. Then

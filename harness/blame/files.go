@@ -86,6 +86,14 @@ func (s Service) exceptionFor(name string) string {
 	return name
 }
 
+// OnMachine is the path on the machine that an exception names.
+func (s Service) OnMachine(exception string) string {
+	if name, inRoot := strings.CutPrefix(exception, "+"); inRoot {
+		return path.Join("/", s.root, name)
+	}
+	return exception
+}
+
 // sharedDirectories hold files of many services. An exception in them names the file, and the whole directory only if
 // the service creates the file.
 var sharedDirectories = []string{
