@@ -197,6 +197,32 @@ func TestView(t *testing.T) {
 	}
 }
 
+// TestViewReads: a service that writes nothing where it sees only what it needs has a list of what it sees all the
+// same, and none of it is lost where two needs name one path.
+func TestViewReads(t *testing.T) {
+	s, err := newSketch(library(t), &unit.Unit{Name: "web.service", ID: "web.service"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.version = 257
+	shown := append(slices.Clone(s.setting("BindReadOnlyPaths").values), "/etc/web", "/etc/web/sub", "-/etc/web", "/etc/y")
+	s.allow(harness.Baseline{Demotions: []verdict.Demotion{{
+		Directive: "BindReadOnlyPaths", To: verdict.Join(shown), Evidence: []verdict.Evidence{{Text: "/etc/web/a"}},
+	}}})
+	text := s.text()
+	for _, want := range []string{`"-/etc/web"`, `"-/etc/y"`, "what it reads at other times"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if strings.Contains(text, "/etc/web/sub") {
+		t.Error("it has what /etc/web shows already")
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
 // TestShortest: every directive of every base can be turned off, and the profile still says so.
 func TestShortest(t *testing.T) {
 	s := newTestSketch(t)

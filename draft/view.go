@@ -13,11 +13,19 @@ import (
 func (s *sketch) foldView() {
 	cover, _ := directive.Lookup("TemporaryFileSystem")
 	list := cover.Showing(refusal.PathReadOnly)
-	i := slices.IndexFunc(s.settings, func(x *setting) bool { return x.directive == list })
-	if i < 0 {
+	var shown []string
+	covers := false
+	for _, x := range s.settings {
+		switch x.directive {
+		case cover:
+			covers = x.values != nil
+		case list:
+			shown = list.Grants(x.values, s.version)
+		}
+	}
+	if !covers {
 		return
 	}
-	shown := list.Grants(s.settings[i].values, s.version)
 	s.unseen = append(s.unseen,
 		"what it reads at other times, such as after a change of its configuration: what is not shown, is not there")
 	for _, x := range s.settings {
@@ -32,16 +40,14 @@ func (s *sketch) foldView() {
 	}
 }
 
-// withoutPaths returns the values of a list without the paths that are in it twice, or below others of it or of another
-// list.
+// withoutPaths returns the values of a list without the paths that are below others of it or of another list.
 func withoutPaths(x *setting, others []string, version int) []string {
 	granted := x.directive.Grants(x.values, version)
 	var gone []string
-	for i, p := range granted {
+	for _, p := range granted {
 		isAbove := func(o string) bool { return host.Below(o, p) && o != p }
 		isGiven := func(o string) bool { return host.Below(o, p) }
-		own := slices.ContainsFunc(granted, isAbove) || slices.Contains(granted[:i], p)
-		if own || slices.ContainsFunc(others, isGiven) {
+		if slices.ContainsFunc(granted, isAbove) || slices.ContainsFunc(others, isGiven) {
 			gone = append(gone, p)
 		}
 	}
