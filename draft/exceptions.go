@@ -9,8 +9,10 @@ import (
 
 	"temper/generator"
 	"temper/harness"
+	"temper/harness/blame"
 	"temper/internal/directive"
 	"temper/internal/plain"
+	"temper/internal/refusal"
 	"temper/internal/unit"
 	"temper/internal/verdict"
 	"temper/needs"
@@ -185,11 +187,25 @@ func (s *sketch) weaken(d verdict.Demotion, reasons []string) {
 	}
 	x := s.setting(d.Directive)
 	x.values = optional(x.directive, d.Lines())
-	for _, r := range reasons {
+	for _, r := range append(slices.Clone(reasons), s.sharing(x)...) {
 		if r = oneLine(r); r != "" && !slices.Contains(x.reasons, r) {
 			x.reasons = append(x.reasons, r)
 		}
 	}
+}
+
+// sharing says which directories a list of exceptions opens although others keep files there.
+func (s *sketch) sharing(x *setting) (list []string) {
+	if !x.directive.Gathers && x.directive.Lifts != refusal.PathReadOnly {
+		return nil
+	}
+	had := x.directive.Grants(x.strictest, s.version)
+	for _, dir := range x.directive.Grants(x.values, s.version) {
+		if blame.HoldsOthers(dir) && !slices.Contains(had, dir) {
+			list = append(list, "all of "+dir+", where others keep files too")
+		}
+	}
+	return list
 }
 
 // optional makes the paths in a list of exceptions optional: systemd starts no service for which one is missing.

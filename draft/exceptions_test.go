@@ -168,13 +168,14 @@ func TestView(t *testing.T) {
 	shown := append(slices.Clone(s.setting("BindReadOnlyPaths").values), "/etc/web", "/etc/web/sub", "/var/lib/web/x")
 	s.allow(harness.Baseline{Used: []needs.Need{reads, writes}, Demotions: []verdict.Demotion{
 		demotion("BindReadOnlyPaths", reads, shown...),
-		demotion("BindPaths", writes, "/var/lib/web", "/var/log/web.log"),
+		demotion("BindPaths", writes, "/var/lib/web", "/var/log/web.log", "/var/spool"),
 		demotion("ReadWritePaths", writes, "/var/lib/web", "/var/log/web.log"),
 	}})
 	text := s.text()
 	for _, want := range []string{
 		"\"base/view\"]\n", "# \"web\" sees /etc/web/a\nBindReadOnlyPaths = [\"-/etc/web\"]\n",
-		"# \"web\" writes /var/lib/web/b\nBindPaths = [\"-/var/lib/web\", \"-/var/log/web.log\"]\n",
+		"# \"web\" writes /var/lib/web/b\n# all of /var/spool, where others keep files too\n",
+		"\nBindPaths = [\"-/var/lib/web\", \"-/var/log/web.log\", \"-/var/spool\"]\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
@@ -205,7 +206,8 @@ func TestViewReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.version = 257
-	shown := append(slices.Clone(s.setting("BindReadOnlyPaths").values), "/etc/web", "/etc/web/sub", "-/etc/web", "/etc/y")
+	shown := slices.Concat(s.setting("BindReadOnlyPaths").values,
+		[]string{"/etc/web", "/etc/web/sub", "-/etc/web", "/etc/y"})
 	s.allow(harness.Baseline{Demotions: []verdict.Demotion{{
 		Directive: "BindReadOnlyPaths", To: verdict.Join(shown), Evidence: []verdict.Evidence{{Text: "/etc/web/a"}},
 	}}})

@@ -42,7 +42,8 @@ away. Read it first, since whoever has taken a service over can make it need any
 service as its clients do: what nobody does in a trial, temper cannot know that it breaks.
 
 With --view the profile extends base/view: the service sees an empty file tree with what nearly every program reads, and
-what it was seen to use, folded to directories where that gives nothing of others away. Trials prove the list.
+what it was seen to use, folded to the directories that are its own. Where it makes a file in a directory that others
+use too, such as /var/lib, it is shown all of that, and the profile says so. Trials prove the list.
 
 With --write it goes to /etc/temper/profiles.d, and is proven. With --all there is one for each service that runs, or in
 another root starts at boot, and that no profile is about, but for those that are critical for the boot.

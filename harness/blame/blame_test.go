@@ -531,6 +531,41 @@ func TestWritable(t *testing.T) {
 	}
 }
 
+// TestShown: what a service is shown of a file gives nothing of others away if there is a way.
+func TestShown(t *testing.T) {
+	root := t.TempDir()
+	for _, file := range []string{
+		"etc/own/conf", "etc/conf", "etc/ssh/ssh_config", "etc/cron.d/own", "etc/sudoers.d/own", "home/alice/conf",
+		"home/alice/own/conf", "var/lib/own/state",
+	} {
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(file)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := input(set("TemporaryFileSystem", "/etc:ro", "/home:ro", "/var:ro"))
+	for _, tt := range []struct{ call, file, want string }{
+		{"openat", "/etc/own/conf", "BindReadOnlyPaths: /etc/own"},
+		{"openat", "/etc/conf", "BindReadOnlyPaths: /etc/conf"},
+		{"openat", "/etc/ssh/ssh_config", "BindReadOnlyPaths: /etc/ssh/ssh_config"},
+		{"openat", "/etc/cron.d/own", "BindReadOnlyPaths: /etc/cron.d/own"},
+		{"openat", "/etc/sudoers.d/own", "BindReadOnlyPaths: /etc/sudoers.d/own"},
+		{"openat", "/home/alice/conf", "BindReadOnlyPaths: /home/alice/conf"},
+		{"openat", "/home/alice/own/conf", "BindReadOnlyPaths: /home/alice/own"},
+		{"mkdir", "/var/lib/own/new", "BindPaths: /var/lib/own"},
+		{"mkdir", "/var/lib/new", "BindPaths: /var/lib"},   // what hides it hides more
+		{"mkdir", "/etc/new", "TemporaryFileSystem: /etc"}, // what hides it hides no more
+	} {
+		seen := blame.Seen{Refused: witness.Record{Denials: []witness.Denial{denial(tt.call, "ENOENT", tt.file)}}}
+		got := brief(blame.NewService(in, files{root: root}).Causes(seen, applied(in)))
+		if diff := cmp.Diff([]string{tt.want}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.file, diff)
+		}
+	}
+}
+
 // TestHome: a working directory that other services use too is no exception.
 func TestHome(t *testing.T) {
 	for _, tt := range []struct {

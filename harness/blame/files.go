@@ -104,16 +104,28 @@ var sharedDirectories = []string{
 // IsShared reports whether a directory holds the files of many services.
 func IsShared(dir string) bool { return slices.Contains(sharedDirectories, dir) }
 
-// filesOfMany hold, beside the shared directories, what many programs read: a service is shown the files of its own.
+// filesOfMany hold, beside the shared directories, what many programs read or whose files are not for each other: a
+// service is shown the files of its own.
 var filesOfMany = []string{
-	"/etc/default", "/etc/pam.d", "/etc/ssl", "/etc/ssl/private", "/etc/systemd", "/run/systemd", "/usr/bin",
-	"/usr/include", "/usr/lib", "/usr/libexec", "/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/local/sbin",
-	"/usr/sbin", "/usr/share", "/var/lib/misc", "/var/spool/cron",
+	"/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly", "/etc/cron.monthly", "/etc/cron.weekly",
+	"/etc/dbus-1/system.d", "/etc/default", "/etc/init.d", "/etc/ld.so.conf.d", "/etc/logrotate.d",
+	"/etc/modprobe.d", "/etc/modules-load.d",
+	"/etc/network", "/etc/pam.d", "/etc/profile.d", "/etc/security", "/etc/ssh", "/etc/ssl", "/etc/ssl/private",
+	"/etc/sudoers.d", "/etc/sysconfig", "/etc/sysctl.d", "/etc/systemd", "/etc/tmpfiles.d", "/run/lock", "/run/systemd",
+	"/run/user", "/usr/bin", "/usr/include", "/usr/lib", "/usr/libexec", "/usr/local", "/usr/local/bin",
+	"/usr/local/lib", "/usr/local/sbin", "/usr/sbin", "/usr/share", "/var/backups", "/var/lib/misc", "/var/mail",
+	"/var/spool/cron", "/var/spool/mail",
+}
+
+// HoldsOthers reports whether a directory holds, beside the files of a service, those of others.
+func HoldsOthers(dir string) bool {
+	return IsShared(dir) || slices.Contains(filesOfMany, dir) || path.Dir(dir) == "/home"
 }
 
 // shown returns the path to show to a service that is to see a file: the directory of the file, since files are
 // replaced by a rename; but the file itself if others have files in the directory. If the path did not exist before
-// the first launch, it is the nearest directory that did. It is empty instead of "/".
+// the first launch, it is the nearest directory that did, also one of others: systemd shows only what exists, and to
+// take away what hides that directory would show more. It is empty instead of "/".
 func (s Service) shown(file string) string {
 	dir := path.Dir(file)
 	info, err := s.files.Root().Stat(path.Join("/", s.root, file))
@@ -122,7 +134,7 @@ func (s Service) shown(file string) string {
 		return ""
 	case !there:
 		return s.shown(dir)
-	case info.IsDir() || IsShared(dir) || slices.Contains(filesOfMany, dir):
+	case info.IsDir() || HoldsOthers(dir):
 		return file
 	}
 	return dir

@@ -254,7 +254,7 @@ func (c *candidate) exceptionReason() string {
 	switch {
 	case c.directive.Restricts():
 		return "the service needs exactly these exceptions"
-	case slices.ContainsFunc(c.allowed, blame.IsShared):
+	case slices.ContainsFunc(c.exceptions(), blame.IsShared):
 		return "the service makes something there; systemd opens only what exists when it starts, here the directory that " +
 			"others use too: made by a package or by StateDirectory= and the like, it is opened alone"
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"temper/generator"
+	"temper/harness/blame"
 	"temper/harness/confine"
 	"temper/harness/observe"
 	"temper/harness/trial"
@@ -598,10 +599,13 @@ func TestReasonOfSharedDirectory(t *testing.T) {
 	for dir, want := range map[string]string{
 		"/etc": "what exists when it starts", "/etc/own": "the exception is exact",
 	} {
-		c := newCandidate(d, nil, 257)
-		c.allow([]string{dir})
-		if got := c.reason(); !strings.Contains(got, want) {
-			t.Errorf("%s: %q, want %q", dir, got, want)
+		found, used := newCandidate(d, nil, 257), newCandidate(d, nil, 257)
+		found.allow([]string{dir})
+		used.allowUsed(blame.Proposal{Directive: d, Names: []string{dir}})
+		for _, c := range []*candidate{found, used} {
+			if got := c.reason(); !strings.Contains(got, want) {
+				t.Errorf("%s: %q, want %q", dir, got, want)
+			}
 		}
 	}
 }

@@ -33,6 +33,12 @@ func onlyWith(value string, mounts []Mount) []Mount {
 	return mounts
 }
 
+// holdAll are the directories that hold nearly all that an empty file system hides. What is in /srv is there to be
+// served.
+var holdAll = []string{
+	"/", "/etc", "/home", "/opt", "/root", "/run", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool",
+}
+
 // mountAgain is the way around all that systemd closes by mounts alone: seen with systemd 257, and not for a process in
 // a user namespace of its own.
 var mountAgain = Bypass{
@@ -132,13 +138,13 @@ var table = []*Directive{
 	{
 		Name: "BindReadOnlyPaths", Since: 233, kind: bindPathList{}, With: "TemporaryFileSystem", Man: manExec,
 		Gathers: true,
-		Undoes:  []string{"/", "/etc", "/var", "/home", "/root", "/var/lib"},
+		Undoes:  holdAll,
 		Forbids: "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and cannot write",
 	},
 	{
 		Name: "BindPaths", Since: 233, kind: bindPathList{writable: true}, With: "TemporaryFileSystem", Man: manExec,
 		Gathers: true,
-		Undoes:  []string{"/", "/etc", "/var", "/home", "/root", "/var/lib"},
+		Undoes:  slices.Concat(holdAll, []string{"/srv"}),
 		Forbids: "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and can write",
 	},
 	{
