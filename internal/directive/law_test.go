@@ -31,12 +31,12 @@ var words = map[string][]string{
 	"SystemCallArchitectures": {"native", "x86", "x86-64"},
 	"IPAddressDeny":           {"any", "10.0.0.0/8", "10.1.2.3", "localhost"},
 	"SocketBindDeny":          {"any", "tcp:80", "ipv6:udp:1-100"},
-	"ReadOnlyPaths":           {"/", "/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home", "/usr"},
-	"InaccessiblePaths":       {"/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home"},
+	"ReadOnlyPaths":           {"/", "/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home", "/usr", "-/var/run/x"},
+	"InaccessiblePaths":       {"/srv", "/srv/a", "/srv/a/b", "-/srv/b", "/home", "-/var/run/x", "/run/x/y", "/lib/x"},
 	"ReadWritePaths":          {"/srv", "/srv/a", "/srv/a/b", "/srv/b", "/", "/home/x", "/usr/lib", "/lib"},
-	"TemporaryFileSystem":     {"/srv:ro", "/srv/a", "/home:ro", "/:ro"},
-	"BindReadOnlyPaths":       {"/srv", "/srv/a", "-/srv/a/b", "/home/x", "/usr/lib", "/home"},
-	"BindPaths":               {"/srv", "-/srv/a", "/srv/a/b", "/home/x", "/usr/lib", "/etc/x"},
+	"TemporaryFileSystem":     {"/srv:ro", "/srv/a", "/home:ro", "/:ro", "/var:ro", "/var/run/x"},
+	"BindReadOnlyPaths":       {"/srv", "/srv/a", "-/srv/a/b", "/home/x", "/usr/lib", "/home", "/lib", "/usr"},
+	"BindPaths":               {"/srv", "-/srv/a", "/srv/a/b", "/home/x", "/usr/lib", "/etc/x", "/var/run/x", "/run"},
 }
 
 // assignments draws what a unit may say; a profile, which is checked, says no nonsense.
@@ -179,33 +179,32 @@ func TestMergeLaws(t *testing.T) {
 	}
 }
 
-// access is what systemd's mounts leave of a path: 0 hidden, 1 seen, 2 written. Of all that is said of a path and of
-// those above it, the nearest counts; for one path the first of this order (namespace.c, mount_path_compare).
-func access(unit map[string][]string, probe string) int {
+// What can be said of a path. Of several things said of one path the first of this order counts (namespace.c,
+// mount_path_compare).
+const (
+	hidden = iota
+	bindReadOnly
+	bind
+	readOnly
+	writable
+	cover
+	implicit
+)
+
+// said lists what a unit says of paths, by the names that it uses.
+func said(unit map[string][]string) map[string]int {
 	entries := map[string]int{}
 	put := func(p string, rank int) {
-		if p = path.Clean(p); p == "/lib" || strings.HasPrefix(p, "/lib/") {
-			p = "/usr" + p
-		}
-		if old, ok := entries[p]; !ok || rank < old {
-			entries[p] = rank
+		if old, ok := entries[path.Clean(p)]; !ok || rank < old {
+			entries[path.Clean(p)] = rank
 		}
 	}
-	const hidden, bindReadOnly, bind, readOnly, writable, cover, implicit = 0, 1, 2, 3, 4, 5, 6
-	lists := []struct {
-		name string
-		rank int
-	}{
-		{"InaccessiblePaths", hidden},
-		{"BindReadOnlyPaths", bindReadOnly},
-		{"BindPaths", bind},
-		{"ReadOnlyPaths", readOnly},
-		{"ReadWritePaths", writable},
-		{"TemporaryFileSystem", cover},
-	}
-	for _, l := range lists {
+	for name, rank := range map[string]int{
+		"InaccessiblePaths": hidden, "BindReadOnlyPaths": bindReadOnly, "BindPaths": bind, "ReadOnlyPaths": readOnly,
+		"ReadWritePaths": writable, "TemporaryFileSystem": cover,
+	} {
 		var all []string
-		for _, v := range unit[l.name] {
+		for _, v := range unit[name] {
 			if v == "" {
 				all = nil
 			}
@@ -213,7 +212,7 @@ func access(unit map[string][]string, probe string) int {
 		}
 		for _, w := range all {
 			p, _, _ := strings.Cut(strings.TrimLeft(strings.Trim(w, `"`), "-+"), ":")
-			put(p, l.rank)
+			put(p, rank)
 		}
 	}
 	last := func(name string) string {
@@ -242,26 +241,70 @@ func access(unit map[string][]string, probe string) int {
 	case "read-only":
 		put("/home", readOnly)
 	}
-	shown := false
-	for p := probe; ; p = path.Dir(p) { // what is hidden or covered stays so below, but a bind in a cover shows
-		switch r, ok := entries[p]; {
-		case ok && (r == hidden || r == cover && !shown):
-			return 0
-		case ok && (r == bind || r == bindReadOnly):
-			shown = true
-		}
-		if p == "/" {
-			break
+	return entries
+}
+
+// upwards are a path and those above it.
+func upwards(p string) []string {
+	if p == "/" {
+		return []string{p}
+	}
+	return append([]string{p}, upwards(path.Dir(p))...)
+}
+
+// covered reports whether what a path would be is not there, since something empty is mounted above it.
+func covered(entries map[string]int, p string) bool {
+	for _, above := range upwards(p) {
+		switch rank, named := entries[above]; {
+		case named && rank == cover:
+			return true
+		case named && (rank == bind || rank == bindReadOnly):
+			return false
 		}
 	}
-	for p := probe; ; p = path.Dir(p) {
+	return false
+}
+
+// level is what mounts leave of a path: 0 hidden, 1 seen, 2 written. Of all that is said of a path and of those above
+// it, the nearest counts.
+func level(entries map[string]int, probe string) int {
+	above := upwards(probe)
+	if covered(entries, probe) || slices.ContainsFunc(above, func(p string) bool {
+		rank, named := entries[p]
+		return named && rank == hidden
+	}) {
+		return 0
+	}
+	for _, p := range above {
 		if r, ok := entries[p]; ok {
 			return map[int]int{bindReadOnly: 1, bind: 2, readOnly: 1, writable: 2, implicit: 2}[r]
 		}
-		if p == "/" {
-			return 2
+	}
+	return 2
+}
+
+// access is what a unit can do with a file, by either of its names: where a link is covered, the two names are two
+// directories, and what is said of one is not said of the other.
+func access(unit map[string][]string, probe string) int {
+	entries, most := said(unit), 0
+	for _, l := range [][2]string{{"/lib", "/usr/lib"}, {"/var/run", "/run"}} {
+		other, named := strings.CutPrefix(probe, l[1])
+		if covered(entries, path.Dir(l[0])) {
+			if named {
+				most = max(most, level(entries, l[0]+other))
+			}
+			continue
+		}
+		for p, rank := range entries {
+			if rest, through := strings.CutPrefix(p, l[0]); through && (rest == "" || rest[0] == '/') {
+				delete(entries, p)
+				if old, ok := entries[l[1]+rest]; !ok || rank < old {
+					entries[l[1]+rest] = rank
+				}
+			}
 		}
 	}
+	return max(most, level(entries, probe))
 }
 
 // With every directive about paths at once: no path can be seen or written that could not before.
@@ -272,7 +315,7 @@ func TestMergePathLaws(t *testing.T) {
 	}
 	probes := []string{
 		"/", "/srv", "/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv/b", "/home", "/home/x", "/usr/lib/x",
-		"/usr", "/etc/x", "/opt", "/proc",
+		"/usr", "/etc/x", "/opt", "/proc", "/run/x", "/run/x/y", "/var/x",
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		unit, want := map[string][]string{}, map[string][]string{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"temper/internal/hint"
+	"temper/internal/unit"
 )
 
 // in reports whether the unit of c has the assignment.
@@ -45,6 +46,38 @@ func NewContext(version int, lines map[string][]string) Context {
 	return c
 }
 
+// last returns the last assignment of a directive, which is the one that counts; "" if there is none.
+func (c Context) last(name string) string {
+	lines := c.lines[name]
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
+}
+
+// boolean returns the value of a boolean directive; set is false if the unit does not set it, or resets it.
+func (c Context) boolean(name string) (on, set bool) {
+	for _, text := range slices.Backward(c.lines[name]) {
+		if on, set = unit.Bool(text); set || text == "" {
+			return on, set
+		}
+	}
+	return false, false
+}
+
+// pathWords splits a list of the unit into words; an empty assignment resets the list.
+func (c Context) pathWords(name string) []string {
+	var words []string
+	for _, v := range c.lines[name] {
+		if v == "" {
+			words = nil
+			continue
+		}
+		words = append(words, pathWords([]string{v})...)
+	}
+	return words
+}
+
 // Merged is the result of a merge. If there are no Lines, nothing has to be or can be assigned, and Note says why.
 type Merged struct {
 	Lines []string // values to assign, in order; "" is the empty assignment
@@ -71,6 +104,49 @@ func (d *Directive) Merge(c Context, want []string) Merged {
 		}
 	}
 	return d.kind.merge(d, c, want)
+}
+
+// A besider is a kind whose assignments depend on the others of a plan.
+type besider interface {
+	// beside returns want as it holds beside the others.
+	beside(want []string, o others) []string
+}
+
+// others is what the other assignments of a plan do to paths.
+type others struct {
+	mountsRoot bool     // one of them mounts at /
+	writable   []string // the lines that show paths writable
+	covers     []string // the paths that they cover
+	closed     []string // the paths of which they take something away, covers among them
+}
+
+func (o *others) add(d *Directive, lines []string) {
+	o.mountsRoot = o.mountsRoot || d.mountsRoot(lines)
+	if b, binds := d.kind.(bindPathList); binds && b.writable {
+		o.writable = append(o.writable, lines...)
+	}
+	_, covers := d.kind.(coverPathList)
+	for _, e := range d.PathsOf(lines) {
+		o.closed = append(o.closed, realPath(e.Path))
+		if covers {
+			o.covers = append(o.covers, realPath(e.Path))
+		}
+	}
+}
+
+// Beside returns the assignments want as they hold beside the rest of a plan, which is by name.
+func (d *Directive) Beside(want []string, rest map[string][]string) []string {
+	k, ok := d.kind.(besider)
+	if !ok || want == nil {
+		return want
+	}
+	var o others
+	for name, lines := range rest {
+		if other, known := Lookup(name); known && len(lines) > 0 {
+			o.add(other, lines)
+		}
+	}
+	return k.beside(want, o)
 }
 
 // Rule says in a few words how the directive merges with what a unit sets.

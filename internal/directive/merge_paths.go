@@ -239,6 +239,20 @@ func (closedPathList) except(want, names []string, _ int) []string {
 	return lines
 }
 
+// beside adds the real name of a path that is named through a link which the plan takes away.
+func (closedPathList) beside(want []string, o others) []string {
+	lines := slices.Clone(want)
+	for _, w := range pathWords(want) {
+		gone := func(link string) bool {
+			return slices.ContainsFunc(o.covers, func(dir string) bool { return host.Below(dir, link) })
+		}
+		if p := barePath(w); !rooted(w) && slices.ContainsFunc(linksIn(p), gone) {
+			lines = append(lines, optional(realPath(p)))
+		}
+	}
+	return lines
+}
+
 func (closedPathList) rule() string { return "lines are added" }
 
 // pathWords splits assignments into words; quoted words keep their blanks. A line that cannot be split is ignored, as
@@ -284,6 +298,19 @@ func realPath(p string) string {
 	return p
 }
 
+// linksIn lists those of these links through which a path of a unit leads, or could lead for some value of its
+// specifiers.
+func linksIn(p string) []string {
+	known := path.Clean(knownPart(p))
+	var links []string
+	for _, m := range usrMerge {
+		if host.Below(m.link, known) || strings.Contains(p, "%") && host.Below(known, m.link) {
+			links = append(links, m.link)
+		}
+	}
+	return links
+}
+
 // barePath strips the prefixes "-" (may be missing) and "+" (inside the root directory of the unit).
 func barePath(word string) string { return strings.TrimLeft(word, "-+") }
 
@@ -300,4 +327,12 @@ func quoted(word string) string {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 	}
 	return word
+}
+
+func quotedWords(words []string) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = quoted(w)
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package directive_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -794,6 +795,85 @@ var mergeRows = []struct {
 		"TemporaryFileSystem",
 		[]string{"/srv:ro", "/opt:ro"},
 		[]string{"/opt:ro"},
+		"would hide what the unit shows at /srv by BindPaths=",
+	},
+	{
+		"view: a link through which the unit closes something stays", 252,
+		[]string{"InaccessiblePaths=-/var/run/docker.sock"},
+		"TemporaryFileSystem",
+		[]string{"/var:ro", "/srv:ro"},
+		[]string{"/srv:ro"},
+		"would take away the link /var/run, through which the unit names a path of InaccessiblePaths=",
+	},
+	{
+		"view: a link through which the unit covers something stays", 252,
+		[]string{"TemporaryFileSystem=/var/run/x"},
+		"TemporaryFileSystem",
+		[]string{"/var:ro", "/run:ro", "/var/lib:ro"},
+		[]string{"/run:ro", "/var/lib:ro"},
+		"link /var/run",
+	},
+	{
+		"view: a link through which the unit shows something else stays", 252,
+		[]string{"BindPaths=/run/x:/var/lock/x"},
+		"TemporaryFileSystem",
+		[]string{"/var:ro", "/srv:ro"},
+		[]string{"/srv:ro"},
+		"the link /var/lock, through which the unit names a path of BindPaths=",
+	},
+	{
+		"view: a link that a specifier can name stays", 252,
+		[]string{"ReadOnlyPaths=-/var/%I"},
+		"TemporaryFileSystem",
+		[]string{"/var:ro", "/var/lib:ro"},
+		[]string{"/var/lib:ro"},
+		"link /var/run",
+	},
+	{
+		"view: links at the top stay", 252,
+		[]string{"NoExecPaths=-/lib/x"},
+		"TemporaryFileSystem",
+		[]string{"/:ro"},
+		[]string{"/boot:ro", "/etc:ro", "/home:ro", "/mnt:ro", "/opt:ro", "/root:ro", "/run:ro", "/srv:ro", "/var:ro"},
+		"would take away the link /lib, through which the unit names a path of NoExecPaths=: at the directories below it",
+	},
+	{
+		"view: another name of what the unit closes something in", 252,
+		[]string{"InaccessiblePaths=/run/x/secret", "ProtectKernelModules=yes", "NoExecPaths=/run/y/z"},
+		"BindPaths",
+		[]string{"/var/run/x", "-/lib", "/lib64", "/var/run/y", "/var/run/z", "/run/x"},
+		[]string{"-/lib64", "-/var/run/z", "-/run/x"},
+		"the unit keeps closed /run/x (InaccessiblePaths=), /usr/lib (ProtectKernelModules=yes), /run/y (NoExecPaths=)",
+	},
+	{
+		"view: not what an image of the unit hides", 252,
+		[]string{"MountImages=/app.raw:/srv/app", "ExtensionImages=/x.raw"},
+		"BindPaths",
+		[]string{"/srv/app/data", "/opt/x", "/srv/data"},
+		[]string{"-/srv/data"},
+		"/srv/app/data (MountImages=), /opt/x (ExtensionImages=)",
+	},
+	{
+		"view: not what an extension of the unit hides", 257,
+		[]string{"ExtensionDirectories=/x"},
+		"BindReadOnlyPaths",
+		[]string{"/usr/lib/x", "/srv/data"},
+		[]string{"-/srv/data"},
+		"/usr/lib/x (ExtensionDirectories=)",
+	},
+	{
+		"paths: not what an image of the unit has read-only", 252,
+		[]string{"MountImages=/app.raw:/srv/app"},
+		"ReadWritePaths",
+		[]string{"/srv/app/data"},
+		nil, "/srv/app/data (MountImages=)",
+	},
+	{
+		"view: paths with blanks stay quoted", 252,
+		[]string{"ReadOnlyPaths=/"},
+		"TemporaryFileSystem",
+		[]string{`"/srv/my files:ro"`},
+		[]string{`"/srv/my files:ro"`},
 		"",
 	},
 	{
@@ -1276,6 +1356,15 @@ func TestMergeCoversEveryKind(t *testing.T) {
 	}
 }
 
+// TestWeakerCoversQuoted: what is tried instead of an empty root keeps the blanks of paths.
+func TestWeakerCoversQuoted(t *testing.T) {
+	d, _ := directive.Lookup("TemporaryFileSystem")
+	weaker := d.Weaker([]string{`"/srv/my files:ro" /:ro`}, 257)
+	if len(weaker) != 1 || !slices.Contains(weaker[0], `"/srv/my files:ro"`) || slices.Contains(weaker[0], "/:ro") {
+		t.Errorf("%q", weaker)
+	}
+}
+
 // TestBeside: what does not go together in one plan becomes what does.
 func TestBeside(t *testing.T) {
 	split := []string{
@@ -1293,6 +1382,30 @@ func TestBeside(t *testing.T) {
 		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"RootDirectory": {"/srv/x"}}, split},
 		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"ProtectSystem": {"yes"}}, []string{"/:ro"}},
 		{"TemporaryFileSystem", []string{"/:ro"}, map[string][]string{"ProtectSystem": nil}, []string{"/:ro"}},
+		{
+			"TemporaryFileSystem",
+			[]string{`"/srv/my files:ro" /:ro`},
+			map[string][]string{"ReadOnlyPaths": {"/"}},
+			append([]string{`"/srv/my files:ro"`}, split...),
+		},
+		{
+			"BindReadOnlyPaths",
+			[]string{"/usr /lib /lib64"},
+			map[string][]string{"TemporaryFileSystem": {"/:ro"}, "ProtectKernelModules": {"yes"}},
+			[]string{"/usr", "/lib64"},
+		},
+		{
+			"BindPaths",
+			[]string{"-/var/run/x", "/var/run/y"},
+			map[string][]string{"TemporaryFileSystem": {"/var:ro /run:ro"}, "InaccessiblePaths": {"-/run/x/secret"}},
+			[]string{"/var/run/y"},
+		},
+		{
+			"InaccessiblePaths",
+			[]string{"-/var/run/x /srv/y", "-/bin/z"},
+			map[string][]string{"TemporaryFileSystem": {"/var:ro"}},
+			[]string{"-/var/run/x /srv/y", "-/bin/z", "-/run/x"},
+		},
 		{
 			"BindReadOnlyPaths",
 			[]string{"/etc/x", "-/var/x"},

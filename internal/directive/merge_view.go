@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -35,9 +36,9 @@ func (coverPathList) check(d *Directive, lines []string) error {
 func (k coverPathList) merge(_ *Directive, c Context, want []string) Merged {
 	var lines, notes []string
 	words := pathWords(want)
-	if by := c.mountsRoot(); by != "" && slices.ContainsFunc(words, coversAll) {
+	if why := c.keepsRoot(); why != "" && slices.ContainsFunc(words, coversAll) {
 		words = k.split(words)
-		notes = append(notes, "systemd does not mount at / beside "+by+": at the directories below it instead")
+		notes = append(notes, why+": at the directories below it instead")
 	}
 	for _, w := range words {
 		p, text, _ := strings.Cut(w, ":")
@@ -50,8 +51,8 @@ func (k coverPathList) merge(_ *Directive, c Context, want []string) Merged {
 		if !m.Writable && m.Executable && c.noExecAbove(m.Path) != "" {
 			w, m.Executable = w+",noexec", false
 		}
-		switch reason := c.gives(m); {
-		case c.covers(m.Path), c.hides(m.Path), slices.Contains(c.paths.binds, m.Path):
+		switch reason := cmp.Or(c.bound(m.Path), c.gives(m), c.removesLink(m.Path)); {
+		case c.covers(m.Path), c.hides(m.Path):
 		case reason != "":
 			notes = append(notes, reason)
 		default:
@@ -64,15 +65,34 @@ func (k coverPathList) merge(_ *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true, Note: strings.Join(notes, ", and ")}
 }
 
+// keepsRoot says why a file system over / does not go together with the unit; "" if it does.
+func (c Context) keepsRoot() string {
+	if by := c.mountsRoot(); by != "" {
+		return "systemd does not mount at / beside " + by
+	}
+	return c.removesLink("/")
+}
+
+// bound says that the unit shows something else at a path; "" if it does not.
+func (c Context) bound(p string) string {
+	for _, x := range c.paths.binds {
+		if x.path == p {
+			return "would hide what the unit shows at " + p + " by " + x.by
+		}
+	}
+	return ""
+}
+
 func (coverPathList) rule() string {
-	return "paths that the unit does not cover itself are added; instead of / the directories below it where the unit " +
-		"has a root directory of its own or ProtectSystem=full or strict, beside which systemd does not mount there"
+	return "paths that the unit does not cover itself are added, but none in which a link is through which the unit " +
+		"names what it closes; instead of / the directories below it where the unit has a root directory of its own " +
+		"or ProtectSystem=full or strict, beside which systemd does not mount there"
 }
 
 // beside splits an empty file system over / where another directive of the plan mounts there too.
-func (k coverPathList) beside(want []string, mountsRoot bool, _ []string) []string {
-	if words := pathWords(want); mountsRoot && slices.ContainsFunc(words, coversAll) {
-		return k.split(words)
+func (k coverPathList) beside(want []string, o others) []string {
+	if words := pathWords(want); o.mountsRoot && slices.ContainsFunc(words, coversAll) {
+		return quotedWords(k.split(words))
 	}
 	return want
 }
@@ -109,7 +129,7 @@ func (coverPathList) split(words []string) []string {
 // weaker covers the directories below / instead of it.
 func (k coverPathList) weaker(_ *Directive, want []string, _ int) [][]string {
 	if words := pathWords(want); slices.ContainsFunc(words, coversAll) {
-		return [][]string{k.split(words)}
+		return [][]string{quotedWords(k.split(words))}
 	}
 	return nil
 }
@@ -169,7 +189,11 @@ func (k bindPathList) merge(d *Directive, c Context, want []string) Merged {
 		if slices.Contains(c.paths.lists[d], p) {
 			continue
 		}
-		if by := c.bindOpens(p, k.writable); by != "" {
+		by := c.bindOpens(p, k.writable)
+		if by == "" && isOtherName(w) {
+			by = c.closesBelow(p)
+		}
+		if by != "" {
 			refused = append(refused, p+" ("+by+")")
 			continue
 		}
@@ -184,16 +208,27 @@ func (k bindPathList) merge(d *Directive, c Context, want []string) Merged {
 	return Merged{Lines: lines, Adds: true}
 }
 
-// beside leaves out of the read-only list what the plan shows writable: of two assignments for one path systemd takes
-// the stronger one.
-func (k bindPathList) beside(want []string, _ bool, writable []string) []string {
-	if k.writable {
+// isOtherName reports whether a path leads through a link. A file system over the directory of the link takes that
+// away, and what is mounted at the path is mounted there alone: what is closed below the real path is open in it.
+func isOtherName(word string) bool { return realPath(barePath(word)) != path.Clean(barePath(word)) }
+
+// beside leaves out a path by whose other name something would be open that the plan closes, and of the read-only list
+// what the plan shows writable: of two assignments for one path systemd takes the stronger one.
+func (k bindPathList) beside(want []string, o others) []string {
+	open := k.refusedPaths(o.writable)
+	var names []string
+	for _, p := range k.refusedPaths(want) {
+		opens := isOtherName(p) && slices.ContainsFunc(o.closed, func(x string) bool {
+			return host.Below(realPath(p), x)
+		})
+		if opens || !k.writable && slices.Contains(open, p) {
+			names = append(names, p)
+		}
+	}
+	if names == nil {
 		return want
 	}
-	open := k.refusedPaths(writable)
-	return k.without(want, slices.DeleteFunc(k.refusedPaths(want), func(p string) bool {
-		return !slices.Contains(open, p)
-	}), 0)
+	return k.without(want, names, 0)
 }
 
 func (bindPathList) refusedPaths(lines []string) []string { return closedPathList{}.refused(lines, 0) }
@@ -228,7 +263,7 @@ func (c Context) hidesFromBind(p string) string {
 	if by := c.ownRoot(); by != "" {
 		return by
 	}
-	for _, x := range slices.Concat(c.paths.closed[Hidden], closedBy("BindPaths", c.paths.binds)) {
+	for _, x := range slices.Concat(c.paths.closed[Hidden], c.paths.binds) {
 		if host.Below(x.path, p) {
 			return x.by
 		}
@@ -289,34 +324,6 @@ func (d *Directive) mountsRoot(lines []string) bool {
 	namesEtc := func(e PathEffect) bool { return e.Path == "/etc" }
 	return slices.Contains(d.MountPoints(lines, values.Newest), "/") ||
 		d.Ordered() && slices.ContainsFunc(d.NamedPaths(lines), namesEtc)
-}
-
-// A besider is a kind whose assignments depend on the others of a plan.
-type besider interface {
-	// beside returns want as it holds beside the others: mountsRoot says that one of them mounts at /, and writable has
-	// the paths that they show writable.
-	beside(want []string, mountsRoot bool, writable []string) []string
-}
-
-// Beside returns the assignments want as they hold beside others of a plan, which are by name.
-func (d *Directive) Beside(want []string, others map[string][]string) []string {
-	k, ok := d.kind.(besider)
-	if !ok || want == nil {
-		return want
-	}
-	mountsRoot := false
-	var writable []string
-	for name, lines := range others {
-		other, known := Lookup(name)
-		if !known || len(lines) == 0 {
-			continue
-		}
-		mountsRoot = mountsRoot || other.mountsRoot(lines)
-		if b, binds := other.kind.(bindPathList); binds && b.writable {
-			writable = append(writable, lines...)
-		}
-	}
-	return k.beside(want, mountsRoot, writable)
 }
 
 // Showing returns the directive that lists the exceptions by which a service sees something again that this one hides,

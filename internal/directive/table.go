@@ -46,6 +46,9 @@ var mountAgain = Bypass{
 	Why: "it can mount again what this closes, with CAP_SYS_ADMIN and the system calls of @mount",
 }
 
+// extended is where the images of systemd-sysext(8) and systemd-confext(8) show files.
+var extended = []string{"/usr", "/opt", "/etc"}
+
 // unitOnly are directives that the merge reads in units; most of them no profile can set; see testdata/directives.tsv.
 var unitOnly = []unitDirective{
 	{name: "RootDirectory", root: true, plus: true, mounts: apiMounts, unless: "MountAPIVFS"},
@@ -56,6 +59,9 @@ var unitOnly = []unitDirective{
 	{name: "StateDirectory", makesIn: "/var/lib"},
 	{name: "CacheDirectory", makesIn: "/var/cache"},
 	{name: "LogsDirectory", makesIn: "/var/log"},
+	{name: "MountImages", images: true},
+	{name: "ExtensionImages", shows: extended},
+	{name: "ExtensionDirectories", shows: extended},
 }
 
 const (

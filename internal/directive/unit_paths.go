@@ -8,14 +8,14 @@ import (
 	"strings"
 
 	"temper/internal/host"
-	"temper/internal/unit"
 )
 
 // unitPaths is what a unit does to paths without a profile.
 type unitPaths struct {
 	lists    map[*Directive][]string   // the paths that each list names
 	covers   []cover                   // file systems that the unit puts over paths
-	binds    []string                  // where the unit shows what is elsewhere, or what it hides
+	binds    []closedPath              // where the unit shows what is elsewhere, or what it hides
+	links    []closedPath              // the links through which its lists lead
 	mounts   []string                  // where a directive that no profile can set mounts something
 	writable []string                  // where another directive mounts something writable
 	closed   map[PathMode][]closedPath // the paths that its lists close, by what they forbid
@@ -41,7 +41,7 @@ func (c Context) readPaths() unitPaths {
 			p.covers = append(p.covers, c.coversOf(d)...)
 		case bindPathList:
 			p.lists[d] = c.destinations(d.Name)
-			p.binds = append(p.binds, p.lists[d]...)
+			p.binds = append(p.binds, closedBy(d.Name, p.lists[d])...)
 		}
 		if len(d.Mounts) == 0 {
 			continue
@@ -53,6 +53,7 @@ func (c Context) readPaths() unitPaths {
 		}
 	}
 	for _, d := range unitOnly {
+		p.binds = append(p.binds, closedBy(d.name, c.shown(d))...)
 		if !d.isMounted(c) {
 			continue
 		}
@@ -60,6 +61,7 @@ func (c Context) readPaths() unitPaths {
 			p.mounts = append(p.mounts, m.Path)
 		}
 	}
+	p.links = c.namedLinks()
 	for _, d := range table {
 		if _, ok := d.kind.(openPathList); ok {
 			p.reopened[d.lifts()] = c.reopened(p, d)
@@ -78,6 +80,8 @@ type unitDirective struct {
 	unless string  // a boolean that decides about these mounts if the unit sets it
 	// makesIn is where it makes directories, by a list of NAME[:LINK[:FLAGS]].
 	makesIn string
+	images  bool     // it shows files of images, by a list of IMAGE:DESTINATION
+	shows   []string // where it shows files of images, by a list of images
 }
 
 // isMounted reports whether the unit has the mounts of the directive.
@@ -87,25 +91,6 @@ func (d unitDirective) isMounted(c Context) bool {
 	}
 	root := c.last(d.name)
 	return path.IsAbs(root) && root != "/"
-}
-
-// last returns the last assignment of a directive, which is the one that counts; "" if there is none.
-func (c Context) last(name string) string {
-	lines := c.lines[name]
-	if len(lines) == 0 {
-		return ""
-	}
-	return lines[len(lines)-1]
-}
-
-// boolean returns the value of a boolean directive; set is false if the unit does not set it, or resets it.
-func (c Context) boolean(name string) (on, set bool) {
-	for _, text := range slices.Backward(c.lines[name]) {
-		if on, set = unit.Bool(text); set || text == "" {
-			return on, set
-		}
-	}
-	return false, false
 }
 
 // mounts reports whether the unit already mounts something at a path.
@@ -278,12 +263,10 @@ func (c Context) reopened(p unitPaths, d *Directive) []closedPath {
 			closed = append(closed, closedBy(row.name, c.readOnlyDirectories(row))...)
 		}
 	}
+	closed = append(closed, p.binds...)
 	for _, row := range table {
 		k, lists := row.kind.(closedPathList)
 		if lists && (k.mode == NoExec) == (d.With == row.Name) {
-			closed = append(closed, closedBy(row.Name, p.lists[row])...)
-		}
-		if _, binds := row.kind.(bindPathList); binds {
 			closed = append(closed, closedBy(row.Name, p.lists[row])...)
 		}
 		if row.Ordered() && d.lifts() != NoExec {
@@ -313,10 +296,66 @@ func (c Context) reopenedBy(row, d *Directive) []closedPath {
 func (c Context) destinations(name string) []string {
 	var paths []string
 	for _, w := range c.pathWords(name) {
-		parts := strings.Split(barePath(w), ":")
-		paths = append(paths, realPath(knownPart(parts[min(1, len(parts)-1)])))
+		paths = append(paths, realPath(knownPart(destination(w))))
 	}
 	return paths
+}
+
+func destination(word string) string {
+	parts := strings.Split(barePath(word), ":")
+	return parts[min(1, len(parts)-1)]
+}
+
+// shown lists where a directive of the unit shows files of images.
+func (c Context) shown(row unitDirective) []string {
+	if row.images {
+		return c.destinations(row.name)
+	}
+	if len(c.pathWords(row.name)) > 0 {
+		return row.shows
+	}
+	return nil
+}
+
+// namedLinks lists the links of current systems through which the unit names what it closes, covers or shows. Where a
+// link is gone, systemd finds nothing by such a name, or makes a directory of its own.
+func (c Context) namedLinks() []closedPath {
+	var links []closedPath
+	for _, d := range table {
+		switch d.kind.(type) {
+		case closedPathList, coverPathList:
+			for _, w := range c.pathWords(d.Name) {
+				p, _, _ := strings.Cut(barePath(w), ":")
+				links = append(links, closedBy(d.Name, linksIn(p))...)
+			}
+		case bindPathList:
+			for _, w := range c.pathWords(d.Name) {
+				links = append(links, closedBy(d.Name, linksIn(destination(w)))...)
+			}
+		}
+	}
+	return links
+}
+
+// removesLink says which link that the unit needs a file system over p would take away; "" if none.
+func (c Context) removesLink(p string) string {
+	for _, x := range c.paths.links {
+		if host.Below(p, x.path) {
+			return fmt.Sprintf("would take away the link %s, through which the unit names a path of %s", x.path, x.by)
+		}
+	}
+	return ""
+}
+
+// closesBelow returns the directive of the unit that takes something away at p or below it, or shows something else
+// there; "" if there is none.
+func (c Context) closesBelow(p string) string {
+	for _, x := range slices.Concat(c.paths.reopened[ReadOnly], c.paths.closed[NoExec]) {
+		if host.Below(p, x.path) {
+			return x.by
+		}
+	}
+	return ""
 }
 
 // readOnlyDirectories lists the directories that a directive of the unit makes read-only, and the links to them.
@@ -355,17 +394,4 @@ func (c Context) openPathWords(d *Directive) []string {
 		}
 	}
 	return paths
-}
-
-// pathWords splits a list of the unit into words; an empty assignment resets the list.
-func (c Context) pathWords(name string) []string {
-	var words []string
-	for _, v := range c.lines[name] {
-		if v == "" {
-			words = nil
-			continue
-		}
-		words = append(words, pathWords([]string{v})...)
-	}
-	return words
 }
