@@ -1,10 +1,13 @@
 package generator
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"temper/internal/directive"
+	"temper/internal/refusal"
 	"temper/internal/unit"
 )
 
@@ -38,6 +41,99 @@ func foreignDropin(u *unit.Unit) string {
 		}
 	}
 	return ""
+}
+
+// A finder knows what a service has to find in spite of what a plan hides.
+type finder struct {
+	named []named
+	shown []string // what the unit and the plan show in spite of it
+}
+
+// named is a path of an assignment of the unit.
+type named struct{ setting, path, by string }
+
+// newFinder reads what a unit names: the paths without which systemd does not start it, and all that the administrator
+// lists or gives to commands.
+func newFinder(own *unit.Unit, c directive.Context, items []Item) finder {
+	f := finder{shown: c.Shown()}
+	for _, i := range items {
+		for _, kind := range []refusal.Kind{refusal.PathHidden, refusal.PathReadOnly} {
+			list := i.Directive.Showing(kind)
+			for _, show := range items {
+				if show.Directive == list {
+					f.shown = append(f.shown, list.Grants(show.Lines, 0)...)
+				}
+			}
+		}
+	}
+	for _, a := range assignments(own, func(string) bool { return true }) {
+		name := directive.Canonical(a.Name)
+		if a.Value == "" {
+			f.named = slices.DeleteFunc(f.named, func(n named) bool { return n.setting == name })
+		}
+		for _, p := range pathsToFind(own, name, a) {
+			f.named = append(f.named, named{name, p, fmt.Sprintf("%s names %s in %s=", a.Pos, p, name)})
+		}
+	}
+	return f
+}
+
+func pathsToFind(u *unit.Unit, name string, a unit.Assignment) []string {
+	value, err := u.Expand(a.Value)
+	if err != nil {
+		value = u.ExpandNames(a.Value)
+	}
+	mine := ByAdministrator(a.Pos.Path)
+	if d, known := directive.Lookup(name); known {
+		required, optional := d.Named([]string{value})
+		if mine {
+			return append(required, optional...)
+		}
+		return required
+	}
+	if mine && (strings.HasPrefix(name, "Exec") || name == "WorkingDirectory") {
+		return pathsIn(value)
+	}
+	return nil
+}
+
+// pathsIn lists the absolute paths in a command.
+func pathsIn(command string) []string {
+	var paths []string
+	ends := func(r rune) bool { return strings.ContainsRune(" \t\"'=:,;|&<>()", r) }
+	for _, w := range strings.FieldsFunc(command, ends) {
+		known, _, cut := strings.Cut(strings.TrimLeft(w, "-+@!"), "%")
+		if cut {
+			known = known[:strings.LastIndex(known, "/")+1]
+		}
+		if path.IsAbs(known) && !strings.HasPrefix(known, "//") {
+			paths = append(paths, path.Clean(known))
+		}
+	}
+	return paths
+}
+
+// opens leaves out of what hides paths those that would hide what the service has to find, and says why; without lines
+// all of it is left out.
+func (f finder) opens(i Item, version int) (lines []string, why string) {
+	if i.Directive.Showing(refusal.PathHidden) == nil {
+		return i.Lines, ""
+	}
+	var open, reasons []string
+	for _, n := range f.named {
+		for _, dir := range i.Directive.HidesNamed(i.Lines, f.shown, n.path) {
+			if !slices.Contains(open, dir) {
+				open, reasons = append(open, dir), append(reasons, dir+" stays, since "+n.by)
+			}
+		}
+	}
+	switch why = strings.Join(reasons, ", and "); {
+	case open == nil:
+		return i.Lines, ""
+	case !i.Directive.HasExceptions():
+		return nil, why
+	}
+	return i.Directive.Except(i.Lines, open, version), why
 }
 
 // critical are the units without which a machine does not boot or cannot be rescued. Such a unit gets a drop-in only

@@ -83,7 +83,9 @@ func NewPlan(in Input) Plan {
 		needs = Needs(own, in.Version)
 	}
 	plan.Items = make([]Item, 0, len(all))
-	for _, want := range beside(all) {
+	all = beside(all)
+	find := newFinder(own, c, all)
+	for _, want := range all {
 		if reason := leftAlone(own, want.Directive); reason != "" {
 			plan.leaveOut(want, reason)
 			continue
@@ -98,6 +100,11 @@ func NewPlan(in Input) Plan {
 				"does: "+strings.Join(kept, ", "))
 			continue
 		}
+		opened, why := find.opens(want, in.Version)
+		if want.Lines = opened; opened == nil {
+			plan.leaveOut(want, why)
+			continue
+		}
 		merged := want.Directive.Merge(c, want.Lines)
 		vendor := assignments(own, want.Directive.Is)
 		switch {
@@ -110,11 +117,12 @@ func NewPlan(in Input) Plan {
 				"%s: the vendor sets %q; only a profile that names the unit changes that", a.Pos, a.Value))
 			continue
 		}
-		want.Want, want.Lines, want.Note = want.Lines, merged.Lines, merged.Note
+		want.Want, want.Lines = want.Lines, merged.Lines
+		notes := []string{merged.Note, why}
 		if len(kept) > 0 {
-			want.Note = strings.TrimPrefix(want.Note+"; ", "; ") + "keeps what the vendor's unit grants by name: " +
-				strings.Join(kept, ", ")
+			notes = append(notes, "keeps what the vendor's unit grants by name: "+strings.Join(kept, ", "))
 		}
+		want.Note = strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), "; ")
 		plan.Items = append(plan.Items, want)
 	}
 	return plan
@@ -173,6 +181,9 @@ func context(u *unit.Unit, version int) directive.Context {
 		}
 		name := directive.Canonical(a.Name)
 		lines[name] = append(lines[name], value)
+		if d, known := directive.Lookup(name); known && d.ResetsToo != "" && value == "" {
+			lines[d.ResetsToo] = append(lines[d.ResetsToo], "")
+		}
 	}
 	return directive.NewContext(version, lines)
 }

@@ -88,12 +88,60 @@ BindPaths           = ["/var/lib/web"]
 			t.Errorf("BindReadOnlyPaths= has %s: %v in %q", file, !want, readOnly)
 		}
 	}
+	const override, vendor = "/etc/systemd/system/web.service.d/override.conf", "/usr/lib/systemd/system/web.service"
+	covered := func(file string, settings ...string) string {
+		var all []unit.Assignment
+		for _, s := range settings {
+			name, value, _ := strings.Cut(s, "=")
+			all = append(all, unit.Assignment{Section: "Service", Name: name, Value: value})
+			all[len(all)-1].Pos.Path = file
+		}
+		return lines(all...)["TemporaryFileSystem"]
+	}
+	for _, tc := range []struct {
+		file, setting string
+		more          []string
+		open          string // what is no longer covered
+	}{
+		{file: override, setting: "ReadWritePaths=/srv/cache", open: "/srv"},
+		{file: override, setting: "ReadWritePaths=-/srv/cache", open: "/srv"},
+		{file: override, setting: "ReadOnlyPaths=/srv", open: "/srv"},
+		{file: override, setting: "ReadWritePaths=/srv/cache", more: []string{"ReadWritePaths="}},
+		{file: override, setting: "InaccessiblePaths=/srv/cache", open: "/srv"},
+		{file: override, setting: "InaccessiblePaths=-/srv/cache"},
+		{file: override, setting: "ExecPaths=/opt/x/%i", open: "/opt"},
+		{file: override, setting: "WorkingDirectory=-/home/web", open: "/home"},
+		{file: override, setting: "ExecStartPre=-/bin/sh -c 'exec /opt/x --at=/var/lib/web/x http://srv/x'", open: "/opt"},
+		{file: override, setting: "ReadWritePaths=/var/lib/web/x /etc/web /tmp /usr/x"},
+		{file: override, setting: "ReadWritePaths=/run/x /var/cache/y", more: []string{"RuntimeDirectory=x", "CacheDirectory=z:y"}},
+		{file: vendor, setting: "ReadWritePaths=/srv/cache", open: "/srv"},
+		{file: vendor, setting: "ReadWritePaths=-/srv/cache"},
+		{file: vendor, setting: "WorkingDirectory=/srv/cache"},
+	} {
+		want := strings.Join(slices.DeleteFunc(strings.Fields(plain["TemporaryFileSystem"]), func(w string) bool {
+			return w == tc.open+":ro"
+		}), " ")
+		got := covered(tc.file, append([]string{tc.setting}, tc.more...)...)
+		if got != want {
+			t.Errorf("beside %s %q in %s: %q, want %q", tc.setting, tc.more, tc.file, got, want)
+		}
+	}
+	showing := unit.Assignment{Section: "Service", Name: "BindReadOnlyPaths", Value: "/etc/web"}
+	showing.Pos.Path = vendor
+	nothing := unit.Assignment{Section: "Service", Name: "BindPaths"}
+	nothing.Pos.Path = vendor
+	shows := func(all ...unit.Assignment) bool {
+		return slices.Contains(strings.Fields(lines(all...)["BindReadOnlyPaths"]), "-/etc/web")
+	}
+	if shows(showing) || !shows(showing, nothing) {
+		t.Error("an empty BindPaths= resets BindReadOnlyPaths= too")
+	}
 	bind := unit.Assignment{Section: "Service", Name: "BindPaths", Value: "/srv/web"}
-	bind.Pos.Path = "/etc/systemd/system/web.service.d/override.conf"
+	bind.Pos.Path = override
 	if got := lines(bind)["TemporaryFileSystem"]; !strings.HasPrefix(got, "left out: BindPaths=, which it needs") {
 		t.Errorf("beside the administrator's BindPaths=: %q", got)
 	}
-	bind.Pos.Path = "/usr/lib/systemd/system/web.service"
+	bind.Pos.Path = vendor
 	vendors := lines(bind)
 	if strings.HasPrefix(vendors["TemporaryFileSystem"], "left out") || vendors["BindPaths"] != "-/var/lib/web" {
 		t.Errorf("beside the vendor's BindPaths=: %q", vendors)

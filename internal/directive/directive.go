@@ -41,13 +41,14 @@ type Directive struct {
 	Mounts   []Mount // what it mounts: a unit that closes one of these does not get the directive
 	// Refuses are the ways in which a service notices the directive. Which paths, capabilities, system calls,
 	// families or namespaces are concerned follows from the rest of the row.
-	Refuses []refusal.Kind
-	Lifts   refusal.Kind // of a list of exceptions: the kind of refusal that it lifts, whichever directive causes it
-	Undoes  []string     // of a list of exceptions: directories each of which gives back most of what is taken
-	Gathers bool         // of a list of exceptions: a profile adds to those of its bases, and does not replace them
-	Try     Try          // of a list of exceptions: those to try before the directive itself is given up
-	Trace   Trace        // where one can see that it is in force, apart from Paths
-	Unseen  string       // why one cannot see that it is in force
+	Refuses   []refusal.Kind
+	Lifts     refusal.Kind // of a list of exceptions: the kind of refusal that it lifts, whichever directive causes it
+	Undoes    []string     // of a list of exceptions: directories each of which gives back most of what is taken
+	ResetsToo string       // of a list: another one that an empty assignment resets too
+	Gathers   bool         // of a list of exceptions: a profile adds to those of its bases, and does not replace them
+	Try       Try          // of a list of exceptions: those to try before the directive itself is given up
+	Trace     Trace        // where one can see that it is in force, apart from Paths
+	Unseen    string       // why one cannot see that it is in force
 	// Bypasses are what a process can have so that the directive, though it is in force, does not bind it.
 	Bypasses []Bypass
 	Late     bool   // it needs default dependencies, since it orders the unit after the setup of temporary files

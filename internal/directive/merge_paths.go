@@ -64,6 +64,12 @@ func (d *Directive) MountPoints(lines []string, version int) []string {
 		for _, w := range pathWords(lines) {
 			points = append(points, realPath(barePath(w)))
 		}
+	case rootPath:
+		for _, m := range d.Mounts {
+			if version >= m.Since && len(lines) > 0 {
+				points = append(points, m.Path)
+			}
+		}
 	}
 	if d.Ordered() && len(lines) > 0 {
 		v, _ := d.Value(lines[len(lines)-1], version)
@@ -81,6 +87,25 @@ func (d *Directive) ListsPaths() bool {
 		return true
 	}
 	return false
+}
+
+// Named lists the paths of a list that a service does not find where something hides what is above them. Without those
+// that are required it does not start.
+func (d *Directive) Named(lines []string) (required, optional []string) {
+	k, closes := d.kind.(closedPathList)
+	if _, opens := d.kind.(openPathList); !opens && !closes {
+		return nil, nil
+	}
+	for _, w := range pathWords(lines) {
+		p := path.Clean(knownPart(barePath(w)))
+		switch {
+		case !strings.HasPrefix(w, "-"):
+			required = append(required, p)
+		case !closes || k.mode != Hidden: // what it is not to see may be hidden
+			optional = append(optional, p)
+		}
+	}
+	return required, optional
 }
 
 // Remounts reports whether systemd mounts each path of the list writable, even if the directory above is read-only.

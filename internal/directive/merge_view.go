@@ -343,6 +343,29 @@ func (d *Directive) Showing(kind refusal.Kind) *Directive {
 	return nil
 }
 
+// HidesNamed lists the paths of lines that hide a path from a service by the name that it uses, in spite of the paths
+// shown.
+func (d *Directive) HidesNamed(lines, shown []string, p string) []string {
+	var dirs []string
+	for _, name := range slices.Compact([]string{path.Clean(p), realPath(p)}) {
+		if slices.ContainsFunc(shown, func(dir string) bool { return host.Below(dir, name) }) {
+			continue
+		}
+		for _, e := range d.PathsOf(lines) {
+			if e.Mode == Hidden && host.Below(realPath(e.Path), name) && !slices.Contains(dirs, e.Path) {
+				dirs = append(dirs, e.Path)
+			}
+		}
+	}
+	return dirs
+}
+
+// IsRoot reports whether the directive gives a service another root directory.
+func (d *Directive) IsRoot() bool {
+	_, is := d.kind.(rootPath)
+	return is
+}
+
 // rootPath is the kind of RootDirectory=: the service sees only what is below a directory.
 type rootPath struct{}
 

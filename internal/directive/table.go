@@ -143,15 +143,17 @@ var table = []*Directive{
 	},
 	{
 		Name: "BindReadOnlyPaths", Since: 233, kind: bindPathList{}, With: "TemporaryFileSystem", Man: manExec,
-		Gathers: true,
-		Undoes:  holdAll,
-		Forbids: "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and cannot write",
+		ResetsToo: "BindPaths",
+		Gathers:   true,
+		Undoes:    holdAll,
+		Forbids:   "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and cannot write",
 	},
 	{
 		Name: "BindPaths", Since: 233, kind: bindPathList{writable: true}, With: "TemporaryFileSystem", Man: manExec,
-		Gathers: true,
-		Undoes:  slices.Concat(holdAll, []string{"/srv"}),
-		Forbids: "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and can write",
+		ResetsToo: "BindReadOnlyPaths",
+		Gathers:   true,
+		Undoes:    slices.Concat(holdAll, []string{"/srv"}),
+		Forbids:   "nothing: what it sees below TemporaryFileSystem= and in RootDirectory=, and can write",
 	},
 	{
 		Name: "NoExecPaths", Since: 248, kind: closedPathList{NoExec}, Man: manExec,

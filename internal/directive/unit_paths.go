@@ -260,7 +260,7 @@ func (c Context) reopened(p unitPaths, d *Directive) []closedPath {
 	}
 	for _, row := range unitOnly {
 		if row.makesIn != "" {
-			closed = append(closed, closedBy(row.name, c.readOnlyDirectories(row))...)
+			closed = append(closed, closedBy(row.name, c.directories(row, "ro"))...)
 		}
 	}
 	closed = append(closed, p.binds...)
@@ -358,15 +358,30 @@ func (c Context) closesBelow(p string) string {
 	return ""
 }
 
-// readOnlyDirectories lists the directories that a directive of the unit makes read-only, and the links to them.
-func (c Context) readOnlyDirectories(row unitDirective) []string {
+// Shown lists what the unit shows itself, whatever hides what is above it.
+func (c Context) Shown() []string {
+	shown := slices.Concat(c.paths.mounts, c.paths.writable)
+	for _, x := range c.paths.binds {
+		shown = append(shown, x.path)
+	}
+	for _, row := range unitOnly {
+		if row.makesIn != "" {
+			shown = append(shown, c.directories(row, "")...)
+		}
+	}
+	return shown
+}
+
+// directories lists the directories that a directive of the unit makes, and the links to them; with a flag, only those
+// that have it.
+func (c Context) directories(row unitDirective, flag string) []string {
 	var paths []string
 	for _, w := range c.pathWords(row.name) {
 		parts := strings.Split(w, ":")
-		if len(parts) < 3 || !slices.Contains(strings.Split(parts[2], ","), "ro") {
+		if flag != "" && (len(parts) < 3 || !slices.Contains(strings.Split(parts[2], ","), flag)) {
 			continue
 		}
-		for _, name := range parts[:2] {
+		for _, name := range parts[:min(2, len(parts))] {
 			if name != "" {
 				paths = append(paths, realPath(knownPart(path.Join(row.makesIn, name))))
 			}
