@@ -31,7 +31,8 @@ var closing = []string{"ro", "noexec", "nosuid", "nodev"}
 // the unit itself mounts nothing: what is lost then is what the service had mounted.
 func (t traces) weakens(plan generator.Plan) map[string]string {
 	weak := map[string]string{}
-	for _, l := range t.lost() {
+	isRoot := func(i generator.Item) bool { return i.Directive.IsRoot() }
+	for _, l := range t.lost(slices.ContainsFunc(plan.Items, isRoot)) {
 		for _, d := range t.culprits(plan, l) {
 			weak[d] = cmp.Or(weak[d], l.String())
 		}
@@ -57,24 +58,27 @@ func (t traces) culprits(plan generator.Plan, l loss) []string {
 }
 
 // lost compares the mounts of the process with those that the service has without hardening, at every mount point of
-// either.
-func (t traces) lost() []loss {
+// either. moved says that the process has another root directory, where a path is another file.
+func (t traces) lost(moved bool) []loss {
 	unhardened := t.Unhardened.Mounts
 	if unhardened == nil {
 		return nil
 	}
 	root := host.At(t.process.Root())
-	moved := !sameTree(proc.Covering(t.process.mounts, "/"), proc.Covering(unhardened, "/"))
 	var all []loss
 	for _, point := range points(unhardened, t.process.mounts) {
 		before, now := proc.Covering(unhardened, point), proc.Covering(t.process.mounts, point)
 		if _, err := root.Lstat(point); err != nil || isPressure(point) || isEmpty(now, unhardened) {
 			continue
 		}
-		if moved && (now.Point == "/" || isNew(now, unhardened)) { // in another root directory a path is another file
+		fresh := moved && isNew(now, unhardened)
+		if moved && now.Point == "/" || fresh && point != now.Point { // what was mounted below it is not there
 			continue
 		}
 		for _, option := range closing {
+			if fresh && option == "ro" { // nothing that could not be written is there
+				continue
+			}
 			if before.Has(option) && !now.Has(option) && !t.keeps(option) && !t.ofPlace(point, option) {
 				all = append(all, loss{point, now.Point, option})
 			}
@@ -88,9 +92,6 @@ func (t traces) lost() []loss {
 func isEmpty(m proc.Mount, unhardened []proc.Mount) bool {
 	return strings.Contains(m.Root, "/systemd/inaccessible/") || isNew(m, unhardened) && m.Has("ro")
 }
-
-// sameTree reports whether two mounts show the same directory.
-func sameTree(a, b proc.Mount) bool { return a.Device == b.Device && a.Root == b.Root }
 
 // isNew reports whether nothing of the file system of a mount is mounted without hardening.
 func isNew(m proc.Mount, unhardened []proc.Mount) bool {

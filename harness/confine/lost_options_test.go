@@ -19,6 +19,7 @@ func TestWeakens(t *testing.T) {
 	for _, tc := range []struct {
 		name, without, with, leader, status string
 		shared                              bool // the unit without hardening has the mounts of PID 1
+		root                                bool // the plan sets another root directory
 		want                                map[string]string
 	}{
 		{name: "the same mounts", without: tmp, with: tmp},
@@ -52,11 +53,35 @@ func TestWeakens(t *testing.T) {
 			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
 		},
 		{
-			name: "a new file system in another root directory", without: tmp,
-			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw - tmpfs x rw\n",
+			name: "a new file system in another root directory", without: "2 1 0:2 / /tmp ro,nosuid - tmpfs x rw\n", root: true,
+			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw,nosuid - tmpfs x rw\n",
 		},
 		{
-			name: "an old file system in another root directory", without: tmp,
+			name: "a new file system in another root directory, where files were not executable", without: tmp, root: true,
+			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw - tmpfs x rw\n",
+			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
+		},
+		{
+			name: "below what another root directory brings", root: true,
+			without: "2 1 0:2 / /run rw - tmpfs x rw\n3 2 0:3 / /run/x ro,noexec - tmpfs x rw\n",
+			with:    "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /run rw - tmpfs x rw\n",
+		},
+		{
+			name: "what another root directory brings", without: "2 1 0:2 / /run rw,noexec - tmpfs x rw\n", root: true,
+			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /run rw - tmpfs x rw\n",
+			want: map[string]string{"RootDirectory": at("noexec", "/run")},
+		},
+		{
+			name: "a path of another root directory", without: tmp, root: true,
+			with: "5 1 0:1 /jail / rw - ext4 x rw\n",
+		},
+		{
+			name: "a new file system in an empty one over /", without: tmp,
+			with: "5 1 0:9 / / ro - tmpfs x rw\n2 5 0:7 / /tmp rw - tmpfs x rw\n",
+			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
+		},
+		{
+			name: "an old file system in another root directory", without: tmp, root: true,
 			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:2 / /tmp rw - tmpfs x rw\n",
 			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
 		},
@@ -85,15 +110,17 @@ func TestWeakens(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			process := tree(t, map[string]string{
-				"tmp/x": "", "var/tmp/x": "", "srv/x": "", "proc/sys/x": "",
+				"tmp/x": "", "var/tmp/x": "", "srv/x": "", "proc/sys/x": "", "run/x": "",
 				"sys/fs/cgroup/a/memory.pressure": "",
 			})
 			process["mountinfo"], process["status"] = rootMount+tc.with, "Name:\tp\nNSpid:\t7\n"+tc.status
 			leader := proctest.Process{"mountinfo": rootMount + tc.leader}
 			var plan generator.Plan
-			for _, item := range [][2]string{
-				{"PrivateTmp", "yes"}, {"InaccessiblePaths", "/srv/x"}, {"NoNewPrivileges", "yes"},
-			} {
+			items := [][2]string{{"PrivateTmp", "yes"}, {"InaccessiblePaths", "/srv/x"}, {"NoNewPrivileges", "yes"}}
+			if tc.root {
+				items = append(items, [2]string{"RootDirectory", "/jail"})
+			}
+			for _, item := range items {
 				d, _ := directive.Lookup(item[0])
 				plan.Items = append(plan.Items, generator.Item{Directive: d, Lines: []string{item[1]}})
 			}
