@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"temper/internal/hint"
+	"temper/internal/host"
 	"temper/internal/unit"
 )
 
@@ -116,14 +117,18 @@ type besider interface {
 type others struct {
 	mountsRoot bool     // one of them mounts at /
 	writable   []string // the lines that show paths writable
+	binds      []string // the paths that they show
 	covers     []string // the paths that they cover
 	closed     []string // the paths of which they take something away, covers among them
 }
 
 func (o *others) add(d *Directive, lines []string) {
 	o.mountsRoot = o.mountsRoot || d.mountsRoot(lines)
-	if b, binds := d.kind.(bindPathList); binds && b.writable {
-		o.writable = append(o.writable, lines...)
+	if b, binds := d.kind.(bindPathList); binds {
+		o.binds = append(o.binds, b.refusedPaths(lines)...)
+		if b.writable {
+			o.writable = append(o.writable, lines...)
+		}
 	}
 	_, covers := d.kind.(coverPathList)
 	for _, e := range d.PathsOf(lines) {
@@ -132,6 +137,11 @@ func (o *others) add(d *Directive, lines []string) {
 			o.covers = append(o.covers, realPath(e.Path))
 		}
 	}
+}
+
+// opens reports whether a path is another name of a directory in which the others close something.
+func (o others) opens(p string) bool {
+	return isOtherName(p) && slices.ContainsFunc(o.closed, func(x string) bool { return host.Below(realPath(p), x) })
 }
 
 // Beside returns the assignments want as they hold beside the rest of a plan, which is by name.

@@ -838,6 +838,14 @@ var mergeRows = []struct {
 		"would take away the link /lib, through which the unit names a path of NoExecPaths=: at the directories below it",
 	},
 	{
+		"view: links stay to what the unit closes something in", 252,
+		[]string{"ProtectKernelModules=yes"},
+		"TemporaryFileSystem",
+		[]string{"/:ro"},
+		[]string{"/boot:ro", "/etc:ro", "/home:ro", "/mnt:ro", "/opt:ro", "/root:ro", "/run:ro", "/srv:ro", "/var:ro"},
+		"what the unit closes in /usr/lib by ProtectKernelModules=yes would be open in /lib",
+	},
+	{
 		"view: another name of what the unit closes something in", 252,
 		[]string{"InaccessiblePaths=/run/x/secret", "ProtectKernelModules=yes", "NoExecPaths=/run/y/z"},
 		"BindPaths",
@@ -1387,6 +1395,18 @@ func TestBeside(t *testing.T) {
 			[]string{`"/srv/my files:ro" /:ro`},
 			map[string][]string{"ReadOnlyPaths": {"/"}},
 			append([]string{`"/srv/my files:ro"`}, split...),
+		},
+		{
+			"TemporaryFileSystem",
+			[]string{"/:ro"},
+			map[string][]string{"BindReadOnlyPaths": {"/usr /lib /lib64"}, "ProtectKernelModules": {"yes"}},
+			split,
+		},
+		{
+			"TemporaryFileSystem",
+			[]string{"/:ro"},
+			map[string][]string{"BindReadOnlyPaths": {"/usr /lib64"}, "ProtectKernelModules": {"yes"}},
+			[]string{"/:ro"},
 		},
 		{
 			"BindReadOnlyPaths",

@@ -70,7 +70,15 @@ func (c Context) keepsRoot() string {
 	if by := c.mountsRoot(); by != "" {
 		return "systemd does not mount at / beside " + by
 	}
-	return c.removesLink("/")
+	if why := c.removesLink("/"); why != "" {
+		return why
+	}
+	for _, m := range usrMerge {
+		if by := c.closesBelow(m.path); by != "" && path.Dir(m.link) == "/" {
+			return "what the unit closes in " + m.path + " by " + by + " would be open in " + m.link
+		}
+	}
+	return ""
 }
 
 // bound says that the unit shows something else at a path; "" if it does not.
@@ -89,9 +97,11 @@ func (coverPathList) rule() string {
 		"or ProtectSystem=full or strict, beside which systemd does not mount there"
 }
 
-// beside splits an empty file system over / where another directive of the plan mounts there too.
+// beside splits an empty file system over / where another directive of the plan mounts there too, or shows by the name
+// of a link what the plan closes by its real name.
 func (k coverPathList) beside(want []string, o others) []string {
-	if words := pathWords(want); o.mountsRoot && slices.ContainsFunc(words, coversAll) {
+	words := pathWords(want)
+	if (o.mountsRoot || slices.ContainsFunc(o.binds, o.opens)) && slices.ContainsFunc(words, coversAll) {
 		return quotedWords(k.split(words))
 	}
 	return want
@@ -218,10 +228,7 @@ func (k bindPathList) beside(want []string, o others) []string {
 	open := k.refusedPaths(o.writable)
 	var names []string
 	for _, p := range k.refusedPaths(want) {
-		opens := isOtherName(p) && slices.ContainsFunc(o.closed, func(x string) bool {
-			return host.Below(realPath(p), x)
-		})
-		if opens || !k.writable && slices.Contains(open, p) {
+		if o.opens(p) || !k.writable && slices.Contains(open, p) {
 			names = append(names, p)
 		}
 	}
