@@ -113,7 +113,10 @@ BindPaths           = ["/var/lib/web"]
 		{file: override, setting: "WorkingDirectory=-/home/web", open: "/home"},
 		{file: override, setting: "ExecStartPre=-/bin/sh -c 'exec /opt/x --at=/var/lib/web/x http://srv/x'", open: "/opt"},
 		{file: override, setting: "ReadWritePaths=/var/lib/web/x /etc/web /tmp /usr/x"},
-		{file: override, setting: "ReadWritePaths=/run/x /var/cache/y", more: []string{"RuntimeDirectory=x", "CacheDirectory=z:y"}},
+		{
+			file: override, setting: "ReadWritePaths=/run/x /var/cache/y",
+			more: []string{"RuntimeDirectory=x", "CacheDirectory=z:y"},
+		},
 		{file: vendor, setting: "ReadWritePaths=/srv/cache", open: "/srv"},
 		{file: vendor, setting: "ReadWritePaths=-/srv/cache"},
 		{file: vendor, setting: "WorkingDirectory=/srv/cache"},

@@ -51,13 +51,14 @@ func TestSystemdViewKeeps(t *testing.T) {
 	for _, tree := range []string{"bookworm", "trixie", "sid"} {
 		t.Run(tree, func(t *testing.T) {
 			t.Parallel()
-			p := boot(t, testroot.Path(t, tree), []place.File{{Name: units + "/reaching.service", Data: []byte(reaching)}})
+			file := place.File{Name: units + "/reaching.service", Data: []byte(reaching)}
+			p := boot(t, testroot.Path(t, tree), []place.File{file})
 			command(t, p, "for d in /run/secret /run/shop /srv/cache /usr/lib/modules; do mkdir -p $d; "+
 				"echo x >$d/key; echo x >$d/page; echo x >$d/m; done")
 			for _, tc := range cases {
 				const override = "/etc/systemd/system/reaching.service.d"
-				command(t, p, fmt.Sprintf("mkdir -p %s; printf '[Service]\\n%s\\n' >%s/override.conf", override, tc.unit,
-					override))
+				command(t, p, fmt.Sprintf("mkdir -p %[1]s; printf '[Service]\\n%[2]s\\n' >%[1]s/override.conf",
+					override, tc.unit))
 				u, err := (&unit.Loader{Root: p.Root(), Version: testroot.Versions[tree]}).Load("reaching.service")
 				if err != nil {
 					t.Fatal(err)

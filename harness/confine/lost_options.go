@@ -23,7 +23,7 @@ func (l loss) String() string {
 	return fmt.Sprintf("takes the mount option %s from %s", l.option, l.path)
 }
 
-// closing are the mount options that take something away.
+// closing are the mount options that take something away, ro first.
 var closing = []string{"ro", "noexec", "nosuid", "nodev"}
 
 // weakens says which directives of a plan mount something without an option that the process has there without the
@@ -71,20 +71,31 @@ func (t traces) lost(moved bool) []loss {
 		if _, err := root.Lstat(point); err != nil || isPressure(point) || isEmpty(now, unhardened) {
 			continue
 		}
-		fresh := moved && isNew(now, unhardened)
-		if moved && now.Point == "/" || fresh && point != now.Point { // what was mounted below it is not there
-			continue
+		options := closing
+		if moved {
+			options = inAnotherRoot(point, now, unhardened)
 		}
-		for _, option := range closing {
-			if fresh && option == "ro" { // nothing that could not be written is there
-				continue
-			}
+		for _, option := range options {
 			if before.Has(option) && !now.Has(option) && !t.keeps(option) && !t.ofPlace(point, option) {
 				all = append(all, loss{point, now.Point, option})
 			}
 		}
 	}
 	return all
+}
+
+// inAnotherRoot lists the options that count at a point where a path is another file: none in the root directory itself
+// and in what was mounted below a new file system, and for that all but ro, since it has nothing that could not be
+// written.
+func inAnotherRoot(point string, now proc.Mount, unhardened []proc.Mount) []string {
+	fresh := isNew(now, unhardened)
+	switch {
+	case now.Point == "/", fresh && point != now.Point:
+		return nil
+	case fresh:
+		return closing[1:]
+	}
+	return closing
 }
 
 // isEmpty reports whether there is nothing in a mount and nobody can put anything there: it is a path that systemd has

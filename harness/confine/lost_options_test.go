@@ -53,11 +53,12 @@ func TestWeakens(t *testing.T) {
 			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
 		},
 		{
-			name: "a new file system in another root directory", without: "2 1 0:2 / /tmp ro,nosuid - tmpfs x rw\n", root: true,
-			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw,nosuid - tmpfs x rw\n",
+			name: "a new file system in another root directory", root: true,
+			without: "2 1 0:2 / /tmp ro,nosuid - tmpfs x rw\n",
+			with:    "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw,nosuid - tmpfs x rw\n",
 		},
 		{
-			name: "a new file system in another root directory, where files were not executable", without: tmp, root: true,
+			name: "a new file system in another root directory where it was noexec", without: tmp, root: true,
 			with: "5 1 0:1 /jail / rw - ext4 x rw\n2 5 0:7 / /tmp rw - tmpfs x rw\n",
 			want: map[string]string{"PrivateTmp": at("noexec", "/tmp")},
 		},
