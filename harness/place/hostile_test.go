@@ -60,7 +60,7 @@ func TestSystemdHostile(t *testing.T) {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			t.Logf("all attacks took %s\n%s", time.Since(begin), r.Stdout)
-			refusedAll(t, r.Stdout, 34)
+			refusedAll(t, r.Stdout, 35)
 			r, err = p.Run(t.Context(), place.Command{Args: []string{
 				"systemd-run", "--quiet", "--wait", "--pipe", "-p", "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE",
 				"hostile", "launch",

@@ -47,6 +47,7 @@ var attacks = []attempt{
 	{"cgroup-limits", liftLimits},
 	{"bpf", loadBPF},
 	{"perf", perf},
+	{"fanotify", fanotify},
 	{"kernel-log", kernelLog},
 	{"module", loadModule},
 	{"io-ports", ioPorts},
@@ -197,6 +198,15 @@ func perf() (string, error) {
 		return "", err
 	}
 	return "events of all processes can be read", unix.Close(fd)
+}
+
+// fanotify makes a group, of which the machine's root has a number; fanotify(7).
+func fanotify() (string, error) {
+	fd, err := unix.FanotifyInit(unix.FAN_CLOEXEC|unix.FAN_REPORT_FID, 0)
+	if err != nil {
+		return "", err
+	}
+	return "fanotify_init", unix.Close(fd)
 }
 
 func kernelLog() (string, error) {

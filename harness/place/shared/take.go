@@ -1,6 +1,10 @@
 package shared
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +17,7 @@ import (
 func inotify() error {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
-		return nil
+		return errors.New("no descriptor")
 	}
 	_ = unix.Close(fd)
 	if fd, err = unix.InotifyInit1(unix.IN_CLOEXEC); err == nil {
@@ -22,24 +26,91 @@ func inotify() error {
 	return err
 }
 
-// asynchronousIO makes a context for one operation.
-func asynchronousIO() error {
-	var context uintptr
-	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&context)), 0); errno != 0 {
-		return errno
+// inotifyWatches makes one instance with a few. Files that nobody writes cause no events.
+func inotifyWatches() error {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		return err
 	}
-	_, _, _ = unix.Syscall(unix.SYS_IO_DESTROY, context, 0, 0)
+	defer unix.Close(fd)
+	for _, name := range strings.Fields("cmdline cpuinfo filesystems loadavg meminfo stat uptime version") {
+		if _, err := unix.InotifyAddWatch(fd, "/proc/"+name, unix.IN_DELETE_SELF); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// namespaces makes one of each kind that a thread can have alone and that costs little.
-func namespaces() error {
-	made := make(chan error)
-	namespace.OnOwnThread(func() {
-		made <- unix.Unshare(unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP |
-			unix.CLONE_NEWPID)
+// asynchronousIO reads how much is taken. To ask for one operation would tell nothing: programs ask for hundreds at
+// once.
+func asynchronousIO() error {
+	taken, err := number("/proc/sys/fs/aio-nr")
+	if err != nil {
+		return err
+	}
+	most, err := number("/proc/sys/fs/aio-max-nr")
+	if err != nil {
+		return err
+	}
+	return enough(taken, most)
+}
+
+// enough returns an error where fewer operations are left than programs need, or than a sixteenth of a small number.
+func enough(taken, most int) error {
+	if most-taken < min(4096, most/16) {
+		return unix.EAGAIN
+	}
+	return nil
+}
+
+func number(name string) (n int, err error) {
+	data, err := os.ReadFile(name)
+	if err == nil {
+		_, err = fmt.Sscan(string(data), &n)
+	}
+	return n, err
+}
+
+// pendingSignal makes a timer, which takes one for its end; timer_create(2).
+func pendingSignal() error {
+	var timer int32
+	_, _, errno := unix.Syscall(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&timer)))
+	if errno != 0 {
+		return errno
+	}
+	_, _, _ = unix.Syscall(unix.SYS_TIMER_DELETE, uintptr(timer), 0, 0)
+	return nil
+}
+
+// messageQueue makes one of the usual size, in a namespace that ends with it; mq_open(3).
+func messageQueue() error {
+	return onOwnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+			return fmt.Errorf("unshare: %w", err)
+		}
+		name, err := unix.BytePtrFromString("temper")
+		if err != nil {
+			return err
+		}
+		fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(name)),
+			unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o600, 0, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		return unix.Close(int(fd))
 	})
-	return <-made
+}
+
+// namespaceOf makes one of a kind that a thread can have alone. A kernel may give none of it, so each is asked for by
+// itself.
+func namespaceOf(kind int) func() error {
+	return func() error { return onOwnThread(func() error { return unix.Unshare(kind) }) }
+}
+
+func onOwnThread(f func() error) error {
+	done := make(chan error)
+	namespace.OnOwnThread(func() { done <- f() })
+	return <-done
 }
 
 func userNamespace() error {
