@@ -52,8 +52,8 @@ type finder struct {
 // named is a path of an assignment of the unit.
 type named struct{ setting, path, by string }
 
-// newFinder reads what a unit names: the paths without which systemd does not start it, and all that the administrator
-// lists or gives to commands.
+// newFinder reads what a unit names: the paths without which systemd does not start it, and all that a drop-in of the
+// administrator lists or gives to commands. A profile was written without such a drop-in, but for the unit itself.
 func newFinder(own *unit.Unit, c directive.Context, items []Item) finder {
 	f := finder{shown: c.Shown()}
 	for _, i := range items {
@@ -83,7 +83,7 @@ func pathsToFind(u *unit.Unit, name string, a unit.Assignment) []string {
 	if err != nil {
 		value = u.ExpandNames(a.Value)
 	}
-	mine := ByAdministrator(a.Pos.Path)
+	mine := ByAdministrator(a.Pos.Path) && a.Pos.Path != u.Fragment
 	if d, known := directive.Lookup(name); known {
 		required, optional := d.Named([]string{value})
 		if mine {

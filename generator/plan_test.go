@@ -64,6 +64,11 @@ BindPaths           = ["/var/lib/web"]
 			Name: "web.service", ID: "web.service", Fragment: "/usr/lib/systemd/system/web.service",
 			Assignments: assignments,
 		}
+		for _, a := range assignments {
+			if strings.HasSuffix(a.Pos.Path, "/"+u.Name) {
+				u.Fragment = a.Pos.Path
+			}
+		}
 		plan := generator.NewPlan(generator.Input{Unit: u, Profile: profile, Named: true, Version: 257})
 		for _, a := range plan.Applied() {
 			all[a.Directive] = strings.TrimSpace(all[a.Directive] + " " + a.Value)
@@ -89,6 +94,7 @@ BindPaths           = ["/var/lib/web"]
 		}
 	}
 	const override, vendor = "/etc/systemd/system/web.service.d/override.conf", "/usr/lib/systemd/system/web.service"
+	const local = "/etc/systemd/system/web.service" // its profile was written for it as it is
 	covered := func(file string, settings ...string) string {
 		var all []unit.Assignment
 		for _, s := range settings {
@@ -120,6 +126,8 @@ BindPaths           = ["/var/lib/web"]
 		{file: vendor, setting: "ReadWritePaths=/srv/cache", open: "/srv"},
 		{file: vendor, setting: "ReadWritePaths=-/srv/cache"},
 		{file: vendor, setting: "WorkingDirectory=/srv/cache"},
+		{file: local, setting: "ReadWritePaths=/srv/cache", open: "/srv"},
+		{file: local, setting: "ExecStart=/bin/cat /opt/x"},
 	} {
 		want := strings.Join(slices.DeleteFunc(strings.Fields(plain["TemporaryFileSystem"]), func(w string) bool {
 			return w == tc.open+":ro"
