@@ -36,9 +36,8 @@ var resources = []resource{
 	{"inotify watches", inotifyWatches, unix.ENOSPC, link{"fd", "anon_inode:inotify"}, 64, often},
 	// io_setup(2), fs.aio-max-nr; a context can take very many
 	{"asynchronous I/O", asynchronousIO, unix.EAGAIN, link{"map_files", "/[aio]"}, 16, often},
-	// RLIMIT_SIGPENDING and RLIMIT_MSGQUEUE in getrlimit(2) count for the machine's root since Linux 5.14
+	// RLIMIT_SIGPENDING in getrlimit(2) counts for the machine's root since Linux 5.14
 	{"pending signals", pendingSignal, unix.EAGAIN, link{}, 0, often},
-	{"message queues", messageQueue, unix.EMFILE, link{}, 0, seldom},
 	// namespaces(7), /proc/sys/user
 	{"mount namespaces", namespaceOf(unix.CLONE_NEWNS), unix.ENOSPC, link{"fd", "mnt:["}, 256, often},
 	{"cgroup namespaces", namespaceOf(unix.CLONE_NEWCGROUP), unix.ENOSPC, link{"fd", "cgroup:["}, 256, seldom},

@@ -23,7 +23,6 @@ var bounds = map[string]struct {
 	"inotify instances":  {file: "max_inotify_instances"},
 	"inotify watches":    {file: "max_inotify_watches"},
 	"pending signals":    {limit: unix.RLIMIT_SIGPENDING},
-	"message queues":     {limit: unix.RLIMIT_MSGQUEUE},
 	"cgroup namespaces":  {file: "max_cgroup_namespaces"},
 	"pid namespaces":     {file: "max_pid_namespaces"},
 	"time namespaces":    {file: "max_time_namespaces"},

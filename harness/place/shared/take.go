@@ -82,25 +82,6 @@ func pendingSignal() error {
 	return nil
 }
 
-// messageQueue makes one of the usual size, in a namespace that ends with it; mq_open(3).
-func messageQueue() error {
-	return onOwnThread(func() error {
-		if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
-			return fmt.Errorf("unshare: %w", err)
-		}
-		name, err := unix.BytePtrFromString("temper")
-		if err != nil {
-			return err
-		}
-		fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(name)),
-			unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o600, 0, 0, 0)
-		if errno != 0 {
-			return errno
-		}
-		return unix.Close(int(fd))
-	})
-}
-
 // namespaceOf makes one of a kind that a thread can have alone. A kernel may give none of it, so each is asked for by
 // itself.
 func namespaceOf(kind int) func() error {
