@@ -50,7 +50,9 @@ func document(all []result, others []results.Unit) []byte {
 			score(r.Library), len(r.Checks)-len(r.Broken), len(r.Checks), d.Launches, d.Seconds)
 	}
 	b.WriteString(notes(all))
-	writeOthers(&b, others)
+	if len(others) > 0 {
+		writeOthers(&b, others)
+	}
 	return b.Bytes()
 }
 
