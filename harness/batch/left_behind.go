@@ -14,17 +14,16 @@ import (
 	"temper/harness/place/namespace"
 	"temper/harness/proc"
 	"temper/internal/host"
+	"temper/internal/ready"
 )
 
 // forManager are the files and directories below /run/systemd in which root leaves units, drop-ins, settings and
 // generators for PID 1; systemd.unit(5), systemd-system.conf(5), systemd.generator(7).
-var forManager = []string{
-	"/run/systemd/system", "/run/systemd/system.control", "/run/systemd/system.attached", "/run/systemd/transient",
-	"/run/systemd/generator", "/run/systemd/generator.early", "/run/systemd/generator.late",
+var forManager = append(slices.Clone(ready.VolatileDirs),
 	"/run/systemd/system-generators", "/run/systemd/system-environment-generators", "/run/systemd/system-preset",
 	"/run/systemd/system.conf", "/run/systemd/system.conf.d",
 	"/run/systemd/journald.conf", "/run/systemd/journald.conf.d",
-}
+)
 
 // maxLeft bounds how much is read of these files.
 const maxLeft = 64 << 20

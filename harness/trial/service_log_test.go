@@ -31,7 +31,8 @@ func (p printed) Stream(_ context.Context, _ []string, read func(io.Reader) erro
 // TestServiceLogCuts: of a long message only the beginning is kept, which says so.
 func TestServiceLogCuts(t *testing.T) {
 	long := strings.Repeat("x", 48<<10)
-	got, err := trial.ServiceLog(t.Context(), printed(`{"MESSAGE": "`+long+`"}`+"\n"+`{"MESSAGE": "short"}`+"\n"), "a", time.Now())
+	entries := `{"MESSAGE": "` + long + `"}` + "\n" + `{"MESSAGE": "short"}` + "\n"
+	got, err := trial.ServiceLog(t.Context(), printed(entries), "a", time.Now())
 	if err != nil || len(got) != 2 || got[0] != "short" || len(got[1]) != 4<<10 ||
 		!strings.HasSuffix(got[1], "xx (cut)") {
 		t.Errorf("%d messages of %.60q, %v", len(got), got, err)
