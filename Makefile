@@ -37,10 +37,11 @@ all: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/ ./cmd/...
 
-# The source is checked while the trees are made, which wait for the network; the tests take twenty minutes.
+# The source is checked while the trees are made, which wait for the network; the tests take twenty minutes. All that is
+# compiled has the flags of what is released, so that it is compiled once.
 test:
-	$(MAKE) -j3 source build roots package-roots
-	testdata/run-tests
+	export CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) -trimpath"; \
+	$(MAKE) -j3 source build roots package-roots && testdata/run-tests
 
 test-machine: tools
 	testdata/machine/boot testdata/machine/first testdata/machine/second testdata/machine/third

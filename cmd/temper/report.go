@@ -96,8 +96,12 @@ func (a *app) content(dirs []string, state, as string) (report.Content, error) {
 		if err == nil && len(c.Packages)+len(c.Units) == 0 {
 			err = hint.With(fmt.Errorf("%s has no results", dirs[0]), "sudo temper survey --results "+dirs[0])
 		}
-		if errors.Is(err, fs.ErrPermission) {
+		switch {
+		case errors.Is(err, fs.ErrPermission):
 			err = hint.With(err, "sudo temper report "+dirs[0])
+		case err != nil && len(c.Packages)+len(c.Units) > 0: // what is damaged hides nothing of the rest
+			a.warn(fmt.Errorf("left out: %w", err))
+			err = nil
 		}
 		return c, err
 	}
@@ -115,8 +119,9 @@ func (a *app) content(dirs []string, state, as string) (report.Content, error) {
 	c.Title = "What temper proved on " + machine().Name
 	for _, name := range units {
 		v, err := store.Get(name)
-		if err != nil {
-			return c, err
+		if err != nil { // one that is damaged hides nothing of the others
+			a.warn(fmt.Errorf("left out: %w", err))
+			continue
 		}
 		c.Units = append(c.Units, results.Unit{
 			Unit: name, Outcome: v.Result, Reason: v.Reason, Verdict: v, Machine: machine(),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"encoding/json"
 	"maps"
 	"os"
@@ -130,6 +131,27 @@ func TestOutputsShareNoLogs(t *testing.T) {
 		t.Errorf("temper share: exit %d: %s\n%s", code, said, shipped)
 	}
 	private(t, filepath.Join(kept, "web", "web.service.json"))
+}
+
+// TestReportOfTheRest: a verdict or result that cannot be read is told, and the others are reported.
+func TestReportOfTheRest(t *testing.T) {
+	state, kept := t.TempDir(), t.TempDir()
+	v := talkative("web.service", verdict.Proven)
+	err := errors.Join(
+		(verdict.Store{Dirs: []string{state}}).Put(v),
+		results.Dir(kept).PutUnit(results.Unit{Package: "web", Unit: "web.service", Outcome: v.Result, Verdict: v}),
+		os.WriteFile(filepath.Join(state, "bad.service.json"), []byte("{"), 0o600),
+		os.WriteFile(filepath.Join(kept, "web", "bad.service.json"), []byte("{"), 0o600),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range [][]string{{"--state", state}, {kept}} {
+		said, code := run(t, slices.Concat([]string{"report", "--as", "markdown"}, from)...)
+		if code != exitOK || !strings.Contains(said, "left out: ") || !strings.Contains(said, "| web.service | proven |") {
+			t.Errorf("report %q: exit %d:\n%s", from, code, said)
+		}
+	}
 }
 
 // private wants a file that has lines of logs to be its owner's alone.
