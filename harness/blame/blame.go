@@ -24,6 +24,7 @@ type Seen struct {
 // A symptom is a sign that something was refused, with the restrictions that may have caused it, the likeliest first.
 type symptom struct {
 	restrictions []witness.Restriction
+	together     int // how many of the first of them are causes at once
 	evidence     verdict.Evidence
 }
 
@@ -56,7 +57,15 @@ func (s Service) NewRefusals(refused witness.Record, baselines ...witness.Record
 func deniedSymptoms(record witness.Record) []symptom {
 	var list []symptom
 	for _, d := range record.Denials {
-		list = append(list, symptom{d.Restrictions(), verdict.Evidence{Kind: "refused", Text: d.String()}})
+		list = append(list, denied(d))
 	}
 	return list
+}
+
+// denied is the symptom that a call was refused. A call that asks for several capabilities at once fails for each.
+func denied(d witness.Denial) symptom {
+	return symptom{
+		restrictions: d.Restrictions(), together: len(d.Wanted().Names()),
+		evidence: verdict.Evidence{Kind: "refused", Text: d.String()},
+	}
 }

@@ -217,6 +217,17 @@ func TestCausesRefused(t *testing.T) {
 			[]string{"CapabilityBoundingSet: CAP_SYS_TIME"},
 		},
 		{
+			"each capability of those that a call wants at once and the plan takes",
+			wanting("CAP_KILL", "CAP_SYS_TIME", "CAP_CHOWN"),
+			[]profiles.Setting{set("CapabilityBoundingSet", "CAP_CHOWN")},
+			[]string{"CapabilityBoundingSet: CAP_KILL", "CapabilityBoundingSet: CAP_SYS_TIME"},
+		},
+		{
+			"more than a process has, though the plan takes none of it", wanting("CAP_CHOWN"),
+			[]profiles.Setting{set("CapabilityBoundingSet", "CAP_CHOWN")},
+			[]string{"CapabilityBoundingSet: CAP_SETPCAP"},
+		},
+		{
 			"a capability that a directive implies to take", denial("settimeofday", "EPERM", ""),
 			[]profiles.Setting{set("ProtectClock", "yes")},
 			[]string{"ProtectClock"},
@@ -273,6 +284,13 @@ func TestCausesRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wanting is a refused capset(2) of these capabilities.
+func wanting(names ...string) witness.Denial {
+	d := denial("capset", "EPERM", "")
+	d.Args[1] = uint64(values.CapabilitySet(names...))
+	return d
 }
 
 // TestCausesOff: a directive that assigns nothing is no cause.

@@ -29,17 +29,25 @@ type Proposal struct {
 func (s Service) proposals(symptoms []symptom, plan []Applied) []Proposal {
 	var list []Proposal
 	for _, c := range symptoms {
-		for _, r := range c.restrictions {
-			found := s.suspects(r, plan)
-			for _, a := range found {
-				list = append(list, s.proposal(a, r, c.evidence))
-			}
-			if len(found) > 0 {
-				break // this is the likeliest; if the proposals do not help, the next call proposes the next one
-			}
+		for _, a := range s.likeliest(c, plan) { // if that does not help, the next call proposes the next one
+			list = append(list, s.proposal(a.Applied, a.restriction, c.evidence))
 		}
 	}
 	return list
+}
+
+// likeliest returns what of the plan is the likeliest cause of a symptom.
+func (s Service) likeliest(c symptom, plan []Applied) (found []accusation) {
+	for i, r := range c.restrictions {
+		if i >= c.together && len(found) > 0 {
+			break
+		}
+		for _, a := range s.accusations(r, plan) {
+			a.together = i < c.together
+			found = append(found, a)
+		}
+	}
+	return found
 }
 
 // nextProposals returns what would lift the refusals that a service would meet next, where no filter refused its calls.

@@ -18,15 +18,14 @@ import (
 func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, d := range refused.Denials {
-		for _, r := range d.Restrictions() {
-			found := s.accusations(r, plan)
-			if len(found) == 0 {
-				continue
-			}
-			found = append(found, s.refusedNext(d, refused, plan)...)
-			list = append(list, verdict.Evidence{Kind: "refused", Text: d.String() + s.advice(found, plan)})
-			break
+		refusal := denied(d)
+		found := s.likeliest(refusal, plan)
+		if len(found) == 0 {
+			continue
 		}
+		found = append(found, s.refusedNext(d, refused, plan)...)
+		refusal.evidence.Text += s.advice(found, plan)
+		list = append(list, refusal.evidence)
 	}
 	return list
 }
@@ -35,12 +34,13 @@ func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evi
 type accusation struct {
 	Applied
 	restriction witness.Restriction
+	together    bool // it is a cause beside the others, not instead of them
 }
 
 func (s Service) accusations(r witness.Restriction, plan []Applied) []accusation {
 	var list []accusation
 	for _, a := range s.suspects(r, plan) {
-		list = append(list, accusation{a, r})
+		list = append(list, accusation{Applied: a, restriction: r})
 	}
 	return list
 }
@@ -72,7 +72,7 @@ type Exception struct {
 func (s Service) Exception(f Finding, plan []Applied) Exception {
 	var found []accusation
 	for _, a := range f.Refusers {
-		found = append(found, accusation{a, f.Restriction})
+		found = append(found, accusation{Applied: a, restriction: f.Restriction})
 	}
 	return s.exceptionTo(found, plan)
 }
@@ -85,6 +85,11 @@ func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
 		}
 		done = append(done, a.Directive.Name)
 		proposal := s.proposal(a.Applied, a.restriction, verdict.Evidence{})
+		for _, b := range found {
+			if b.together && b.Directive == a.Directive {
+				proposal.Names = union(proposal.Names, s.proposal(b.Applied, b.restriction, verdict.Evidence{}).Names)
+			}
+		}
 		setting, ok := s.profileSetting(proposal, plan)
 		already := s.profileHas(proposal)
 		known := slices.ContainsFunc(e.Settings, func(k profiles.Setting) bool { return k.Line() == setting.Line() })
@@ -99,6 +104,16 @@ func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
 		}
 	}
 	return e
+}
+
+// union is a list, and what another one has besides.
+func union(list, more []string) []string {
+	for _, m := range more {
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // profileHas reports whether the profile makes the exceptions of a proposal already.

@@ -81,6 +81,19 @@ func TestUnnoticedByTwo(t *testing.T) {
 	}
 }
 
+// TestUnnoticedTogether: the advice has every capability that a call wants at once.
+func TestUnnoticedTogether(t *testing.T) {
+	in := input(set("CapabilityBoundingSet", "CAP_CHOWN"))
+	d := wanting("CAP_KILL", "CAP_SYS_TIME", "CAP_CHOWN")
+	record := witness.Record{Denials: []witness.Denial{d}}
+	got := blame.NewService(in, files{root: t.TempDir()}).Unnoticed(record, applied(in))
+	want := "web: capset(CAP_CHOWN, CAP_KILL, CAP_SYS_TIME): EPERM; by CapabilityBoundingSet=; " +
+		`to allow it: CapabilityBoundingSet = ["CAP_CHOWN CAP_KILL CAP_SYS_TIME"]`
+	if len(got) != 1 || got[0].Text != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
 // TestNotGranted: what a container grants no service is reported if a directive of the plan may refuse it on the
 // machine.
 func TestNotGranted(t *testing.T) {

@@ -223,6 +223,8 @@ func (d *Denial) addData(data []byte) {
 		if len(data) >= 8 {
 			d.Args[0] = order.Uint64(data)
 		}
+	case "capset":
+		d.Args[1] = uint64(wantedCapabilities(data))
 	case "sched_setattr": // struct sched_attr: size, sched_policy
 		if len(data) >= 8 {
 			d.Args[1] = uint64(order.Uint32(data[4:]))
@@ -230,6 +232,24 @@ func (d *Denial) addData(data []byte) {
 	default:
 		d.Path = socketAddress(data)
 	}
+}
+
+// wantedCapabilities are those that capset(2) is to give a process in any of its sets; none if they cannot be told. The
+// structure is that of version 3 of linux/capability.h: the sets effective, permitted and inheritable up to capability
+// 31, and the same from 32 on.
+func wantedCapabilities(data []byte) values.CapSet {
+	const sets, size = 3, 4
+	if len(data) < 2*sets*size {
+		return 0
+	}
+	var all values.CapSet
+	for i := 0; i < sets*size; i += size {
+		all |= values.CapSet(order.Uint32(data[i:])) | values.CapSet(order.Uint32(data[sets*size+i:]))<<32
+	}
+	if all&^values.AllCapabilities != 0 {
+		return 0 // the structure is that of version 1, which ends sooner
+	}
+	return all
 }
 
 // socketAddress formats a struct sockaddr: the path of a unix socket, "@name" of an abstract one, or address and port.

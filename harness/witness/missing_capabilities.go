@@ -38,6 +38,8 @@ func capabilities(d Denial) []string {
 	const socketIoctls = 0x89 // linux/sockios.h
 	suspected := asked[d.Syscall]
 	switch {
+	case d.Wanted() != 0: // all of them, or else the capability by which it may want more than it has
+		return append(d.Wanted().Names(), d.lacked([]string{"CAP_SETPCAP"})...)
 	case d.Syscall == "write":
 		suspected = mappings[path.Base(d.Path)]
 	case d.Syscall == "ioctl" && d.Args[1]>>8 == socketIoctls:

@@ -84,6 +84,15 @@ var provocations = map[string]func(args []string) error{
 		_, err := unix.Open(a[0], unix.O_RDONLY, 0)
 		return wants(unix.EACCES, err)
 	},
+	"regain": func([]string) error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var sets [2]unix.CapUserData
+		if err := unix.Capset(&header, &sets[0]); err != nil {
+			return err
+		}
+		sets[0].Permitted, sets[1].Permitted = 1<<unix.CAP_SYS_CHROOT, 1<<(unix.CAP_AUDIT_READ-32)
+		return wants(unix.EPERM, unix.Capset(&header, &sets[0]))
+	},
 	"read": func(a []string) error {
 		_, err := os.ReadFile(a[0])
 		return err

@@ -26,7 +26,7 @@ type Denial struct {
 	Path string
 	To   string // second path of a rename, a link or a mount
 	// Args has those arguments that are plain numbers, such as a socket's family; addresses and descriptors are 0. Of
-	// clone3 the first is the flags, of sched_setattr the second the policy.
+	// clone3 the first is the flags, of sched_setattr the second the policy, of capset the capabilities to have.
 	Args [6]uint64
 	// Filtered is true if a seccomp filter refused the call, false if the kernel began it and refused it then.
 	Filtered bool
@@ -51,7 +51,16 @@ func (d Denial) String() string {
 	for _, n := range callOf(d.Syscall).Scalars {
 		args = append(args, d.argument(n))
 	}
+	args = append(args, d.Wanted().Names()...)
 	return fmt.Sprintf("%s: %s(%s): %s", plain.Line(d.Process), d.Syscall, strings.Join(args, ", "), d.Errno)
+}
+
+// Wanted are the capabilities that a call of capset(2) wants the process to have, all of them; none for other calls.
+func (d Denial) Wanted() values.CapSet {
+	if d.Syscall != "capset" {
+		return 0
+	}
+	return values.CapSet(d.Args[1])
 }
 
 // Record is what a witness has recorded: each denial once, sorted, the most informative errors first.

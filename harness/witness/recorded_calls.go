@@ -53,6 +53,7 @@ var calls = []call{
 	{Name: "acct", Path: 1},
 	{Name: "bind", Data: 2, Size: 3},
 	{Name: "bpf", Scalars: []int{1}},
+	{Name: "capset", Data: 2},
 	{Name: "chdir", Path: 1},
 	{Name: "chmod", Path: 1, Scalars: []int{2}},
 	{Name: "chown", Path: 1, Scalars: []int{2, 3}, Errnos: unmapped},

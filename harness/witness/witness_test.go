@@ -176,6 +176,10 @@ func TestDenials(t *testing.T) {
 			fmt.Sprintf(`openat(%q, 0x40000, 0x0): EPERM: file-system %[1]s%[2]s`, plain,
 				whereKnown(", capability CAP_FOWNER", "")),
 		}},
+		{"capabilities at once", provoke("regain"), []string{
+			`capset(CAP_SYS_CHROOT, CAP_AUDIT_READ): EPERM: capability CAP_SYS_CHROOT, capability CAP_AUDIT_READ` +
+				`, capability CAP_SETPCAP, new-privileges exe`,
+		}},
 		{"memory", asNobody(provoke("lock")), []string{`mlock(): ENOMEM: capability CAP_IPC_LOCK`}},
 		{"capability", asNobody(provoke("chown", plain)), []string{
 			fmt.Sprintf(`fchownat(%q, 0x0, 0x0): EPERM: capability CAP_CHOWN`, plain),
