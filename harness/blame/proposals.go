@@ -23,6 +23,7 @@ type Proposal struct {
 	// values refuse it.
 	Refused  witness.Restriction
 	Evidence verdict.Evidence
+	Together bool // the call that the evidence is about needs all proposals with this evidence, or none helps
 }
 
 // proposals turns symptoms into proposals against the likeliest cause of each that the plan has.
@@ -30,7 +31,9 @@ func (s Service) proposals(symptoms []symptom, plan []Applied) []Proposal {
 	var list []Proposal
 	for _, c := range symptoms {
 		for _, a := range s.likeliest(c, plan) { // if that does not help, the next call proposes the next one
-			list = append(list, s.proposal(a.Applied, a.restriction, c.evidence))
+			p := s.proposal(a.Applied, a.restriction, c.evidence)
+			p.Together = c.together > 0
+			list = append(list, p)
 		}
 	}
 	return list
@@ -56,7 +59,9 @@ func (s Service) nextProposals(refused witness.Record, plan []Applied) []Proposa
 	for _, d := range refused.Denials {
 		for _, a := range s.refusedNext(d, refused, plan) {
 			why := verdict.Evidence{Kind: "refused", Text: d.String()}
-			list = append(list, s.proposal(a.Applied, a.restriction, why))
+			p := s.proposal(a.Applied, a.restriction, why)
+			p.Together = a.together
+			list = append(list, p)
 		}
 	}
 	return list
@@ -67,7 +72,7 @@ func (s Service) nextProposals(refused witness.Record, plan []Applied) []Proposa
 func (s Service) proposal(a Applied, r witness.Restriction, why verdict.Evidence) Proposal {
 	p := Proposal{Directive: a.Directive, Evidence: why}
 	switch r.Kind {
-	case refusal.PathReadOnly, refusal.PathHidden, refusal.PathAbsent, refusal.MountHidden:
+	case refusal.PathReadOnly, refusal.PathHidden, refusal.PathAbsent, refusal.MountHidden, refusal.Capability:
 		p.Refused = r
 	}
 	exception := s.exception

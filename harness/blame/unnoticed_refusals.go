@@ -46,16 +46,21 @@ func (s Service) accusations(r witness.Restriction, plan []Applied) []accusation
 }
 
 // refusedNext returns what would refuse a call if no filter did: the kernel then asks for a capability that the
-// service has without hardening and not under the plan.
+// service has without hardening and not under the plan, or the call wants one itself.
 func (s Service) refusedNext(d witness.Denial, refused witness.Record, plan []Applied) []accusation {
 	var list []accusation
 	if !d.Filtered {
 		return nil
 	}
 	for _, name := range d.SuspectedCapabilities() {
-		c, ok := values.ParseCapability(name)
-		if ok && refused.UsedBefore.Has(c) {
-			list = append(list, s.accusations(witness.Restriction{Kind: refusal.Capability, Subject: name}, plan)...)
+		c, _ := values.ParseCapability(name)
+		wanted := d.Wanted()
+		if wanted != 0 && !wanted.Has(c) || wanted == 0 && !refused.UsedBefore.Has(c) {
+			continue
+		}
+		for _, a := range s.accusations(witness.Restriction{Kind: refusal.Capability, Subject: name}, plan) {
+			a.together = wanted != 0
+			list = append(list, a)
 		}
 	}
 	return list

@@ -156,6 +156,18 @@ func (c *candidate) allow(names []string) []string {
 	return more
 }
 
+// lift takes the steps down of a proposal and returns them; none if they would be too many exceptions.
+func (c *candidate) lift(p blame.Proposal) (taken []step) {
+	if len(p.Names) == 0 {
+		c.stepDown(p.Refused)
+		return []step{{candidate: c, level: c.level - 1}}
+	}
+	for _, n := range c.allow(p.Names) {
+		taken = append(taken, step{candidate: c, name: n})
+	}
+	return taken
+}
+
 func (c *candidate) isDemoted() bool {
 	return c.earlier != nil || c.untried || c.level > 0 || len(c.allowed)+len(c.keptExceptions) > 0
 }

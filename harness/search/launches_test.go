@@ -11,6 +11,7 @@ import (
 	"temper/harness/witness"
 	"temper/internal/directive"
 	"temper/internal/host"
+	"temper/internal/values"
 )
 
 // A needy service breaks where a plan refuses it any of its needs. It stops at the first that is refused, and the
@@ -95,6 +96,18 @@ func capability(name, call string) need {
 	}
 }
 
+// keeps is the need to keep some capabilities, by one call.
+func keeps(names ...string) need {
+	return need{
+		refusedBy: func(p generator.Plan) bool {
+			return slices.ContainsFunc(names, func(n string) bool { return !capable(p, n) })
+		},
+		seen: witness.Denial{
+			Process: "x", Syscall: "capset", Errno: "EPERM", Args: [6]uint64{1: uint64(values.CapabilitySet(names...))},
+		},
+	}
+}
+
 // personality is the need to change the personality, realtime that of a realtime policy.
 var (
 	personality = need{
@@ -142,6 +155,16 @@ func TestLaunches(t *testing.T) {
 			needy{needs: []need{capability("CAP_CHOWN", "chown")}},
 			input(hardest), 4,
 			[]string{"CapabilityBoundingSet"},
+		},
+		{
+			"several capabilities that one call wants",
+			needy{needs: []need{keeps("CAP_CHOWN", "CAP_KILL", "CAP_SYS_TIME")}},
+			input(hardest), 4, nil,
+		},
+		{
+			"and one of them for another call",
+			needy{needs: []need{capability("CAP_CHOWN", "chown"), keeps("CAP_CHOWN", "CAP_KILL", "CAP_SYS_TIME")}},
+			input(hardest), 6, nil,
 		},
 		{"a directory", needy{needs: []need{writes("/srv/x")}}, input(hardest), 4, []string{"ReadWritePaths"}},
 		{

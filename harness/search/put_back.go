@@ -6,6 +6,8 @@ import (
 
 	"temper/generator"
 	"temper/harness/trial"
+	"temper/harness/witness"
+	"temper/internal/verdict"
 )
 
 // A step is one step down of a candidate: one exception, or one value. It can be put back.
@@ -50,11 +52,19 @@ func (s step) putBack() (undo func()) {
 type batch struct {
 	steps   []step
 	matters bool // the evidence of a failed launch named the steps: most likely the service needs at least one
+	calls   []call
+}
+
+// A call is a system call that was refused, and the steps of which it needs all: with fewer it is refused, too.
+type call struct {
+	evidence verdict.Evidence
+	steps    []step
 }
 
 // putBackAll puts back every step that can be put back. It begins with the batches: of the steps that evidence names,
 // the service needs only a few. The most valuable candidates come first, so that of alternatives the least valuable one
-// stays off. Each step that remains was put back alone in one launch, and that launch failed.
+// stays off. Each step that remains was put back in one launch, alone or with what the same call needs, and that launch
+// failed.
 func (s *search) putBackAll(ctx context.Context) error {
 	t := &strengthening{search: s, needed: map[step]bool{}}
 	if err := t.confirmSharedCauses(ctx); err != nil {
@@ -65,6 +75,11 @@ func (s *search) putBackAll(ctx context.Context) error {
 		order[c] = i
 	}
 	for _, b := range slices.Backward(s.batches) {
+		for _, call := range b.calls {
+			if err := t.putBackCall(ctx, call); err != nil {
+				return err
+			}
+		}
 		slices.SortStableFunc(b.steps, func(x, y step) int { return order[x.candidate] - order[y.candidate] })
 		if _, err := t.split(ctx, b.steps, b.matters); err != nil {
 			return err
@@ -126,16 +141,44 @@ func (t *strengthening) split(ctx context.Context, list []step, matters bool) (a
 	return first && second, err
 }
 
+// putBackCall puts back the steps that one call needs, all at once. If the launch then fails, and nothing but that call
+// was refused, the service needs them all; otherwise nothing is known of them yet.
+func (t *strengthening) putBackCall(ctx context.Context, c call) error {
+	list := slices.DeleteFunc(slices.Clone(c.steps), func(s step) bool { return !s.isTaken() || t.needed[s] })
+	if len(list) < 2 {
+		return nil
+	}
+	var failed trial.Result
+	ok, err := t.putBackTogether(ctx, list, func(ctx context.Context, plan generator.Plan) (r trial.Result, err error) {
+		failed, err = t.tryFor(list[0])(ctx, plan)
+		return failed, err
+	})
+	refused := t.evidenceOf(failed).Refused.Denials
+	other := func(d witness.Denial) bool { return d.String() != c.evidence.Text }
+	if ok || err != nil || len(refused) == 0 || slices.ContainsFunc(refused, other) {
+		return err
+	}
+	for _, s := range list {
+		t.need(s)
+		s.candidate.owe(failed)
+	}
+	return nil
+}
+
+// tryFor is how a plan is tried that puts back a step.
+func (t *strengthening) tryFor(s step) func(context.Context, generator.Plan) (trial.Result, error) {
+	if s.candidate.named > 1 { // two launches failed by the same refusal: that is no chance
+		return t.attempts.unlessRefusedTwice
+	}
+	return t.attempts.confirm
+}
+
 // putBackOne puts a single step back, if the service then still works.
 func (t *strengthening) putBackOne(ctx context.Context, s step) (bool, error) {
 	if !s.isTaken() || t.needed[s] {
 		return !s.isTaken(), nil
 	}
-	try := t.attempts.confirm
-	if s.candidate.named > 1 { // two launches failed by the same refusal: that is no chance
-		try = t.attempts.unlessRefusedTwice
-	}
-	ok, err := t.putBackTogether(ctx, []step{s}, try)
+	ok, err := t.putBackTogether(ctx, []step{s}, t.tryFor(s))
 	if err == nil && !ok {
 		t.need(s)
 	}

@@ -242,23 +242,20 @@ func (s *search) applyEvidence(r trial.Result) bool {
 	var taken []step
 	weakened := map[*candidate]bool{} // each candidate goes down by one value, however many refusals name it
 	named := map[*candidate]bool{}
+	var calls []call
 	for _, p := range s.service.Causes(s.evidenceOf(r), applied(s.candidates)) {
 		c := s.candidate(p.Directive)
 		if c.isOff() || weakened[c] {
 			continue
 		}
-		if len(p.Names) == 0 {
-			c.stepDown(p.Refused)
-			weakened[c] = true
-			taken = append(taken, step{candidate: c, level: c.level - 1})
-		} else {
-			names := c.allow(p.Names)
-			if len(names) == 0 {
-				continue
-			}
-			for _, n := range names {
-				taken = append(taken, step{candidate: c, name: n})
-			}
+		steps := c.lift(p)
+		if len(steps) == 0 {
+			continue
+		}
+		taken = append(taken, steps...)
+		weakened[c] = len(p.Names) == 0
+		if p.Together {
+			calls = withNeeds(calls, p.Evidence, steps)
 		}
 		c.addEvidence(p.Evidence)
 		named[c] = true
@@ -267,9 +264,19 @@ func (s *search) applyEvidence(r trial.Result) bool {
 		c.named++
 	}
 	if len(taken) > 0 {
-		s.batches = append(s.batches, batch{steps: taken, matters: true})
+		s.batches = append(s.batches, batch{steps: taken, matters: true, calls: calls})
 	}
 	return len(taken) > 0
+}
+
+// withNeeds adds steps to those that a call needs.
+func withNeeds(calls []call, why verdict.Evidence, steps []step) []call {
+	i := slices.IndexFunc(calls, func(c call) bool { return c.evidence == why })
+	if i < 0 {
+		return append(calls, call{why, steps})
+	}
+	calls[i].steps = append(calls[i].steps, steps...)
+	return calls
 }
 
 // evidenceOf returns the evidence of a launch in the form that package blame takes.
