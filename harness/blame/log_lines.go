@@ -45,7 +45,9 @@ func (s Service) loggedSymptoms(log []string) []symptom {
 			if m := p.FindStringSubmatch(line); m != nil {
 				file := path.Clean(strings.TrimRight(m[p.file], "."))
 				restrictions := s.possibleRestrictions(strings.ToLower(m[p.err]), file)
-				list = append(list, symptom{restrictions: restrictions, evidence: verdict.Evidence{Kind: "log", Text: line}})
+				list = append(list, symptom{
+					restrictions: restrictions, evidence: verdict.Evidence{Kind: "log", Text: line},
+				})
 				break
 			}
 		}

@@ -127,7 +127,7 @@ func (t *strengthening) split(ctx context.Context, list []step, matters bool) (a
 		return true, nil
 	case len(list) == 1:
 		return t.putBackOne(ctx, list[0])
-	case !matters:
+	case !matters && len(list) > 2: // of two, evidence is mostly right about both
 		if ok, err := t.putBackTogether(ctx, list, t.attempts.try); ok || err != nil {
 			return ok, err
 		}
