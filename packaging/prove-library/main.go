@@ -140,6 +140,9 @@ func (l *library) services(suite, name string, found []service) ([]service, erro
 		if err != nil {
 			return nil, err
 		}
+		if startsNothing(u) {
+			continue
+		}
 		p, _ := l.set.For(u)
 		seen := slices.ContainsFunc(found, func(s service) bool { return s.unit == name })
 		if !seen && (len(l.names) == 0 || slices.Contains(l.names, p.Name)) {

@@ -95,6 +95,12 @@ func runsAsRoot(u *unit.Unit) bool {
 	return !ok || a.Value == "" || a.Value == "root" || a.Value == "0"
 }
 
+// startsNothing reports whether a unit only stands for others: postfix.service of Debian 12, and postgresql.service.
+func startsNothing(u *unit.Unit) bool {
+	a, _ := u.Last("Service", "ExecStart")
+	return a.Value == "/bin/true"
+}
+
 // version is that of the package that ships a unit.
 func version(tree string, u *unit.Unit) string {
 	name, err := query(tree, "--search", "*/systemd/system/"+filepath.Base(u.Fragment))
