@@ -13,6 +13,8 @@ type Difference struct {
 	Text string
 	Path string // of the file or the mount that differs; empty for other kinds
 	Line string // that is logged; empty for other kinds
+	// Content stands for what is in a file that differs in that alone; empty for others.
+	Content string
 
 	Wavers bool // two launches of the same text disagree about it
 }
@@ -47,6 +49,12 @@ func (d Difference) MayWaver() bool {
 // Same reports whether two differences are about the same line, file or answer.
 func (d Difference) Same(other Difference) bool {
 	return d.Kind == other.Kind && d.about() == other.about()
+}
+
+// Repeats reports whether two differences are the same, and have the same content: a content that is another one in each
+// launch says nothing, though some launches without hardening had the same by chance.
+func (d Difference) Repeats(other Difference) bool {
+	return d.Same(other) && d.Content == other.Content
 }
 
 // about is what the difference is about, without what changes from launch to launch.

@@ -196,7 +196,9 @@ func (c fileComparison) content() []Difference {
 		return c.differs(FileContent, "writes %d bytes to %s, without hardening %d", now.Size, c.name, least)
 	case now.Content != had.Content && now.Content != "" &&
 		c.all(func(f File) bool { return f.Content == had.Content && f.Content != "" }):
-		return c.differs(FileContent, "writes other content to %s than without hardening", c.name)
+		other := c.differs(FileContent, "writes other content to %s than without hardening", c.name)
+		other[0].Content = now.Content
+		return other
 	}
 	return nil
 }

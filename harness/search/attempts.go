@@ -125,7 +125,7 @@ func (a *attempts) mayWaver(r trial.Result) bool {
 
 // areSeen reports whether launches have shown the differences of another one twice.
 func (a *attempts) areSeen(r trial.Result) bool {
-	isNew := func(d observe.Difference) bool { return !slices.ContainsFunc(a.seen, d.Same) }
+	isNew := func(d observe.Difference) bool { return !slices.ContainsFunc(a.seen, d.Repeats) }
 	return !slices.ContainsFunc(r.Decisive(), isNew)
 }
 
@@ -138,7 +138,7 @@ func (a *attempts) noteWavering(first, second trial.Result) {
 	}
 	for _, pair := range [][2]trial.Result{{first, second}, {second, first}} {
 		for _, d := range pair[0].Decisive() {
-			if d.MayWaver() && !slices.ContainsFunc(pair[1].Decisive(), d.Same) {
+			if d.MayWaver() && !slices.ContainsFunc(pair[1].Decisive(), d.Repeats) {
 				a.wavering = append(a.wavering, d)
 			}
 		}

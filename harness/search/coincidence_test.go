@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -50,6 +51,35 @@ func TestRunCoincidence(t *testing.T) {
 				tt.what(r)
 				r.Refused.Denials = tt.refused
 			}
+		}
+		found, err := f.prove(in)
+		if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" || err != nil || f.launches > tt.most {
+			t.Errorf("%s: %d launches, %v (-want +got):\n%s", tt.name, f.launches, err, diff)
+		}
+	}
+}
+
+// TestRunRandomContent: no directive is blamed for a content that is another one in each hardened launch, though all
+// launches without hardening have the same by chance. One that stays the same, a directive is blamed for.
+func TestRunRandomContent(t *testing.T) {
+	in := input(profile(set("LockPersonality", "yes"), set("RestrictRealtime", "yes")))
+	for _, tt := range []struct {
+		name    string
+		content func(launch int) string
+		want    map[string]string
+		most    int
+	}{
+		{"another one each time", func(n int) string { return fmt.Sprint(n) }, map[string]string{}, 4},
+		{"the same", func(int) string { return "else" }, map[string]string{"LockPersonality": "off"}, 8},
+	} {
+		f := &fake{breaks: func(generator.Plan) bool { return false }}
+		f.show = func(r *trial.Result, p generator.Plan) {
+			r.Seen = observe.NewLaunch()
+			file := observe.File{Kind: "file", Size: 1, Content: "usual"}
+			if has(p, "LockPersonality") {
+				file.Content = tt.content(f.launches)
+			}
+			r.Seen.Files["stopped"] = observe.Files{"/srv/made": file}
 		}
 		found, err := f.prove(in)
 		if diff := cmp.Diff(tt.want, brief(found.Demotions)); diff != "" || err != nil || f.launches > tt.most {
