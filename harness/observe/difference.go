@@ -51,7 +51,7 @@ func (d Difference) Same(other Difference) bool {
 	return d.Kind == other.Kind && d.about() == other.about()
 }
 
-// Repeats reports whether two differences are the same, and have the same content: a content that is another one in each
+// Repeats reports whether two differences are the same, and have the same content: one that is another one in each
 // launch says nothing, though some launches without hardening had the same by chance.
 func (d Difference) Repeats(other Difference) bool {
 	return d.Same(other) && d.Content == other.Content
