@@ -91,8 +91,9 @@ func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
 		done = append(done, a.Directive.Name)
 		proposal := s.proposal(a.Applied, a.restriction, verdict.Evidence{})
 		for _, b := range found {
-			if b.together && b.Directive == a.Directive {
-				proposal.Names = union(proposal.Names, s.proposal(b.Applied, b.restriction, verdict.Evidence{}).Names)
+			if b.together && b.Directive == a.Directive && b.restriction != a.restriction {
+				more := s.proposal(b.Applied, b.restriction, verdict.Evidence{})
+				proposal.Names = slices.Concat(proposal.Names, more.Names)
 			}
 		}
 		setting, ok := s.profileSetting(proposal, plan)
@@ -109,16 +110,6 @@ func (s Service) exceptionTo(found []accusation, plan []Applied) (e Exception) {
 		}
 	}
 	return e
-}
-
-// union is a list, and what another one has besides.
-func union(list, more []string) []string {
-	for _, m := range more {
-		if !slices.Contains(list, m) {
-			list = append(list, m)
-		}
-	}
-	return list
 }
 
 // profileHas reports whether the profile makes the exceptions of a proposal already.
