@@ -21,6 +21,7 @@ type attempts struct {
 	compare   bool                    // launches are compared with those without hardening
 	results   map[string]trial.Result // by drop-in
 	confirmed map[string]bool         // drop-ins that confirm has launched, or that have failed twice
+	doubted   map[string]bool         // drop-ins that doubt has launched
 	patience  Patience                // of the next launches
 	seen      []observe.Difference    // differences that a launch was made again for, and that it showed again
 	wavering  []observe.Difference    // those about which two launches of the same drop-in disagree
@@ -29,7 +30,7 @@ type attempts struct {
 func newAttempts(in generator.Input, service blame.Service, trier Trier) *attempts {
 	return &attempts{
 		trier: trier, service: service, compare: in.Profile.Prove.LikeBaseline,
-		results: map[string]trial.Result{}, confirmed: map[string]bool{},
+		results: map[string]trial.Result{}, confirmed: map[string]bool{}, doubted: map[string]bool{},
 	}
 }
 
@@ -144,6 +145,23 @@ func (a *attempts) noteWavering(first, second trial.Result) {
 		}
 	}
 	a.judgeAll()
+}
+
+// doubt launches a plan that has passed once more, where others failed only in what may be a coincidence: what the plan
+// that passed then shows as well, no directive that it lacks is to blame for. It reports whether there is something.
+func (a *attempts) doubt(ctx context.Context, passed generator.Plan, failed ...trial.Result) (bool, error) {
+	first := a.results[passed.Text()]
+	if !first.OK || a.doubted[first.Dropin] || first.Dropin == "" || !slices.ContainsFunc(failed, a.mayWaver) {
+		return false, nil
+	}
+	a.doubted[first.Dropin] = true
+	second, err := a.trier.Try(ctx, passed, a.patience)
+	if err != nil {
+		return false, err
+	}
+	known := len(a.wavering)
+	a.noteWavering(first, a.judge(second))
+	return len(a.wavering) > known, nil
 }
 
 // confirm tries a plan whose failure would be the reason of a demotion. A plan that has failed before is launched

@@ -92,6 +92,9 @@ func (s *search) tryExceptions(ctx context.Context, c *candidate, n int) (bool, 
 	return false, err
 }
 
+// maxBisected bounds the exact exceptions that are found by bisection, which takes some launches for each.
+const maxBisected = 8
+
 // findExceptions finds by bisection a smallest set of refused names that must be allowed. It reports whether there is
 // one.
 func (s *search) findExceptions(ctx context.Context, c *candidate, n int) (bool, error) {
@@ -108,7 +111,7 @@ func (s *search) findExceptions(ctx context.Context, c *candidate, n int) (bool,
 		r, err := s.passes(ctx, n)
 		return r.OK, err
 	}
-	for low := 0; len(needed) <= maxExceptions; low++ {
+	for low := 0; len(needed) <= maxBisected; low++ {
 		if ok, err := pass(len(refused)); err != nil || ok {
 			return ok, err
 		}

@@ -108,7 +108,8 @@ func newSearch(in generator.Input, files blame.Files, used []needs.Need, trier T
 
 func (s *search) run(ctx context.Context) (Outcome, error) {
 	for _, phase := range []func(context.Context) error{
-		s.attempts.baseline, s.keepEarlier, s.leaveOutUntried, s.allowUsed, s.descend, s.putBackAll, s.leaveOutUnwanted,
+		s.attempts.baseline, s.keepEarlier, s.leaveOutUntried, s.allowUsed, s.descend, s.putBackAll, s.doubtAll,
+		s.leaveOutUnwanted,
 	} {
 		if err := phase(ctx); err != nil {
 			return Outcome{}, err
@@ -234,7 +235,20 @@ func (s *search) descend(ctx context.Context) error {
 		if low, err = s.findCulprit(ctx, r, low); err != nil {
 			return err
 		}
+		if _, err := s.attempts.doubt(ctx, s.plan(low), r); err != nil {
+			return err
+		}
 	}
+}
+
+// doubtAll launches what passes once more if a demotion may rest on a coincidence, and puts back again what does.
+func (s *search) doubtAll(ctx context.Context) error {
+	results := slices.Collect(maps.Values(s.attempts.results))
+	isChance, err := s.attempts.doubt(ctx, s.plan(len(s.candidates)), results...)
+	if err != nil || !isChance {
+		return err
+	}
+	return s.putBackAll(ctx)
 }
 
 // applyEvidence takes the steps down that the evidence of a failed launch names. It reports whether there are any.

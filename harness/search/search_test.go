@@ -374,7 +374,7 @@ func TestRunVaryingBaseline(t *testing.T) {
 		launches int
 	}{
 		{"a second launch without hardening does the same", []string{"", "lost", "lost", "ok"}, map[string]string{}, 3},
-		{"no launch without hardening does", nil, map[string]string{"LockPersonality": "off"}, 8},
+		{"no launch without hardening does", nil, map[string]string{"LockPersonality": "off"}, 9},
 	} {
 		f := &fake{breaks: func(generator.Plan) bool { return false }}
 		f.show = func(r *trial.Result, p generator.Plan) {
