@@ -6,8 +6,11 @@
 package blame
 
 import (
+	"slices"
+
 	"temper/harness/observe"
 	"temper/harness/witness"
+	"temper/internal/refusal"
 	"temper/internal/verdict"
 )
 
@@ -32,7 +35,7 @@ type symptom struct {
 // explains nothing, what systemd failed to set up; then what differs from the launches without hardening; and last the
 // paths in the log. It proposes nothing if there is no explanation.
 func (s Service) Causes(seen Seen, plan []Applied) []Proposal {
-	if found := s.proposals(deniedSymptoms(seen.Refused), plan); len(found) > 0 {
+	if found := s.proposals(s.deniedSymptoms(seen.Refused), plan); len(found) > 0 {
 		return append(found, s.nextProposals(seen.Refused, plan)...)
 	}
 	if found := s.setupProposals(seen, plan); len(found) > 0 {
@@ -54,18 +57,27 @@ func (s Service) NewRefusals(refused witness.Record, baselines ...witness.Record
 }
 
 // deniedSymptoms are the symptoms that the witness has recorded.
-func deniedSymptoms(record witness.Record) []symptom {
+func (s Service) deniedSymptoms(record witness.Record) []symptom {
 	var list []symptom
 	for _, d := range record.Denials {
-		list = append(list, denied(d))
+		list = append(list, s.denied(d))
 	}
 	return list
 }
 
 // denied is the symptom that a call was refused. A call that asks for several capabilities at once fails for each.
-func denied(d witness.Denial) symptom {
-	return symptom{
+func (s Service) denied(d witness.Denial) symptom {
+	found := symptom{
 		restrictions: d.Restrictions(), together: len(d.Wanted().Names()),
 		evidence: verdict.Evidence{Kind: "refused", Text: d.String()},
 	}
+	if file := s.absolute(d.Path); d.Errno == "EACCES" && !d.Filtered && file != "" && !s.existedAtStart(file) {
+		made := witness.Restriction{Kind: refusal.FileMode, Subject: file}
+		if d.Root { // for whom modes do not count while it has its capabilities
+			found.restrictions = append(found.restrictions, made)
+		} else {
+			found.restrictions = slices.Insert(found.restrictions, 0, made)
+		}
+	}
+	return found
 }

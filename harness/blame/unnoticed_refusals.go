@@ -18,7 +18,7 @@ import (
 func (s Service) Unnoticed(refused witness.Record, plan []Applied) []verdict.Evidence {
 	var list []verdict.Evidence
 	for _, d := range refused.Denials {
-		refusal := denied(d)
+		refusal := s.denied(d)
 		found := s.likeliest(refusal, plan)
 		if len(found) == 0 {
 			continue
