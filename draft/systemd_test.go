@@ -43,7 +43,8 @@ func TestSystemdDraft(t *testing.T) {
 		return place.Container(ctx, place.Options{Image: image, Files: []place.File{
 			{Name: "/usr/local/bin/trap", Data: program, Mode: 0o755},
 			{Name: "/srv/trap/.keep"},
-			unit("needs.service", "ExecStart=/usr/local/bin/trap write=/srv/trap low-port=81 become=33"),
+			unit("needs.service", "ExecStart=/usr/local/bin/trap write=/srv/trap low-port=81 become=33 "+
+				"listen=127.0.0.1:7777 listen=/srv/trap/v2.sock"),
 			unit("owns.service", "User=redis\nExecStart=/usr/local/bin/trap"),
 			{Name: "/etc/own/conf"},
 			{Name: "/etc/own.conf"},
@@ -85,10 +86,14 @@ func TestSystemdDraft(t *testing.T) {
 				t.Errorf("there is an exception from %s, which it does not need", other)
 			}
 		}
-		isChecked := slices.Contains(d.Checks, "accepts connections at port 7777")
+		for _, want := range []string{"accepts connections at port 7777", "accepts connections at /srv/trap/v2.sock"} {
+			if !slices.Contains(d.Checks, want) {
+				t.Errorf("no check %q in %q", want, d.Checks)
+			}
+		}
 		const most = 6
-		if d.Launches > most || d.Exposure.After >= d.Exposure.Before || !isChecked {
-			t.Errorf("%d launches, exposure %+v, checks %q", d.Launches, d.Exposure, d.Checks)
+		if d.Launches > most || d.Exposure.After >= d.Exposure.Before {
+			t.Errorf("%d launches, exposure %+v", d.Launches, d.Exposure)
 		}
 		if p, err := profiles.ParseText(d.Profile, d.Text, set); err != nil || !p.Draft || p.Name != "needs" {
 			t.Errorf("%+v, %v", p, err)

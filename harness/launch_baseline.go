@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Baseline struct {
 	UsesUnknown error        // why nothing, or not all, is known of what it used; nil if all is
 	// Demotions are those with which the profile refuses nothing of that.
 	Demotions []verdict.Demotion
-	Answers   map[string]observe.Facts   // to probes; see [observe.Launch]
+	Answers   map[string]observe.Facts   // to probes, by socket as clients find it or by name on the bus
 	Ages      map[string][]time.Duration // of its processes, at the end of the wait after its start
 	Launches  int
 }
@@ -57,10 +58,20 @@ func LaunchBaseline(ctx context.Context, o Options) (b Baseline, err error) {
 		Version: r.input.Version, Used: slices.Concat(o.Used, usesThatCount(result.Uses.Needs)),
 		Lost: result.Uses.Lost, UsesUnknown: result.Uses.Unknown,
 		Own:     ownDirectories(o.Place, result.Users),
-		Answers: result.Seen.Answers, Ages: result.Seen.Phases["running"].Ages, Launches: 1,
+		Answers: byAddress(result.Seen), Ages: result.Seen.Phases["running"].Ages, Launches: 1,
 	}
 	b.Demotions = search.Allowing(r.input, r.series, slices.Concat(b.Used, b.Own))
 	return b, nil
+}
+
+// byAddress returns what a launch answered by the address that a client connects to: an observation has names without
+// the numbers that may change.
+func byAddress(l observe.Launch) map[string]observe.Facts {
+	addresses, answers := l.Phases["running"].Addresses, map[string]observe.Facts{}
+	for name, facts := range l.Answers {
+		answers[cmp.Or(addresses[name], name)] = facts
+	}
+	return answers
 }
 
 // dataDirectories have a directory for each service that keeps something; see hier(7).
