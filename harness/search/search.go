@@ -23,6 +23,7 @@ import (
 	"temper/harness/trial"
 	"temper/harness/witness"
 	"temper/internal/directive"
+	"temper/internal/refusal"
 	"temper/internal/verdict"
 	"temper/needs"
 )
@@ -118,7 +119,7 @@ func (s *search) run(ctx context.Context) (Outcome, error) {
 	plan := s.plan(len(s.candidates))
 	result, err := s.attempts.try(ctx, plan)
 	return Outcome{
-		Plan: plan, Demotions: demotions(s.candidates), Result: result, Applied: applied(s.candidates),
+		Plan: plan, Demotions: s.demotions(), Result: result, Applied: applied(s.candidates),
 		LeftOut: s.leftOut,
 	}, err
 }
@@ -126,7 +127,7 @@ func (s *search) run(ctx context.Context) (Outcome, error) {
 // plan is the plan of the first n candidates at their current values, and of all lists of exceptions.
 func (s *search) plan(n int) generator.Plan {
 	in := s.input
-	in.Demotions = demotions(s.candidates)
+	in.Demotions = s.demotions()
 	return planWithout(in, s.leftOut, func(d *directive.Directive) bool {
 		return !d.Restricts() ||
 			slices.ContainsFunc(s.candidates[:n], func(c *candidate) bool { return c.directive == d })
@@ -203,7 +204,28 @@ func Allowing(in generator.Input, files blame.Files, used []needs.Need) []verdic
 	if err := s.allowUsed(context.Background()); err != nil { // it asks nobody
 		return nil
 	}
-	return demotions(s.candidates)
+	return s.demotions()
+}
+
+// demotions are those of all candidates but of lists from which nothing is an exception any more.
+func (s *search) demotions() []verdict.Demotion {
+	return demotions(slices.DeleteFunc(slices.Clone(s.candidates), s.isIdle))
+}
+
+// isIdle reports whether a candidate is a list of paths that the search has made, and nothing refuses these paths any
+// more: then the list would only give the service mounts of its own.
+func (s *search) isIdle(c *candidate) bool {
+	if c.want != nil || c.earlier != nil || c.directive.Lifts != refusal.PathReadOnly {
+		return false
+	}
+	refuses := func(by *candidate) bool {
+		lines := by.lines()
+		return lines != nil && by.directive.Restricts() && slices.ContainsFunc(c.exceptions(), func(name string) bool {
+			r := witness.Restriction{Kind: refusal.PathReadOnly, Subject: s.service.OnMachine(name)}
+			return blame.Refuses(by.directive, lines, r, s.input.Version)
+		})
+	}
+	return !slices.ContainsFunc(s.candidates, refuses)
 }
 
 // descend steps candidates down until the whole plan passes.

@@ -178,7 +178,7 @@ func (t *strengthening) confirmProperty(ctx context.Context, p property) error {
 func (s *search) planWith(p property) generator.Plan {
 	in := s.input
 	isIt := func(d verdict.Demotion) bool { return d.Directive == p.name }
-	in.Demotions = slices.DeleteFunc(demotions(s.candidates), isIt)
+	in.Demotions = slices.DeleteFunc(s.demotions(), isIt)
 	in.Demotions = append(in.Demotions, verdict.Demotion{Directive: p.name, To: p.value})
 	return planWithout(in, s.leftOut, func(*directive.Directive) bool { return true })
 }
