@@ -139,17 +139,18 @@ func launchOnce(
 	if p, _ := o.Profiles.For(u); p != nil && !p.Draft && len(p.Units) > 0 {
 		return nil, b, fmt.Errorf("%s: %w: %s", u.ID, ErrHasProfile, p.Path)
 	}
-	if s, err = newSketch(o.Profiles, u, o.View); err != nil {
+	p := readProgram(where.Root(), verdict.Program(where.Root(), u))
+	if s, err = newSketch(o.Profiles, u, o.View, p); err != nil {
 		return nil, b, err
 	}
 	s.reload, s.version = reload(u), where.SystemdVersion()
 	s.noteObserved(o.Observed)
-	p, err := s.profile()
+	sketched, err := s.profile()
 	if err != nil {
 		return s, b, err
 	}
 	b, err = harness.LaunchBaseline(ctx, harness.Options{
-		Place: where, Profiles: o.Profiles, Profile: p, Unit: u.ID, Progress: o.Progress, Used: o.Observed.Accepted(),
+		Place: where, Profiles: o.Profiles, Profile: sketched, Unit: u.ID, Progress: o.Progress, Used: o.Observed.Accepted(),
 		Files: o.View,
 	})
 	return s, b, err

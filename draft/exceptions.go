@@ -37,6 +37,7 @@ type sketch struct {
 	reload   bool
 	settle   time.Duration
 	checks   []check
+	about    []string // what its program tells
 	unseen   []string
 
 	observed map[string]bool // the evidence of what a person has accepted
@@ -50,10 +51,13 @@ type setting struct {
 	reasons   []string // why it is weaker than in the strictest base
 }
 
-// newSketch begins with the strictest base and, if the service is to see only what it needs, the base for that.
-func newSketch(set *profiles.Set, u *unit.Unit, view bool) (*sketch, error) {
+// newSketch begins with what a service is to be forbidden, before anything is known of it but its program.
+func newSketch(set *profiles.Set, u *unit.Unit, view bool, p program) (*sketch, error) {
 	begin, always := []string{strictest}, []string(nil)
-	if view {
+	switch {
+	case p.opensSession:
+		begin = []string{sessions}
+	case view:
 		begin, always = append(begin, viewing), []string{viewing}
 	}
 	base, err := profiles.ParseText("draft", "extends = ["+quoteAll(begin)+"]", set)
@@ -68,6 +72,7 @@ func newSketch(set *profiles.Set, u *unit.Unit, view bool) (*sketch, error) {
 		x := s.setting(b.Name)
 		x.strictest, x.values = b.Values, b.Values
 	}
+	s.noteProgram(p)
 	return s, nil
 }
 

@@ -34,7 +34,7 @@ func newTestSketch(t *testing.T, lines ...string) *sketch {
 		name, value, _ := strings.Cut(line, "=")
 		u.Assignments = append(u.Assignments, unit.Assignment{Section: "Service", Name: name, Value: value})
 	}
-	s, err := newSketch(library(t), u, false)
+	s, err := newSketch(library(t), u, false, program{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestText(t *testing.T) {
 // TestView: a profile for a service that is to see only what it needs lists that alone: nothing that the base shows,
 // nothing twice, and nothing as writable and as read-only.
 func TestView(t *testing.T) {
-	s, err := newSketch(library(t), &unit.Unit{Name: "web.service", ID: "web.service"}, true)
+	s, err := newSketch(library(t), &unit.Unit{Name: "web.service", ID: "web.service"}, true, program{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestView(t *testing.T) {
 // TestViewReads: a service that writes nothing where it sees only what it needs has a list of what it sees all the
 // same, and none of it is lost where two needs name one path.
 func TestViewReads(t *testing.T) {
-	s, err := newSketch(library(t), &unit.Unit{Name: "web.service", ID: "web.service"}, true)
+	s, err := newSketch(library(t), &unit.Unit{Name: "web.service", ID: "web.service"}, true, program{})
 	if err != nil {
 		t.Fatal(err)
 	}

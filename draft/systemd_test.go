@@ -52,6 +52,7 @@ func TestSystemdDraft(t *testing.T) {
 			{Name: "/srv/other/.keep"},
 			unit("views.service", "ExecStart=/bin/sh -c 'cat /etc/own/conf /etc/own.conf >/srv/own/copy && "+
 				"exec sleep infinity'"),
+			unit("session.service", "ExecStart=/usr/bin/su --shell /bin/sh --command 'exec sleep infinity' nobody"),
 			unit("fails.service", "ExecStart=/bin/false"),
 			unit("named.service", "ExecStart=/bin/sleep infinity"),
 		}})
@@ -132,6 +133,15 @@ func TestSystemdDraft(t *testing.T) {
 			t.Error("it opens for writing what it shows writable")
 		}
 		if t.Failed() || d.Launches > 6 {
+			t.Errorf("%d launches, the draft:\n%s", d.Launches, d.Text)
+		}
+	})
+	t.Run("it opens sessions", func(t *testing.T) {
+		d, err := attempt(t, "session.service", set)
+		if err != nil {
+			t.Fatalf("%v\nhint: %s", err, hint.Of(err))
+		}
+		if !strings.Contains(d.Text, "extends     = [\"base/sessions\"]") || d.Launches > 3 {
 			t.Errorf("%d launches, the draft:\n%s", d.Launches, d.Text)
 		}
 	})

@@ -22,6 +22,9 @@ func (s *sketch) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Drafted by temper. Read it, and look at each exception: a service that somebody has taken over\n"+
 		"# can make itself need anything. Then take draft = true out, and: sudo temper prove %s\n", s.unit.ID)
+	for _, text := range s.about {
+		fmt.Fprintf(&b, "#\n# %s\n", text)
+	}
 	fmt.Fprintf(&b, "description = %s\n", quote(s.description()))
 	fmt.Fprintf(&b, "units       = [%s]\n", quote(s.unit.ID))
 	if len(bases.names) > 0 {

@@ -29,11 +29,15 @@ func Executable(u *unit.Unit) string {
 	return all[len(all)-1].program
 }
 
+// Program returns the path on the machine of the program that ExecStart= runs; its name if it is not found, "" if there
+// is none.
+func Program(root host.Root, u *unit.Unit) string { return newSearched(root, u).find(Executable(u)) }
+
 // programsOf describes the file that ExecStart= runs, and all other programs that the unit starts: those of its other
 // commands, those that their arguments name, and the interpreters of scripts. It does not know what a program reads or
 // starts by itself, such as libraries.
 func programsOf(root host.Root, u *unit.Unit) (executable string, others []string) {
-	s := searched{root: root, dirs: searchDirs(u), inside: rootDirectory(u)}
+	s := newSearched(root, u)
 	main := s.find(Executable(u))
 	var files []string
 	for _, setting := range execSettings {
@@ -143,6 +147,10 @@ type searched struct {
 }
 
 // find returns the path of a program on the machine, or its name if it has no path and is in none of the directories.
+func newSearched(root host.Root, u *unit.Unit) searched {
+	return searched{root: root, dirs: searchDirs(u), inside: rootDirectory(u)}
+}
+
 func (s searched) find(name string) string {
 	if name == "" || strings.Contains(name, "/") {
 		return s.onMachine(name)
