@@ -150,8 +150,8 @@ func launchOnce(
 		return s, b, err
 	}
 	b, err = harness.LaunchBaseline(ctx, harness.Options{
-		Place: where, Profiles: o.Profiles, Profile: sketched, Unit: u.ID, Progress: o.Progress, Used: o.Observed.Accepted(),
-		Files: o.View,
+		Place: where, Profiles: o.Profiles, Profile: sketched, Unit: u.ID, Progress: o.Progress,
+		Used: o.Observed.Accepted(), Files: o.View,
 	})
 	return s, b, err
 }
