@@ -35,7 +35,8 @@ func (a *app) draft() *cobra.Command {
 it uses. Then it asks for the strictest hardening that the bases have, with an exception for each of these needs, for
 those that temper observe has seen and a person has accepted, and for what the vendor's unit grants by name. Trials find
 the rest. It prints the shortest profile that says it: each exception with its reason, checks from what the service
-answers, and what was not seen.
+answers, and what was not seen. A service whose program opens sessions for users, as sshd does, gets base/sessions:
+whatever it is forbidden, each session is.
 
 The profile has the mark draft = true: it is proven and shown, and never applied before a person has taken the mark
 away. Read it first, since whoever has taken a service over can make it need anything, and add checks that use the
