@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/md5" // what dpkg records
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"os/exec"
 	"path"
 	"slices"
@@ -14,18 +16,18 @@ import (
 
 // changedConffile returns a configuration file of the packages that own some files, which is not as the package brought
 // it; "" if there is none, or if no package manager that is known here owns the files.
-func changedConffile(ctx context.Context, root host.Root, files []string) string {
-	if file := changedDebianConffile(root, files); file != "" || !root.IsHost() {
-		return file
+func changedConffile(ctx context.Context, root host.Root, files []string) (string, error) {
+	if file, err := changedDebianConffile(root, files); file != "" || err != nil || !root.IsHost() {
+		return file, err
 	}
 	for _, file := range files {
 		// Its exit status says the same as its output.
 		out, _ := exec.CommandContext(ctx, "rpm", "--verify", "--configfiles", "--file", file).Output()
 		if changed := firstChangedByRPM(string(out)); changed != "" {
-			return changed
+			return changed, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // firstChangedByRPM returns the first configuration file in the output of rpm --verify whose content has changed or
@@ -48,27 +50,27 @@ const (
 
 const maxDpkgFile = 64 << 20
 
-func changedDebianConffile(root host.Root, files []string) string {
-	owners := debianOwners(root, files)
-	if len(owners) == 0 {
-		return ""
+func changedDebianConffile(root host.Root, files []string) (string, error) {
+	owners, err := debianOwners(root, files)
+	if len(owners) == 0 || err != nil {
+		return "", err
 	}
 	status, err := root.ReadAtMost(dpkgStatus, maxDpkgFile)
 	if err != nil {
-		return ""
+		return "", err
 	}
 	for _, c := range conffilesOf(string(status), owners) {
 		data, err := root.ReadFile(c.name)
 		sum := md5.Sum(data)
 		if err != nil || hex.EncodeToString(sum[:]) != c.md5 {
-			return c.name
+			return c.name, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
-// debianOwners returns the packages to which some files belong.
-func debianOwners(root host.Root, files []string) []string {
+// debianOwners returns the packages to which some files belong; none where dpkg knows no packages.
+func debianOwners(root host.Root, files []string) ([]string, error) {
 	wanted := map[string]bool{}
 	for _, file := range files {
 		wanted[file] = true
@@ -77,8 +79,11 @@ func debianOwners(root host.Root, files []string) []string {
 		}
 	}
 	entries, err := root.ReadDir(dpkgInfo)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var owners []string
 	for _, e := range entries {
@@ -87,8 +92,11 @@ func debianOwners(root host.Root, files []string) []string {
 			continue
 		}
 		list, err := root.ReadAtMost(path.Join(dpkgInfo, e.Name()), maxDpkgFile)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // its package has just been removed
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		for line := range strings.Lines(string(list)) {
 			if wanted[strings.TrimSuffix(line, "\n")] {
@@ -98,7 +106,7 @@ func debianOwners(root host.Root, files []string) []string {
 			}
 		}
 	}
-	return owners
+	return owners, nil
 }
 
 // A conffile is a configuration file as a package brought it.

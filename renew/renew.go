@@ -141,7 +141,11 @@ func (r run) toConfirm(ctx context.Context, g *generator.Generator, d generator.
 	if err != nil || u.Fragment == "" || unit.IsTemplate(u.ID) {
 		return ""
 	}
-	return changedConffile(ctx, r.root, []string{u.Fragment, verdict.Executable(u)})
+	file, err := changedConffile(ctx, r.root, []string{u.Fragment, verdict.Executable(u)})
+	if err != nil {
+		r.say("%s: whether its configuration is that of its package is not known: %v", d.Unit, err)
+	}
+	return file
 }
 
 // load reads what the generator reads. The generator reports errors in single files.

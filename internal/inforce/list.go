@@ -194,14 +194,20 @@ func startedServices(ctx context.Context, root host.Root, m Machine) ([]string, 
 		return m.Services(ctx)
 	}
 	var names []string
+	var problems []error
+	list := func(dir string) []fs.DirEntry { // most roots have only some of the directories
+		entries, err := root.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, err)
+		}
+		return entries
+	}
 	for _, dir := range unit.DefaultPath {
-		entries, _ := root.ReadDir(dir) // most roots have only some of the directories
-		for _, e := range entries {
+		for _, e := range list(dir) {
 			if ext := path.Ext(e.Name()); ext != ".wants" && ext != ".requires" {
 				continue
 			}
-			links, _ := root.ReadDir(path.Join(dir, e.Name())) // what cannot be read starts nothing
-			for _, l := range links {
+			for _, l := range list(path.Join(dir, e.Name())) {
 				if unit.Type(l.Name()) == "service" {
 					names = append(names, l.Name())
 				}
@@ -209,5 +215,5 @@ func startedServices(ctx context.Context, root host.Root, m Machine) ([]string, 
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names), errors.Join(problems...)
 }

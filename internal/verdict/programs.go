@@ -146,11 +146,11 @@ type searched struct {
 	inside string // the root directory of the unit; "" if it is that of the machine
 }
 
-// find returns the path of a program on the machine, or its name if it has no path and is in none of the directories.
 func newSearched(root host.Root, u *unit.Unit) searched {
 	return searched{root: root, dirs: searchDirs(u), inside: rootDirectory(u)}
 }
 
+// find returns the path of a program on the machine, or its name if it has no path and is in none of the directories.
 func (s searched) find(name string) string {
 	if name == "" || strings.Contains(name, "/") {
 		return s.onMachine(name)
