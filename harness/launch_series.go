@@ -148,6 +148,7 @@ func (s *series) launchOnce(ctx context.Context, plan generator.Plan) (trial.Res
 		Uses:       s.recordsUses,
 		Files:      s.recordsFiles,
 		StartAgain: s.alwaysFresh, Lasting: s, Skip: s.notJudged(), NoProbes: s.noProbes,
+		JobLimit: jobLimit(plan, s.baselines, s.patience),
 	})
 	if err = errors.Join(err, s.noteWitness(result.NoWitness)); err != nil {
 		return result, err
@@ -282,6 +283,29 @@ func timeFactor(baselines []trial.Result, patience search.Patience) float64 {
 		factor *= longerTime
 	}
 	return factor
+}
+
+// A start, reload or stop may take this many times as long as the slowest without hardening did, at least leastJob: one
+// that hangs under hardening is no reason to wait as long as the profile allows.
+const (
+	spareJob = 20
+	leastJob = 10 * time.Second
+)
+
+// jobLimit is how long each start, reload and stop of a launch may take; 0 is as long as the profile allows, for those
+// without hardening.
+func jobLimit(plan generator.Plan, baselines []trial.Result, patience search.Patience) time.Duration {
+	if len(plan.Items) == 0 || len(baselines) == 0 {
+		return 0
+	}
+	limit := leastJob
+	for _, b := range baselines {
+		limit = max(limit, spareJob*b.Slowest)
+	}
+	if patience == search.Longer {
+		limit = time.Duration(longerTime * float64(limit))
+	}
+	return limit
 }
 
 // withLimits returns a profile whose limits of time are longer by a factor.

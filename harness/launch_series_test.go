@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"temper/generator"
 	"temper/harness/search"
 	"temper/harness/trial"
 	"temper/profiles"
@@ -46,5 +47,27 @@ func TestTimeLimits(t *testing.T) {
 	}
 	if p.Prove.Timeout != 30*time.Second || p.Checks[0].Timeout != 5*time.Second {
 		t.Error("the profile itself has changed")
+	}
+}
+
+// TestJobLimit: how long a hardened start may take follows from how long one takes without hardening.
+func TestJobLimit(t *testing.T) {
+	hardened := generator.Plan{Items: make([]generator.Item, 1)}
+	baselines := []trial.Result{{Slowest: time.Second}, {Slowest: 200 * time.Millisecond}}
+	for _, tt := range []struct {
+		plan      generator.Plan
+		baselines []trial.Result
+		patience  search.Patience
+		want      time.Duration
+	}{
+		{generator.Plan{}, baselines, search.Usual, 0},
+		{hardened, nil, search.Usual, 0},
+		{hardened, baselines[1:], search.Usual, leastJob},
+		{hardened, baselines, search.Usual, 20 * time.Second},
+		{hardened, baselines, search.Longer, 40 * time.Second},
+	} {
+		if got := jobLimit(tt.plan, tt.baselines, tt.patience); got != tt.want {
+			t.Errorf("%+v, %d: got %s, want %s", tt.baselines, tt.patience, got, tt.want)
+		}
 	}
 }

@@ -42,6 +42,7 @@ type Request struct {
 	Files      bool                // with Uses: and each file that it sees
 	StartAgain bool                // start the service once more after its stop
 	NoProbes   bool                // ask the service nothing but what its checks ask
+	JobLimit   time.Duration       // how long each start, reload and stop may take; 0 is as long as the profile allows
 	Lasting    Lasting
 	Skip       []CheckRun // checks that are not run, since they showed nothing without hardening
 }

@@ -51,9 +51,19 @@ func (l *launch) fail(kind, format string, args ...any) error {
 // timeout is the kind of failure of a job that took too long.
 const timeout = "timeout"
 
-// needed notes how much of its limit a job has needed.
+// needed notes how long a job took, and how much of the profile's limit that is.
 func (l *launch) needed(began time.Time) {
-	l.result.Share = max(l.result.Share, float64(time.Since(began))/float64(l.Profile.Prove.Timeout))
+	took := time.Since(began)
+	l.result.Slowest = max(l.result.Slowest, took)
+	l.result.Share = max(l.result.Share, float64(took)/float64(l.Profile.Prove.Timeout))
+}
+
+// limit is how long a job may take.
+func (l *launch) limit() time.Duration {
+	if l.JobLimit > 0 {
+		return min(l.JobLimit, l.Profile.Prove.Timeout)
+	}
+	return l.Profile.Prove.Timeout
 }
 
 // runPhases takes the service through its phases until one fails.
@@ -78,7 +88,7 @@ func (l *launch) runPhases(ctx context.Context) error {
 // start starts the sockets, if any, and then the service, unless each of its instances waits for a client.
 func (l *launch) start(ctx context.Context) error {
 	began := time.Now()
-	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	job, cancel := context.WithTimeout(ctx, l.limit())
 	defer cancel()
 	last, result, err := l.startUnits(job, "temper's trial of "+l.Clone.Unit.Name)
 	l.needed(began)
@@ -125,7 +135,7 @@ func (l *launch) judgeJob(ctx context.Context, what, result string, err error) e
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return l.fail(timeout, "%s took longer than %s", what, l.Profile.Prove.Timeout)
+		return l.fail(timeout, "%s took longer than %s", what, l.limit())
 	case refused:
 		return l.fail("start", "%s: systemd refuses it: %s", what, refusal)
 	case err != nil:
@@ -264,7 +274,7 @@ func (l *launch) after(
 ) error {
 	l.recordEnds(before)
 	began := time.Now()
-	limited, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	limited, cancel := context.WithTimeout(ctx, l.limit())
 	defer cancel()
 	result, err := job(limited, l.name)
 	l.needed(began)
@@ -290,7 +300,8 @@ func (l *launch) recordEnds(states []systemd.Service) {
 // stop stops the service, which must end as it does without hardening. Instances for connections end with their
 // clients, so they are not stopped.
 func (l *launch) stop(ctx context.Context) error {
-	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	defer l.needed(time.Now())
+	job, cancel := context.WithTimeout(ctx, l.limit())
 	defer cancel()
 	for _, name := range l.sockets { // first, since they would start the service again
 		if result, err := l.Place.Manager().StopUnit(job, name); err != nil || result != systemd.Done {
@@ -351,7 +362,8 @@ func (l *launch) secondStart(ctx context.Context) (err error) {
 
 // startAgain starts the sockets and the service after a stop.
 func (l *launch) startAgain(ctx context.Context) error {
-	job, cancel := context.WithTimeout(ctx, l.Profile.Prove.Timeout)
+	defer l.needed(time.Now())
+	job, cancel := context.WithTimeout(ctx, l.limit())
 	defer cancel()
 	for _, name := range append(slices.Clone(l.sockets), l.name) {
 		result, err := l.Place.Manager().StartUnit(job, name)
@@ -376,7 +388,7 @@ func (l *launch) awaitBusName(ctx, job context.Context, what string) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case job.Err() != nil:
-			return l.fail(timeout, "%s took longer than %s: the bus has no %s", what, l.Profile.Prove.Timeout, name)
+			return l.fail(timeout, "%s took longer than %s: the bus has no %s", what, l.limit(), name)
 		case err != nil || owned:
 			return err
 		}

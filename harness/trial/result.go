@@ -34,6 +34,7 @@ type Result struct {
 	Limits    []string         // of the place that its processes ran into meanwhile
 	Status    int32            // exit status of the main process, 0 while it runs
 	OutOfTime bool             // nothing failed but that a limit of time was reached
+	Slowest   time.Duration    // how long its slowest start, reload or stop took
 	Share     float64          // the most that a job or a check needed of its limit of time: 1 is all of it
 	Took      time.Duration
 	Watchdog  time.Duration // how long systemd waits for a sign of life of the service; 0 if it does not
