@@ -148,7 +148,8 @@ func (a *attempts) noteWavering(first, second trial.Result) {
 }
 
 // doubt launches a plan that has passed once more, where others failed only in what may be a coincidence: what the plan
-// that passed then shows as well, no directive that it lacks is to blame for. It reports whether there is something.
+// that passed then shows as well, no directive that it lacks is to blame for. It reports whether there is something. The
+// error wraps [ErrFlaky] if the launch fails otherwise.
 func (a *attempts) doubt(ctx context.Context, passed generator.Plan, failed ...trial.Result) (bool, error) {
 	first := a.results[passed.Text()]
 	if !first.OK || a.doubted[first.Dropin] || first.Dropin == "" || !slices.ContainsFunc(failed, a.mayWaver) {
@@ -159,8 +160,11 @@ func (a *attempts) doubt(ctx context.Context, passed generator.Plan, failed ...t
 	if err != nil {
 		return false, err
 	}
+	if second = a.judge(second); !second.OK && !second.OnlyDiffers() && !second.OutOfTime {
+		return false, flaky(second.Failures)
+	}
 	known := len(a.wavering)
-	a.noteWavering(first, a.judge(second))
+	a.noteWavering(first, second)
 	return len(a.wavering) > known, nil
 }
 
