@@ -1,6 +1,6 @@
 # make            build the programs in bin/
 # make test       make source, then all tests; as root also those against real systemd in containers
-# make test-machine  temper on a whole machine that qemu emulates, with Debian's kernel; needs root
+# make test-machine  temper on whole machines that qemu emulates, Debian 13, 12 and sid, with their kernels; needs root
 # make test-versions  every trap, hostile service and change on every version of systemd, also without the witness; needs root
 # make test-arm64  the witness and some proofs on an arm64 machine that qemu emulates; needs root
 # make source     what is checked of the source without root or network: format, vet, staticcheck, tidy
@@ -44,7 +44,7 @@ test:
 	$(MAKE) -j3 source build roots package-roots && testdata/run-tests
 
 test-machine: tools
-	testdata/machine/boot testdata/machine/first testdata/machine/second testdata/machine/third
+	for suite in trixie bookworm sid; do SUITE=$$suite testdata/machine/boot testdata/machine/first testdata/machine/second testdata/machine/third || exit; done
 
 test-versions: roots
 	$(GO) test -timeout 2h -run 'Systemd(Traps|TrapsBlind|Kinds|HostileProof)$$' ./harness -args -every \

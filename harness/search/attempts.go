@@ -147,12 +147,13 @@ func (a *attempts) noteWavering(first, second trial.Result) {
 	a.judgeAll()
 }
 
-// doubt launches a plan that has passed once more, where others failed only in what may be a coincidence: what the plan
-// that passed then shows as well, no directive that it lacks is to blame for. It reports whether there is something. The
-// error wraps [ErrFlaky] if the launch fails otherwise.
+// doubt launches a plan that has passed once more, where others failed only in what may be a coincidence: what the
+// plan that passed then shows as well, no directive that it lacks is to blame for. It reports whether there is
+// something. The error wraps [ErrFlaky] if the launch fails otherwise.
 func (a *attempts) doubt(ctx context.Context, passed generator.Plan, failed ...trial.Result) (bool, error) {
 	first := a.results[passed.Text()]
-	if !first.OK || a.doubted[first.Dropin] || first.Dropin == "" || !slices.ContainsFunc(failed, a.mayWaver) {
+	isKnown := !first.OK || a.doubted[first.Dropin] || first.Dropin == ""
+	if isKnown || !slices.ContainsFunc(failed, a.mayWaver) {
 		return false, nil
 	}
 	a.doubted[first.Dropin] = true
