@@ -17,7 +17,7 @@ Written by testdata/drafts (make drafts), on Debian 13.
 
 It drafts a profile for services of the library and does not show it the one that they have. Then it runs the checks of
 the library under the draft: what these do, and what the draft was not told of. A check counts as failed where it fails,
-or where the draft had to be weakened for it; all do where four minutes are not enough to find out how.
+or where the draft had to be weakened for it; all do where ten minutes are not enough to find out how.
 
 `
 
