@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 // lookUp asks a name server for the address of localhost. A server that serves no such name refuses, which is an answer
@@ -42,6 +43,14 @@ func clock(t *talk) {
 	if isTime {
 		t.answer.Work = "the time"
 	}
+}
+
+// missingFile asks for a file that is not there; RFC 1350, section 4. The answer comes from another port, so that it
+// does not arrive here; what the service does for it is seen nonetheless.
+func missingFile(t *talk) {
+	const answersWithin = 300 * time.Millisecond
+	t.send("\x00\x01temper-probe\x00octet\x00")
+	t.read(answersWithin, isBytes)
 }
 
 // description asks for what describes the system, as the public may; RFC 3416 and RFC 3418.

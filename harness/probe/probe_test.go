@@ -136,6 +136,16 @@ func TestSockets(t *testing.T) {
 			"udp 127.0.0.1:123", answers(48, append([]byte{4<<3 | 3, 2}, make([]byte, 46)...)),
 			accepted("the protocol", "NTP", "the answer", "the time: false"),
 		},
+		"TFTP, which answers from another port": {
+			"udp 127.0.0.1:69",
+			func(conn net.Conn) {
+				const request = "\x00\x01temper-probe\x00octet\x00"
+				if question := make([]byte, len(request)); !readAll(conn, question) || string(question) != request {
+					t.Errorf("asked %q", question)
+				}
+			},
+			accepted("the protocol", "TFTP"),
+		},
 		"SNMP": {
 			"udp 127.0.0.1:161",
 			answers(40, []byte("\x30\x29\x02\x01\x01\x04\x06public\xa2\x1c\x02\x01\x01\x02\x01\x00\x02\x01\x00"+

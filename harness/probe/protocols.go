@@ -47,6 +47,7 @@ var protocols = []*protocol{
 	{name: "AMQP", network: "tcp", ports: []uint16{5672}, ask: first("AMQP\x00\x00\x09\x01", 1)},
 	{name: "DNS", network: "udp", ports: []uint16{53}, ask: func(t *talk) { t.lookUp(false) }},
 	{name: "DNS", network: "tcp", ports: []uint16{53}, ask: func(t *talk) { t.lookUp(true) }},
+	{name: "TFTP", network: "udp", ports: []uint16{69}, ask: missingFile},
 	{name: "NTP", network: "udp", ports: []uint16{123}, ask: clock},
 	{name: "SNMP", network: "udp", ports: []uint16{161}, ask: description},
 }
