@@ -148,3 +148,36 @@ func TestRunRandomWhereHardened(t *testing.T) {
 		}
 	}
 }
+
+// TestRunRefusedInVain: what is refused and does not matter is put back in one launch, where a difference has another
+// cause that nothing names.
+func TestRunRefusedInVain(t *testing.T) {
+	in := input(profile(
+		set("ProtectControlGroups", "yes"), set("ProtectKernelTunables", "yes"), set("ProtectKernelLogs", "yes"),
+		set("RestrictRealtime", "yes"), set("LockPersonality", "yes"), set("ProtectHostname", "yes")))
+	refused := map[string]witness.Denial{
+		"ProtectControlGroups":  {Process: "x", Syscall: "mkdir", Path: "/sys/fs/cgroup/a", Errno: "EROFS", Root: true},
+		"ProtectKernelTunables": {Process: "x", Syscall: "openat", Path: "/proc/sys/a", Errno: "EROFS", Root: true},
+		"ProtectKernelLogs":     {Process: "x", Syscall: "openat", Path: "/dev/kmsg", Errno: "EACCES", Root: true},
+	}
+	f := &fake{breaks: func(generator.Plan) bool { return false }}
+	f.show = func(r *trial.Result, p generator.Plan) {
+		r.Seen = observe.NewLaunch()
+		file := observe.File{Kind: "file", Size: 1, Content: "usual"}
+		if has(p, "LockPersonality") {
+			file.Content = "else"
+		}
+		r.Seen.Files["stopped"] = observe.Files{"/srv/made": file}
+		for name, denial := range refused {
+			if has(p, name) {
+				r.Refused.Denials = append(r.Refused.Denials, denial)
+			}
+		}
+	}
+	const most = 13
+	found, err := f.prove(in)
+	want := map[string]string{"LockPersonality": "off"}
+	if diff := cmp.Diff(want, brief(found.Demotions)); diff != "" || err != nil || f.launches > most {
+		t.Errorf("%d launches, %v (-want +got):\n%s", f.launches, err, diff)
+	}
+}

@@ -52,6 +52,7 @@ func (s step) putBack() (undo func()) {
 type batch struct {
 	steps   []step
 	matters bool // the evidence of a failed launch named the steps: most likely the service needs at least one
+	useless bool // the launch with them failed as the one before did
 	calls   []call
 }
 
@@ -75,13 +76,8 @@ func (s *search) putBackAll(ctx context.Context) error {
 		order[c] = i
 	}
 	for _, b := range slices.Backward(s.batches) {
-		for _, call := range b.calls {
-			if err := t.putBackCall(ctx, call); err != nil {
-				return err
-			}
-		}
 		slices.SortStableFunc(b.steps, func(x, y step) int { return order[x.candidate] - order[y.candidate] })
-		if _, err := t.split(ctx, b.steps, b.matters); err != nil {
+		if err := t.putBackBatch(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -95,6 +91,22 @@ func (s *search) putBackAll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// putBackBatch puts back what the service does not need of a batch.
+func (t *strengthening) putBackBatch(ctx context.Context, b batch) error {
+	if b.useless {
+		if ok, err := t.putBackTogether(ctx, t.wholly(b.steps), t.attempts.try); ok || err != nil {
+			return err
+		}
+	}
+	for _, call := range b.calls {
+		if err := t.putBackCall(ctx, call); err != nil {
+			return err
+		}
+	}
+	_, err := t.split(ctx, b.steps, b.matters)
+	return err
 }
 
 // A strengthening puts steps back, and remembers the steps that the service needs.
@@ -139,6 +151,19 @@ func (t *strengthening) split(ctx context.Context, list []step, matters bool) (a
 	}
 	second, err := t.split(ctx, list[half:], first)
 	return first && second, err
+}
+
+// wholly is what puts back the steps that are taken, each candidate at the value that the profile asks for.
+func (t *strengthening) wholly(list []step) (whole []step) {
+	for _, s := range list {
+		if s.name == "" {
+			s.level = 0
+		}
+		if s.isTaken() && !t.needed[s] && !slices.Contains(whole, s) {
+			whole = append(whole, s)
+		}
+	}
+	return whole
 }
 
 // putBackCall puts back the steps that one call needs, all at once. If the launch then fails, and nothing but that call

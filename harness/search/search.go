@@ -231,11 +231,14 @@ func (s *search) isIdle(c *candidate) bool {
 // descend steps candidates down until the whole plan passes.
 func (s *search) descend(ctx context.Context) error {
 	low := 0 // the first low candidates are known to pass
+	var before trial.Result
 	for {
 		r, err := s.passes(ctx, len(s.candidates))
 		if err != nil || r.OK {
 			return err
 		}
+		s.noteUseless(before, r)
+		before = r
 		if s.applyEvidence(r) {
 			continue
 		}
@@ -303,6 +306,15 @@ func (s *search) applyEvidence(r trial.Result) bool {
 		s.batches = append(s.batches, batch{steps: taken, matters: true, calls: calls})
 	}
 	return len(taken) > 0
+}
+
+// noteUseless notes that the last batch has not helped: the service still differs from the launches without hardening,
+// and in nothing else than before.
+func (s *search) noteUseless(before, after trial.Result) {
+	last := len(s.batches) - 1
+	if last >= 0 && before.OnlyDiffers() && after.OnlyDiffers() && before.Failures[0] == after.Failures[0] {
+		s.batches[last].useless = true
+	}
 }
 
 // withNeeds adds steps to those that a call needs.
