@@ -73,6 +73,9 @@ func newSketch(set *profiles.Set, u *unit.Unit, view bool, p program) (*sketch, 
 		x.strictest, x.values = b.Values, b.Values
 	}
 	s.noteProgram(p)
+	if view && p.opensSession {
+		s.about = append(s.about, "Its sessions see all files: --view has no effect on it.")
+	}
 	return s, nil
 }
 
