@@ -17,13 +17,19 @@ const sessions = "base/sessions"
 type program struct {
 	opensSession bool   // it, or a program that it starts, opens sessions for users
 	makesCode    string // the library by which it writes code and executes it; empty if there is none
+	asksNames    string // the library by which it asks name servers about what clients send; empty if there is none
 }
 
 // openSession is the function of PAM by which a program opens a session for a user; pam_open_session(3).
 const openSession = "pam_open_session"
 
-// codeMakers are libraries that write code and execute it when they are used, and not yet when they are loaded.
-var codeMakers = []string{"libluajit-"}
+// Libraries that need something when they are used, and not yet when they are loaded.
+var (
+	codeMakers = []string{"libluajit-"} // write code and execute it
+	nameAskers = []string{              // ask name servers by sockets of their own
+		"libcares.so", "libmilter.so", "libresolv.so", "libspf2.so", "libunbound.so",
+	}
+)
 
 // helperPath matches the path of a program that another one starts, in the text of that.
 var helperPath = regexp.MustCompile(`/usr/lib(exec)?/[A-Za-z0-9_./+-]+|(/usr)?/bin/login\b`)
@@ -31,11 +37,7 @@ var helperPath = regexp.MustCompile(`/usr/lib(exec)?/[A-Za-z0-9_./+-]+|(/usr)?/b
 // readProgram reads a program. A file that is none in ELF tells nothing, such as a script.
 func readProgram(root host.Root, name string) (p program) {
 	f := readELF(root, name)
-	for _, l := range f.libraries {
-		if slices.ContainsFunc(codeMakers, func(known string) bool { return strings.HasPrefix(l, known) }) {
-			p.makesCode = l
-		}
-	}
+	p.makesCode, p.asksNames = f.linkedWith(codeMakers), f.linkedWith(nameAskers)
 	opens := func(f elfFile) bool { return slices.Contains(f.functions, openSession) }
 	p.opensSession = opens(f) || slices.ContainsFunc(f.helpers, func(helper string) bool {
 		return opens(readELF(root, helper))
@@ -84,11 +86,26 @@ func readELF(root host.Root, name string) (found elfFile) {
 	return found
 }
 
+// linkedWith is the first of the libraries whose name begins as a known one does; empty if there is none.
+func (f elfFile) linkedWith(known []string) string {
+	i := slices.IndexFunc(f.libraries, func(name string) bool {
+		return slices.ContainsFunc(known, func(begin string) bool { return strings.HasPrefix(name, begin) })
+	})
+	if i < 0 {
+		return ""
+	}
+	return f.libraries[i]
+}
+
 // noteProgram notes what the program of the service tells.
 func (s *sketch) noteProgram(p program) {
 	if p.opensSession {
 		s.about = append(s.about, fmt.Sprintf(
 			"Its program opens sessions for users (%s): what it is forbidden, each session is.", openSession))
+	}
+	if x := s.setting("RestrictAddressFamilies"); p.asksNames != "" && x.values != nil && !p.opensSession {
+		x.values = x.directive.Allow(x.values, []string{"AF_INET", "AF_INET6"}, s.version)
+		x.reasons = append(x.reasons, fmt.Sprintf("its program asks name servers, by %s", p.asksNames))
 	}
 	if p.makesCode != "" {
 		x := s.setting("MemoryDenyWriteExecute")

@@ -83,26 +83,34 @@ const (
 	nobody       = 65534
 )
 
-// ownDirectories are the directories for data that belong to one of the users as whom a service ran: what they are for
-// is not always seen in one launch.
+// ownDirectories are the directories for data that belong to one of the users as whom a service ran, and those for its
+// settings, in /etc and one level below: what they are for is not always seen in one launch.
 func ownDirectories(where *place.Place, users map[uint32]bool) (list []needs.Need) {
 	isIts := map[uint32]bool{}
 	for id := range users {
 		isIts[where.IDInside(id)] = true
 	}
 	now := time.Now()
-	for _, dir := range dataDirectories {
+	var look func(dir string, deeper int)
+	look = func(dir string, deeper int) {
 		entries, _ := where.Root().ReadDir(dir) // a root without it keeps nothing there
 		for _, e := range entries {
 			name := path.Join(dir, e.Name())
 			s := where.FileState(name)
-			if s.Mode.IsDir() && isIts[s.User] && s.User >= firstOwnUser && s.User != nobody {
+			switch isOwn := isIts[s.User] && s.User >= firstOwnUser && s.User != nobody; {
+			case s.Mode.IsDir() && isOwn:
 				list = append(list, needs.Need{
 					Kind: refusal.PathReadOnly, Subject: name + "/", Count: 1, First: now, Last: now,
 				})
+			case s.Mode.IsDir() && deeper > 0:
+				look(name, deeper-1)
 			}
 		}
 	}
+	for _, dir := range dataDirectories {
+		look(dir, 0)
+	}
+	look("/etc", 1)
 	return list
 }
 
