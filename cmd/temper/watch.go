@@ -42,8 +42,8 @@ reported in part: what came too fast is counted, and said.
 It changes nothing: a service that somebody has taken over is refused things, too. temper show lists what a service was
 refused, and temper review says what an exception would allow.
 
-With --enable, temper-watch.service does this now and after each boot; every system call of the machine pays for it with
-some tens of nanoseconds, so that it is off until somebody turns it on. It needs Linux 5.8.
+With --enable, temper-watch.service does this now and after each boot; every system call of the machine pays for it,
+some hundred nanoseconds where it was measured, so that it is off until somebody turns it on. It needs Linux 5.8.
 
 Exit status: 0 stopped, or turned on or off, 2 wrong usage, 3 could not run, as where the kernel refuses BPF.`,
 		Example: "  sudo temper watch nginx\n  sudo temper watch --enable",
