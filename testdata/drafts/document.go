@@ -11,13 +11,14 @@ import (
 // head explains the table.
 const head = `# How good a draft is
 
-Written by testdata/drafts (make drafts), on Debian 13.
+Written by testdata/drafts (make drafts), on Debian 13. Seconds are those of a machine with two processors, on which two
+to four services were drafted at once.
 
 ## Services that have a profile
 
 It drafts a profile for services of the library and does not show it the one that they have. Then it runs the checks of
 the library under the draft: what these do, and what the draft was not told of. A check counts as failed where it fails,
-or where the draft had to be weakened for it; all do where ten minutes are not enough to find out how.
+or where the draft had to be weakened for it; all do where twenty minutes are not enough to find out how.
 
 `
 

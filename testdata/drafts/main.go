@@ -199,7 +199,7 @@ func openSetUp(ctx context.Context, root host.Root, unit string, p *profiles.Pro
 
 // mostTime is how long the checks of the library may take with a draft. Where finding out how the draft must be weakened
 // takes longer, the draft passes none of them.
-const mostTime = 10 * time.Minute
+const mostTime = 20 * time.Minute
 
 // check runs the checks of the library under the draft. A check that the draft breaks is one to which a demotion from
 // the draft is owed.
