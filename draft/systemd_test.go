@@ -45,7 +45,7 @@ func TestSystemdDraft(t *testing.T) {
 			{Name: "/srv/trap/.keep"},
 			unit("needs.service", "ExecStart=/usr/local/bin/trap write=/srv/trap low-port=81 become=33 "+
 				"listen=127.0.0.1:7777 listen=/srv/trap/v2.sock"),
-			unit("owns.service", "User=redis\nExecStart=/usr/local/bin/trap"),
+			unit("owns.service", "User=redis\nExecStartPre=+/bin/chown redis /etc/own\nExecStart=/usr/local/bin/trap"),
 			{Name: "/etc/own/conf"},
 			{Name: "/etc/own.conf"},
 			{Name: "/srv/own/.keep"},
@@ -108,7 +108,7 @@ func TestSystemdDraft(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\nhint: %s", err, hint.Of(err))
 		}
-		for _, want := range []string{"# its user owns ", `"-/var/lib/redis"`, `"-/var/log/redis"`} {
+		for _, want := range []string{"# its user owns ", `"-/var/lib/redis"`, `"-/var/log/redis"`, `"-/etc/own"`} {
 			if !strings.Contains(d.Text, want) {
 				t.Errorf("the draft has no %s:\n%s", want, d.Text)
 			}

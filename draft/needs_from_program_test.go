@@ -26,3 +26,17 @@ func TestReadProgram(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkedWith: a library that says what a program needs is known by its name, whatever its version.
+func TestLinkedWith(t *testing.T) {
+	f := elfFile{libraries: []string{"libc.so.6", "libluajit-5.1.so.2", "libmilter.so.1.0.1"}}
+	if got := f.linkedWith(codeMakers); got != "libluajit-5.1.so.2" {
+		t.Errorf("makes code by %q", got)
+	}
+	if got := f.linkedWith(nameAskers); got != "libmilter.so.1.0.1" {
+		t.Errorf("asks names by %q", got)
+	}
+	if got := (elfFile{libraries: f.libraries[:1]}).linkedWith(nameAskers); got != "" {
+		t.Errorf("the C library alone asks names by %q", got)
+	}
+}
