@@ -203,3 +203,18 @@ func (s Launcher) StartTransient(
 	}
 	return s.Place.Manager().StartTransientUnit(ctx, mode, all[0], all[1:]...)
 }
+
+// needed notes how long a job took, and how much of the profile's limit that is.
+func (l *launch) needed(began time.Time) {
+	took := time.Since(began)
+	l.result.Slowest = max(l.result.Slowest, took)
+	l.result.Share = max(l.result.Share, float64(took)/float64(l.Profile.Prove.Timeout))
+}
+
+// limit is how long a job may take.
+func (l *launch) limit() time.Duration {
+	if l.JobLimit > 0 {
+		return min(l.JobLimit, l.Profile.Prove.Timeout)
+	}
+	return l.Profile.Prove.Timeout
+}

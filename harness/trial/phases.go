@@ -51,21 +51,6 @@ func (l *launch) fail(kind, format string, args ...any) error {
 // timeout is the kind of failure of a job that took too long.
 const timeout = "timeout"
 
-// needed notes how long a job took, and how much of the profile's limit that is.
-func (l *launch) needed(began time.Time) {
-	took := time.Since(began)
-	l.result.Slowest = max(l.result.Slowest, took)
-	l.result.Share = max(l.result.Share, float64(took)/float64(l.Profile.Prove.Timeout))
-}
-
-// limit is how long a job may take.
-func (l *launch) limit() time.Duration {
-	if l.JobLimit > 0 {
-		return min(l.JobLimit, l.Profile.Prove.Timeout)
-	}
-	return l.Profile.Prove.Timeout
-}
-
 // runPhases takes the service through its phases until one fails.
 func (l *launch) runPhases(ctx context.Context) error {
 	phases := []func(context.Context) error{l.start, l.running}
