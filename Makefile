@@ -44,7 +44,7 @@ test:
 	$(MAKE) -j3 source build roots package-roots && testdata/run-tests
 
 test-machine: tools
-	for suite in trixie bookworm sid; do SUITE=$$suite testdata/machine/boot testdata/machine/first testdata/machine/second testdata/machine/third || exit; done
+	cd testdata/machine && for suite in trixie bookworm sid; do SUITE=$$suite ./boot first second third || exit; done
 
 test-versions: roots
 	$(GO) test -timeout 2h -run 'Systemd(Traps|TrapsBlind|Kinds|HostileProof)$$' ./harness -args -every \
